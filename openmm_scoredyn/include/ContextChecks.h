@@ -1,0 +1,17 @@
+#pragma once
+
+#include "openmm/System.h"
+
+namespace ScoreDynPlugin {
+
+class ScoreDynamicsIntegrator;
+
+/// Refuse a System the model was not made for: other particles, masses, boundary conditions, or a force that acts as
+/// barostat or thermostat; and a step size or temperature other than the model's. Throws OpenMMException, one sentence
+/// per reason.
+void checkContext(const OpenMM::System& system, const ScoreDynamicsIntegrator& integrator);
+
+/// Refuse a step size or temperature other than the model's. Also called in every step, because both can be set later.
+void checkStepSizeAndTemperature(const ScoreDynamicsIntegrator& integrator);
+
+}  // namespace ScoreDynPlugin

@@ -1,0 +1,99 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ScoreArchive.h"
+#include "SolverPlan.h"
+#include "StepCounts.h"
+#include "openmm/Integrator.h"
+#include "openmm/Kernel.h"
+
+namespace ScoreDynPlugin {
+
+class ScoreDynamicsStepper;
+
+/// Advances a System by whole lag times: each step draws the positions one lag time later from a trained model
+/// (a score program) and the velocities from the Maxwell-Boltzmann distribution at the model's temperature.
+///
+/// The step size and the temperature are the model's own; a context is refused when they are set to anything else.
+/// All modelled particles move; every other particle must be a virtual site. Forces of the System are not used to
+/// move anything, but constraints hold after every step and forces may still be evaluated. Nothing in the context
+/// changes when a step fails.
+class ScoreDynamicsIntegrator : public OpenMM::Integrator {
+   public:
+    /// Take step size, temperature, solver and denoising steps from the card of the model.
+    explicit ScoreDynamicsIntegrator(std::shared_ptr<const ScoreArchive> model);
+    /// The same, for the score program at a path.
+    explicit ScoreDynamicsIntegrator(const std::string& path);
+    ~ScoreDynamicsIntegrator() override;
+
+    /// The score program with its card.
+    const ScoreArchive& getModel() const { return *model_; }
+    std::shared_ptr<const ScoreArchive> getModelPointer() const { return model_; }
+
+    /// Temperature of the model and of the velocities, K. A context accepts no other than the model's.
+    double getTemperature() const { return temperature_; }
+    void setTemperature(double temperature);
+
+    /// Diffusion solver. Takes effect at the next step.
+    Solver getSolver() const { return solver_; }
+    void setSolver(Solver solver);
+
+    /// Evaluations of the network per step, 1 or more. Takes effect at the next step.
+    int getDenoisingSteps() const { return denoisingSteps_; }
+    void setDenoisingSteps(int steps);
+
+    /// Seed of the noise, 0 or more; 0 lets every new context choose one. Takes effect when a context is created or
+    /// reinitialized.
+    int getRandomNumberSeed() const { return seed_; }
+    void setRandomNumberSeed(int seed);
+
+    /// Draws allowed for one step after the first has been refused by the guard; 10 unless set.
+    int getMaxRedraws() const { return maxRedraws_; }
+    void setMaxRedraws(int redraws);
+
+    /// Threads used inside one operation of the network; 1 unless set. Takes effect at the next step.
+    int getNumThreads() const { return numThreads_; }
+    void setNumThreads(int threads);
+
+    /// Indices in the System of the model's particles, in the order of the model; empty (the default) for all
+    /// particles in their own order. Takes effect when a context is created or reinitialized.
+    const std::vector<int>& getParticles() const { return particles_; }
+    void setParticles(const std::vector<int>& particles);
+
+    /// Whether serialization embeds the model itself instead of its path and SHA-256. A model without a path is
+    /// always embedded.
+    bool getEmbedModel() const { return embedModel_ || model_->path().empty(); }
+    void setEmbedModel(bool embed) { embedModel_ = embed; }
+
+    /// What the guard refused since the context was created. Zero without a context.
+    StepCounts getStepCounts() const;
+
+    /// Advance by a number of steps. Throws OpenMMException when a step fails.
+    void step(int steps) override;
+
+   protected:
+    void initialize(OpenMM::ContextImpl& context) override;
+    void cleanup() override;
+    std::vector<std::string> getKernelNames() override;
+    double computeKineticEnergy() override;
+    bool kineticEnergyRequiresForce() const override { return false; }
+    void createCheckpoint(std::ostream& stream) const override;
+    void loadCheckpoint(std::istream& stream) override;
+    void serializeParameters(OpenMM::SerializationNode& node) const override;
+    void deserializeParameters(const OpenMM::SerializationNode& node) override;
+
+   private:
+    std::shared_ptr<const ScoreArchive> model_;
+    double temperature_;
+    Solver solver_;
+    int denoisingSteps_;
+    int seed_ = 0, maxRedraws_ = 10, numThreads_ = 1;
+    bool embedModel_ = false;
+    std::vector<int> particles_;
+    std::unique_ptr<ScoreDynamicsStepper> stepper_;
+};
+
+}  // namespace ScoreDynPlugin

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace ScoreDynPlugin {
+
+enum class Solver { EulerAncestral, Heun, Dpmpp2m, DpmppSde };
+
+/// Throws OpenMMException for a name other than euler_ancestral, heun, dpmpp_2m and dpmpp_sde.
+Solver parseSolver(const std::string& name);
+std::string solverName(Solver solver);
+
+/// One network evaluation D = denoise(x, sigma) and the linear update that follows it:
+///
+///     x' = current x + anchor a + denoised D + previous D_previous + noise eps
+///
+/// with the anchor a := x before the stage if `setAnchor`, D_previous the D of the stage before, and eps unit normals
+/// of this stage's own. Every solver is a list of such stages, so it is executed by one loop on any device.
+struct Stage {
+    double sigma;
+    double current = 0, anchor = 0, denoised = 0, previous = 0, noise = 0;
+    bool setAnchor = false;
+};
+
+/// The stages of one draw: exactly `denoisingSteps` of them, from x = sigmaMax eps to the clean estimate.
+///
+/// Noise levels after Karras et al. 2022 (eq. 5, rho = 7). The last stage returns D itself, so no residual noise is
+/// left. Heun and dpmpp_sde take two evaluations between two levels; where `denoisingSteps` is even, the last interval
+/// before sigmaMin takes one, at first order.
+///
+/// euler_ancestral: ancestral sampling. heun: Karras et al. 2022, algorithm 1 without churn. dpmpp_2m: Lu et al. 2022,
+/// DPM-Solver++(2M). dpmpp_sde: the single-step second-order SDE solver of the same work, midpoint in ln(sigma), with
+/// the noise of both halves from one Brownian path in 1/sigma^2.
+///
+/// Throws OpenMMException unless denoisingSteps >= 1 and 0 < sigmaMin < sigmaMax.
+std::vector<Stage> makeSolverPlan(Solver solver, int denoisingSteps, double sigmaMin, double sigmaMax);
+
+}  // namespace ScoreDynPlugin

@@ -1,0 +1,118 @@
+#include "ContextChecks.h"
+
+#include <cmath>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "ScoreDynamicsIntegrator.h"
+#include "openmm/AndersenThermostat.h"
+#include "openmm/MonteCarloAnisotropicBarostat.h"
+#include "openmm/MonteCarloBarostat.h"
+#include "openmm/MonteCarloFlexibleBarostat.h"
+#include "openmm/MonteCarloMembraneBarostat.h"
+#include "openmm/OpenMMException.h"
+
+namespace ScoreDynPlugin {
+
+using OpenMM::System;
+
+namespace {
+
+/// Concatenates its arguments into the message of an exception.
+template <typename... Parts>
+[[noreturn]] void refuse(const Parts&... parts) {
+    std::ostringstream text;
+    text << "ScoreDynamicsIntegrator: ";
+    (text << ... << parts);
+    throw OpenMM::OpenMMException(text.str());
+}
+
+void checkParticles(const System& system, const ScoreDynamicsIntegrator& integrator) {
+    const Card& card = integrator.getModel().card();
+    const std::vector<int>& particles = integrator.getParticles();
+    const int numModelled = particles.empty() ? system.getNumParticles() : static_cast<int>(particles.size());
+    if (numModelled != card.numParticles())
+        refuse("the model '", card.name, "' describes ", card.numParticles(), " particles, but ",
+               particles.empty() ? "the System has " : "setParticles names ", numModelled,
+               ". Name the model's particles with setParticles, or use another model.");
+
+    std::vector<bool> modelled(system.getNumParticles(), particles.empty());
+    for (int particle : particles) {
+        if (particle >= system.getNumParticles())
+            refuse("setParticles names particle ", particle, ", but the System has ", system.getNumParticles(),
+                   " particles. Give indices from 0 to ", system.getNumParticles() - 1, ".");
+        if (modelled[particle]) refuse("setParticles names particle ", particle, " twice. Give every index once.");
+        modelled[particle] = true;
+    }
+    for (int i = 0; i < system.getNumParticles(); ++i) {
+        if (modelled[i] && system.isVirtualSite(i))
+            refuse("particle ", i, " is a virtual site, which a model cannot move. Leave it out with setParticles.");
+        if (!modelled[i] && !system.isVirtualSite(i))
+            refuse("particle ", i, " is neither modelled nor a virtual site",
+                   system.getParticleMass(i) == 0 ? " (it has no mass)" : "",
+                   ". Remove it from the System, or use a model that describes it.");
+    }
+}
+
+void checkMasses(const System& system, const ScoreDynamicsIntegrator& integrator) {
+    const Card& card = integrator.getModel().card();
+    for (int i = 0; i < card.numParticles(); ++i) {
+        const int particle = integrator.getParticles().empty() ? i : integrator.getParticles()[i];
+        const double found = system.getParticleMass(particle), expected = card.massesAmu[i];
+        if (!(std::abs(found - expected) <= 0.01 * expected))
+            refuse("the mass of particle ", particle, " is ", found, " amu, but atom ", i, " (", card.elements[i],
+                   ") of the model '", card.name, "' has ", expected,
+                   " amu. Put the particles in the model's order with setParticles, and use the hydrogen mass of the "
+                   "training data.");
+    }
+}
+
+void checkForces(const System& system) {
+    for (int i = 0; i < system.getNumForces(); ++i) {
+        const OpenMM::Force& force = system.getForce(i);
+        if (dynamic_cast<const OpenMM::MonteCarloBarostat*>(&force) ||
+            dynamic_cast<const OpenMM::MonteCarloAnisotropicBarostat*>(&force) ||
+            dynamic_cast<const OpenMM::MonteCarloMembraneBarostat*>(&force) ||
+            dynamic_cast<const OpenMM::MonteCarloFlexibleBarostat*>(&force))
+            refuse("force ", i, " of the System is a barostat (", force.getName(),
+                   "), but the model knows one volume only. Remove it from the System.");
+        if (dynamic_cast<const OpenMM::AndersenThermostat*>(&force))
+            refuse("force ", i, " of the System is a thermostat (", force.getName(),
+                   "), but the model sets the temperature itself. Remove it from the System.");
+    }
+}
+
+void checkPeriodicity(const System& system, const Card& card) {
+    // A System without forces says nothing about its boundaries.
+    if (system.getNumForces() == 0) return;
+    const bool periodic = system.usesPeriodicBoundaryConditions();
+    if (periodic && !card.periodic)
+        refuse("the System is periodic, but the model '", card.name,
+               "' was trained without periodic boundaries. Use NoCutoff for the nonbonded method, or another model.");
+    if (!periodic && card.periodic)
+        refuse("the System is not periodic, but the model '", card.name,
+               "' was trained with periodic boundaries. Use PME or another periodic nonbonded method, or another model.");
+}
+
+}  // namespace
+
+void checkStepSizeAndTemperature(const ScoreDynamicsIntegrator& integrator) {
+    const Card& card = integrator.getModel().card();
+    if (!(std::abs(integrator.getStepSize() - card.lagTimePs) <= 1e-6 * card.lagTimePs))
+        refuse("the model was trained for a step of ", card.lagTimePs, " ps, but the step size is ",
+               integrator.getStepSize(), " ps. Call setStepSize(", card.lagTimePs, ") or use another model.");
+    if (!(std::abs(integrator.getTemperature() - card.temperatureK) <= 1e-6 * card.temperatureK))
+        refuse("the model was trained at ", card.temperatureK, " K, but the temperature is ",
+               integrator.getTemperature(), " K. Call setTemperature(", card.temperatureK, ") or use another model.");
+}
+
+void checkContext(const System& system, const ScoreDynamicsIntegrator& integrator) {
+    checkStepSizeAndTemperature(integrator);
+    checkForces(system);
+    checkParticles(system, integrator);
+    checkMasses(system, integrator);
+    checkPeriodicity(system, integrator.getModel().card());
+}
+
+}  // namespace ScoreDynPlugin

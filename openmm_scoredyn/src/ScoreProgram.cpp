@@ -1,0 +1,221 @@
+#include "ScoreProgram.h"
+
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
+#include <caffe2/serialize/inline_container.h>
+#include <torch/csrc/jit/passes/freeze_module.h>
+#include <torch/csrc/jit/passes/frozen_graph_optimizations.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/script.h>
+#include <torch/version.h>
+
+#include <cstring>
+#include <sstream>
+#include <utility>
+#include <vector>
+
+#include "GoldenCheck.h"
+#include "openmm/OpenMMException.h"
+
+namespace ScoreDynPlugin {
+
+using OpenMM::OpenMMException;
+
+namespace {
+
+const char* const cardRecord = "extra/scoredyn.json";
+
+/// The sentence of an error of torch, without C++ and TorchScript backtraces.
+std::string reason(const std::exception& error) {
+    const auto* torchError = dynamic_cast<const c10::Error*>(&error);
+    const std::string text = torchError ? torchError->what_without_backtrace() : error.what();
+    // The interpreter puts the error itself on the last line, below the program's own call stack.
+    const bool fromInterpreter = text.find("Traceback of TorchScript") != std::string::npos;
+    std::istringstream lines(text);
+    std::string line, chosen;
+    while (std::getline(lines, line)) {
+        if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+        chosen = line;
+        if (!fromInterpreter) break;
+    }
+    return chosen;
+}
+
+/// Sets the thread count of torch for one call. The count belongs to the process, so it is put back.
+class ThreadCount {
+   public:
+    explicit ThreadCount(int wanted) : before_(at::get_num_threads()) {
+        if (before_ != wanted) at::set_num_threads(wanted);
+        changed_ = before_ != wanted;
+    }
+    ~ThreadCount() {
+        if (changed_) at::set_num_threads(before_);
+    }
+    ThreadCount(const ThreadCount&) = delete;
+    ThreadCount& operator=(const ThreadCount&) = delete;
+
+   private:
+    int before_;
+    bool changed_;
+};
+
+at::Tensor view(const float* data, at::IntArrayRef shape) {
+    // torch has no read-only tensors; the contract says that programs are pure.
+    return torch::from_blob(const_cast<float*>(data), shape, torch::kFloat32);
+}
+
+std::string shapeText(at::IntArrayRef shape) {
+    std::ostringstream text;
+    text << '(';
+    for (size_t i = 0; i < shape.size(); ++i) text << (i ? ", " : "") << shape[i];
+    text << ')';
+    return text.str();
+}
+
+}  // namespace
+
+struct ScoreProgram::Impl {
+    torch::jit::Module module;
+    std::string name;
+    int numThreads = 1;
+
+    void requireMethod(const std::string& method, size_t numArguments) const;
+    void freeze(const std::vector<std::string>& methods);
+    void call(const char* method, std::vector<c10::IValue> arguments, at::IntArrayRef shape, float* result) const;
+    void copyChecked(const char* method, const c10::IValue& value, at::IntArrayRef shape, float* result) const;
+};
+
+void ScoreProgram::Impl::requireMethod(const std::string& method, size_t numArguments) const {
+    const auto found = module.find_method(method);
+    if (!found)
+        throw OpenMMException("ScoreProgram: " + name + " has no method `" + method +
+                              "`, which its card promises; export the model again.");
+    const size_t count = found->function().getSchema().arguments().size() - 1;  // without self
+    if (count != numArguments)
+        throw OpenMMException("ScoreProgram: the method `" + method + "` of " + name + " takes the wrong arguments; expected " +
+                              std::to_string(numArguments) + ", found " + std::to_string(count) +
+                              "; export the model again.");
+}
+
+void ScoreProgram::Impl::freeze(const std::vector<std::string>& methods) {
+    module.eval();
+    // torch::jit::freeze insists on a method `forward`, which a score program need not have.
+    module = torch::jit::freeze_module(module, methods);
+    for (const std::string& method : methods) {
+        auto graph = module.get_method(method).graph();
+        torch::jit::OptimizeFrozenGraph(graph, true);
+    }
+}
+
+void ScoreProgram::Impl::call(const char* method, std::vector<c10::IValue> arguments, at::IntArrayRef shape,
+                              float* result) const {
+    try {
+        const c10::InferenceMode inference;
+        const torch::jit::GraphOptimizerEnabledGuard noProfiling(false);
+        const ThreadCount threads(numThreads);
+        copyChecked(method, module.get_method(method)(std::move(arguments)), shape, result);
+    } catch (const OpenMMException&) {
+        throw;
+    } catch (const std::exception& error) {
+        throw OpenMMException("ScoreProgram: the method `" + std::string(method) + "` of " + name + " raised an error: " +
+                              reason(error) + " Correct the module and export it again.");
+    }
+}
+
+void ScoreProgram::Impl::copyChecked(const char* method, const c10::IValue& value, at::IntArrayRef shape,
+                                     float* result) const {
+    const auto refuse = [&](const std::string& what, const std::string& expected, const std::string& found) {
+        throw OpenMMException("ScoreProgram: the method `" + std::string(method) + "` of " + name + " returned " + what +
+                              "; expected " + expected + ", found " + found +
+                              "; correct the module and export it again.");
+    };
+    if (!value.isTensor()) refuse("something else than a tensor", "a tensor", value.tagKind());
+    const at::Tensor& tensor = value.toTensor();
+    if (!tensor.device().is_cpu()) refuse("a tensor on the wrong device", "cpu", tensor.device().str());
+    if (tensor.scalar_type() != torch::kFloat32)
+        refuse("the wrong dtype", "float32", std::string(c10::toString(tensor.scalar_type())));
+    if (tensor.sizes() != shape) refuse("the wrong shape", shapeText(shape), shapeText(tensor.sizes()));
+    const at::Tensor contiguous = tensor.contiguous();
+    std::memcpy(result, contiguous.const_data_ptr<float>(), contiguous.nbytes());
+}
+
+ScoreProgram::ScoreProgram(std::shared_ptr<const ScoreArchive> archive)
+    : archive_(std::move(archive)), impl_(std::make_unique<Impl>()) {
+    impl_->name = "'" + card().name + "'";
+    try {
+        std::istringstream stream(archive_->bytes());
+        impl_->module = torch::jit::load(stream, torch::kCPU);
+    } catch (const std::exception& error) {
+        throw OpenMMException("ScoreProgram: cannot load " + impl_->name + ": " + reason(error) +
+                              " Export the model again with this version of torch.");
+    }
+    const std::vector<std::string> methods =
+        card().kind == "denoiser" ? std::vector<std::string>{"denoise", "advance"} : std::vector<std::string>{"propose"};
+    for (const std::string& method : methods) impl_->requireMethod(method, method == "denoise" ? 4 : 3);
+    try {
+        impl_->freeze(methods);
+    } catch (const std::exception& error) {
+        throw OpenMMException("ScoreProgram: cannot freeze " + impl_->name + ": " + reason(error) +
+                              " Export the model again with this version of torch.");
+    }
+    checkGolden(*this);
+}
+
+ScoreProgram::~ScoreProgram() = default;
+
+void ScoreProgram::setNumThreads(int numThreads) {
+    if (numThreads < 1)
+        throw OpenMMException("ScoreProgram: the number of threads is " + std::to_string(numThreads) +
+                              "; expected 1 or more; call setNumThreads(1).");
+    impl_->numThreads = numThreads;
+}
+
+int ScoreProgram::getNumThreads() const { return impl_->numThreads; }
+
+void ScoreProgram::denoise(int batch, const float* latent, double sigma, const float* history, const float* box,
+                           float* denoised) const {
+    const Card& c = card();
+    impl_->call("denoise",
+                {view(latent, {batch, c.latentSize, 3}), torch::full({batch}, sigma, torch::kFloat32),
+                 view(history, {batch, c.historyLength, c.numParticles(), 3}), view(box, {3, 3})},
+                {batch, c.latentSize, 3}, denoised);
+}
+
+void ScoreProgram::advance(int batch, const float* latent, const float* history, const float* box,
+                           float* positions) const {
+    const Card& c = card();
+    impl_->call("advance",
+                {view(latent, {batch, c.latentSize, 3}), view(history, {batch, c.historyLength, c.numParticles(), 3}),
+                 view(box, {3, 3})},
+                {batch, c.numParticles(), 3}, positions);
+}
+
+void ScoreProgram::propose(int batch, const float* noise, const float* history, const float* box,
+                           float* positions) const {
+    const Card& c = card();
+    impl_->call("propose",
+                {view(noise, {batch, c.noiseCount, c.latentSize, 3}),
+                 view(history, {batch, c.historyLength, c.numParticles(), 3}), view(box, {3, 3})},
+                {batch, c.numParticles(), 3}, positions);
+}
+
+std::string ScoreProgram::readCardJson(const std::string& bytes) {
+    try {
+        std::istringstream stream(bytes);
+        caffe2::serialize::PyTorchStreamReader reader(&stream);
+        if (reader.hasRecord(cardRecord)) {
+            const auto [data, size] = reader.getRecord(cardRecord);
+            return std::string(static_cast<const char*>(data.get()), size);
+        }
+    } catch (const std::exception&) {
+        // What the zip reader says of a truncated file means nothing to a user.
+        throw OpenMMException("ScoreProgram: the file is not a TorchScript archive, or it is truncated; "
+                              "expected a score program; export the model again.");
+    }
+    throw OpenMMException("ScoreProgram: the archive has no card (scoredyn.json); expected a score program; "
+                          "export the model with openmm_scoredyn.export_program.");
+}
+
+std::string ScoreProgram::torchVersion() { return TORCH_VERSION; }
+
+}  // namespace ScoreDynPlugin

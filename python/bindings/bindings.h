@@ -1,0 +1,13 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace ScoreDynPlugin {
+
+/// Adds the class Program to the module.
+void bindProgram(pybind11::module_& m);
+
+/// Adds the functions behind the Python class ScoreDynamicsIntegrator to the module.
+void bindIntegrator(pybind11::module_& m);
+
+}  // namespace ScoreDynPlugin

@@ -1,0 +1,83 @@
+#include <pybind11/stl.h>
+
+#include <memory>
+#include <utility>
+
+#include "bindings.h"
+#include "counts_dict.h"
+#include "signal_check.h"
+#include "swig_bridge.h"
+
+namespace py = pybind11;
+
+namespace ScoreDynPlugin {
+
+namespace {
+
+py::object create(std::shared_ptr<const ScoreArchive> archive) {
+    return py::reinterpret_steal<py::object>(
+        wrapIntegrator(std::make_unique<ScoreDynamicsIntegrator>(std::move(archive))));
+}
+
+void step(const py::object& object, int steps) {
+    ScoreDynamicsIntegrator& integrator = unwrapIntegrator(object.ptr());
+    SignalCheck checkSignals;
+    const py::gil_scoped_release noGil;
+    for (int i = 0; i < steps; ++i) {
+        integrator.step(1);
+        checkSignals();
+    }
+}
+
+/// A module function of the integrator as the Python class holds it.
+template <typename Function>
+auto onIntegrator(Function function) {
+    return [function](const py::object& object) { return function(unwrapIntegrator(object.ptr())); };
+}
+
+/// The same with one argument.
+template <typename Argument, typename Function>
+auto onIntegratorWith(Function function) {
+    return [function](const py::object& object, const Argument& value) {
+        function(unwrapIntegrator(object.ptr()), value);
+    };
+}
+
+}  // namespace
+
+void bindIntegrator(py::module_& m) {
+    using I = ScoreDynamicsIntegrator;
+    m.def("create_integrator", [](const std::string& path) { return create(ScoreArchive::fromFile(path)); });
+    m.def("create_integrator_from_bytes",
+          [](const py::bytes& bytes) { return create(ScoreArchive::fromBytes(std::string(bytes))); });
+    m.def("is_score_dynamics", [](const py::object& object) { return tryUnwrapIntegrator(object.ptr()) != nullptr; });
+    m.def("step", &step);
+
+    m.def("card_json", onIntegrator([](I& i) { return i.getModel().card().json; }));
+    m.def("model_path", onIntegrator([](I& i) { return i.getModel().path(); }));
+    m.def("model_sha256", onIntegrator([](I& i) { return i.getModel().sha256(); }));
+    m.def("get_counts", onIntegrator([](I& i) { return countsDict(i.getStepCounts()); }));
+
+    m.def("get_temperature", onIntegrator([](I& i) { return i.getTemperature(); }));
+    m.def("set_temperature", onIntegratorWith<double>([](I& i, double value) { i.setTemperature(value); }));
+    m.def("get_solver", onIntegrator([](I& i) { return solverName(i.getSolver()); }));
+    m.def("set_solver", onIntegratorWith<std::string>([](I& i, const std::string& value) {
+              i.setSolver(parseSolver(value));
+          }));
+    m.def("get_denoising_steps", onIntegrator([](I& i) { return i.getDenoisingSteps(); }));
+    m.def("set_denoising_steps", onIntegratorWith<int>([](I& i, int value) { i.setDenoisingSteps(value); }));
+    m.def("get_random_number_seed", onIntegrator([](I& i) { return i.getRandomNumberSeed(); }));
+    m.def("set_random_number_seed", onIntegratorWith<int>([](I& i, int value) { i.setRandomNumberSeed(value); }));
+    m.def("get_max_redraws", onIntegrator([](I& i) { return i.getMaxRedraws(); }));
+    m.def("set_max_redraws", onIntegratorWith<int>([](I& i, int value) { i.setMaxRedraws(value); }));
+    m.def("get_num_threads", onIntegrator([](I& i) { return i.getNumThreads(); }));
+    m.def("set_num_threads", onIntegratorWith<int>([](I& i, int value) { i.setNumThreads(value); }));
+    m.def("get_particles", onIntegrator([](I& i) { return i.getParticles(); }));
+    m.def("set_particles", onIntegratorWith<std::vector<int>>([](I& i, const std::vector<int>& value) {
+              i.setParticles(value);
+          }));
+    m.def("get_embed_model", onIntegrator([](I& i) { return i.getEmbedModel(); }));
+    m.def("set_embed_model", onIntegratorWith<bool>([](I& i, bool value) { i.setEmbedModel(value); }));
+}
+
+}  // namespace ScoreDynPlugin

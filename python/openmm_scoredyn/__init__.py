@@ -1,0 +1,35 @@
+"""Molecular dynamics in picosecond steps: an OpenMM integrator driven by trained score models.
+
+Importing this package is cheap; torch and the compiled plugin are loaded when a name that needs them is first used.
+"""
+
+from importlib import import_module
+
+from openmm_scoredyn import errors
+
+# Public name -> module that holds it.
+_HOMES = {
+    "Card": "card",
+    "Molecule": "molecule",
+    "Parametrization": "diffusion.parametrization",
+    "ScoreDynamicsIntegrator": "integrator",
+    "ScoreModel": "model",
+    "__version__": "version",
+    "export_program": "export",
+    "prepare": "setup",
+    "pretrained": "model",
+}
+
+__all__ = ["errors", *_HOMES]
+
+
+def __getattr__(name: str):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

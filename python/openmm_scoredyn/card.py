@@ -1,0 +1,144 @@
+"""The card: what a score program says about itself (`scoredyn.json` inside the archive)."""
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+
+from openmm_scoredyn.card_checks import check_card, check_types, check_version
+from openmm_scoredyn.errors import CardError
+from openmm_scoredyn.molecule import Molecule
+
+CARD_FILE = "scoredyn.json"
+FORMAT_VERSION = "1.0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """Description of a score program; every field is checked when the card is made.
+
+    Attributes
+    ----------
+    name : str
+    lag_time_ps, temperature_K : float
+        Physical time of one step, and the temperature of the training data.
+    history_length, latent_size, noise_count : int
+        H frames of condition; M rows of the latent, each of three numbers; K latents of noise per step
+        (kind "transition" only).
+    sigma_min, sigma_max, sigma_data : float
+        Range of noise levels the network was trained for, and the spread of its clean latents.
+    solver, denoising_steps : str, int
+        What is recommended.
+    latent_type : {"invariant", "vector"}
+        Whether latents stay as they are when the molecule turns (internal coordinates) or turn with it.
+    symmetric : bool
+        Whether SE(3) symmetry is claimed; checked at export.
+    elements, atom_names, residue_names : tuple of str, (N,)
+    masses_amu : tuple of float, (N,), as in the System of the training data
+    residue_indices : tuple of int, (N,), 0-based
+    bonds : tuple of (int, int);  bond_lengths_nm : tuple of float, mean of the training data, in the same order
+    bond_tolerance : float
+        A step must keep |r - r0| <= bond_tolerance * r0.
+    chiral_centres : tuple of (centre, a, b, d)
+        Ordered so that (a - centre) . ((b - centre) x (d - centre)) > 0.
+    max_displacement_nm : float
+        Largest distance an atom may move in one step.
+    training_data, accuracy : dict
+        Free, but training_data["fingerprint"] is the SHA-256 of the data where it is known.
+    golden : dict
+        Input, noise and output that the program must reproduce, as flat lists: for a denoiser history, box,
+        latent, sigma, denoised, positions; for a transition history, box, noise, positions. Written by
+        `export_program`; before that it may hold the history alone, which export then uses.
+    """
+
+    name: str
+    lag_time_ps: float
+    temperature_K: float
+    latent_size: int
+    elements: tuple[str, ...]
+    masses_amu: tuple[float, ...]
+    atom_names: tuple[str, ...]
+    residue_names: tuple[str, ...]
+    residue_indices: tuple[int, ...]
+    bonds: tuple[tuple[int, ...], ...]
+    bond_lengths_nm: tuple[float, ...]
+    format_version: str = FORMAT_VERSION
+    kind: str = "denoiser"
+    history_length: int = 1
+    noise_count: int = 1
+    sigma_min: float = 0.01
+    sigma_max: float = 80.0
+    sigma_data: float = 1.0
+    solver: str = "dpmpp_2m"
+    denoising_steps: int = 10
+    latent_type: str = "invariant"
+    symmetric: bool = False
+    bond_tolerance: float = 0.25
+    chiral_centres: tuple[tuple[int, ...], ...] = ()
+    max_displacement_nm: float = 2.0
+    periodic: bool = False
+    solvent: str = "unknown"
+    force_field: str = "unknown"
+    training_data: dict = field(default_factory=dict)
+    accuracy: dict = field(default_factory=dict)
+    licence: str = "unknown"
+    package_version: str = "unknown"
+    torch_version: str = "unknown"
+    golden: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        for name, value in check_types(self).items():
+            object.__setattr__(self, name, value)
+        check_card(self)
+
+    @property
+    def num_particles(self) -> int:
+        """N."""
+        return len(self.elements)
+
+    @property
+    def molecule(self) -> Molecule:
+        """The atoms the program moves, in order."""
+        return Molecule(**{name: getattr(self, name) for name in Molecule.__dataclass_fields__})
+
+    @classmethod
+    def for_molecule(cls, molecule: Molecule, **values) -> "Card":
+        """A card whose atoms and bonds are those of `molecule`; `values` are the other fields."""
+        return cls(**{name: getattr(molecule, name) for name in Molecule.__dataclass_fields__}, **values)
+
+    def to_json(self) -> str:
+        """JSON text, one field per line, NaN never written."""
+        lines = [f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in asdict(self).items()]
+        return "{\n" + ",\n".join(lines) + "\n}\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "Card":
+        """Inverse of `to_json`; fields that only a later minor version knows are left out.
+
+        Raises
+        ------
+        CardError
+            If the text is not JSON, the major version is another, or a field is missing, of another type or
+            at odds with the rest.
+        """
+        values = _read_object(text)
+        check_version(values.get("format_version"))
+        for entry in fields(cls):
+            if entry.name not in values:
+                raise CardError(
+                    f"Card: the field {entry.name} is missing; expected every field of format {FORMAT_VERSION}, "
+                    f"found {len(values)} fields without it; export the program again."
+                )
+        return cls(**{entry.name: values[entry.name] for entry in fields(cls)})
+
+
+def _read_object(text: str) -> dict:
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise CardError(
+            f"Card: {CARD_FILE} is not JSON; expected an object, found an error ({error}); export the program again."
+        ) from None
+    if not isinstance(values, dict):
+        raise CardError(
+            f"Card: {CARD_FILE} does not hold an object; expected one, found {type(values).__name__}; export again."
+        )
+    return values

@@ -1,0 +1,38 @@
+"""`scoredyn export`: a training checkpoint becomes a score program."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+
+def export(
+    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT_OR_RUN_DIR", help="What `scoredyn train` wrote.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Score program to write, NAME.pt.")],
+    symmetric: Annotated[
+        bool | None,
+        typer.Option("--symmetric/--not-symmetric", help="Claim SE(3) symmetry and check it; default: as the card says."),
+    ] = None,
+) -> None:
+    """Export a trained model, and show that the exported program gives what the network gives.
+
+    Example: scoredyn export runs/alanine alanine.pt
+    """
+    from openmm_scoredyn.export import export_program
+    from openmm_scoredyn.training import load_checkpoint
+
+    module, card, parametrization = load_checkpoint(checkpoint)
+    report = export_program(module, out, card, parametrization, symmetric=symmetric)
+    table = Table(title=f"{card.name}: largest differences")
+    for heading in ("check", "latents", "allowed", "positions (nm)", "allowed"):
+        table.add_column(heading, justify="left" if heading == "check" else "right")
+    for check in report.checks:
+        latents, positions = check.tolerance
+        table.add_row(
+            check.name, f"{check.latents:.1e}", f"{latents:.0e}", f"{check.positions_nm:.1e}", f"{positions:.0e}"
+        )
+    console = Console()
+    console.print(table)
+    console.print(f"Wrote {out} ({out.stat().st_size / 1e6:.1f} MB).", soft_wrap=True)

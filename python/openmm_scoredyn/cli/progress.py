@@ -1,0 +1,38 @@
+"""The progress bar of commands that count physical time."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from openmm_scoredyn.cli.duration import format_duration
+
+
+@contextmanager
+def time_progress(description: str) -> Iterator[Callable[[float, float], None]]:
+    """A bar on stderr; gives a function to call with (ps done, ps in all).
+
+    The rate counts what was done since the first call, so that it is right after a restart too.
+    """
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[state]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(description, total=None, state="")
+        first = None
+
+        def update(done: float, total: float) -> None:
+            nonlocal first
+            if first is None:
+                first = (done, time.monotonic())
+            elapsed = time.monotonic() - first[1]
+            rate = f", {(done - first[0]) / elapsed:,.0f} ps/s" if elapsed > 0 and done > first[0] else ""
+            state = f"{format_duration(done)} of {format_duration(total)}{rate}"
+            bar.update(task, completed=done, total=total, state=state)
+
+        yield update

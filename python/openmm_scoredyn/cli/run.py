@@ -1,0 +1,140 @@
+"""`scoredyn run`: a trajectory of a model, as an ordinary OpenMM simulation or as many replicas in one batch."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from openmm_scoredyn.cli.duration import format_duration, parse_duration
+from openmm_scoredyn.errors import OutputError, SamplingError
+
+
+def run(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Path of a score program, or name of a shipped one.")],
+    structure: Annotated[Path, typer.Argument(metavar="PDB", help="Structure to start from; atoms in any order.")],
+    length: Annotated[str, typer.Option(help="Time to simulate, earlier interrupted runs included, as 10ns.")],
+    out: Annotated[Path, typer.Option(help="NAME.dcd or NAME.xtc; NAME.npz for replicas.")],
+    save_every: Annotated[str | None, typer.Option(help="Time between frames; default: every step.")] = None,
+    replicas: Annotated[int, typer.Option(min=1, help="Independent replicas, drawn together.")] = 1,
+    seed: Annotated[int, typer.Option(min=1, max=2**31 - 1, help="Another seed gives another trajectory.")] = 1,
+    solver: Annotated[str | None, typer.Option(help="Diffusion solver; default: the model's.")] = None,
+    denoising_steps: Annotated[int | None, typer.Option(help="Network evaluations per step; default: the model's.")] = None,
+    max_redraws: Annotated[int, typer.Option(min=0, help="Redraws of a step before the run gives up.")] = 100,
+    strip: Annotated[bool, typer.Option("--strip", help="Remove water, other solvent and ions.")] = False,
+    repair: Annotated[bool, typer.Option(help="Add missing atoms with PDBFixer.")] = True,
+    force_field: Annotated[
+        list[str] | None, typer.Option(help="Force field file, to log energies; repeat for several.")
+    ] = None,
+    platform: Annotated[str | None, typer.Option(help="OpenMM platform; default: the fastest.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of the network.")] = 1,
+) -> None:
+    """Simulate with a model; an interrupted run goes on with the same command, as if it had not been interrupted.
+
+    Example: scoredyn run alanine-dipeptide-obc2 ala2.pdb --length 10ns --out traj.dcd
+    """
+    from openmm_scoredyn.model import ScoreModel, pretrained
+
+    loaded = ScoreModel(pretrained(model) if model in pretrained() and not Path(model).exists() else model)
+    _check_folder(out)
+    lag = loaded.card.lag_time_ps
+    n_steps = steps_of(length, lag)
+    every = 1 if save_every is None else steps_of(save_every, lag)
+    options = {"seed": seed, "solver": solver, "denoising_steps": denoising_steps, "max_redraws": max_redraws}
+    if replicas > 1 or out.suffix == ".npz":
+        _run_replicas(loaded, structure, out, n_steps, every, replicas, strip, repair, threads, options)
+        paths = [out]
+    else:
+        paths = _run_single(
+            loaded, structure, out, n_steps, every, strip, repair, force_field, platform, threads, options
+        )
+    done = format_duration(n_steps * lag * replicas)
+    Console().print(f"{done} in {', '.join(map(str, paths))}.", soft_wrap=True)
+
+
+def steps_of(duration: str, lag_time_ps: float) -> int:
+    """Number of steps of a model in a time such as "10ns".
+
+    Raises
+    ------
+    SamplingError
+        If the time is not a multiple of the model's step.
+    """
+    steps = parse_duration(duration) / lag_time_ps
+    if round(steps) < 1 or abs(steps - round(steps)) > 1e-6 * steps:
+        raise SamplingError(
+            f"run: times must be multiples of the model's step; expected a multiple of {lag_time_ps:g} ps, found "
+            f"{duration}; change it."
+        )
+    return round(steps)
+
+
+def _check_folder(out: Path) -> None:
+    """A long preparation should not end in a path that was never there."""
+    if not out.parent.is_dir():
+        raise OutputError(f"run: the folder {out.parent} does not exist; create it or choose another.")
+
+
+def _run_replicas(model, structure, out, n_steps, every, replicas, strip, repair, threads, options) -> None:
+    import numpy as np
+
+    from openmm_scoredyn.cli.progress import time_progress
+    from openmm_scoredyn.running import run_replicas
+    from openmm_scoredyn.setup import fit_structure
+
+    _, positions = fit_structure(structure, model.card, strip=strip, repair=repair)
+    # Times of the bar are those of all replicas together.
+    scale = model.card.lag_time_ps * replicas
+    with time_progress(f"{replicas} replicas") as progress:
+        run_replicas(
+            model,
+            np.repeat(positions[None], replicas, axis=0),
+            out,
+            n_steps,
+            save_every=every,
+            progress=lambda done, total: progress(done * scale, total * scale),
+            num_threads=threads,
+            **options,
+        )
+
+
+def _run_single(model, structure, out, n_steps, every, strip, repair, force_field, platform, threads, options):
+    import hashlib
+
+    import openmm
+
+    from openmm_scoredyn.cli.progress import time_progress
+    from openmm_scoredyn.integrator import ScoreDynamicsIntegrator
+    from openmm_scoredyn.running import run_simulation
+    from openmm_scoredyn.setup import prepare
+
+    integrator = ScoreDynamicsIntegrator(model)
+    integrator.setRandomNumberSeed(options["seed"])
+    integrator.setMaxRedraws(options["max_redraws"])
+    integrator.setNumThreads(threads)
+    if options["solver"] is not None:
+        integrator.setSolver(options["solver"])
+    if options["denoising_steps"] is not None:
+        integrator.setDenoisingSteps(options["denoising_steps"])
+    simulation = prepare(
+        structure, model, strip=strip, repair=repair, force_field=force_field, integrator=integrator, platform=platform,
+        seed=options["seed"],
+    )  # fmt: skip
+    identity = options | {
+        "model_sha256": model.sha256,
+        "structure_sha256": hashlib.sha256(structure.read_bytes()).hexdigest(),
+        "force_field": force_field or [],
+        "platform": simulation.context.getPlatform().getName(),
+        "openmm_version": openmm.Platform.getOpenMMVersion(),
+    }
+    lag = model.card.lag_time_ps
+    with time_progress("Running") as progress:
+        files = run_simulation(
+            simulation,
+            out,
+            n_steps,
+            save_every=every,
+            identity=identity,
+            progress=lambda done, total: progress(done * lag, total * lag),
+        )
+    return [files.trajectory, files.log, files.topology]

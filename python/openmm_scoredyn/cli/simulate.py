@@ -1,0 +1,77 @@
+"""`scoredyn simulate`: reference molecular dynamics, the data a model learns from and is measured against."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from openmm_scoredyn.cli.duration import format_duration, parse_duration
+
+
+def simulate(
+    structure: Annotated[Path, typer.Argument(metavar="PDB", help="The molecule alone, complete with hydrogens.")],
+    out: Annotated[Path, typer.Option(help="Folder of the trajectories; an interrupted simulation goes on there.")],
+    length: Annotated[str, typer.Option(help="Length of a trajectory, or of a segment when steered, as 20ns.")] = "20ns",
+    trajectories: Annotated[int, typer.Option(help="Number of independent trajectories, one file each.")] = 2,
+    steered: Annotated[
+        bool, typer.Option("--steered", help="Begin every segment at phi and psi drawn uniformly, then let go.")
+    ] = False,
+    segments: Annotated[int, typer.Option(help="Steered segments of each trajectory.")] = 200,
+    start: Annotated[
+        str | None, typer.Option(help="Begin every trajectory at this phi,psi in degrees, as 60,-90.")
+    ] = None,
+    spacing: Annotated[str, typer.Option(help="Time between frames.")] = "1ps",
+    equilibration: Annotated[str, typer.Option(help="Time before the first frame.")] = "1ns",
+    force_field: Annotated[
+        list[str] | None, typer.Option(help="Force field file of OpenMM or a path; repeat for several.")
+    ] = None,
+    solvent: Annotated[str, typer.Option(help="How the force field treats solvent, for the record.")] = "implicit (OBC)",
+    temperature: Annotated[float, typer.Option(help="K.")] = 300.0,
+    friction: Annotated[float, typer.Option(help="1/ps.")] = 10.0,
+    timestep: Annotated[str, typer.Option(help="Time step of the dynamics.")] = "4fs",
+    seed: Annotated[int, typer.Option(help="Trajectory i depends on the seed and i only.")] = 1,
+    processes: Annotated[int, typer.Option(min=1, help="Trajectories made at a time.")] = 1,
+) -> None:
+    """Run molecular dynamics of a molecule in implicit solvent, restartable at any time.
+
+    Example: scoredyn simulate ala2.pdb --out md/ --length 20ns --trajectories 10 --processes 2
+    """
+    from openmm_scoredyn.cli.progress import time_progress
+    from openmm_scoredyn.data.plan import Physics, SimulationPlan
+    from openmm_scoredyn.data.simulate import simulate as run
+
+    spacing_ps = parse_duration(spacing)
+    physics = Physics(
+        solvent=solvent,
+        temperature_K=temperature,
+        friction_per_ps=friction,
+        timestep_fs=parse_duration(timestep) * 1000,
+        **({"force_field": tuple(force_field)} if force_field else {}),
+    )
+    plan = SimulationPlan(
+        n_trajectories=trajectories,
+        n_segments=segments if steered else 1,
+        # Both ends of a segment are frames.
+        frames_per_segment=round(parse_duration(length) / spacing_ps) + 1,
+        steering="uniform" if steered else parse_steering(start),
+        equilibration_ps=parse_duration(equilibration),
+        frame_spacing_ps=spacing_ps,
+        seed=seed,
+        physics=physics,
+    )
+    with time_progress("Simulating") as progress:
+        paths = run(structure, plan, out, processes=processes, progress=progress)
+    total = trajectories * plan.frames_per_trajectory * spacing_ps
+    Console().print(f"{len(paths)} trajectories, {format_duration(total)} in all, in {out}.", soft_wrap=True)
+
+
+def parse_steering(start: str | None) -> str | tuple[float, float]:
+    """"none", or (phi, psi) in degrees from a text such as "60,-90"."""
+    if start is None:
+        return "none"
+    try:
+        phi, psi = (float(angle) for angle in start.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"expected phi,psi in degrees, as 60,-90; found {start!r}") from None
+    return phi, psi

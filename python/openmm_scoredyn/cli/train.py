@@ -1,0 +1,50 @@
+"""`scoredyn train`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    data: Annotated[list[Path], typer.Argument(help="Trajectories: files or directories of `scoredyn simulate`.")],
+    out: Annotated[Path, typer.Option(help="Directory of the run; an interrupted run goes on there.")],
+    name: Annotated[str, typer.Option(help="Name written to the card.")] = "model",
+    network: Annotated[str, typer.Option(help="molecule_frame or message_passing.")] = "molecule_frame",
+    width: Annotated[int | None, typer.Option(help="Width of the network.")] = None,
+    blocks: Annotated[int | None, typer.Option(help="Number of blocks.")] = None,
+    lag_time_ps: Annotated[float, typer.Option(help="Physical time of one step.")] = 1.0,
+    updates: Annotated[int, typer.Option(help="Number of optimiser updates.")] = 50_000,
+    batch_size: Annotated[int, typer.Option(help="Pairs per update.")] = 1024,
+    learning_rate: Annotated[float, typer.Option(help="Peak learning rate of Adam.")] = 1e-3,
+    seed: Annotated[int, typer.Option(help="Seed of weights, batches and noise.")] = 1,
+    threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
+):
+    """Train a score model on pairs of frames one lag time apart.
+
+    Example: scoredyn train md/ --out run/ --name my-molecule
+    """
+    import logging
+
+    import torch
+    from lightning.pytorch.callbacks import RichProgressBar
+
+    from openmm_scoredyn.data import load
+    from openmm_scoredyn.training import NetworkConfig, OptimizationConfig, TrainingConfig
+    from openmm_scoredyn.training import train as run
+
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its advertisements
+    torch.set_num_threads(threads)
+    published = network == "message_passing"
+    config = TrainingConfig(
+        name=name,
+        network=NetworkConfig(network, width or (200 if published else 256), blocks or (5 if published else 4)),
+        optimization=OptimizationConfig(
+            updates=updates, batch_size=batch_size, learning_rate=learning_rate, seed=seed
+        ),
+        prediction="noise" if published else "edm",
+        schedule="vp_linear" if published else "edm",
+        lag_time_ps=lag_time_ps,
+    )
+    checkpoint = run(load(data), out, config, [RichProgressBar()])
+    typer.echo(f"Trained: {checkpoint}. Next: scoredyn export {out} {name}.pt")

@@ -1,0 +1,21 @@
+"""Trajectories: reading, pairing, splitting, and the reference molecular dynamics that makes them."""
+
+from openmm_scoredyn.data.archive import save_archive
+from openmm_scoredyn.data.cutting import cut
+from openmm_scoredyn.data.loading import load
+from openmm_scoredyn.data.pairs import frames_per_lag, lagged_pairs
+from openmm_scoredyn.data.split import Split, split_by_trajectory
+from openmm_scoredyn.data.trajectory import Trajectory, fingerprint, require_same_molecule
+
+__all__ = [
+    "Split",
+    "Trajectory",
+    "cut",
+    "fingerprint",
+    "frames_per_lag",
+    "lagged_pairs",
+    "load",
+    "require_same_molecule",
+    "save_archive",
+    "split_by_trajectory",
+]

@@ -1,0 +1,102 @@
+"""The package's own trajectory file, and the picometre file of older data: npz archives, read without pickle."""
+
+import hashlib
+import json
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+
+from openmm_scoredyn.data.atomic import write_atomically
+from openmm_scoredyn.data.trajectory import Trajectory
+from openmm_scoredyn.errors import TrajectoryError
+from openmm_scoredyn.molecule import Molecule
+
+
+def save_archive(path, positions_nm: np.ndarray, metadata: dict) -> None:
+    """Write frames and their description, atomically.
+
+    Parameters
+    ----------
+    path : file to write, NAME.npz
+    positions_nm : (S, T, N, 3) float32, nm, whole molecules; S segments, each unbroken in time
+    metadata : JSON-ready; `frame_spacing_ps`, `temperature_K`, `molecule` (`Molecule.to_dict`), `steered`, `consecutive`
+        are read back; whatever else it holds is kept
+    """
+    arrays = {
+        "positions_nm": np.asarray(positions_nm, dtype=np.float32),
+        "metadata": np.array(json.dumps(metadata, sort_keys=True)),
+    }
+    write_atomically(path, lambda file: np.savez(file, **arrays))
+
+
+def load_archive(path: Path, molecule: Molecule | None, temperature_K: float | None) -> list[Trajectory]:
+    """Read an npz file of either kind; see `openmm_scoredyn.data.load`."""
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    try:
+        with np.load(BytesIO(content), allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (ValueError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise TrajectoryError(
+            f"Trajectory: {path} is not a readable npz file ({error}); it may be truncated: make or copy it again."
+        ) from None
+    if "positions_nm" in arrays and "metadata" in arrays:
+        return [_from_own(path, arrays, digest)]
+    if "positions_pm" in arrays and "lag_time_ps" in arrays:
+        return _from_picometres(path, arrays, digest, molecule, temperature_K)
+    raise TrajectoryError(
+        f"Trajectory: {path} holds {sorted(arrays)}; expected positions_nm and metadata (scoredyn simulate), or "
+        f"positions_pm and lag_time_ps; load another file."
+    )
+
+
+def _from_own(path: Path, arrays: dict, digest: str) -> Trajectory:
+    try:
+        metadata = json.loads(str(arrays["metadata"]))
+        spacing, temperature, steered, consecutive, described = (
+            metadata[key] for key in ("frame_spacing_ps", "temperature_K", "steered", "consecutive", "molecule")
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise TrajectoryError(
+            f"Trajectory: the description in {path} cannot be read ({error!r}); expected the metadata that "
+            f"`scoredyn simulate` writes; make the file again."
+        ) from None
+    positions = arrays["positions_nm"]
+    # Segments that go on where the one before ended are one segment: pairs may then bridge the joint.
+    segments = (positions.reshape(-1, *positions.shape[2:]),) if consecutive else tuple(positions)
+    return Trajectory(
+        segments=segments,
+        frame_spacing_ps=spacing,
+        temperature_K=temperature,
+        molecule=Molecule.from_dict(described),
+        steered=steered,
+        consecutive=consecutive,
+        source_sha256=digest,
+        force_field=metadata.get("force_field", ""),
+        solvent=metadata.get("solvent", ""),
+    )
+
+
+def _from_picometres(path, arrays, digest, molecule, temperature_K) -> list[Trajectory]:
+    """Steered and unsteered segments as two trajectories; the joints between segments are not one spacing long."""
+    if molecule is None:
+        raise TrajectoryError(
+            f"Trajectory: {path} does not say of which molecule it is; give the topology file it was made with."
+        )
+    positions = arrays["positions_pm"].astype(np.float32) / 1000
+    flags = np.broadcast_to(arrays.get("steered", np.array(False)), len(positions))
+    return [
+        Trajectory(
+            segments=tuple(positions[flags == steered]),
+            frame_spacing_ps=float(arrays["lag_time_ps"]),
+            temperature_K=temperature_K,
+            molecule=molecule,
+            steered=bool(steered),
+            consecutive=False,
+            # Both parts come from one file; a digest names a trajectory, so the flag is part of it.
+            source_sha256=hashlib.sha256(f"{digest} steered={bool(steered)}".encode()).hexdigest(),
+        )
+        for steered in np.unique(flags)
+    ]

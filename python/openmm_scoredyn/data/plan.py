@@ -1,0 +1,95 @@
+"""What a reference simulation is to do: physics in one dataclass, bookkeeping in another."""
+
+import math
+from dataclasses import asdict, dataclass, field
+
+from openmm_scoredyn.errors import SamplingError
+
+
+@dataclass(frozen=True)
+class Physics:
+    """Force field and dynamics of the reference simulation, without periodic boundaries.
+
+    The defaults are those of the shipped model's data: implicit solvent through the fast `GBSAOBCForce`, heavy hydrogens
+    and constrained X-H bonds for a step of 4 fs. The centre of mass moves freely, as the model has to learn real dynamics.
+    """
+
+    force_field: tuple[str, ...] = ("amber99sbildn.xml", "amber99_obc.xml")
+    solvent: str = "implicit (OBC)"
+    temperature_K: float = 300.0
+    friction_per_ps: float = 10.0
+    timestep_fs: float = 4.0
+    hydrogen_mass_amu: float = 3.0
+    platform: str = "Reference"
+
+    def __post_init__(self):
+        for name in ("temperature_K", "timestep_fs", "hydrogen_mass_amu", "friction_per_ps"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
+                raise SamplingError(f"simulate: {name} must be positive; found {getattr(self, name)}; give another value.")
+
+
+@dataclass(frozen=True)
+class SimulationPlan:
+    """Which trajectories to make.
+
+    Attributes
+    ----------
+    n_trajectories : independent trajectories, one file each
+    n_segments : segments of one trajectory; more than one only makes sense with steering
+    frames_per_segment : frames of a segment, >= 2
+    steering : how a segment begins.
+        "none" goes on from where the trajectory is; "uniform" first pulls every phi and psi to a target drawn uniformly and
+        releases it; a pair (phi, psi) in degrees pulls every residue there. Frame 0 is the moment of release: positions
+        and velocities are independent in equilibrium, so even the first pair is an exact draw of the transition density.
+    equilibration_ps : ps, before the first frame of a trajectory
+    frame_spacing_ps : ps, a multiple of the time step
+    frames_per_chunk : frames between two checkpoints
+    seed : trajectory i depends on (seed, i) only
+    """
+
+    n_trajectories: int
+    frames_per_segment: int
+    n_segments: int = 1
+    steering: str | tuple[float, float] = "none"
+    equilibration_ps: float = 1000.0
+    frame_spacing_ps: float = 1.0
+    frames_per_chunk: int = 1000
+    seed: int = 1
+    physics: Physics = field(default_factory=Physics)
+
+    def __post_init__(self):
+        if isinstance(self.steering, list):
+            object.__setattr__(self, "steering", tuple(self.steering))
+        least = {"n_trajectories": 1, "n_segments": 1, "frames_per_segment": 2, "frames_per_chunk": 1, "equilibration_ps": 0}
+        for name, bound in least.items():
+            if getattr(self, name) < bound:
+                raise SamplingError(
+                    f"simulate: {name} is too small; expected at least {bound}, found {getattr(self, name)}; ask for more."
+                )
+        if not 0 <= self.seed < 2**32:
+            raise SamplingError(f"simulate: expected a seed from 0 to 2^32 - 1, found {self.seed}; choose another.")
+        ratio = self.frame_spacing_ps * 1000 / self.physics.timestep_fs
+        if not (math.isfinite(ratio) and round(ratio) >= 1 and abs(ratio - round(ratio)) < 1e-6 * ratio):
+            raise SamplingError(
+                f"simulate: the frame spacing must be a multiple of the time step; expected a multiple of "
+                f"{self.physics.timestep_fs:g} fs, found {self.frame_spacing_ps * 1000:g} fs; change one of them."
+            )
+
+    @property
+    def frames_per_trajectory(self) -> int:
+        """Frames of one file, all segments together."""
+        return self.n_segments * self.frames_per_segment
+
+    @property
+    def n_chunks(self) -> int:
+        """Chunks of one trajectory."""
+        return -(-self.frames_per_trajectory // self.frames_per_chunk)
+
+    @property
+    def steps_per_frame(self) -> int:
+        """Time steps of the dynamics between two frames."""
+        return round(self.frame_spacing_ps * 1000 / self.physics.timestep_fs)
+
+    def to_dict(self) -> dict:
+        """JSON-ready."""
+        return asdict(self)

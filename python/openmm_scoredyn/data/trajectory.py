@@ -1,0 +1,131 @@
+"""A trajectory: frames of one molecule at one spacing and temperature, in segments that are each unbroken in time."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from openmm_scoredyn.errors import MoleculeError, TrajectoryError
+from openmm_scoredyn.molecule import Molecule
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """Frames of one molecule, equally spaced in time within each segment.
+
+    Attributes
+    ----------
+    segments : tuple of (T, N, 3) float32 arrays, nm, whole molecules; T >= 2 may differ between segments
+    frame_spacing_ps : float, > 0
+    temperature_K : float or None, where the source does not say
+    molecule : Molecule of N atoms
+    steered : bool, True where the segments began at states that were steered to (good for transitions, not populations)
+    consecutive : bool, True where each segment goes on in time, one spacing later, where the one before it ended
+    source_sha256 : str, hex digest that names the source; equal sources have equal digests
+    force_field, solvent : str, as the source describes them, empty where it does not
+
+    Raises
+    ------
+    TrajectoryError
+        If a segment has another shape, fewer than two frames or a position that is not finite, or if the spacing or
+        the temperature is not positive.
+    """
+
+    segments: tuple[np.ndarray, ...]
+    frame_spacing_ps: float
+    temperature_K: float | None
+    molecule: Molecule
+    steered: bool
+    consecutive: bool
+    source_sha256: str
+    force_field: str = ""
+    solvent: str = ""
+
+    def __post_init__(self):
+        segments = tuple(np.ascontiguousarray(segment, dtype=np.float32) for segment in self.segments)
+        object.__setattr__(self, "segments", segments)
+        for name in ("frame_spacing_ps", "temperature_K"):
+            value = getattr(self, name)
+            if value is not None and not (np.isfinite(value) and value > 0):
+                raise TrajectoryError(f"Trajectory: {name} must be positive; found {value}; give the true value.")
+        if self.frame_spacing_ps is None:
+            raise TrajectoryError("Trajectory: the frame spacing is unknown; give frame_spacing_ps.")
+        if not segments:
+            raise TrajectoryError("Trajectory: no segments; expected at least one of two frames; check the source.")
+        for index, segment in enumerate(segments):
+            _check_segment(index, segment, len(self.molecule))
+
+    @property
+    def positions(self) -> np.ndarray:
+        """All frames one after the other, (sum of T, N, 3) float32, nm; the frames `lagged_pairs` counts."""
+        return self.segments[0] if len(self.segments) == 1 else np.concatenate(self.segments)
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames of all segments."""
+        return sum(len(segment) for segment in self.segments)
+
+    @property
+    def length_ps(self) -> float:
+        """Physical time within the segments, ps: an unbroken segment of T frames lasts T - 1 spacings."""
+        return (self.n_frames - len(self.segments)) * self.frame_spacing_ps
+
+
+def _check_segment(index: int, segment: np.ndarray, n_atoms: int) -> None:
+    if segment.ndim != 3 or segment.shape[1:] != (n_atoms, 3):
+        raise TrajectoryError(
+            f"Trajectory: segment {index} has shape {segment.shape}; expected (frames, {n_atoms}, 3) for a molecule of "
+            f"{n_atoms} atoms; load it with the topology it was made with."
+        )
+    if len(segment) < 2:
+        raise TrajectoryError(
+            f"Trajectory: segment {index} is too short; expected at least 2 frames, found {len(segment)}; "
+            f"leave it out or make a longer one."
+        )
+    finite = np.isfinite(segment)
+    if not finite.all():
+        frame, atom, _ = np.argwhere(~finite)[0]
+        raise TrajectoryError(
+            f"Trajectory: segment {index}, frame {frame}, atom {atom} has a position that is not finite; expected "
+            f"numbers in nm; repair or cut the source there."
+        )
+
+
+def fingerprint(trajectories) -> str:
+    """SHA-256, hex, of a set of trajectories: the same for the same sources in any order."""
+    digests = sorted(trajectory.source_sha256 for trajectory in trajectories)
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def require_same_molecule(trajectories) -> Molecule:
+    """The one molecule of all trajectories.
+
+    Raises
+    ------
+    MoleculeError
+        If one differs in its number of atoms, or in element, atom or residue name of any; masses may differ, as they
+        do not change what the atoms are.
+    """
+    first = trajectories[0].molecule
+    for index, trajectory in enumerate(trajectories[1:], start=1):
+        difference = first_difference(first, trajectory.molecule)
+        if difference:
+            raise MoleculeError(
+                f"Trajectory: number {index} is of another molecule than number 0; {difference}; "
+                f"load trajectories of one molecule, atoms in one order."
+            )
+    return first
+
+
+def first_difference(expected: Molecule, found: Molecule) -> str | None:
+    """The first atom in which two molecules differ, as a phrase `expected ..., found ...`; None if there is none."""
+    if len(expected) != len(found):
+        return f"expected {len(expected)} atoms, found {len(found)}"
+    for atom in range(len(expected)):
+        ours, theirs = (
+            f"{m.elements[atom]} {m.residue_names[atom]}:{m.atom_names[atom]} of residue {m.residue_indices[atom]}"
+            for m in (expected, found)
+        )
+        if ours != theirs:
+            return f"atom {atom}: expected {ours}, found {theirs}"
+    return None

@@ -1,0 +1,123 @@
+"""One trajectory of a plan, chunk by chunk: the part of `simulate` that runs in a process of its own."""
+
+import multiprocessing
+import shutil
+from pathlib import Path
+from typing import Callable
+
+import numpy as np
+
+from openmm_scoredyn.data.archive import save_archive
+from openmm_scoredyn.data.chunks import ChunkStore
+from openmm_scoredyn.data.engine import ReferenceEngine
+from openmm_scoredyn.data.plan import SimulationPlan
+from openmm_scoredyn.version import __version__
+
+
+class Interrupted(Exception):
+    """The process that asked for the trajectory is gone or has been stopped."""
+
+
+def trajectory_path(directory: Path, index: int) -> Path:
+    """Final file of a trajectory."""
+    return directory / f"trajectory_{index:04d}.npz"
+
+
+def chunk_store(directory: Path, index: int) -> ChunkStore:
+    """Where the chunks of a trajectory lie until it is complete."""
+    return ChunkStore(directory / ".chunks" / f"trajectory_{index:04d}")
+
+
+def remove_chunk_folder(directory: Path) -> None:
+    """Delete the folder of the chunks once every trajectory is complete."""
+    shutil.rmtree(directory / ".chunks", ignore_errors=True)
+
+
+def run_trajectory(
+    structure: str, plan: SimulationPlan, directory: Path, index: int, report: Callable[[int, int], None], stop
+) -> None:
+    """Make trajectory `index`, going on after the last chunk that is already there.
+
+    Parameters
+    ----------
+    structure : text of a PDB file
+    report : called with (index, frames done) when the trajectory is taken up, and after every chunk
+    stop : event; when set, the work ends before the next chunk is written
+    """
+    target = trajectory_path(directory, index)
+    if target.exists():
+        report(index, plan.frames_per_trajectory)
+        # A kill between the final file and this line leaves the chunks behind.
+        chunk_store(directory, index).remove()
+        return
+    store = chunk_store(directory, index)
+    engine = _open_engine(structure, plan, index)
+    first = store.count()
+    if first:
+        engine.restore(store.last_state())
+    else:
+        engine.start(plan.equilibration_ps)
+    report(index, min(first * plan.frames_per_chunk, plan.frames_per_trajectory))
+    for chunk in range(first, plan.n_chunks):
+        begin = chunk * plan.frames_per_chunk
+        end = min(begin + plan.frames_per_chunk, plan.frames_per_trajectory)
+        frames = np.stack([_next_frame(engine, plan, index, frame) for frame in range(begin, end)])
+        # An orphan must not write: its successor may be at work in the same folder.
+        if stop.is_set() or _orphaned():
+            raise Interrupted
+        store.append(chunk, frames, engine.checkpoint())
+        report(index, end)
+    positions = store.frames().reshape(plan.n_segments, plan.frames_per_segment, -1, 3)
+    save_archive(target, positions, _describe(plan, index, engine))
+    store.remove()
+
+
+def _open_engine(structure: str, plan: SimulationPlan, index: int) -> ReferenceEngine:
+    from io import StringIO
+
+    from openmm.app import PDBFile
+
+    pdb = PDBFile(StringIO(structure))
+    seed = int(np.random.SeedSequence([plan.seed, index]).generate_state(1)[0] % (2**31 - 1)) + 1
+    return ReferenceEngine(pdb.topology, pdb.positions, plan.physics, seed)
+
+
+def _next_frame(engine: ReferenceEngine, plan: SimulationPlan, index: int, frame: int) -> np.ndarray:
+    if frame % plan.frames_per_segment:
+        engine.step(plan.steps_per_frame)
+    elif plan.steering == "uniform":
+        # Drawn from the segment's own numbers, so that a restart needs no generator state.
+        generator = np.random.default_rng([plan.seed, index, frame // plan.frames_per_segment])
+        engine.steer(generator.uniform(-np.pi, np.pi, (len(engine.torsions), 2)))
+    elif plan.steering != "none":
+        engine.steer(np.tile(np.radians(plan.steering), (len(engine.torsions), 1)))
+    elif frame:
+        engine.step(plan.steps_per_frame)
+    return engine.positions()
+
+
+def _describe(plan: SimulationPlan, index: int, engine: ReferenceEngine) -> dict:
+    import openmm
+
+    return {
+        "frame_spacing_ps": plan.frame_spacing_ps,
+        "temperature_K": plan.physics.temperature_K,
+        "molecule": engine.molecule.to_dict(),
+        "steered": plan.steering != "none",
+        "consecutive": plan.steering == "none",
+        "force_field": " + ".join(plan.physics.force_field),
+        "solvent": plan.physics.solvent,
+        "integrator": "LangevinMiddleIntegrator",
+        "friction_per_ps": plan.physics.friction_per_ps,
+        "timestep_fs": plan.physics.timestep_fs,
+        "seed": plan.seed,
+        "trajectory": index,
+        "steering": plan.steering,
+        "package_version": __version__,
+        "openmm_version": openmm.Platform.getOpenMMVersion(),
+    }
+
+
+def _orphaned() -> bool:
+    parent = multiprocessing.parent_process()
+    return parent is not None and not parent.is_alive()

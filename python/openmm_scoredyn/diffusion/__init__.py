@@ -1,0 +1,1 @@
+"""Noise levels, parametrisations and the denoising loss."""

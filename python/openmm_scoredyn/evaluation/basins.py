@@ -1,0 +1,71 @@
+"""Basins of the Ramachandran plane: where they lie, and how often they are visited."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from openmm_scoredyn.evaluation.blocks import Blocks, cut
+from openmm_scoredyn.evaluation.bootstrap import Estimate, mean_estimate, standard_error
+
+
+@dataclass(frozen=True)
+class Basin:
+    """A rectangle of the periodic (phi, psi) plane.
+
+    Attributes
+    ----------
+    name : str
+    phi, psi : (low, high) in degrees, low < high <= low + 360; a range may pass through 180
+    """
+
+    name: str
+    phi: tuple[float, float]
+    psi: tuple[float, float]
+
+    def contains(self, angles: np.ndarray) -> np.ndarray:
+        """Which of the angles (T, 2), rad, lie inside, (T,) bool."""
+        degrees = np.degrees(angles)
+        inside = np.ones(len(degrees), dtype=bool)
+        for column, (low, high) in enumerate((self.phi, self.psi)):
+            inside &= np.mod(degrees[:, column] - low, 360.0) < high - low
+        return inside
+
+
+# Populations. phi > 0 ends at 130 degrees: beyond lies the far side of the beta basin, which wraps around at 180.
+BASINS = (
+    Basin("beta", (-180.0, 0.0), (110.0, 210.0)),
+    Basin("alpha_R", (-180.0, 0.0), (-70.0, 10.0)),
+    Basin("phi>0", (0.0, 130.0), (-180.0, 180.0)),
+)
+
+# Kinetics. Cores keep away from the barriers at phi = 0 and 130 degrees, and a molecule belongs to the core it was
+# last in: a frame on a barrier is not a crossing.
+CORES = {
+    "beta": Basin("beta", (-180.0, -30.0), (110.0, 210.0)),
+    "alpha_R": Basin("alpha_R", (-180.0, -30.0), (-70.0, 10.0)),
+    "phi>0": Basin("phi>0", (20.0, 110.0), (-180.0, 180.0)),
+}
+
+
+def populations(
+    trajectories: Sequence[np.ndarray], blocks: Blocks | None = None, basins: Sequence[Basin] = BASINS, seed: int = 0
+) -> dict[str, Estimate]:
+    """Fraction of frames in each basin.
+
+    Parameters
+    ----------
+    trajectories : list of (T, 2) phi and psi, rad, unsteered
+    blocks : as `cut(trajectories)` gives them, the default
+
+    Returns
+    -------
+    dict of Estimate by basin name, dimensionless
+    """
+    blocks = blocks or cut(trajectories)
+    angles = np.concatenate(trajectories)
+    inside = np.stack([basin.contains(angles) for basin in basins] + [np.ones(len(angles))], axis=1)
+    value, error = standard_error(blocks.sum(inside), lambda sums: sums[..., :-1] / sums[..., -1:], seed)
+    return {
+        basin.name: mean_estimate(p, e, p * (1.0 - p)) for basin, p, e in zip(basins, value, error, strict=True)
+    }

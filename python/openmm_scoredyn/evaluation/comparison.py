@@ -1,0 +1,193 @@
+"""Compare two sets of trajectories, whatever made them."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from openmm_scoredyn.errors import MoleculeError, TrajectoryError
+from openmm_scoredyn.evaluation.bootstrap import Estimate
+from openmm_scoredyn.evaluation.geometry import GeometryModel
+from openmm_scoredyn.evaluation.measurement import Measurement, Quantity, geometry_quantities, measure
+from openmm_scoredyn.evaluation.ramachandran import divergence
+from openmm_scoredyn.evaluation.rows import Row, make_row
+from openmm_scoredyn.evaluation.series import DihedralSeries
+from openmm_scoredyn.evaluation.timescales import fit_timescales
+
+log = logging.getLogger(__name__)
+
+# "No larger than that of two independent sets of MD, times 1.5."
+DIVERGENCE = Quantity("Distribution", "Ramachandran JSD (reference: expected by chance)", "bit", relative_tolerance=0.5)
+
+
+@dataclass(frozen=True)
+class ComparisonReport:
+    """The result of `compare`.
+
+    Attributes
+    ----------
+    rows : tuple of Row
+    reference, candidate : Measurement
+    reference_name, candidate_name : str, titles for plots
+    speeds_ps_per_s : dict of float by side's name, empty where no one measured it
+    notes : tuple of str, what a reader must know
+    """
+
+    rows: tuple[Row, ...]
+    reference: Measurement
+    candidate: Measurement
+    reference_name: str
+    candidate_name: str
+    speeds_ps_per_s: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict:
+        """JSON-ready."""
+        return {
+            "reference": _side_dict(self.reference_name, self.reference),
+            "candidate": _side_dict(self.candidate_name, self.candidate),
+            "rows": [row.to_dict() for row in self.rows],
+            "speeds_ps_per_s": self.speeds_ps_per_s,
+            "notes": list(self.notes),
+        }
+
+    def write(self, directory, first_pictures=()) -> None:
+        """Write `comparison.json`, the plots as PNG and `report.html`, see `evaluation.report.write_report`."""
+        from openmm_scoredyn.evaluation.report import write_report
+
+        write_report(self, directory, first_pictures)
+
+
+def _side_dict(name: str, side: Measurement) -> dict:
+    return {
+        "name": name,
+        "length_ns": side.series.length_ns,
+        "trajectories": len(side.series.angles),
+        "frame_spacing_ps": side.series.frame_spacing_ps,
+        "temperature_K": side.series.temperature_K,
+        "blocks": side.num_blocks,
+    }
+
+
+def compare(
+    reference: DihedralSeries | Sequence[DihedralSeries],
+    candidate: DihedralSeries | Sequence[DihedralSeries],
+    *,
+    reference_name: str = "reference",
+    candidate_name: str = "candidate",
+    reference_trajectories=None,
+    candidate_trajectories=None,
+    speeds_ps_per_s: dict[str, float] | None = None,
+    seed: int = 0,
+) -> ComparisonReport:
+    """Compare a candidate with a reference; what is fitted is fitted on the reference and applied to both.
+
+    Parameters
+    ----------
+    reference, candidate : DihedralSeries, or lists of them that are merged
+    reference_trajectories, candidate_trajectories : lists of Trajectory, for bonds, angles and chirality; the reference's
+        may be left out if its series holds `geometry` statistics
+    speeds_ps_per_s : measured speeds by name, shown in the report
+
+    Raises
+    ------
+    TrajectoryError
+        If neither frame spacing is a multiple of the other.
+    MoleculeError
+        If the two are of different molecules.
+    """
+    reference, candidate = (s if isinstance(s, DihedralSeries) else DihedralSeries.merged(s) for s in (reference, candidate))
+    _require_one_molecule(reference, candidate)
+    notes = _notes(reference, candidate)
+    geometry = _geometry(reference, reference_trajectories, candidate_trajectories, seed)
+    reference, candidate = _common_spacing(reference, candidate)
+    model = fit_timescales(reference.angles, reference.frame_spacing_ps, seed=seed)
+    log.info("measuring the reference, %.1f ns, and the candidate, %.1f ns", reference.length_ns, candidate.length_ns)
+    ours, theirs = measure(reference, model, seed), measure(candidate, model, seed)
+    measured, expected = divergence(reference.angles, candidate.angles, seed=seed)
+    ratio = candidate.length_ns / reference.length_ns
+    # The spread of the expected value is the scale of chance here; the candidate's own bootstrap adds nothing to it.
+    by_chance = make_row(DIVERGENCE, expected, replace(measured, error=0.0), np.inf)
+    rows = [replace(by_chance, candidate=measured)]
+    for quantity, estimate in ours.estimates.items():
+        if quantity in theirs.estimates and not np.isnan(estimate.value):
+            rows.append(make_row(quantity, estimate, theirs.estimates[quantity], ratio))
+    if geometry is not None:
+        for quantity, estimate in geometry[0].items():
+            rows.append(make_row(quantity, estimate, geometry[1][quantity], ratio))
+    return ComparisonReport(
+        tuple(rows), ours, theirs, reference_name, candidate_name, dict(speeds_ps_per_s or {}), tuple(notes)
+    )
+
+
+def _geometry(reference: DihedralSeries, ours, theirs, seed: int):
+    """Geometry statistics of both sides, or None where one has no positions; steered trajectories are left out."""
+    theirs = [t for t in theirs or () if not t.steered]
+    ours = [t for t in ours or () if not t.steered]
+    if not theirs:
+        return None
+    if ours:
+        model = GeometryModel.fit(ours)
+        known = model.evaluate(ours, seed)
+    elif "geometry" in reference.metadata:
+        stored = reference.metadata["geometry"]
+        model = GeometryModel.from_dict(stored["model"])
+        known = {name: Estimate.from_dict(fields) for name, fields in stored["estimates"].items()}
+    else:
+        return None
+    return geometry_quantities(known), geometry_quantities(model.evaluate(theirs, seed))
+
+
+def with_geometry(series: DihedralSeries, trajectories, seed: int = 0) -> DihedralSeries:
+    """The series with geometry statistics of its trajectories in the metadata, for a reference to be stored."""
+    free = [trajectory for trajectory in trajectories if not trajectory.steered]
+    model = GeometryModel.fit(free)
+    estimates = {name: estimate.to_dict() for name, estimate in model.evaluate(free, seed).items()}
+    metadata = {**series.metadata, "geometry": {"model": model.to_dict(), "estimates": estimates}}
+    return DihedralSeries(series.angles, series.frame_spacing_ps, series.temperature_K, metadata)
+
+
+def statistics(series: DihedralSeries, seed: int = 0) -> dict:
+    """Every dihedral statistic of one series with its error, JSON-ready: the reference statistics that are shipped."""
+    side = measure(series, fit_timescales(series.angles, series.frame_spacing_ps, seed=seed), seed)
+    quantities = [
+        {"group": q.group, "quantity": q.name, "unit": q.unit, **estimate.to_dict()} for q, estimate in side.estimates.items()
+    ]
+    return {**_side_dict("reference", side), "quantities": quantities}
+
+
+def _common_spacing(first: DihedralSeries, second: DihedralSeries) -> tuple[DihedralSeries, DihedralSeries]:
+    """Both at the wider of the two spacings: crossings seen at another spacing are not the same crossings."""
+    ratio = first.frame_spacing_ps / second.frame_spacing_ps
+    stride = round(max(ratio, 1.0 / ratio))
+    if abs(max(ratio, 1.0 / ratio) - stride) > 1e-6 * stride:
+        raise TrajectoryError(
+            f"compare: the frame spacings do not fit; expected one to be a multiple of the other, found "
+            f"{first.frame_spacing_ps:g} and {second.frame_spacing_ps:g} ps; write one of them at another interval."
+        )
+    return (first.every(stride), second) if ratio < 1 else (first, second.every(stride))
+
+
+def _require_one_molecule(first: DihedralSeries, second: DihedralSeries) -> None:
+    ours, theirs = (series.metadata.get("molecule", {}).get("elements") for series in (first, second))
+    if ours is not None and theirs is not None and list(ours) != list(theirs):
+        raise MoleculeError(
+            f"compare: the two sides are of different molecules; expected {len(ours)} atoms of elements "
+            f"{''.join(ours)}, found {len(theirs)} of {''.join(theirs)}; compare trajectories of one molecule."
+        )
+
+
+def _notes(reference: DihedralSeries, candidate: DihedralSeries) -> list[str]:
+    notes = []
+    if reference.frame_spacing_ps != candidate.frame_spacing_ps:
+        wider = max(reference.frame_spacing_ps, candidate.frame_spacing_ps)
+        notes.append(f"Both sides were compared at the wider of the two frame spacings, {wider:g} ps.")
+    known = None not in (reference.temperature_K, candidate.temperature_K)
+    if known and reference.temperature_K != candidate.temperature_K:
+        notes.append(f"The temperatures differ: {reference.temperature_K:g} and {candidate.temperature_K:g} K.")
+    for key, what in (("force_field", "force fields"), ("solvent", "solvents")):
+        ours, theirs = reference.metadata.get(key), candidate.metadata.get(key)
+        if ours and theirs and ours != theirs:
+            notes.append(f"The {what} differ: {ours} and {theirs}.")
+    return notes

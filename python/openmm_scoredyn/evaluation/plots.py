@@ -1,0 +1,204 @@
+"""The pictures of a comparison, as PNG."""
+
+import io
+
+import numpy as np
+
+from openmm_scoredyn.errors import MissingDependencyError
+from openmm_scoredyn.evaluation.autocorrelation import SIGNALS
+from openmm_scoredyn.evaluation.basins import BASINS
+from openmm_scoredyn.evaluation.comparison import ComparisonReport
+from openmm_scoredyn.evaluation.ramachandran import free_energy
+
+REFERENCE_COLOUR, CANDIDATE_COLOUR = "#3b4252", "#d1495b"
+HIGHEST_KJ_PER_MOL = 25.0
+DEFAULT_TEMPERATURE_K = 300.0
+# matplotlib's own symbols, so that no font without Greek letters leaves a box.
+SYMBOLS = {"beta": r"$\beta$", "alpha_R": r"$\alpha_\mathrm{R}$", "phi>0": r"$\phi>0$", "phi": r"$\phi$", "psi": r"$\psi$"}
+STYLE = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.edgecolor": "#667085",
+    "axes.labelcolor": "#344054",
+    "xtick.color": "#475467",
+    "ytick.color": "#475467",
+    "legend.frameon": False,
+    "figure.facecolor": "white",
+    "savefig.dpi": 160,
+}
+
+
+def symbolic(text: str) -> str:
+    """Plain names of basins and angles as mathematics."""
+    for name in ("phi>0", "alpha_R", "beta"):
+        text = text.replace(name, SYMBOLS[name])
+    return text.replace("->", r"$\rightarrow$").replace("sin phi", r"sin $\phi$").replace("cos phi", r"cos $\phi$").replace(
+        "sin psi", r"sin $\psi$"
+    ).replace("cos psi", r"cos $\psi$")
+
+
+def _figure(rows: int, columns: int, size: tuple[float, float]):
+    try:
+        from matplotlib import rc_context
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingDependencyError(
+            "evaluation: plots need matplotlib, which is not installed; run `pip install 'openmm-scoredyn[analysis]'`."
+        ) from None
+    with rc_context(STYLE):
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots(rows, columns, squeeze=False)
+    return figure, axes
+
+
+def _png(figure) -> bytes:
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=STYLE["savefig.dpi"])
+    return content.getvalue()
+
+
+def ramachandran(report: ComparisonReport) -> bytes:
+    """Free energies of both sides and their difference."""
+    figure, ((left, middle, right),) = _figure(1, 3, (12.6, 4.1))
+    sides = ((left, report.reference, report.reference_name), (middle, report.candidate, report.candidate_name))
+    energies = []
+    for axis, side, name in sides:
+        energies.append(free_energy(side.histogram, side.series.temperature_K or DEFAULT_TEMPERATURE_K))
+        image = _map(axis, energies[-1], "viridis", 0.0, HIGHEST_KJ_PER_MOL)
+        axis.set_title(name)
+        _outline_basins(axis)
+    figure.colorbar(image, ax=[left, middle], label="free energy (kJ/mol)", shrink=0.9, pad=0.02, extend="max")
+    # Aligned on the states both visit, not on one lowest bin, whose noise would tint the whole map.
+    weight = np.where(np.isfinite(energies[0]) & np.isfinite(energies[1]), report.reference.histogram, 0.0)
+    difference = energies[1] - energies[0]
+    difference = difference - np.nansum(weight * np.nan_to_num(difference)) / weight.sum()
+    image = _map(right, difference, "RdBu_r", -5.0, 5.0)
+    right.set_title("difference")
+    figure.colorbar(image, ax=right, label=f"{report.candidate_name} $-$ {report.reference_name} (kJ/mol)", shrink=0.9, pad=0.03, extend="both")
+    return _png(figure)
+
+
+def _map(axis, values: np.ndarray, colours: str, low: float, high: float):
+    axis.set_facecolor("#f2f4f7")
+    image = axis.imshow(
+        values.T, origin="lower", extent=(-180, 180, -180, 180), cmap=colours, vmin=low, vmax=high, interpolation="nearest"
+    )
+    ticks = (-180, -90, 0, 90, 180)
+    axis.set(xlabel=r"$\phi$ (degrees)", ylabel=r"$\psi$ (degrees)", xticks=ticks, yticks=ticks)
+    return image
+
+
+def _outline_basins(axis) -> None:
+    """Dotted outlines of the basins whose populations the report gives; a range through 180 is drawn on both sides."""
+    for basin in BASINS:
+        width, height = basin.phi[1] - basin.phi[0], basin.psi[1] - basin.psi[0]
+        for shift in (0, -360):
+            low = basin.psi[0] + shift
+            axis.plot(
+                [basin.phi[0], basin.phi[0] + width, basin.phi[0] + width, basin.phi[0], basin.phi[0]],
+                [low, low, low + height, low + height, low], ls=":", lw=1.0, color="#667085", clip_on=True,
+            )
+        axis.text(basin.phi[0] + 6, min(basin.psi[1], 180) - 7, SYMBOLS[basin.name], fontsize=9, color="#344054", va="top")
+    axis.set(xlim=(-180, 180), ylim=(-180, 180))
+
+
+def _pairs(axis, report: ComparisonReport, rows, unit: str) -> None:
+    """One pair of points with error bars of one standard error per row."""
+    for offset, colour, name, side in (
+        (-0.12, REFERENCE_COLOUR, report.reference_name, "reference"),
+        (0.12, CANDIDATE_COLOUR, report.candidate_name, "candidate"),
+    ):
+        estimates = [getattr(row, side) for row in rows]
+        places = np.arange(len(rows)) + offset
+        seen = np.array([np.isfinite(e.value) and not np.isinf(e.error) for e in estimates], dtype=bool)
+        values = np.array([e.value for e in estimates])
+        errors = np.nan_to_num(np.array([e.error for e in estimates]), posinf=0.0)
+        axis.errorbar(
+            places[seen], values[seen], yerr=errors[seen], fmt="o", ms=6, capsize=4, lw=1.6, color=colour, label=name
+        )
+        bound = ~seen & np.isfinite(values)
+        if bound.any():
+            axis.plot(places[bound], values[bound], "^", ms=8, mfc="white", color=colour, label=f"{name}: longer than")
+    axis.set_xticks(range(len(rows)), [symbolic(row.quantity.name.replace("first passage, ", "")) for row in rows])
+    axis.set(xlim=(-0.6, len(rows) - 0.4), ylabel=unit)
+    axis.grid(axis="y", color="#eaecf0")
+    axis.set_axisbelow(True)
+
+
+def populations(report: ComparisonReport) -> bytes:
+    """Populations with error bars, the rare basin on its own scale."""
+    rows = [row for row in report.rows if row.quantity.group == "Populations"]
+    figure, ((left, right),) = _figure(1, 2, (8.0, 3.6))
+    common = [row for row in rows if row.quantity.name != "phi>0"]
+    _pairs(left, report, common, "population")
+    _pairs(right, report, [row for row in rows if row not in common], "population")
+    for axis in (left, right):
+        axis.set_ylim(bottom=0)
+    left.set_title("large basins")
+    right.set_title("rare basin")
+    left.legend(loc="lower left")
+    return _png(figure)
+
+
+def passage_times(report: ComparisonReport) -> bytes:
+    """Mean first passage times on a logarithmic scale."""
+    rows = [row for row in report.rows if row.quantity.name.startswith("first passage")]
+    figure, ((axis,),) = _figure(1, 1, (7.2, 3.8))
+    _pairs(axis, report, rows, "mean first passage time (ns)")
+    axis.set_yscale("log")
+    axis.legend(loc="best")
+    return _png(figure)
+
+
+def autocorrelation(report: ComparisonReport) -> bytes:
+    """Autocorrelation of sin and cos of both dihedrals, bands of one standard error."""
+    figure, axes = _figure(2, 2, (8.6, 5.6))
+    for column, (axis, name) in enumerate(zip(axes.flat, SIGNALS, strict=True)):
+        for side, label, colour, line in (
+            (report.reference, report.reference_name, REFERENCE_COLOUR, "-"),
+            (report.candidate, report.candidate_name, CANDIDATE_COLOUR, "--"),
+        ):
+            curve = side.correlation
+            lags, value, error = curve.lags_ps[1:], curve.value[1:, column], curve.error[1:, column]
+            axis.fill_between(lags, value - error, value + error, color=colour, alpha=0.2, lw=0)
+            axis.plot(lags, value, line, color=colour, lw=1.8, label=label)
+        axis.axhline(0, color="#98a2b3", lw=0.8)
+        axis.set(title=symbolic(name), xscale="log")
+        axis.grid(color="#f2f4f7")
+    for axis in axes[1]:
+        axis.set_xlabel("time (ps)")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("autocorrelation")
+    axes[0, 0].legend(loc="upper right")
+    return _png(figure)
+
+
+def timescales(report: ComparisonReport) -> bytes:
+    """Implied time scales against the lag of the Markov model."""
+    figure, ((axis,),) = _figure(1, 1, (6.4, 4.2))
+    highest = 1.0
+    for side, label, colour, marker in (
+        (report.reference, report.reference_name, REFERENCE_COLOUR, "o-"),
+        (report.candidate, report.candidate_name, CANDIDATE_COLOUR, "s--"),
+    ):
+        lags = np.array(sorted(side.timescales))
+        curves = np.array([[(e.value, e.error) for e in side.timescales[lag]] for lag in lags])
+        for process in range(curves.shape[1] if len(curves) else 0):
+            value, error = curves[:, process].T
+            if np.isfinite(value).any():
+                name = label if process == 0 or not np.isfinite(curves[:, 0, 0]).any() else None
+                axis.errorbar(lags, value, yerr=np.nan_to_num(error), fmt=marker, color=colour, ms=5, lw=1.5, capsize=3, label=name)
+                highest = max(highest, np.nanmax(value))
+    lags = np.array(sorted(set(report.reference.timescales) | set(report.candidate.timescales)) or [1.0])
+    axis.fill_between(lags, 0.1, lags, color="#eaecf0", lw=0)
+    axis.text(lags[-1], lags[-1] * 0.62, "faster than the lag", ha="right", va="top", fontsize=9, color="#667085")
+    axis.set(xscale="log", yscale="log", xlabel="lag (ps)", ylabel="implied time scale (ps)", ylim=(0.7, highest * 3))
+    axis.set_xticks(lags, [f"{lag:g}" for lag in lags])
+    axis.minorticks_off()
+    axis.legend(loc="upper left")
+    return _png(figure)

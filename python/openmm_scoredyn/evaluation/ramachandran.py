@@ -1,0 +1,69 @@
+"""Ramachandran histograms, free energies, and how far two of them are apart."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from openmm_scoredyn.evaluation.blocks import Blocks, cut
+from openmm_scoredyn.evaluation.bootstrap import Estimate, resample
+
+BINS = 50
+GAS_CONSTANT_KJ_PER_MOL_K = 0.0083144626
+
+
+def block_histograms(trajectories: Sequence[np.ndarray], blocks: Blocks, bins: int = BINS) -> np.ndarray:
+    """Counts of each (phi, psi) bin in each block, (n_blocks, bins * bins) float64, psi fastest, from -180 degrees."""
+    angles = np.concatenate(trajectories)
+    cell = np.floor((angles / (2 * np.pi) + 0.5) * bins).astype(np.int64) % bins
+    return blocks.count(np.arange(len(angles)), cell[:, 0] * bins + cell[:, 1], bins * bins)
+
+
+def free_energy(counts: np.ndarray, temperature_K: float) -> np.ndarray:
+    """Free energy of each bin relative to the lowest, kJ/mol, same shape as counts; NaN where nothing was counted."""
+    with np.errstate(divide="ignore"):
+        energy = -GAS_CONSTANT_KJ_PER_MOL_K * temperature_K * np.log(counts)
+    return np.where(counts > 0, energy - energy.min(), np.nan)
+
+
+def jensen_shannon(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Jensen-Shannon divergence, base 2 (bits, 0 to 1; not its square root), of histograms (..., K); (...)."""
+    p = first / first.sum(axis=-1, keepdims=True)
+    q = second / second.sum(axis=-1, keepdims=True)
+    middle = 0.5 * (p + q)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.where(p > 0, p * np.log2(p / middle), 0.0) + np.where(q > 0, q * np.log2(q / middle), 0.0)
+    return 0.5 * terms.sum(axis=-1)
+
+
+def divergence(
+    reference: Sequence[np.ndarray],
+    candidate: Sequence[np.ndarray],
+    reference_blocks: Blocks | None = None,
+    candidate_blocks: Blocks | None = None,
+    bins: int = BINS,
+    seed: int = 0,
+) -> tuple[Estimate, Estimate]:
+    """Divergence of two Ramachandran distributions, and what two sets of one distribution would show.
+
+    Parameters
+    ----------
+    reference, candidate : lists of (T, 2) phi and psi, rad
+
+    Returns
+    -------
+    measured : Estimate, bits; its error is the spread over redrawn blocks of both sides
+    expected : Estimate, bits; mean and spread of the divergence of two sets, as long as reference and candidate, whose
+        blocks are both drawn from the reference: a perfect candidate of this length has this divergence, not zero
+    """
+    reference_blocks = reference_blocks or cut(reference)
+    candidate_blocks = candidate_blocks or cut(candidate)
+    ours = block_histograms(reference, reference_blocks, bins)
+    theirs = block_histograms(candidate, candidate_blocks, bins)
+    value = float(jensen_shannon(ours.sum(axis=0), theirs.sum(axis=0)))
+    samples = float(min(len(ours), len(theirs)))
+    if samples < 2:
+        return Estimate(value, float("nan"), samples), Estimate(float("nan"), float("nan"), samples)
+    redrawn = jensen_shannon(resample(ours, seed), resample(theirs, seed + 1))
+    draws = max(1, round(len(ours) * candidate_blocks.num_frames / reference_blocks.num_frames))
+    null = jensen_shannon(resample(ours, seed + 2), resample(ours, seed + 3, draws=draws))
+    return Estimate(value, float(redrawn.std()), samples), Estimate(float(null.mean()), float(null.std()), samples)

@@ -1,0 +1,107 @@
+"""One quantity, two sides: the difference in standard errors and a verdict."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from openmm_scoredyn.evaluation.bootstrap import Estimate
+from openmm_scoredyn.evaluation.kinetics import FEW_EVENTS
+from openmm_scoredyn.evaluation.measurement import Quantity
+
+SIGNIFICANT = 2.0
+# Seeing no event where three were expected has a probability of 5 %.
+EXPECTED_EVENTS_TO_MISS = 3.0
+
+AGREES, TOLERATED, DIFFERS, UNDETERMINED = "agrees", "within tolerance", "differs", "undetermined"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the comparison.
+
+    Attributes
+    ----------
+    quantity : Quantity
+    reference, candidate : Estimate
+    difference : candidate minus reference in combined standard errors (of the logarithms for rates and times); NaN if
+        one side saw nothing
+    verdict : "agrees" (at most 2 standard errors), "within tolerance" (more, but too little to matter), "differs",
+        "undetermined" (too few data to say)
+    """
+
+    quantity: Quantity
+    reference: Estimate
+    candidate: Estimate
+    difference: float
+    verdict: str
+
+    def to_dict(self) -> dict:
+        """JSON-ready."""
+        return {
+            "group": self.quantity.group,
+            "quantity": self.quantity.name,
+            "unit": self.quantity.unit,
+            "reference": self.reference.to_dict(),
+            "candidate": self.candidate.to_dict(),
+            "difference_in_standard_errors": float(self.difference) if np.isfinite(self.difference) else None,
+            "relative_tolerance": self.quantity.relative_tolerance,
+            "absolute_tolerance": self.quantity.absolute_tolerance,
+            "verdict": self.verdict,
+        }
+
+
+def make_row(quantity: Quantity, reference: Estimate, candidate: Estimate, length_ratio: float) -> Row:
+    """Compare two estimates.
+
+    Parameters
+    ----------
+    length_ratio : length of the candidate over that of the reference
+    """
+    unseen = [estimate.samples == 0 and np.isinf(estimate.error) for estimate in (reference, candidate)]
+    if any(unseen):
+        return Row(quantity, reference, candidate, float("nan"), _verdict_on_unseen(reference, candidate, unseen))
+    difference = _difference(quantity, reference, candidate, length_ratio)
+    if np.isnan(difference):
+        verdict = UNDETERMINED
+    elif abs(difference) <= SIGNIFICANT:
+        verdict = AGREES
+    else:
+        tolerance = max(quantity.absolute_tolerance, quantity.relative_tolerance * abs(reference.value))
+        verdict = TOLERATED if abs(candidate.value - reference.value) <= tolerance else DIFFERS
+    return Row(quantity, reference, candidate, difference, verdict)
+
+
+def _difference(quantity: Quantity, reference: Estimate, candidate: Estimate, length_ratio: float) -> float:
+    if quantity.ratio:
+        gap = np.log(candidate.value / reference.value)
+        error = np.hypot(candidate.error / candidate.value, reference.error / reference.value)
+    else:
+        gap = candidate.value - reference.value
+        error = np.hypot(*_floored_errors(reference, candidate, length_ratio))
+    if gap == 0:
+        return 0.0
+    return float(gap / error) if error > 0 else float(np.copysign(np.inf, gap)) if error == 0 else float("nan")
+
+
+def _floored_errors(reference: Estimate, candidate: Estimate, length_ratio: float) -> tuple[float, float]:
+    """Errors, where a side with hardly a visit borrows that of the other, scaled to its own length.
+
+    A basin that was never visited has a population of 0 +- 0 by its own blocks; what it could have been by chance is
+    what the other side's fluctuations say.
+    """
+    ours, theirs = reference.error, candidate.error
+    if candidate.samples < FEW_EVENTS and reference.error > 0:
+        theirs = np.fmax(theirs, reference.error / np.sqrt(length_ratio))
+    if reference.samples < FEW_EVENTS and candidate.error > 0:
+        ours = np.fmax(ours, candidate.error * np.sqrt(length_ratio))
+    return ours, theirs
+
+
+def _verdict_on_unseen(reference: Estimate, candidate: Estimate, unseen: list[bool]) -> str:
+    """A side that waited in vain (its value is how long) against a side with a known time."""
+    if all(unseen):
+        return UNDETERMINED
+    waiting, known = (reference, candidate) if unseen[0] else (candidate, reference)
+    # Three times the known side's uncertainty would not explain the wait either.
+    slowest = known.value * (1.0 + SIGNIFICANT / np.sqrt(max(known.samples, 1.0)))
+    return DIFFERS if waiting.value / slowest > EXPECTED_EVENTS_TO_MISS else UNDETERMINED

@@ -1,0 +1,76 @@
+"""TorchScript compilation and archives, with errors that name the line of the module they are about."""
+
+import io
+import linecache
+import re
+import traceback
+import warnings
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from openmm_scoredyn.errors import ExportError
+
+_LOCATION = re.compile(r'File "([^"]+)", line (\d+)')
+_FOREIGN = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
+
+
+def script(program: nn.Module) -> torch.jit.ScriptModule:
+    """Compile a program.
+
+    Raises
+    ------
+    ExportError
+        With the compiler's sentence and the line of the user's module.
+    """
+    try:
+        with warnings.catch_warnings():
+            # deprecated upstream, and still what the plugin loads
+            warnings.filterwarnings("ignore", message=".*torch.jit.script.*", category=DeprecationWarning)
+            return torch.jit.script(program)
+    except Exception as error:  # the compiler raises RuntimeError and half a dozen classes of its own
+        raise ExportError(
+            f"export_program: the module does not script; {_sentence(str(error))}{_compiler_line(str(error))}; "
+            f"rewrite that line within TorchScript's subset of Python (typed arguments, torch functions only)."
+        ) from error
+
+
+def own_line(error: Exception) -> str:
+    """' at FILE, line N: `source`' of the innermost frame of a raised error that is not torch's or ours."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_FOREIGN)]
+    return _format(frames[-1].filename, frames[-1].lineno) if frames else ""
+
+
+def to_bytes(program: torch.jit.ScriptModule, extra_files: dict[str, str]) -> bytes:
+    """The TorchScript archive of a program, in memory so that a full disk cannot break it half-way."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*torch.jit.save.*", category=DeprecationWarning)
+        torch.jit.save(program, buffer, _extra_files={name: text.encode() for name, text in extra_files.items()})
+    return buffer.getvalue()
+
+
+def from_bytes(data: bytes) -> torch.jit.ScriptModule:
+    """Load an archive made by `to_bytes`."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*torch.jit.load.*", category=DeprecationWarning)
+        return torch.jit.load(io.BytesIO(data), map_location="cpu")
+
+
+def _sentence(message: str) -> str:
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    return lines[0].rstrip(".:;") if lines else "the compiler gave no reason"
+
+
+def _compiler_line(message: str) -> str:
+    """The compiler lists the innermost place first, callers after it."""
+    for file, line in _LOCATION.findall(message):
+        if not file.startswith(_FOREIGN):
+            return _format(file, int(line))
+    return ""
+
+
+def _format(file: str, line: int) -> str:
+    source = linecache.getline(file, line).strip()
+    return f" at {file}, line {line}" + (f": `{source}`" if source else "")

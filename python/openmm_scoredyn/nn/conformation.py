@@ -1,0 +1,65 @@
+"""What a molecule-frame model diffuses: whitened internal coordinates of the next conformation."""
+
+from dataclasses import fields
+
+import torch
+from torch import Tensor, nn
+
+from openmm_scoredyn.molecule import Molecule
+from openmm_scoredyn.nn.conformation_scales import ConformationScales, change_of
+from openmm_scoredyn.nn.internal_coordinates import InternalCoordinates, wrap
+
+HARMONICS = 3  # a methyl rotor is threefold
+
+
+class ConformationLatent(nn.Module):
+    """Map between pairs of conformations and latents of zero mean and unit covariance.
+
+    Stiff coordinates (bonds, angles, impropers) enter as deviation from their mean, for a picosecond forgets
+    their vibration; soft dihedrals enter as displacement from the condition. Constrained coordinates are left
+    out and return exactly.
+
+    Parameters
+    ----------
+    molecule : Molecule
+    scales : ConformationScales, C coordinates of which D move
+    """
+
+    def __init__(self, molecule: Molecule, scales: ConformationScales):
+        super().__init__()
+        self.coordinates = InternalCoordinates(molecule)
+        for field in fields(scales):
+            self.register_buffer(field.name, getattr(scales, field.name))
+        self.dimension = scales.whiten.shape[1]
+        self.register_buffer("feature_rows", (scales.feature_scale > 0).nonzero()[:, 0])
+        self.register_buffer("soft_rows", scales.soft.nonzero()[:, 0])
+        self.register_buffer("order", torch.arange(1.0, HARMONICS + 1)[None, :, None])
+        self.register_buffer("soft_noise", torch.linalg.vector_norm(scales.unwhiten[:, self.soft_rows], dim=0))
+
+    @torch.jit.export
+    def encode(self, old: Tensor, new: Tensor) -> Tensor:
+        """Latents (B, D) of pairs of measured coordinates (B, C)."""
+        return (change_of(old, new, self.origin, self.soft, self.periodic) - self.centre) @ self.whiten
+
+    @torch.jit.export
+    def decode(self, latent: Tensor, old: Tensor) -> Tensor:
+        """Measured coordinates (B, C) one lag time after `old` (B, C); inverse of `encode`."""
+        return latent @ self.unwhiten + self.centre + torch.where(self.soft, old, self.origin)
+
+    @torch.jit.export
+    def features(self, old: Tensor) -> Tensor:
+        """What the network sees of the condition (B, C): scaled stiff deviations, harmonics of the soft dihedrals."""
+        stiff = old - self.origin
+        stiff = (torch.where(self.periodic, wrap(stiff), stiff) * self.feature_scale)[:, self.feature_rows]
+        angle = old[:, self.soft_rows][:, None] * self.order
+        return torch.cat([stiff, torch.sin(angle).flatten(1), torch.cos(angle).flatten(1)], dim=1)
+
+    @torch.jit.export
+    def destination(self, latent: Tensor, sigma: Tensor, old: Tensor) -> Tensor:
+        """Harmonics of the soft dihedrals that a noised latent (B, D) leads to, at noise level sigma (B,).
+
+        Each is damped to what the noise leaves of it on average, exp(-(k s)^2 / 2) for harmonic k and spread s.
+        """
+        angle = (latent @ self.unwhiten + self.centre + old)[:, self.soft_rows][:, None] * self.order
+        damping = torch.exp(-0.5 * (self.order * (sigma[:, None] * self.soft_noise)[:, None]) ** 2)
+        return torch.cat([(torch.sin(angle) * damping).flatten(1), (torch.cos(angle) * damping).flatten(1)], dim=1)

@@ -1,0 +1,126 @@
+"""Network (b): the published message-passing network of Score Dynamics, for any molecule."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from openmm_scoredyn.molecule import Molecule
+
+SCALE_PER_NM = 20.0  # the published 2 per Angstrom, for displacements, coordinates and cutoff
+CUTOFF_NM = 0.4
+
+
+class MessagePassingNetwork(nn.Module):
+    """MeshGraphNets on the radius graph of the condition, predicting what its parametrisation asks for.
+
+    Nodes carry the kind of atom and the noise level, edges the vector and length between two atoms in the
+    condition and after the noised displacement. Not equivariant: train with random rotations.
+
+    Parameters
+    ----------
+    molecule : Molecule
+        Atoms of one kind share element, name and residue name.
+    width, blocks : int
+
+    Notes
+    -----
+    Hsu et al., J. Chem. Theory Comput. 2024, doi 10.1021/acs.jctc.3c01361; the blocks are those of Pfaff et al. 2021.
+    The displacement is diffused without its centre, which differences between atoms cannot see.
+    """
+
+    latent_type = "vector"
+    loss_weight = 1.0
+
+    def __init__(self, molecule: Molecule, width: int = 200, blocks: int = 5):
+        super().__init__()
+        labels = list(zip(molecule.elements, molecule.atom_names, molecule.residue_names))
+        kinds = {label: kind for kind, label in enumerate(sorted(set(labels)))}
+        self.size = len(molecule)
+        self.register_buffer("kind", torch.tensor([kinds[label] for label in labels]))
+        self.register_buffer("frequency", torch.randn(32, generator=torch.Generator().manual_seed(0)) * 2 * torch.pi)
+        self.node_inlet = perceptron(len(kinds) + 64, width)
+        self.label = nn.Embedding.from_pretrained(torch.eye(len(kinds)))
+        self.edge_inlet = perceptron(8, width)
+        self.blocks = nn.ModuleList([GraphBlock(width) for _ in range(blocks)])
+        self.outlet = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 3))
+
+    def forward(self, latent: Tensor, level: Tensor, history: Tensor, box: Tensor) -> Tensor:
+        """Raw output (B, N, 3) for scaled latents (B, N, 3), level (B,) and history (B, H, N, 3) nm."""
+        return self.predict(latent, level, self.condition(history, box))
+
+    @torch.jit.export
+    def condition(self, history: Tensor, box: Tensor) -> Tensor:
+        """Newest frame of the history about its centre, (B, N, 3), nm."""
+        return centred(history[:, -1])
+
+    @torch.jit.export
+    def predict(self, latent: Tensor, level: Tensor, condition: Tensor) -> Tensor:
+        """Raw output (B, N, 3) from scaled latents (B, N, 3), level (B,) and condition (B, N, 3)."""
+        batch = condition.shape[0]
+        before = (condition * SCALE_PER_NM).reshape(-1, 3)
+        after = before + centred(latent).reshape(-1, 3)
+        sender, receiver = radius_graph(condition, CUTOFF_NM)
+        reach, goal = before[sender] - before[receiver], after[sender] - after[receiver]
+        edge = self.edge_inlet(torch.cat([reach, length(reach), goal, length(goal)], dim=1))
+        wave = level[:, None] * self.frequency
+        noise = torch.cat([torch.sin(wave), torch.cos(wave)], dim=1).repeat_interleave(self.size, 0)
+        node = self.node_inlet(torch.cat([self.label(self.kind).repeat(batch, 1), noise], dim=1))
+        for block in self.blocks:
+            node, edge = block(node, edge, sender, receiver)
+        return centred(self.outlet(node).view(batch, -1, 3))
+
+    @torch.jit.export
+    def advance(self, latent: Tensor, history: Tensor, box: Tensor) -> Tensor:
+        """Positions (B, N, 3), nm: the newest frame moved by the latent displacement, the centre kept."""
+        return history[:, -1] + centred(latent) / SCALE_PER_NM
+
+    @torch.jit.ignore
+    def latent(self, before: Tensor, after: Tensor) -> Tensor:
+        """Scaled displacement (B, N, 3) without its centre, of pairs of positions (B, N, 3), nm."""
+        return centred(after - before) * SCALE_PER_NM
+
+    @torch.jit.ignore
+    def project(self, eps: Tensor) -> Tensor:
+        """Noise (B, N, 3) in the subspace without centre."""
+        return centred(eps)
+
+
+class GraphBlock(nn.Module):
+    """One round of messages: edges from their ends, nodes from the sum of their edges, both residual."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.edge_update = perceptron(3 * width, width)
+        self.node_update = perceptron(2 * width, width)
+
+    def forward(self, node: Tensor, edge: Tensor, sender: Tensor, receiver: Tensor) -> tuple[Tensor, Tensor]:
+        """Updated nodes and edges."""
+        edge = edge + self.edge_update(torch.cat([edge, node[sender], node[receiver]], dim=1))
+        received = torch.zeros_like(node).index_add(0, receiver, edge)
+        return node + self.node_update(torch.cat([node, received], dim=1)), edge
+
+
+def perceptron(inputs: int, width: int) -> nn.Sequential:
+    """Two hidden layers with SiLU, normalised output."""
+    hidden = [nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU()]
+    return nn.Sequential(*hidden, nn.Linear(width, width), nn.LayerNorm(width))
+
+
+def radius_graph(positions: Tensor, cutoff_nm: float) -> tuple[Tensor, Tensor]:
+    """Senders and receivers (E,), flat over batch and atoms, of all pairs (B, N, 3) nm within the cutoff."""
+    atoms = positions.shape[1]
+    offset = positions[:, :, None] - positions[:, None]
+    near = (offset * offset).sum(-1) < cutoff_nm * cutoff_nm
+    near = near & ~torch.eye(atoms, dtype=torch.bool, device=positions.device)
+    batch, receiver, sender = torch.nonzero(near, as_tuple=False).unbind(1)
+    return batch * atoms + sender, batch * atoms + receiver
+
+
+def centred(vectors: Tensor) -> Tensor:
+    """Vectors (B, N, 3) without their mean over N."""
+    return vectors - vectors.mean(dim=1, keepdim=True)
+
+
+def length(vectors: Tensor) -> Tensor:
+    """Lengths (..., 1) of vectors (..., 3)."""
+    return torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)

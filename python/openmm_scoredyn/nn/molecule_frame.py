@@ -1,0 +1,117 @@
+"""Network (a): a residual perceptron on the molecule's own internal coordinates. The default for one molecule."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from openmm_scoredyn.nn.conformation import ConformationLatent
+
+# The stiff latents are nearly independent normals, of which there is little to learn: without a weight their noise
+# drowns the gradient of the few soft ones. The optimum of each latent does not depend on it.
+SOFT_WEIGHT = 8.0
+
+
+class MoleculeFrameNetwork(nn.Module):
+    """Raw output of a denoiser in the latent space of `ConformationLatent`.
+
+    Every number the network sees is invariant under rotation and translation and changes sign where a mirror
+    image would, so the model is SE(3)-symmetric and tells enantiomers apart by construction. It expects EDM
+    preconditioning with sigma_data = 1 (Karras et al. 2022): latents are whitened.
+
+    Parameters
+    ----------
+    conformation : ConformationLatent
+    width, blocks : int
+        Residual blocks of two linear layers.
+    """
+
+    latent_type = "invariant"
+
+    def __init__(self, conformation: ConformationLatent, width: int = 256, blocks: int = 4):
+        super().__init__()
+        self.conformation = conformation
+        self.dimension = conformation.dimension
+        self.padding = -self.dimension % 3
+        harmonics = 2 * conformation.order.numel() * len(conformation.soft_rows)
+        inputs = self.dimension + len(conformation.feature_rows) + 2 * harmonics + 5
+        self.inlet = nn.Linear(inputs, width)
+        self.blocks = nn.ModuleList([ResidualBlock(width) for _ in range(blocks)])
+        self.norm = nn.LayerNorm(width)
+        self.outlet = nn.Linear(width, self.dimension)
+        weight = 1 + (SOFT_WEIGHT - 1) * functional.pad(self._soft_latents(), [0, self.padding]).unflatten(0, [-1, 3])
+        self.register_buffer("loss_weight", weight / weight.mean())
+        nn.init.zeros_(self.outlet.weight)
+        nn.init.zeros_(self.outlet.bias)
+
+    @torch.jit.ignore
+    def _soft_latents(self) -> Tensor:
+        """1 for the latents (D,) that stand for a soft dihedral, 0 for the others."""
+        conformation = self.conformation
+        soft = torch.zeros(self.dimension)
+        soft[conformation.whiten[conformation.soft_rows].abs().argmax(1)] = 1
+        return soft
+
+    def forward(self, latent: Tensor, level: Tensor, history: Tensor, box: Tensor) -> Tensor:
+        """Raw output (B, M, 3) for scaled latents (B, M, 3), level ln(sigma)/4 (B,), history (B, H, N, 3) nm."""
+        return self.predict(latent, level, self.condition(history, box))
+
+    @torch.jit.export
+    def condition(self, history: Tensor, box: Tensor) -> Tensor:
+        """What `predict` needs of the history: the measured coordinates (B, C) of its newest frame."""
+        return self.conformation.coordinates(history[:, -1])
+
+    @torch.jit.export
+    def predict(self, latent: Tensor, level: Tensor, condition: Tensor) -> Tensor:
+        """Raw output (B, M, 3) from scaled latents (B, M, 3), level ln(sigma)/4 (B,) and condition (B, C)."""
+        flat = latent.flatten(1)[:, : self.dimension]
+        sigma = torch.exp(4 * level)
+        noised = flat * torch.sqrt(1 + sigma * sigma)[:, None]
+        wave = level[:, None] * self.conformation.order[0, :2, 0] * (0.5 * torch.pi)
+        seen = [
+            flat,
+            self.conformation.features(condition),
+            self.conformation.destination(noised, sigma, condition),
+            level[:, None],
+            torch.sin(wave),
+            torch.cos(wave),
+        ]
+        hidden = self.inlet(torch.cat(seen, dim=1))
+        for block in self.blocks:
+            hidden = block(hidden)
+        raw = self.outlet(self.norm(hidden))
+        return functional.pad(raw, [0, self.padding]).unflatten(1, [-1, 3])
+
+    @torch.jit.ignore
+    def latent(self, before: Tensor, after: Tensor) -> Tensor:
+        """Latents (B, M, 3) of pairs of positions (B, N, 3), nm."""
+        coordinates = self.conformation.coordinates
+        flat = self.conformation.encode(coordinates(before), coordinates(after))
+        return functional.pad(flat, [0, self.padding]).unflatten(1, [-1, 3])
+
+    @torch.jit.ignore
+    def project(self, eps: Tensor) -> Tensor:
+        """Noise (B, M, 3) without its padding."""
+        flat = eps.flatten(1)[:, : self.dimension]
+        return functional.pad(flat, [0, self.padding]).unflatten(1, [-1, 3])
+
+    @torch.jit.export
+    def advance(self, latent: Tensor, history: Tensor, box: Tensor) -> Tensor:
+        """Positions (B, N, 3), nm, one lag time after the newest frame of the history."""
+        newest = history[:, -1]
+        flat = latent.flatten(1)[:, : self.dimension]
+        coordinates = self.conformation.coordinates
+        return coordinates.place(self.conformation.decode(flat, coordinates(newest)), newest)
+
+
+class ResidualBlock(nn.Module):
+    """x + W2 silu(W1 norm(x))."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.widen = nn.Linear(width, width)
+        self.narrow = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Residual update of x (B, width)."""
+        return x + self.narrow(functional.silu(self.widen(self.norm(x))))

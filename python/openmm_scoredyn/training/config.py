@@ -1,0 +1,77 @@
+"""What a training run is asked for; frozen, one dataclass per concern, stored in every checkpoint."""
+
+from dataclasses import asdict, dataclass, field
+
+from openmm_scoredyn.diffusion.noise_levels import NoiseLevels
+from openmm_scoredyn.errors import TrainingError
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """`kind` is "molecule_frame" (default for one molecule) or "message_passing" (the published network)."""
+
+    kind: str = "molecule_frame"
+    width: int = 256
+    blocks: int = 4
+
+
+@dataclass(frozen=True)
+class OptimizationConfig:
+    """Adam with linear warm-up and cosine decay to zero, gradient clipping, exponential moving average."""
+
+    updates: int = 50_000
+    batch_size: int = 1024
+    learning_rate: float = 1e-3
+    warmup_updates: int = 1000
+    ema_decay: float = 0.9995
+    gradient_clip: float = 1.0
+    validation_every: int = 2000
+    seed: int = 1
+
+    def __post_init__(self):
+        for name in ("updates", "batch_size", "learning_rate", "validation_every"):
+            if getattr(self, name) <= 0:
+                raise TrainingError(
+                    f"OptimizationConfig: {name} must be positive, found {getattr(self, name)}; give a positive value."
+                )
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Everything a run depends on but its data.
+
+    Attributes
+    ----------
+    prediction, schedule : str
+        Parametrisation of the network, see `openmm_scoredyn.diffusion.parametrization.Parametrization`.
+    sigma_min, sigma_max : float
+        Range of noise levels a solver will use.
+    lag_time_ps : float
+        Physical time of one step of the model.
+    time_reversal : bool
+        Use pairs of unsteered equilibrium trajectories in both directions, as detailed balance allows.
+    validation_fraction : float
+        Fraction of the trajectories (never of the frames of one) that is held out.
+    """
+
+    name: str = "model"
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    optimization: OptimizationConfig = field(default_factory=OptimizationConfig)
+    noise: NoiseLevels = field(default_factory=NoiseLevels)
+    prediction: str = "edm"
+    schedule: str = "edm"
+    sigma_min: float = 0.02
+    sigma_max: float = 40.0
+    lag_time_ps: float = 1.0
+    time_reversal: bool = True
+    validation_fraction: float = 0.1
+
+    def to_dict(self) -> dict:
+        """Nested plain values, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "TrainingConfig":
+        """Inverse of `to_dict`."""
+        nested = {"network": NetworkConfig, "optimization": OptimizationConfig, "noise": NoiseLevels}
+        return cls(**{key: nested[key](**value) if key in nested else value for key, value in values.items()})

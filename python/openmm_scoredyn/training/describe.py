@@ -1,0 +1,107 @@
+"""The card of a trained network: what it was trained on, and what a valid frame looks like."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import openmm_scoredyn
+from openmm_scoredyn.data import Trajectory, fingerprint
+from openmm_scoredyn.errors import TrainingError
+from openmm_scoredyn.card import Card
+from openmm_scoredyn.molecule import Molecule
+from openmm_scoredyn.training.config import TrainingConfig
+
+BOND_TOLERANCE = 0.15  # relative: 1.25 to 1.7 Angstrom for a C-C bond, seven standard deviations of its vibration
+DISPLACEMENT_MARGIN = 1.5  # of the largest displacement in the training pairs
+
+
+def describe(
+    network, config: TrainingConfig, trajectories: list[Trajectory], before: Tensor, after: Tensor, n_pairs: int
+) -> Card:
+    """The card of `network`, without golden triple (export adds it) and without measured accuracy.
+
+    Parameters
+    ----------
+    before, after : (P, N, 3) nm, training pairs
+    n_pairs : number of pairs in training, of which these are a sample
+    """
+    molecule = trajectories[0].molecule
+    latent = network.latent(before, after)
+    moved = network.advance(latent, before[:, None], torch.zeros(3, 3)) - before
+    return Card.for_molecule(
+        molecule,
+        name=config.name,
+        lag_time_ps=config.lag_time_ps,
+        temperature_K=common_temperature(trajectories),
+        latent_size=latent.shape[1],
+        sigma_min=config.sigma_min,
+        sigma_max=config.sigma_max,
+        sigma_data=1.0,
+        solver="dpmpp_2m",
+        denoising_steps=10,
+        bond_lengths_nm=mean_bond_lengths(molecule, after),
+        bond_tolerance=BOND_TOLERANCE,
+        chiral_centres=chiral_centres(molecule, after),
+        max_displacement_nm=DISPLACEMENT_MARGIN * float(torch.linalg.vector_norm(moved, dim=-1).max()),
+        solvent=trajectories[0].solvent,
+        force_field=trajectories[0].force_field,
+        training_data={
+            "fingerprint": fingerprint(trajectories),
+            "steered_ns": sum(t.length_ps for t in trajectories if t.steered) / 1000,
+            "unsteered_ns": sum(t.length_ps for t in trajectories if not t.steered) / 1000,
+            "trajectories": len(trajectories),
+            "pairs": n_pairs,
+            "updates": config.optimization.updates,
+            "batch_size": config.optimization.batch_size,
+        },
+        licence="MIT",
+        package_version=openmm_scoredyn.__version__,
+        torch_version=torch.__version__,
+        latent_type=network.latent_type,
+        symmetric=network.latent_type == "invariant",
+        golden={"history": before[0].flatten().tolist()},
+    )
+
+
+def common_temperature(trajectories: list[Trajectory]) -> float:
+    """The temperature, K, of all trajectories.
+
+    Raises
+    ------
+    TrainingError
+        If they do not say it, or not the same one.
+    """
+    temperatures = {trajectory.temperature_K for trajectory in trajectories}
+    if len(temperatures) != 1 or None in temperatures:
+        raise TrainingError(
+            f"train: expected trajectories of one known temperature, found {sorted(map(str, temperatures))} K; "
+            "train on one temperature, or give it when loading."
+        )
+    return temperatures.pop()
+
+
+def mean_bond_lengths(molecule: Molecule, positions: Tensor) -> tuple[float, ...]:
+    """Mean length, nm, of each bond over positions (P, N, 3)."""
+    pairs = torch.tensor(molecule.bonds)
+    lengths = torch.linalg.vector_norm(positions[:, pairs[:, 0]] - positions[:, pairs[:, 1]], dim=-1)
+    return tuple(float(length) for length in lengths.mean(0))
+
+
+def chiral_centres(molecule: Molecule, positions: Tensor) -> tuple[tuple[int, int, int, int], ...]:
+    """Atoms with four neighbours, at most one of them hydrogen, that keep their handedness in all positions (P, N, 3).
+
+    Returns (centre, a, b, c) with (a - centre) . ((b - centre) x (c - centre)) > 0.
+    """
+    found = []
+    for centre in range(len(molecule)):
+        around = [j if i == centre else i for i, j in molecule.bonds if centre in (i, j)]
+        if len(around) != 4 or sum(molecule.elements[i] == "H" for i in around) > 1:
+            continue
+        a, b, c = sorted(around, key=lambda i: (molecule.elements[i] == "H", i))[:3]
+        arms = [(positions[:, i] - positions[:, centre]).double().numpy() for i in (a, b, c)]
+        triple = np.einsum("pi,pi->p", arms[0], np.cross(arms[1], arms[2]))
+        if np.all(triple > 0):
+            found.append((centre, a, b, c))
+        elif np.all(triple < 0):
+            found.append((centre, b, a, c))
+    return tuple(found)

@@ -1,0 +1,139 @@
+"""A training run from trajectories to a checkpoint, restartable."""
+
+import warnings
+from pathlib import Path
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
+from torch.utils.data import DataLoader
+
+from openmm_scoredyn.data import Split, Trajectory, frames_per_lag, require_same_molecule, split_by_trajectory
+from openmm_scoredyn.errors import OutputError, TrainingError
+from openmm_scoredyn.nn import fit_network
+from openmm_scoredyn.training.checkpoint import LAST, Description
+from openmm_scoredyn.training.config import TrainingConfig
+from openmm_scoredyn.training.dataset import Batches, Pairs, collect_pairs
+from openmm_scoredyn.training.describe import common_temperature, describe
+from openmm_scoredyn.training.module import ScoreTraining
+from openmm_scoredyn.training.rollout import RolloutValidation
+
+VALIDATION_BATCHES = 8
+
+
+def train(trajectories: list[Trajectory], directory, config: TrainingConfig, callbacks=()) -> Path:
+    """Train a network on pairs of the trajectories; go on where an earlier call in `directory` stopped.
+
+    Parameters
+    ----------
+    trajectories : of one molecule, one temperature
+    directory : where checkpoints, split and metrics go; made if missing
+    config : TrainingConfig
+    callbacks : further Lightning callbacks, such as a progress bar
+
+    Returns
+    -------
+    Path of the last checkpoint.
+
+    Raises
+    ------
+    TrainingError, TrajectoryError, MoleculeError
+        If the trajectories do not fit each other or the configuration, or the directory holds another run.
+    OutputError
+        If the directory cannot be written.
+    """
+    molecule = require_same_molecule(trajectories)
+    common_temperature(trajectories)
+    frames_per_lag(trajectories[0].frame_spacing_ps, config.lag_time_ps)
+    directory = _open_directory(directory)
+    training, validation = _split(trajectories, directory, config)
+    pairs = collect_pairs(training, config.lag_time_ps, config.time_reversal)
+    held_out = collect_pairs(validation, config.lag_time_ps, False)
+    lightning.seed_everything(config.optimization.seed, verbose=False)
+    shape = config.network
+    network = fit_network(shape.kind, shape.width, shape.blocks, molecule, pairs.before, pairs.after)
+    sample = torch.linspace(0, len(pairs) - 1, min(len(pairs), 100_000)).long()
+    card = describe(network, config, training, pairs.before[sample], pairs.after[sample], len(pairs))
+    module = ScoreTraining(network, config)
+    rollout = RolloutValidation(validation, card, directory)
+    trainer = _trainer(directory, config, [Description(config, card), rollout, *callbacks])
+    previous = directory / LAST
+    if previous.exists():
+        _require_same_run(previous, config, card)
+    trainer.fit(
+        module,
+        DataLoader(_batches(pairs, network, config, lambda: trainer.global_step), batch_size=None),
+        DataLoader(_validation(held_out, network, config), batch_size=None),
+        ckpt_path=previous if previous.exists() else None,
+        weights_only=True,
+    )
+    return previous
+
+
+def _batches(pairs: Pairs, network, config: TrainingConfig, start) -> Batches:
+    with torch.no_grad():
+        chunks = [slice(i, i + 65536) for i in range(0, len(pairs), 65536)]
+        box = torch.zeros(3, 3)
+        latent = torch.cat([network.latent(pairs.before[c], pairs.after[c]) for c in chunks])
+        condition = torch.cat([network.condition(pairs.before[c][:, None], box) for c in chunks])
+    return Batches(latent, condition, network, config, start)
+
+
+def _validation(pairs: Pairs, network, config: TrainingConfig) -> list:
+    """The same few batches, with the same noise, at every validation."""
+    batches = _batches(pairs, network, config, lambda: 0)
+    return [batches.batch(config.optimization.updates + k) for k in range(VALIDATION_BATCHES)]
+
+
+def _open_directory(directory) -> Path:
+    directory = Path(directory)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / ".write").touch()
+        (directory / ".write").unlink()
+    except OSError as error:
+        raise OutputError(f"train: cannot write to {directory} ({error.strerror}); choose another directory.") from None
+    return directory
+
+
+def _split(trajectories: list[Trajectory], directory: Path, config: TrainingConfig):
+    """The stored split of an earlier call, or a new one."""
+    stored = directory / "split.json"
+    if stored.exists():
+        return Split.load(stored).select(trajectories)
+    split = split_by_trajectory(trajectories, config.validation_fraction, config.optimization.seed)
+    split.save(stored)
+    return split.select(trajectories)
+
+
+def _require_same_run(checkpoint: Path, config: TrainingConfig, card) -> None:
+    fields = torch.load(checkpoint, map_location="cpu", weights_only=True)["openmm_scoredyn"]
+    ours = Description(config, card).fields
+    if fields["config"] != ours["config"]:
+        raise TrainingError(
+            f"train: {checkpoint} belongs to a run with another configuration; give the same options to go on, "
+            "or another directory to begin anew."
+        )
+
+
+def _trainer(directory: Path, config: TrainingConfig, callbacks: list) -> lightning.Trainer:
+    optimization = config.optimization
+    save = ModelCheckpoint(
+        dirpath=directory, filename="{step}", save_last=True, save_top_k=1, every_n_train_steps=optimization.validation_every
+    )
+    warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")  # it holds the split
+    average = EMAWeightAveraging(decay=optimization.ema_decay, use_buffers=False)
+    return lightning.Trainer(
+        accelerator="cpu",
+        max_steps=optimization.updates,
+        gradient_clip_val=optimization.gradient_clip,
+        val_check_interval=optimization.validation_every,
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        log_every_n_steps=50,
+        enable_model_summary=False,
+        enable_progress_bar=any(hasattr(c, "train_progress_bar") for c in callbacks),
+        logger=CSVLogger(directory, name="metrics"),
+        callbacks=[average, save, *callbacks],
+    )

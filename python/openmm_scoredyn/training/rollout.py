@@ -1,0 +1,78 @@
+"""Validation by short rollouts: does the averaged network, sampled as a user would, stay on the held-out distribution?"""
+
+from pathlib import Path
+
+import lightning
+import numpy as np
+import torch
+
+from openmm_scoredyn.card import Card
+from openmm_scoredyn.data import Trajectory
+from openmm_scoredyn.errors import ScoreDynError
+from openmm_scoredyn.export import export_program
+from openmm_scoredyn.model import ScoreModel
+from openmm_scoredyn.nn.internal_coordinates import InternalCoordinates
+
+REPLICAS, STEPS, BINS = 64, 200, 36
+
+
+class RolloutValidation(lightning.Callback):
+    """After each validation, draws `STEPS` steps of `REPLICAS` replicas and logs two numbers.
+
+    `rollout_redraws_per_step`: proposals the guard refused, per step. `rollout_dihedral_jsd`: Jensen-Shannon
+    divergence (natural logarithm) between the dihedrals of the rollout and those of the held-out frames as far from
+    the same starts, averaged over all dihedrals of the molecule. A rollout that fails logs a divergence of ln 2, the
+    greatest possible.
+
+    Parameters
+    ----------
+    held_out : trajectories that are not trained on; segments of at least `STEPS` lag times are used
+    card : of the network in training
+    directory : where the program under test is written, `rollout.pt`
+    """
+
+    def __init__(self, held_out: list[Trajectory], card: Card, directory: Path):
+        segments = [segment for trajectory in held_out for segment in trajectory.segments]
+        stride = max(1, round(card.lag_time_ps / held_out[0].frame_spacing_ps))
+        long = [segment[::stride] for segment in segments if len(segment) > STEPS * stride]
+        self.card, self.path = card, Path(directory) / "rollout.pt"
+        self.usable = bool(long)
+        if self.usable:
+            starts = [(s, t) for s, segment in enumerate(long) for t in range(0, len(segment) - STEPS, STEPS)]
+            chosen = np.linspace(0, len(starts) - 1, REPLICAS).astype(int)
+            self.starts = np.stack([long[s][t] for s, t in (starts[i] for i in chosen)])
+            reference = np.concatenate([long[s][t + 1 : t + 1 + STEPS] for s, t in (starts[i] for i in chosen)])
+            self.histogram = self._histogram(reference)
+
+    def on_validation_end(self, trainer, module):
+        """Export the averaged network, sample it, log."""
+        if not self.usable:
+            return
+        export_program(module.network.eval(), self.path, self.card, module.parametrization)
+        module.network.train()
+        model = ScoreModel(self.path)
+        try:
+            frames = model.sample(self.starts, STEPS, seed=1)
+            jsd = jensen_shannon(self._histogram(frames.reshape(-1, *self.starts.shape[1:])), self.histogram)
+        except ScoreDynError:
+            jsd = float(np.log(2))
+        redraws = model.num_redraws / (REPLICAS * STEPS)
+        trainer.logger.log_metrics(
+            {"rollout_redraws_per_step": redraws, "rollout_dihedral_jsd": jsd}, step=trainer.global_step
+        )
+
+    def _histogram(self, positions: np.ndarray) -> np.ndarray:
+        """Normalised histograms (dihedrals, BINS) of positions (T, N, 3) nm."""
+        atoms = positions.shape[1]
+        measured = InternalCoordinates(self.card.molecule)(torch.from_numpy(positions))[:, 2 * atoms - 3 :].numpy()
+        return np.stack([np.histogram(d, BINS, (-np.pi, np.pi))[0] / len(d) for d in measured.T])
+
+
+def jensen_shannon(p: np.ndarray, q: np.ndarray) -> float:
+    """Mean over rows of the divergence, natural logarithm, between histograms (R, BINS)."""
+    middle = 0.5 * (p + q)
+
+    def relative(a):
+        return np.where(a > 0, a * np.log(np.where(a > 0, a / np.where(middle > 0, middle, 1), 1)), 0).sum(1)
+
+    return float(np.mean(0.5 * relative(p) + 0.5 * relative(q)))

@@ -1,0 +1,91 @@
+#include "ScoreDynamicsIntegratorProxy.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "Base64.h"
+#include "ScoreDynamicsIntegrator.h"
+#include "openmm/OpenMMException.h"
+#include "openmm/serialization/SerializationNode.h"
+
+namespace ScoreDynPlugin {
+
+using OpenMM::OpenMMException;
+using OpenMM::SerializationNode;
+using OpenMM::SerializationProxy;
+
+namespace {
+
+constexpr int xmlVersion = 1;
+
+std::shared_ptr<const ScoreArchive> readModel(const SerializationNode& node) {
+    const bool embedded = node.hasProperty("model");
+    auto archive = embedded ? ScoreArchive::fromBytes(base64Decode(node.getStringProperty("model")))
+                            : ScoreArchive::fromFile(node.getStringProperty("modelPath"));
+    const std::string expected = node.getStringProperty("modelSha256");
+    if (archive->sha256() != expected)
+        throw OpenMMException("ScoreDynamicsIntegrator: " + (embedded ? "the embedded model" : archive->path()) +
+                              " is not the model that was serialized; expected SHA-256 " + expected + ", found " +
+                              archive->sha256() + "; restore the file, or create the integrator from the new model.");
+    return archive;
+}
+
+/// Runs when the library is loaded, as OpenMM's own registrations do.
+const struct Registration {
+    Registration() {
+        SerializationProxy::registerProxy(typeid(ScoreDynamicsIntegrator), new ScoreDynamicsIntegratorProxy());
+    }
+} registration;
+
+}  // namespace
+
+ScoreDynamicsIntegratorProxy::ScoreDynamicsIntegratorProxy() : SerializationProxy("ScoreDynamicsIntegrator") {}
+
+void ScoreDynamicsIntegratorProxy::serialize(const void* object, SerializationNode& node) const {
+    const auto& integrator = *reinterpret_cast<const ScoreDynamicsIntegrator*>(object);
+    const ScoreArchive& model = integrator.getModel();
+    node.setIntProperty("version", xmlVersion);
+    node.setStringProperty("modelSha256", model.sha256());
+    if (integrator.getEmbedModel())
+        node.setStringProperty("model", base64Encode(model.bytes().data(), model.bytes().size()));
+    else
+        node.setStringProperty("modelPath", model.path());
+    node.setDoubleProperty("stepSize", integrator.getStepSize());
+    node.setDoubleProperty("constraintTolerance", integrator.getConstraintTolerance());
+    node.setIntProperty("integrationForceGroups", integrator.getIntegrationForceGroups());
+    node.setDoubleProperty("temperature", integrator.getTemperature());
+    node.setStringProperty("solver", solverName(integrator.getSolver()));
+    node.setIntProperty("denoisingSteps", integrator.getDenoisingSteps());
+    node.setIntProperty("randomSeed", integrator.getRandomNumberSeed());
+    node.setIntProperty("maxRedraws", integrator.getMaxRedraws());
+    node.setIntProperty("numThreads", integrator.getNumThreads());
+    SerializationNode& particles = node.createChildNode("Particles");
+    for (int particle : integrator.getParticles()) particles.createChildNode("Particle").setIntProperty("index", particle);
+}
+
+void* ScoreDynamicsIntegratorProxy::deserialize(const SerializationNode& node) const {
+    const int version = node.getIntProperty("version");
+    if (version != xmlVersion)
+        throw OpenMMException("ScoreDynamicsIntegrator: the XML has version " + std::to_string(version) +
+                              "; expected " + std::to_string(xmlVersion) + "; install a newer openmm-scoredyn.");
+    auto integrator = std::make_unique<ScoreDynamicsIntegrator>(readModel(node));
+    integrator->setEmbedModel(node.hasProperty("model"));
+    integrator->setStepSize(node.getDoubleProperty("stepSize"));
+    integrator->setConstraintTolerance(node.getDoubleProperty("constraintTolerance"));
+    integrator->setIntegrationForceGroups(node.getIntProperty("integrationForceGroups"));
+    integrator->setTemperature(node.getDoubleProperty("temperature"));
+    integrator->setSolver(parseSolver(node.getStringProperty("solver")));
+    integrator->setDenoisingSteps(node.getIntProperty("denoisingSteps"));
+    integrator->setRandomNumberSeed(node.getIntProperty("randomSeed"));
+    integrator->setMaxRedraws(node.getIntProperty("maxRedraws"));
+    integrator->setNumThreads(node.getIntProperty("numThreads"));
+    std::vector<int> particles;
+    for (const SerializationNode& child : node.getChildNode("Particles").getChildren())
+        particles.push_back(child.getIntProperty("index"));
+    integrator->setParticles(particles);
+    // OpenMM takes the pointer as one to the base class.
+    return static_cast<OpenMM::Integrator*>(integrator.release());
+}
+
+}  // namespace ScoreDynPlugin

@@ -1,0 +1,87 @@
+"""The molecule's own coordinates: measured and built without loss, for the right hand, wherever the molecule is."""
+
+import mdtraj
+import numpy as np
+import pytest
+import torch
+from alanine import PDB, alanine_molecule, alanine_positions
+
+from openmm_scoredyn.errors import MoleculeError
+from openmm_scoredyn.molecule import Molecule
+from openmm_scoredyn.nn.internal_coordinates import InternalCoordinates, wrap
+from openmm_scoredyn.nn.zmatrix import build_zmatrix
+from openmm_scoredyn.training.dataset import random_rotations
+
+ATOMS = 22
+
+
+def shaken(count: int = 20) -> torch.Tensor:
+    """Distorted alanine dipeptides (count, 22, 3), nm."""
+    generator = torch.Generator().manual_seed(3)
+    return torch.as_tensor(alanine_positions()).float() + 0.01 * torch.randn(count, ATOMS, 3, generator=generator)
+
+
+def chain(n_atoms: int, bonds) -> Molecule:
+    """Carbon atoms with the given bonds."""
+    return Molecule(("C",) * n_atoms, (12.0,) * n_atoms, ("C",) * n_atoms, ("X",) * n_atoms, (0,) * n_atoms, bonds)
+
+
+def test_positions_survive_the_round_trip():
+    coordinates, positions = InternalCoordinates(alanine_molecule()), shaken()
+    rebuilt = coordinates.place(coordinates(positions), positions)
+    assert (rebuilt - positions).abs().max() < 5e-6
+
+
+def test_coordinates_survive_the_round_trip_from_another_frame():
+    coordinates, positions = InternalCoordinates(alanine_molecule()), shaken()
+    measured = coordinates(positions)
+    again = coordinates(coordinates.place(measured, positions.flip(0)))
+    difference = torch.cat([again[:, :41] - measured[:, :41], wrap(again[:, 41:] - measured[:, 41:])], 1)
+    assert difference.abs().max() < 5e-5
+
+
+def test_phi_and_psi_agree_with_mdtraj():
+    structure = mdtraj.load(PDB)
+    measured = InternalCoordinates(alanine_molecule())(torch.as_tensor(structure.xyz))[0, 41:].numpy()
+    for dihedral in (mdtraj.compute_phi(structure)[1], mdtraj.compute_psi(structure)[1]):
+        assert np.abs(measured - dihedral[0, 0]).min() < 1e-4
+
+
+def test_coordinates_do_not_feel_rigid_motion_and_turn_sign_in_the_mirror():
+    coordinates, positions = InternalCoordinates(alanine_molecule()), shaken()
+    turn = random_rotations(len(positions), torch.Generator().manual_seed(1))
+    measured = coordinates(positions)
+    assert wrap(coordinates(positions @ turn + 2.0) - measured).abs().max() < 2e-4
+    mirrored = coordinates(positions * torch.tensor([1.0, 1.0, -1.0]))
+    assert (mirrored[:, :41] - measured[:, :41]).abs().max() < 1e-4
+    assert wrap(mirrored[:, 41:] + measured[:, 41:]).abs().max() < 1e-4
+    assert wrap(mirrored[:, 41:] - measured[:, 41:]).abs().max() > 1.0
+
+
+def test_building_keeps_the_centre_of_mass():
+    molecule, positions = alanine_molecule(), shaken()
+    coordinates = InternalCoordinates(molecule)
+    rebuilt = coordinates.place(coordinates(positions.flip(0)), positions)
+    masses = torch.tensor(molecule.masses_amu)[:, None] / sum(molecule.masses_amu)
+    assert ((rebuilt - positions) * masses).sum(1).abs().max() < 1e-6
+
+
+def test_building_follows_a_rotated_condition():
+    coordinates, positions = InternalCoordinates(alanine_molecule()), shaken()
+    turn = random_rotations(len(positions), torch.Generator().manual_seed(2))
+    other = coordinates(positions.flip(0))
+    assert (coordinates.place(other, positions @ turn) - coordinates.place(other, positions) @ turn).abs().max() < 1e-5
+
+
+def test_a_ring_is_built_too():
+    ring = chain(6, tuple((i, (i + 1) % 6) for i in range(6)))
+    positions = torch.randn(4, 6, 3, generator=torch.Generator().manual_seed(0))
+    coordinates = InternalCoordinates(ring)
+    assert (coordinates.place(coordinates(positions), positions) - positions).abs().max() < 1e-5
+
+
+def test_molecules_without_a_tree_are_refused():
+    with pytest.raises(MoleculeError, match="needs? at least 4 atoms, found 3"):
+        build_zmatrix(chain(3, ((0, 1), (1, 2))))
+    with pytest.raises(MoleculeError, match="found several parts"):
+        build_zmatrix(chain(5, ((0, 1), (1, 2), (3, 4))))

@@ -1,0 +1,131 @@
+"""The two networks: whitened latents, symmetry, independence of replicas."""
+
+import pytest
+import torch
+from alanine import alanine_molecule, alanine_positions
+
+from openmm_scoredyn.errors import TrainingError
+from openmm_scoredyn.nn import fit_network
+from openmm_scoredyn.nn.conformation_scales import fit_scales
+from openmm_scoredyn.nn.internal_coordinates import InternalCoordinates
+from openmm_scoredyn.nn.message_passing import CUTOFF_NM, radius_graph
+from openmm_scoredyn.training.dataset import random_rotations
+
+BOX = torch.zeros(3, 3)
+
+
+def pairs(count: int = 400):
+    """Two sets of distorted alanine dipeptides (count, 22, 3), nm, with correlated noise."""
+    generator = torch.Generator().manual_seed(4)
+    before = torch.as_tensor(alanine_positions()).float() + 0.005 * torch.randn(count, 22, 3, generator=generator)
+    return before, before + 0.003 * torch.randn(count, 22, 3, generator=generator)
+
+
+def network(kind: str):
+    """A network of random weights, small, with an output that is not zero."""
+    torch.manual_seed(0)
+    built = fit_network(kind, 32, 2, alanine_molecule(), *pairs())
+    for parameter in built.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    return built.eval()
+
+
+@pytest.mark.parametrize("kind", ["molecule_frame", "message_passing"])
+def test_advance_inverts_latent(kind):
+    before, after = pairs()
+    model = network(kind)
+    after = after + (before - after).mean(1, keepdim=True)  # the centre is not modelled
+    built = model.advance(model.latent(before, after), before[:, None], BOX)
+    if kind == "molecule_frame":
+        measure = InternalCoordinates(alanine_molecule())
+        assert (measure(built) - measure(after)).abs().max() < 1e-4
+    else:
+        assert (built - after).abs().max() < 1e-6
+
+
+def test_latents_of_the_training_pairs_are_white():
+    before, after = pairs()
+    model = network("molecule_frame")
+    flat = model.latent(before, after).flatten(1)[:, : model.dimension].double()
+    assert flat.mean(0).abs().max() < 1e-4
+    assert (torch.cov(flat.T) - torch.eye(model.dimension)).abs().max() < 1e-3
+
+
+def test_a_constrained_bond_is_not_diffused_and_comes_back_exactly():
+    before, after = pairs()
+    coordinates = InternalCoordinates(alanine_molecule())
+    rigid = coordinates(after)
+    rigid[:, 20] = 0.109
+    after = coordinates.place(rigid, before)
+    scales = fit_scales(coordinates, before, after)
+    assert scales.whiten.shape[1] == 59
+    model = fit_network("molecule_frame", 8, 1, alanine_molecule(), before, after)
+    drawn = model.advance(torch.randn(5, 20, 3), before[:5, None], BOX)
+    assert (coordinates(drawn)[:, 20] - 0.109).abs().max() < 1e-6
+
+
+def test_too_few_pairs_are_refused():
+    before, after = pairs(20)
+    with pytest.raises(TrainingError, match="expected at least 120, found 20"):
+        fit_network("molecule_frame", 8, 1, alanine_molecule(), before, after)
+
+
+def test_an_unknown_kind_is_refused():
+    with pytest.raises(TrainingError, match="expected 'molecule_frame' or 'message_passing', found 'transformer'"):
+        fit_network("transformer", 8, 1, alanine_molecule(), *pairs())
+
+
+@pytest.mark.parametrize("kind", ["molecule_frame", "message_passing"])
+def test_a_replica_does_not_depend_on_the_others(kind):
+    model, (before, after) = network(kind), pairs()
+    latent, level = model.latent(before, after)[:6], torch.linspace(-0.5, 0.5, 6)
+    together = model(latent, level, before[:6, None], BOX)
+    alone = torch.cat([model(latent[i : i + 1], level[i : i + 1], before[i : i + 1, None], BOX) for i in range(6)])
+    assert together.abs().max() > 0.1
+    assert (together - alone).abs().max() < 1e-4
+
+
+def test_molecule_frame_output_is_invariant_and_feels_the_mirror():
+    model, (before, after) = network("molecule_frame"), pairs()
+    latent, level = model.latent(before, after)[:8], torch.zeros(8)
+    turn = random_rotations(8, torch.Generator().manual_seed(5))
+    raw = model(latent, level, before[:8, None], BOX)
+    turned = model(latent, level, (before[:8] @ turn + 1.0)[:, None], BOX)
+    assert (turned - raw).abs().max() < 1e-2 * raw.abs().max()
+    mirrored = model(latent, level, (before[:8] * torch.tensor([1.0, 1.0, -1.0]))[:, None], BOX)
+    assert (mirrored - raw).abs().max() > 0.05 * raw.abs().max()
+
+
+def test_message_passing_neither_sees_nor_moves_the_centre():
+    model, (before, after) = network("message_passing"), pairs()
+    latent, level = model.latent(before, after)[:4], torch.full((4,), 0.5)
+    raw = model(latent, level, before[:4, None], BOX)
+    assert raw.mean(1).abs().max() < 1e-5
+    shifted = model(latent + 3.0, level, before[:4, None] + 1.0, BOX)
+    assert (shifted - raw).abs().max() < 1e-3 * raw.abs().max()
+
+
+def test_the_published_network_has_its_published_size():
+    model = fit_network("message_passing", 200, 5, alanine_molecule(), *pairs())
+    assert sum(p.numel() for p in model.parameters() if p.requires_grad) == pytest.approx(2.0e6, rel=0.1)
+
+
+def test_radius_graph_is_every_near_pair_of_the_same_replica():
+    positions = pairs()[0][:3]
+    sender, receiver = radius_graph(positions, CUTOFF_NM)
+    found = set(zip(sender.tolist(), receiver.tolist()))
+    expected = {
+        (22 * b + i, 22 * b + j)
+        for b in range(3)
+        for i in range(22)
+        for j in range(22)
+        if i != j and float((positions[b, i] - positions[b, j]).norm()) < CUTOFF_NM
+    }
+    assert found == expected and len(found) == len(sender)
+
+
+def test_rotations_are_rotations_and_uniform():
+    turn = random_rotations(20000, torch.Generator().manual_seed(6))
+    assert (turn @ turn.transpose(1, 2) - torch.eye(3)).abs().max() < 1e-5
+    assert torch.linalg.det(turn).min() > 0.99
+    assert turn.mean(0).abs().max() < 4 / (3 * 20000) ** 0.5  # each entry has variance 1/3
