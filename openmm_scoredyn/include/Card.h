@@ -11,8 +11,8 @@ struct ChiralCentre {
     int centre, a, b, c;
 };
 
-/// Input, noise and output that the program must reproduce; flat row-major arrays, nm. A denoiser has latent, sigma and
-/// denoised (positions = advance(denoised)), a transition has noise.
+/// Input, noise and output that the program must reproduce; flat row-major arrays, nm. A denoiser has latent,
+/// sigma and denoised (positions = advance(denoised)), a transition has noise.
 struct Golden {
     std::vector<float> history, box, latent, noise, denoised, positions;
     double sigma = 0;
@@ -38,8 +38,8 @@ struct Card {
     int numParticles() const { return static_cast<int>(elements.size()); }
 };
 
-/// Read and check a card. Throws OpenMMException, in a sentence of its own for each field that is missing, of the
-/// wrong kind or at odds with the others, and for a major format version other than 1.
+/// Read and check a card. Throws OpenMMException, in a sentence of its own for each field that is missing, of
+/// the wrong kind or at odds with the others, and for a major format version other than 1.
 Card parseCard(const std::string& json);
 
 }  // namespace ScoreDynPlugin

@@ -6,12 +6,13 @@ namespace ScoreDynPlugin {
 
 class ScoreDynamicsIntegrator;
 
-/// Refuse a System the model was not made for: other particles, masses, boundary conditions, or a force that acts as
-/// barostat or thermostat; and a step size or temperature other than the model's. Throws OpenMMException, one sentence
-/// per reason.
+/// Refuse a System the model was not made for: other particles, masses, boundary conditions, or a force that
+/// acts as barostat or thermostat; and a step size or temperature other than the model's. Throws
+/// OpenMMException, one sentence per reason.
 void checkContext(const OpenMM::System& system, const ScoreDynamicsIntegrator& integrator);
 
-/// Refuse a step size or temperature other than the model's. Also called in every step, because both can be set later.
+/// Refuse a step size or temperature other than the model's. Also called in every step, because both can be
+/// set later.
 void checkStepSizeAndTemperature(const ScoreDynamicsIntegrator& integrator);
 
 }  // namespace ScoreDynPlugin

@@ -18,14 +18,15 @@ struct Violation {
     std::string describe() const;
 };
 
-/// The checks a proposed frame must pass: finite positions, bond lengths and handedness of the card, bounded displacement.
+/// The checks a proposed frame must pass: finite positions, bond lengths and handedness of the card, bounded
+/// displacement.
 class Guard {
-   public:
+public:
     explicit Guard(const Card& card);
     /// First violation of `after` (N,3), nm, following `before` (N,3), nm; none if the frame is acceptable.
     std::optional<Violation> check(const float* before, const float* after) const;
 
-   private:
+private:
     std::optional<Violation> checkBonds(const float* positions) const;
     std::optional<Violation> checkChirality(const float* positions) const;
 

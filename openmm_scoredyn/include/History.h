@@ -6,10 +6,10 @@
 
 namespace ScoreDynPlugin {
 
-/// The last H frames of every replica, float32 nm, (B, H, N, 3) row-major with the newest frame last: the layout in
-/// which a score program takes them.
+/// The last H frames of every replica, float32 nm, (B, H, N, 3) row-major with the newest frame last: the
+/// layout in which a score program takes them.
 class History {
-   public:
+public:
     History(int batch, int length, int numParticles)
         : batch_(batch), length_(length), frame_(size_t(numParticles) * 3), data_(batch * length * frame_) {}
 
@@ -20,7 +20,9 @@ class History {
     size_t frameSize() const { return frame_; }
 
     /// Newest frame of one replica, (N, 3).
-    const float* newest(int replica) const { return &data_[(size_t(replica) * length_ + length_ - 1) * frame_]; }
+    const float* newest(int replica) const {
+        return &data_[(size_t(replica) * length_ + length_ - 1) * frame_];
+    }
 
     /// Drop the oldest frame of every replica and append the frames (B, N, 3).
     void push(const float* frames) {
@@ -36,7 +38,7 @@ class History {
         for (int i = 0; i < length_; ++i) push(frames);
     }
 
-   private:
+private:
     int batch_, length_;
     size_t frame_;
     std::vector<float> data_;

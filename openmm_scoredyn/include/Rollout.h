@@ -15,9 +15,9 @@ struct RolloutLength {
     int64_t saveEvery;  ///< every saveEvery-th frame is stored
 };
 
-/// Draw `numSteps` steps for all replicas of `history`, which ends holding the last frames, and store the frames
-/// (numSteps / saveEvery, B, N, 3) nm in `frames`. `betweenSteps` is called after every step; what it throws ends the
-/// rollout. The box (3,3) is in nm, zeros when not periodic.
+/// Draw `numSteps` steps for all replicas of `history`, which ends holding the last frames, and store the
+/// frames (numSteps / saveEvery, B, N, 3) nm in `frames`. `betweenSteps` is called after every step; what it
+/// throws ends the rollout. The box (3,3) is in nm, zeros when not periodic.
 void rollout(StepSampler& sampler, History& history, int batch, const float* box, const RolloutLength& length,
              float* frames, const std::function<void()>& betweenSteps);
 

@@ -9,11 +9,11 @@
 
 namespace ScoreDynPlugin {
 
-/// All that the next step depends on besides the positions of the context, and the counters: what a restart needs to
-/// go on bit for bit.
+/// All that the next step depends on besides the positions of the context, and the counters: what a restart
+/// needs to go on bit for bit.
 struct SamplerState {
-    uint32_t seed = 0;           ///< the seed in use, chosen when the integrator's is 0
-    uint64_t step = 0;           ///< step of the noise, counted from the creation of the context
+    uint32_t seed = 0;  ///< the seed in use, chosen when the integrator's is 0
+    uint64_t step = 0;  ///< step of the noise, counted from the creation of the context
     StepCounts counts;
     std::vector<float> history;  ///< (H, N, 3) nm, newest frame last
 

@@ -7,10 +7,10 @@
 
 namespace ScoreDynPlugin {
 
-/// A score program as it lies on disk or in memory, read and checked as far as that needs no network: its bytes,
-/// their SHA-256 and its card. Immutable, so that an integrator, its copies and its context share one.
+/// A score program as it lies on disk or in memory, read and checked as far as that needs no network: its
+/// bytes, their SHA-256 and its card. Immutable, so that an integrator, its copies and its context share one.
 class ScoreArchive {
-   public:
+public:
     /// Read a file. The path is kept in absolute form, because serialization refers to it.
     /// Throws OpenMMException if the file cannot be read, is no TorchScript archive or has no valid card.
     static std::shared_ptr<const ScoreArchive> fromFile(const std::string& path);
@@ -25,7 +25,7 @@ class ScoreArchive {
     const std::string& sha256() const { return sha256_; }
     const Card& card() const { return card_; }
 
-   private:
+private:
     ScoreArchive(std::string path, std::string bytes);
 
     std::string path_;

@@ -14,15 +14,16 @@ namespace ScoreDynPlugin {
 
 class ScoreDynamicsStepper;
 
-/// Advances a System by whole lag times: each step draws the positions one lag time later from a trained model
-/// (a score program) and the velocities from the Maxwell-Boltzmann distribution at the model's temperature.
+/// Advances a System by whole lag times: each step draws the positions one lag time later from a trained
+/// model (a score program) and the velocities from the Maxwell-Boltzmann distribution at the model's
+/// temperature.
 ///
-/// The step size and the temperature are the model's own; a context is refused when they are set to anything else.
-/// All modelled particles move; every other particle must be a virtual site. Forces of the System are not used to
-/// move anything, but constraints hold after every step and forces may still be evaluated. Nothing in the context
-/// changes when a step fails.
+/// The step size and the temperature are the model's own; a context is refused when they are set to anything
+/// else. All modelled particles move; every other particle must be a virtual site. Forces of the System are
+/// not used to move anything, but constraints hold after every step and forces may still be evaluated.
+/// Nothing in the context changes when a step fails.
 class ScoreDynamicsIntegrator : public OpenMM::Integrator {
-   public:
+public:
     /// Take step size, temperature, solver and denoising steps from the card of the model.
     explicit ScoreDynamicsIntegrator(std::shared_ptr<const ScoreArchive> model);
     /// The same, for the score program at a path.
@@ -45,8 +46,8 @@ class ScoreDynamicsIntegrator : public OpenMM::Integrator {
     int getDenoisingSteps() const { return denoisingSteps_; }
     void setDenoisingSteps(int steps);
 
-    /// Seed of the noise, 0 or more; 0 lets every new context choose one. Takes effect when a context is created or
-    /// reinitialized.
+    /// Seed of the noise, 0 or more; 0 lets every new context choose one. Takes effect when a context is
+    /// created or reinitialized.
     int getRandomNumberSeed() const { return seed_; }
     void setRandomNumberSeed(int seed);
 
@@ -63,8 +64,8 @@ class ScoreDynamicsIntegrator : public OpenMM::Integrator {
     const std::vector<int>& getParticles() const { return particles_; }
     void setParticles(const std::vector<int>& particles);
 
-    /// Whether serialization embeds the model itself instead of its path and SHA-256. A model without a path is
-    /// always embedded.
+    /// Whether serialization embeds the model itself instead of its path and SHA-256. A model without a path
+    /// is always embedded.
     bool getEmbedModel() const { return embedModel_ || model_->path().empty(); }
     void setEmbedModel(bool embed) { embedModel_ = embed; }
 
@@ -74,7 +75,7 @@ class ScoreDynamicsIntegrator : public OpenMM::Integrator {
     /// Advance by a number of steps. Throws OpenMMException when a step fails.
     void step(int steps) override;
 
-   protected:
+protected:
     void initialize(OpenMM::ContextImpl& context) override;
     void cleanup() override;
     std::vector<std::string> getKernelNames() override;
@@ -85,7 +86,7 @@ class ScoreDynamicsIntegrator : public OpenMM::Integrator {
     void serializeParameters(OpenMM::SerializationNode& node) const override;
     void deserializeParameters(const OpenMM::SerializationNode& node) override;
 
-   private:
+private:
     std::shared_ptr<const ScoreArchive> model_;
     double temperature_;
     Solver solver_;

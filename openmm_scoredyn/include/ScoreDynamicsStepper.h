@@ -18,10 +18,10 @@ namespace ScoreDynPlugin {
 class ScoreDynamicsIntegrator;
 class IntegrateScoreDynamicsStepKernel;
 
-/// An integrator's life inside one context: the loaded program, the noise counter, the history and the platform's
-/// kernel. It lives from the creation of the context (or its reinitialization) to its end.
+/// An integrator's life inside one context: the loaded program, the noise counter, the history and the
+/// platform's kernel. It lives from the creation of the context (or its reinitialization) to its end.
 class ScoreDynamicsStepper {
-   public:
+public:
     /// Load the program and set the platform up. Throws OpenMMException when the program is refused.
     ScoreDynamicsStepper(OpenMM::ContextImpl& context, const ScoreDynamicsIntegrator& integrator);
 
@@ -36,7 +36,7 @@ class ScoreDynamicsStepper {
     void setState(const SamplerState& state);
     double computeKineticEnergy();
 
-   private:
+private:
     void prepareSampler();
     void drawAndFinish();
     void gatherFrame();

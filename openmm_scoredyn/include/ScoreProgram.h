@@ -9,15 +9,15 @@ namespace ScoreDynPlugin {
 
 /// A loaded score program: the only class that meets torch, so that another runtime replaces this one file.
 ///
-/// The program is loaded once, frozen, and run in inference mode without a profiling executor (which would compile
-/// again for every new batch size). Everything it returns is checked for device, dtype and shape before a pointer to
-/// it is used; finite values are the business of the caller, who can redraw.
+/// The program is loaded once, frozen, and run in inference mode without a profiling executor (which would
+/// compile again for every new batch size). Everything it returns is checked for device, dtype and shape
+/// before a pointer to it is used; finite values are the business of the caller, who can redraw.
 ///
-/// Arrays are row-major float32: latent (B,M,3), history (B,H,N,3) in nm with the newest frame last, box (3,3) in nm
-/// (zeros when not periodic), positions (B,N,3) in nm. The methods throw OpenMMException when the program raises or
-/// returns something else than the contract says. They may be called from several threads.
+/// Arrays are row-major float32: latent (B,M,3), history (B,H,N,3) in nm with the newest frame last, box
+/// (3,3) in nm (zeros when not periodic), positions (B,N,3) in nm. The methods throw OpenMMException when the
+/// program raises or returns something else than the contract says. They may be called from several threads.
 class ScoreProgram {
-   public:
+public:
     /// Load the program and check that it reproduces the golden triple of its card.
     explicit ScoreProgram(std::shared_ptr<const ScoreArchive> archive);
     ~ScoreProgram();
@@ -25,8 +25,8 @@ class ScoreProgram {
     const ScoreArchive& archive() const { return *archive_; }
     const Card& card() const { return archive_->card(); }
 
-    /// Number of threads inside one operation of the network (1 unless set). The setting of the process is restored
-    /// after every call.
+    /// Number of threads inside one operation of the network (1 unless set). The setting of the process is
+    /// restored after every call.
     void setNumThreads(int numThreads);
     int getNumThreads() const;
 
@@ -34,16 +34,18 @@ class ScoreProgram {
     void denoise(int batch, const float* latent, double sigma, const float* history, const float* box,
                  float* denoised) const;
     /// Positions one lag time later from a clean latent.
-    void advance(int batch, const float* latent, const float* history, const float* box, float* positions) const;
+    void advance(int batch, const float* latent, const float* history, const float* box,
+                 float* positions) const;
     /// Positions one lag time later from `noise` (B,K,M,3), for programs of kind "transition".
-    void propose(int batch, const float* noise, const float* history, const float* box, float* positions) const;
+    void propose(int batch, const float* noise, const float* history, const float* box,
+                 float* positions) const;
 
     /// Read the card out of an archive without loading its network.
     static std::string readCardJson(const std::string& bytes);
     /// Version of torch this library was compiled against.
     static std::string torchVersion();
 
-   private:
+private:
     struct Impl;
     std::shared_ptr<const ScoreArchive> archive_;
     std::unique_ptr<Impl> impl_;

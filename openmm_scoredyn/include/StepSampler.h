@@ -20,25 +20,25 @@ struct SamplerSettings {
     uint32_t firstReplica = 0;  ///< number of the first replica of the batch in the noise
 };
 
-/// Draws one lag-time step for a batch of replicas: noise, network, advance, guard, and new draws for those replicas
-/// whose draw the guard refused. The integrator uses it with a batch of one, ScoreModel.sample with any batch, so
-/// nothing of a step exists twice.
+/// Draws one lag-time step for a batch of replicas: noise, network, advance, guard, and new draws for those
+/// replicas whose draw the guard refused. The integrator uses it with a batch of one, ScoreModel.sample with
+/// any batch, so nothing of a step exists twice.
 ///
-/// The noise is a function of seed, replica, step, redraw, stage and element only. Buffers grow to the largest batch
-/// seen and are kept.
+/// The noise is a function of seed, replica, step, redraw, stage and element only. Buffers grow to the
+/// largest batch seen and are kept.
 class StepSampler {
-   public:
+public:
     StepSampler(std::shared_ptr<const ScoreProgram> program, const SamplerSettings& settings);
 
-    /// Draw the frames after `history` (B,H,N,3) nm, in the periodic box (3,3) nm (zeros when not periodic), into
-    /// `after` (B,N,3) nm. Throws OpenMMException when the program fails, or when a replica has no acceptable draw
-    /// within maxRedraws; `after` is then unspecified.
+    /// Draw the frames after `history` (B,H,N,3) nm, in the periodic box (3,3) nm (zeros when not periodic),
+    /// into `after` (B,N,3) nm. Throws OpenMMException when the program fails, or when a replica has no
+    /// acceptable draw within maxRedraws; `after` is then unspecified.
     void step(uint64_t step, int batch, const float* history, const float* box, float* after);
 
     const StepCounts& counts() const { return counts_; }
     void setCounts(const StepCounts& counts) { counts_ = counts; }
 
-   private:
+private:
     void reserve(int batch);
     const float* gatherHistory(int batch, const float* history);
     void propose(uint64_t step, uint32_t redraw, const float* history, const float* box);

@@ -1,5 +1,7 @@
 #include "Card.h"
 
+#include <cmath>
+#include <limits>
 #include <sstream>
 
 #include "Json.h"
@@ -35,21 +37,28 @@ int atLeastOne(const JsonValue& json, const char* field) {
 template <typename Number>
 std::vector<Number> numbers(const JsonValue& json, const char* field, size_t expected) {
     std::vector<Number> values;
-    for (const JsonValue& value : json.at(field).asArray()) values.push_back(static_cast<Number>(value.asNumber()));
+    for (const JsonValue& entry : json.at(field).asArray()) {
+        const double value = entry.asNumber();
+        require(std::abs(value) <= std::numeric_limits<Number>::max(), field, " holds ", value,
+                ", which is too large.");
+        values.push_back(static_cast<Number>(value));
+    }
     require(values.size() == expected, field, " has ", values.size(), " entries, expected ", expected, ".");
     return values;
 }
 
 /// Atom indices in rows of `width` different ones.
-std::vector<std::vector<int>> indexRows(const JsonValue& json, const char* field, size_t width, int numParticles) {
+std::vector<std::vector<int>> indexRows(const JsonValue& json, const char* field, size_t width,
+                                        int numParticles) {
     std::vector<std::vector<int>> rows;
     for (const JsonValue& entry : json.at(field).asArray()) {
         std::vector<int> row;
         for (const JsonValue& index : entry.asArray()) {
             const int atom = index.asInt();
-            require(atom >= 0 && atom < numParticles, field, " names atom ", atom, ", but the model has ", numParticles,
-                    " atoms.");
-            for (const int other : row) require(other != atom, field, " names atom ", atom, " twice in one entry.");
+            require(atom >= 0 && atom < numParticles, field, " names atom ", atom, ", but the model has ",
+                    numParticles, " atoms.");
+            for (const int other : row)
+                require(other != atom, field, " names atom ", atom, " twice in one entry.");
             row.push_back(atom);
         }
         require(row.size() == width, field, " has an entry of ", row.size(), " atoms, expected ", width, ".");
@@ -75,12 +84,17 @@ Golden readGolden(const JsonValue& json, const Card& card) {
 }
 
 void readMolecule(const JsonValue& json, Card& card) {
-    for (const JsonValue& element : json.at("elements").asArray()) card.elements.push_back(element.asString());
+    for (const JsonValue& element : json.at("elements").asArray())
+        card.elements.push_back(element.asString());
     require(!card.elements.empty(), "elements is empty, but a model needs at least one atom.");
     card.massesAmu = numbers<double>(json, "masses_amu", card.elements.size());
-    for (const double mass : card.massesAmu) require(mass > 0, "masses_amu holds ", mass, ", but masses are positive.");
-    for (const auto& row : indexRows(json, "bonds", 2, card.numParticles())) card.bonds.emplace_back(row[0], row[1]);
+    for (const double mass : card.massesAmu)
+        require(mass > 0, "masses_amu holds ", mass, ", but masses are positive.");
+    for (const auto& row : indexRows(json, "bonds", 2, card.numParticles()))
+        card.bonds.emplace_back(row[0], row[1]);
     card.bondLengthsNm = numbers<double>(json, "bond_lengths_nm", card.bonds.size());
+    for (const double length : card.bondLengthsNm)
+        require(length > 0, "bond_lengths_nm holds ", length, ", but lengths are positive.");
     card.bondTolerance = positive(json, "bond_tolerance");
     for (const auto& row : indexRows(json, "chiral_centres", 4, card.numParticles()))
         card.chiralCentres.push_back({row[0], row[1], row[2], row[3]});
@@ -96,12 +110,13 @@ Card parseCard(const std::string& text) {
     card.json = text;
     card.formatVersion = json.at("format_version").asString();
     if (card.formatVersion != "1" && card.formatVersion.rfind("1.", 0) != 0)
-        throw OpenMM::OpenMMException("Card: the program has format version " + card.formatVersion +
-                                      ", but this library reads version 1. Install the release of openmm-scoredyn that "
-                                      "wrote it.");
+        throw OpenMM::OpenMMException(
+            "Card: the program has format version " + card.formatVersion +
+            ", but this library reads version 1. Install the release of openmm-scoredyn that "
+            "wrote it.");
     card.kind = json.at("kind").asString();
-    require(card.kind == "denoiser" || card.kind == "transition", "kind must be denoiser or transition, found '",
-            card.kind, "'.");
+    require(card.kind == "denoiser" || card.kind == "transition",
+            "kind must be denoiser or transition, found '", card.kind, "'.");
     card.name = json.at("name").asString();
     card.lagTimePs = positive(json, "lag_time_ps");
     card.temperatureK = positive(json, "temperature_K");
@@ -112,8 +127,8 @@ Card parseCard(const std::string& text) {
     card.sigmaMin = positive(json, "sigma_min");
     card.sigmaMax = positive(json, "sigma_max");
     card.sigmaData = positive(json, "sigma_data");
-    require(card.sigmaMin < card.sigmaMax, "sigma_min must be below sigma_max, found ", card.sigmaMin, " and ",
-            card.sigmaMax, ".");
+    require(card.sigmaMin < card.sigmaMax, "sigma_min must be below sigma_max, found ", card.sigmaMin,
+            " and ", card.sigmaMax, ".");
     card.solver = json.at("solver").asString();
     parseSolver(card.solver);
     readMolecule(json, card);

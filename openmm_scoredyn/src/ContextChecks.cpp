@@ -40,14 +40,17 @@ void checkParticles(const System& system, const ScoreDynamicsIntegrator& integra
     std::vector<bool> modelled(system.getNumParticles(), particles.empty());
     for (int particle : particles) {
         if (particle >= system.getNumParticles())
-            refuse("setParticles names particle ", particle, ", but the System has ", system.getNumParticles(),
-                   " particles. Give indices from 0 to ", system.getNumParticles() - 1, ".");
-        if (modelled[particle]) refuse("setParticles names particle ", particle, " twice. Give every index once.");
+            refuse("setParticles names particle ", particle, ", but the System has ",
+                   system.getNumParticles(), " particles. Give indices from 0 to ",
+                   system.getNumParticles() - 1, ".");
+        if (modelled[particle])
+            refuse("setParticles names particle ", particle, " twice. Give every index once.");
         modelled[particle] = true;
     }
     for (int i = 0; i < system.getNumParticles(); ++i) {
         if (modelled[i] && system.isVirtualSite(i))
-            refuse("particle ", i, " is a virtual site, which a model cannot move. Leave it out with setParticles.");
+            refuse("particle ", i,
+                   " is a virtual site, which a model cannot move. Leave it out with setParticles.");
         if (!modelled[i] && !system.isVirtualSite(i))
             refuse("particle ", i, " is neither modelled nor a virtual site",
                    system.getParticleMass(i) == 0 ? " (it has no mass)" : "",
@@ -61,9 +64,10 @@ void checkMasses(const System& system, const ScoreDynamicsIntegrator& integrator
         const int particle = integrator.getParticles().empty() ? i : integrator.getParticles()[i];
         const double found = system.getParticleMass(particle), expected = card.massesAmu[i];
         if (!(std::abs(found - expected) <= 0.01 * expected))
-            refuse("the mass of particle ", particle, " is ", found, " amu, but atom ", i, " (", card.elements[i],
-                   ") of the model '", card.name, "' has ", expected,
-                   " amu. Put the particles in the model's order with setParticles, and use the hydrogen mass of the "
+            refuse("the mass of particle ", particle, " is ", found, " amu, but atom ", i, " (",
+                   card.elements[i], ") of the model '", card.name, "' has ", expected,
+                   " amu. Put the particles in the model's order with setParticles, and use the hydrogen "
+                   "mass of the "
                    "training data.");
     }
 }
@@ -89,10 +93,12 @@ void checkPeriodicity(const System& system, const Card& card) {
     const bool periodic = system.usesPeriodicBoundaryConditions();
     if (periodic && !card.periodic)
         refuse("the System is periodic, but the model '", card.name,
-               "' was trained without periodic boundaries. Use NoCutoff for the nonbonded method, or another model.");
+               "' was trained without periodic boundaries. Use NoCutoff for the nonbonded method, or another "
+               "model.");
     if (!periodic && card.periodic)
         refuse("the System is not periodic, but the model '", card.name,
-               "' was trained with periodic boundaries. Use PME or another periodic nonbonded method, or another model.");
+               "' was trained with periodic boundaries. Use PME or another periodic nonbonded method, or "
+               "another model.");
 }
 
 }  // namespace
@@ -104,7 +110,8 @@ void checkStepSizeAndTemperature(const ScoreDynamicsIntegrator& integrator) {
                integrator.getStepSize(), " ps. Call setStepSize(", card.lagTimePs, ") or use another model.");
     if (!(std::abs(integrator.getTemperature() - card.temperatureK) <= 1e-6 * card.temperatureK))
         refuse("the model was trained at ", card.temperatureK, " K, but the temperature is ",
-               integrator.getTemperature(), " K. Call setTemperature(", card.temperatureK, ") or use another model.");
+               integrator.getTemperature(), " K. Call setTemperature(", card.temperatureK,
+               ") or use another model.");
 }
 
 void checkContext(const System& system, const ScoreDynamicsIntegrator& integrator) {

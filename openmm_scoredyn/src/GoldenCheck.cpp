@@ -39,7 +39,8 @@ void checkGolden(const ScoreProgram& program) {
         program.denoise(1, golden.latent.data(), golden.sigma, golden.history.data(), golden.box.data(),
                         denoised.data());
         compare(program, "latent", golden.denoised, denoised, 1e-3, 1e-3);
-        program.advance(1, golden.denoised.data(), golden.history.data(), golden.box.data(), positions.data());
+        program.advance(1, golden.denoised.data(), golden.history.data(), golden.box.data(),
+                        positions.data());
     }
     compare(program, "positions", golden.positions, positions, 1e-4, 0.0);
 }

@@ -34,7 +34,8 @@ std::string Violation::describe() const {
                  << " nm^3, expected above 0).";
             break;
         case Kind::Displacement:
-            text << "atom " << atoms[0] << " moved by " << value << " nm, more than the limit of " << limit << " nm.";
+            text << "atom " << atoms[0] << " moved by " << value << " nm, more than the limit of " << limit
+                 << " nm.";
             break;
     }
     return text.str();
@@ -58,7 +59,9 @@ std::optional<Violation> Guard::check(const float* before, const float* after) c
     if (auto violation = checkChirality(after)) return violation;
     for (int atom = 0; atom < numParticles_; ++atom) {
         const double moved = length(position(after, atom) - position(before, atom));
-        if (moved > maxDisplacement_) return Violation{Violation::Kind::Displacement, {atom}, moved, maxDisplacement_};
+        // Written so that a frame before that is not a number is refused, too.
+        if (!(moved <= maxDisplacement_))
+            return Violation{Violation::Kind::Displacement, {atom}, moved, maxDisplacement_};
     }
     return std::nullopt;
 }
@@ -80,7 +83,8 @@ std::optional<Violation> Guard::checkChirality(const float* positions) const {
                    c = position(positions, chiral.c) - centre;
         const double triple = a.dot(b.cross(c));
         if (triple <= 0)
-            return Violation{Violation::Kind::Chirality, {chiral.centre, chiral.a, chiral.b, chiral.c}, triple, 0};
+            return Violation{
+                Violation::Kind::Chirality, {chiral.centre, chiral.a, chiral.b, chiral.c}, triple, 0};
     }
     return std::nullopt;
 }

@@ -54,14 +54,16 @@ void SamplerState::write(std::ostream& stream) const {
 
 void SamplerState::read(std::istream& stream) {
     if (take<uint32_t>(stream) != magic)
-        throw OpenMMException("ScoreDynamicsIntegrator: the checkpoint was not written by a ScoreDynamicsIntegrator of "
-                              "this version; load a State instead.");
+        throw OpenMMException(
+            "ScoreDynamicsIntegrator: the checkpoint was not written by a ScoreDynamicsIntegrator of "
+            "this version; load a State instead.");
     seed = take<uint32_t>(stream);
     step = take<uint64_t>(stream);
     counts = take<StepCounts>(stream);
     if (take<uint64_t>(stream) != history.size() || !stream)
-        throw OpenMMException("ScoreDynamicsIntegrator: the checkpoint was written with another model; "
-                              "load it with the model that wrote it.");
+        throw OpenMMException(
+            "ScoreDynamicsIntegrator: the checkpoint was written with another model; "
+            "load it with the model that wrote it.");
     stream.read(reinterpret_cast<char*>(history.data()), history.size() * sizeof(float));
     if (!stream)
         throw OpenMMException("ScoreDynamicsIntegrator: the checkpoint is truncated; load an earlier one.");
@@ -83,8 +85,9 @@ bool SamplerState::deserialize(const SerializationNode& node) {
                               std::to_string(stateVersion) + "; load it with the package that wrote it.");
     const std::string bytes = base64Decode(node.getStringProperty("history"));
     if (bytes.size() != history.size() * sizeof(float))
-        throw OpenMMException("ScoreDynamicsIntegrator: the State was written with another model; "
-                              "load it with the model that wrote it.");
+        throw OpenMMException(
+            "ScoreDynamicsIntegrator: the State was written with another model; "
+            "load it with the model that wrote it.");
     std::memcpy(history.data(), bytes.data(), bytes.size());
     seed = static_cast<uint32_t>(node.getLongProperty("seed"));
     step = static_cast<uint64_t>(node.getLongProperty("noiseStep"));

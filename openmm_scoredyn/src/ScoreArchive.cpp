@@ -23,14 +23,15 @@ std::shared_ptr<const ScoreArchive> ScoreArchive::fromFile(const std::string& pa
     // A directory opens as a stream and only fails when read, with a less useful message.
     std::error_code error;
     if (!std::filesystem::is_regular_file(path, error))
-        throw OpenMMException("ScoreProgram: there is no file at " + path + "; give the path of a score program.");
+        throw OpenMMException("ScoreProgram: there is no file at " + path +
+                              "; give the path of a score program.");
     std::ifstream file(path, std::ios::binary);
     std::ostringstream content;
     if (file) content << file.rdbuf();
     if (!file)
         throw OpenMMException("ScoreProgram: cannot read " + path + "; check the permissions of the file.");
-    return std::shared_ptr<const ScoreArchive>(
-        new ScoreArchive(std::filesystem::absolute(path).lexically_normal().string(), std::move(content).str()));
+    return std::shared_ptr<const ScoreArchive>(new ScoreArchive(
+        std::filesystem::absolute(path).lexically_normal().string(), std::move(content).str()));
 }
 
 std::shared_ptr<const ScoreArchive> ScoreArchive::fromBytes(std::string bytes) {

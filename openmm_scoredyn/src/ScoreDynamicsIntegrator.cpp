@@ -19,8 +19,8 @@ namespace {
 void requireAtLeast(int minimum, int value, const char* what, const char* setter) {
     if (value >= minimum) return;
     std::ostringstream text;
-    text << "ScoreDynamicsIntegrator: " << what << " is " << value << "; expected " << minimum << " or more; call "
-         << setter << '(' << minimum << ").";
+    text << "ScoreDynamicsIntegrator: " << what << " is " << value << "; expected " << minimum
+         << " or more; call " << setter << '(' << minimum << ").";
     throw OpenMMException(text.str());
 }
 
@@ -83,12 +83,15 @@ void ScoreDynamicsIntegrator::setParticles(const std::vector<int>& particles) {
     particles_ = particles;
 }
 
-StepCounts ScoreDynamicsIntegrator::getStepCounts() const { return stepper_ ? stepper_->counts() : StepCounts{}; }
+StepCounts ScoreDynamicsIntegrator::getStepCounts() const {
+    return stepper_ ? stepper_->counts() : StepCounts{};
+}
 
 void ScoreDynamicsIntegrator::initialize(OpenMM::ContextImpl& contextImpl) {
     if (owner != nullptr && &contextImpl.getOwner() != owner)
-        throw OpenMMException("ScoreDynamicsIntegrator: this integrator is already bound to a context; "
-                              "create one integrator per context.");
+        throw OpenMMException(
+            "ScoreDynamicsIntegrator: this integrator is already bound to a context; "
+            "create one integrator per context.");
     checkContext(contextImpl.getSystem(), *this);
     stepper_ = std::make_unique<ScoreDynamicsStepper>(contextImpl, *this);
     context = &contextImpl;
@@ -105,12 +108,15 @@ double ScoreDynamicsIntegrator::computeKineticEnergy() { return stepper_->comput
 
 void ScoreDynamicsIntegrator::step(int steps) {
     if (context == nullptr || !stepper_)
-        throw OpenMMException("ScoreDynamicsIntegrator: this integrator is not bound to a context; "
-                              "create a Context with it before calling step().");
+        throw OpenMMException(
+            "ScoreDynamicsIntegrator: this integrator is not bound to a context; "
+            "create a Context with it before calling step().");
     for (int i = 0; i < steps; ++i) stepper_->step();
 }
 
-void ScoreDynamicsIntegrator::createCheckpoint(std::ostream& stream) const { stepper_->state().write(stream); }
+void ScoreDynamicsIntegrator::createCheckpoint(std::ostream& stream) const {
+    stepper_->state().write(stream);
+}
 
 void ScoreDynamicsIntegrator::loadCheckpoint(std::istream& stream) {
     SamplerState state = stepper_->state();

@@ -104,7 +104,8 @@ void ScoreDynamicsStepper::step() {
 
 void ScoreDynamicsStepper::drawAndFinish() {
     gatherFrame();
-    // The history goes on only from the positions the last step left; whoever moved the molecule started it anew.
+    // The history goes on only from the positions the last step left; whoever moved the molecule started it
+    // anew.
     if (!std::equal(frame_.begin(), frame_.end(), history_.newest(0))) history_.fill(frame_.data());
 
     sampler_->step(state_.step, 1, history_.data(), box_.data(), proposal_.data());
@@ -130,15 +131,16 @@ void ScoreDynamicsStepper::gatherFrame() {
         for (int axis = 0; axis < 3; ++axis) {
             const double value = positions_[i][axis];
             if (!std::isfinite(value))
-                throw OpenMMException("ScoreDynamicsIntegrator: the position of the model's atom " + std::to_string(i) +
-                                      " is " + std::to_string(value) +
+                throw OpenMMException("ScoreDynamicsIntegrator: the position of the model's atom " +
+                                      std::to_string(i) + " is " + std::to_string(value) +
                                       "; expected a finite number; set the positions of the context.");
             allZero = allZero && value == 0;
             frame_[3 * i + axis] = static_cast<float>(value);
         }
     if (allZero && positions_.size() > 1)
-        throw OpenMMException("ScoreDynamicsIntegrator: all positions are zero; expected a molecule; "
-                              "call setPositions on the context before the first step.");
+        throw OpenMMException(
+            "ScoreDynamicsIntegrator: all positions are zero; expected a molecule; "
+            "call setPositions on the context before the first step.");
 }
 
 void ScoreDynamicsStepper::readBox() {

@@ -1,6 +1,5 @@
 #include "ScoreProgram.h"
 
-#include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/jit/passes/freeze_module.h>
@@ -15,6 +14,8 @@
 #include <vector>
 
 #include "GoldenCheck.h"
+#include "TorchErrors.h"
+#include "TorchThreads.h"
 #include "openmm/OpenMMException.h"
 
 namespace ScoreDynPlugin {
@@ -24,40 +25,6 @@ using OpenMM::OpenMMException;
 namespace {
 
 const char* const cardRecord = "extra/scoredyn.json";
-
-/// The sentence of an error of torch, without C++ and TorchScript backtraces.
-std::string reason(const std::exception& error) {
-    const auto* torchError = dynamic_cast<const c10::Error*>(&error);
-    const std::string text = torchError ? torchError->what_without_backtrace() : error.what();
-    // The interpreter puts the error itself on the last line, below the program's own call stack.
-    const bool fromInterpreter = text.find("Traceback of TorchScript") != std::string::npos;
-    std::istringstream lines(text);
-    std::string line, chosen;
-    while (std::getline(lines, line)) {
-        if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-        chosen = line;
-        if (!fromInterpreter) break;
-    }
-    return chosen;
-}
-
-/// Sets the thread count of torch for one call. The count belongs to the process, so it is put back.
-class ThreadCount {
-   public:
-    explicit ThreadCount(int wanted) : before_(at::get_num_threads()) {
-        if (before_ != wanted) at::set_num_threads(wanted);
-        changed_ = before_ != wanted;
-    }
-    ~ThreadCount() {
-        if (changed_) at::set_num_threads(before_);
-    }
-    ThreadCount(const ThreadCount&) = delete;
-    ThreadCount& operator=(const ThreadCount&) = delete;
-
-   private:
-    int before_;
-    bool changed_;
-};
 
 at::Tensor view(const float* data, at::IntArrayRef shape) {
     // torch has no read-only tensors; the contract says that programs are pure.
@@ -81,8 +48,10 @@ struct ScoreProgram::Impl {
 
     void requireMethod(const std::string& method, size_t numArguments) const;
     void freeze(const std::vector<std::string>& methods);
-    void call(const char* method, std::vector<c10::IValue> arguments, at::IntArrayRef shape, float* result) const;
-    void copyChecked(const char* method, const c10::IValue& value, at::IntArrayRef shape, float* result) const;
+    void call(const char* method, std::vector<c10::IValue> arguments, at::IntArrayRef shape,
+              float* result) const;
+    void copyChecked(const char* method, const c10::IValue& value, at::IntArrayRef shape,
+                     float* result) const;
 };
 
 void ScoreProgram::Impl::requireMethod(const std::string& method, size_t numArguments) const {
@@ -92,9 +61,9 @@ void ScoreProgram::Impl::requireMethod(const std::string& method, size_t numArgu
                               "`, which its card promises; export the model again.");
     const size_t count = found->function().getSchema().arguments().size() - 1;  // without self
     if (count != numArguments)
-        throw OpenMMException("ScoreProgram: the method `" + method + "` of " + name + " takes the wrong arguments; expected " +
-                              std::to_string(numArguments) + ", found " + std::to_string(count) +
-                              "; export the model again.");
+        throw OpenMMException("ScoreProgram: the method `" + method + "` of " + name +
+                              " takes the wrong arguments; expected " + std::to_string(numArguments) +
+                              ", found " + std::to_string(count) + "; export the model again.");
 }
 
 void ScoreProgram::Impl::freeze(const std::vector<std::string>& methods) {
@@ -117,16 +86,17 @@ void ScoreProgram::Impl::call(const char* method, std::vector<c10::IValue> argum
     } catch (const OpenMMException&) {
         throw;
     } catch (const std::exception& error) {
-        throw OpenMMException("ScoreProgram: the method `" + std::string(method) + "` of " + name + " raised an error: " +
-                              reason(error) + " Correct the module and export it again.");
+        throw OpenMMException("ScoreProgram: the method `" + std::string(method) + "` of " + name +
+                              " raised an error: " + reason(error) +
+                              " Correct the module and export it again.");
     }
 }
 
 void ScoreProgram::Impl::copyChecked(const char* method, const c10::IValue& value, at::IntArrayRef shape,
                                      float* result) const {
     const auto refuse = [&](const std::string& what, const std::string& expected, const std::string& found) {
-        throw OpenMMException("ScoreProgram: the method `" + std::string(method) + "` of " + name + " returned " + what +
-                              "; expected " + expected + ", found " + found +
+        throw OpenMMException("ScoreProgram: the method `" + std::string(method) + "` of " + name +
+                              " returned " + what + "; expected " + expected + ", found " + found +
                               "; correct the module and export it again.");
     };
     if (!value.isTensor()) refuse("something else than a tensor", "a tensor", value.tagKind());
@@ -149,8 +119,9 @@ ScoreProgram::ScoreProgram(std::shared_ptr<const ScoreArchive> archive)
         throw OpenMMException("ScoreProgram: cannot load " + impl_->name + ": " + reason(error) +
                               " Export the model again with this version of torch.");
     }
-    const std::vector<std::string> methods =
-        card().kind == "denoiser" ? std::vector<std::string>{"denoise", "advance"} : std::vector<std::string>{"propose"};
+    const std::vector<std::string> methods = card().kind == "denoiser"
+                                                 ? std::vector<std::string>{"denoise", "advance"}
+                                                 : std::vector<std::string>{"propose"};
     for (const std::string& method : methods) impl_->requireMethod(method, method == "denoise" ? 4 : 3);
     try {
         impl_->freeze(methods);
@@ -172,8 +143,8 @@ void ScoreProgram::setNumThreads(int numThreads) {
 
 int ScoreProgram::getNumThreads() const { return impl_->numThreads; }
 
-void ScoreProgram::denoise(int batch, const float* latent, double sigma, const float* history, const float* box,
-                           float* denoised) const {
+void ScoreProgram::denoise(int batch, const float* latent, double sigma, const float* history,
+                           const float* box, float* denoised) const {
     const Card& c = card();
     impl_->call("denoise",
                 {view(latent, {batch, c.latentSize, 3}), torch::full({batch}, sigma, torch::kFloat32),
@@ -185,8 +156,8 @@ void ScoreProgram::advance(int batch, const float* latent, const float* history,
                            float* positions) const {
     const Card& c = card();
     impl_->call("advance",
-                {view(latent, {batch, c.latentSize, 3}), view(history, {batch, c.historyLength, c.numParticles(), 3}),
-                 view(box, {3, 3})},
+                {view(latent, {batch, c.latentSize, 3}),
+                 view(history, {batch, c.historyLength, c.numParticles(), 3}), view(box, {3, 3})},
                 {batch, c.numParticles(), 3}, positions);
 }
 
@@ -209,11 +180,13 @@ std::string ScoreProgram::readCardJson(const std::string& bytes) {
         }
     } catch (const std::exception&) {
         // What the zip reader says of a truncated file means nothing to a user.
-        throw OpenMMException("ScoreProgram: the file is not a TorchScript archive, or it is truncated; "
-                              "expected a score program; export the model again.");
+        throw OpenMMException(
+            "ScoreProgram: the file is not a TorchScript archive, or it is truncated; "
+            "expected a score program; export the model again.");
     }
-    throw OpenMMException("ScoreProgram: the archive has no card (scoredyn.json); expected a score program; "
-                          "export the model with openmm_scoredyn.export_program.");
+    throw OpenMMException(
+        "ScoreProgram: the archive has no card (scoredyn.json); expected a score program; "
+        "export the model with openmm_scoredyn.export_program.");
 }
 
 std::string ScoreProgram::torchVersion() { return TORCH_VERSION; }

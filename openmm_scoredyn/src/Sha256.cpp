@@ -24,8 +24,8 @@ using Digest = std::array<uint32_t, 8>;
 void addBlock(Digest& digest, const uint8_t* block) {
     std::array<uint32_t, 64> w;
     for (int i = 0; i < 16; ++i)
-        w[i] = uint32_t(block[4 * i]) << 24 | uint32_t(block[4 * i + 1]) << 16 | uint32_t(block[4 * i + 2]) << 8 |
-               block[4 * i + 3];
+        w[i] = uint32_t(block[4 * i]) << 24 | uint32_t(block[4 * i + 1]) << 16 |
+               uint32_t(block[4 * i + 2]) << 8 | block[4 * i + 3];
     for (int i = 16; i < 64; ++i) {
         const uint32_t s0 = std::rotr(w[i - 15], 7) ^ std::rotr(w[i - 15], 18) ^ (w[i - 15] >> 3);
         const uint32_t s1 = std::rotr(w[i - 2], 17) ^ std::rotr(w[i - 2], 19) ^ (w[i - 2] >> 10);
@@ -46,14 +46,16 @@ void addBlock(Digest& digest, const uint8_t* block) {
 }  // namespace
 
 std::string sha256Hex(const void* data, size_t size) {
-    Digest digest = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    Digest digest = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                     0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
     const auto* bytes = static_cast<const uint8_t*>(data);
     const size_t whole = size / 64 * 64;
     for (size_t i = 0; i < whole; i += 64) addBlock(digest, bytes + i);
     std::vector<uint8_t> rest(bytes + whole, bytes + size);
     rest.push_back(0x80);
     while (rest.size() % 64 != 56) rest.push_back(0);
-    for (int shift = 56; shift >= 0; shift -= 8) rest.push_back(static_cast<uint8_t>(uint64_t(size) * 8 >> shift));
+    for (int shift = 56; shift >= 0; shift -= 8)
+        rest.push_back(static_cast<uint8_t>(uint64_t(size) * 8 >> shift));
     for (size_t i = 0; i < rest.size(); i += 64) addBlock(digest, &rest[i]);
     std::string text;
     for (const uint32_t word : digest)

@@ -5,16 +5,35 @@
 #include <sstream>
 #include <utility>
 
+#include "Noise.h"
 #include "openmm/OpenMMException.h"
 
 namespace ScoreDynPlugin {
 
 namespace {
 
-constexpr std::array<std::pair<const char*, Solver>, 4> names = {{{"euler_ancestral", Solver::EulerAncestral},
+constexpr std::array<std::pair<const char*, Solver>, 5> names = {{{"euler_ancestral", Solver::EulerAncestral},
                                                                   {"heun", Solver::Heun},
                                                                   {"dpmpp_2m", Solver::Dpmpp2m},
-                                                                  {"dpmpp_sde", Solver::DpmppSde}}};
+                                                                  {"dpmpp_sde", Solver::DpmppSde},
+                                                                  {"trig_2m", Solver::Trig2m}}};
+
+void checkArguments(int denoisingSteps, double sigmaMin, double sigmaMax, double sigmaData) {
+    // Each stage has noise of its own, and the number of the stage after the last of them is taken by the
+    // velocities.
+    const int most = velocityStage - 1;
+    std::ostringstream text;
+    if (denoisingSteps < 1 || denoisingSteps > most)
+        text << "the number of denoising steps; expected 1 to " << most << ", found " << denoisingSteps;
+    else if (!(sigmaMin > 0 && sigmaMin < sigmaMax && std::isfinite(sigmaMax)))
+        text << "the noise levels; expected 0 < sigma_min < sigma_max, found " << sigmaMin << " and "
+             << sigmaMax;
+    else if (!(sigmaData > 0 && std::isfinite(sigmaData)))
+        text << "the spread of the clean latents; expected sigma_data > 0, found " << sigmaData;
+    else
+        return;
+    throw OpenMM::OpenMMException("SolverPlan: " + text.str() + "; correct it.");
+}
 
 std::vector<double> karrasLevels(int count, double sigmaMin, double sigmaMax) {
     constexpr double rho = 7;
@@ -70,28 +89,49 @@ void appendMultistep(std::vector<Stage>& plan, double sigma, double next) {
     plan.push_back(stage);
 }
 
+/// Adams-Bashforth on dx/dangle = -F for the scaled latent x, with F = (D - skip latent) / out written out.
+std::vector<Stage> trigonometricPlan(int denoisingSteps, double sigmaMax, double sigmaData) {
+    const double angleStep = std::atan(sigmaMax / sigmaData) / denoisingSteps;
+    std::vector<Stage> plan;
+    double previousSkip = 0, previousOut = 1;
+    for (int i = 0; i < denoisingSteps; ++i) {
+        const double angle = angleStep * (denoisingSteps - i), nextAngle = angle - angleStep;
+        const double scale = sigmaData / std::cos(angle), nextScale = sigmaData / std::cos(nextAngle);
+        const double skip = std::cos(angle) * std::cos(angle), out = sigmaData * std::sin(angle);
+        const double past = i == 0 ? 0 : -0.5 * angleStep * nextScale / previousOut;
+        const double now = (i == 0 ? 1 : 1.5) * angleStep * nextScale / out;
+        plan.push_back({.sigma = sigmaData * std::tan(angle),
+                        .current = nextScale / scale - now * skip,
+                        .anchor = -past * previousSkip,
+                        .denoised = now,
+                        .previous = past,
+                        .setAnchor = true});
+        previousSkip = skip;
+        previousOut = out;
+    }
+    return plan;
+}
+
 }  // namespace
 
 Solver parseSolver(const std::string& name) {
     for (const auto& [known, solver] : names)
         if (name == known) return solver;
-    throw OpenMM::OpenMMException("Solver: unknown name '" + name +
-                                  "'; expected euler_ancestral, heun, dpmpp_2m or dpmpp_sde. Choose one of these.");
+    throw OpenMM::OpenMMException(
+        "Solver: unknown name '" + name +
+        "'; expected euler_ancestral, heun, dpmpp_2m, dpmpp_sde or trig_2m. Choose one of these.");
 }
 
 std::string solverName(Solver solver) {
     for (const auto& [name, known] : names)
         if (solver == known) return name;
-    throw OpenMM::OpenMMException("Solver: not one of the four solvers.");
+    throw OpenMM::OpenMMException("Solver: not one of the five solvers.");
 }
 
-std::vector<Stage> makeSolverPlan(Solver solver, int denoisingSteps, double sigmaMin, double sigmaMax) {
-    if (denoisingSteps < 1 || !(sigmaMin > 0) || !(sigmaMax > sigmaMin)) {
-        std::ostringstream text;
-        text << "SolverPlan: expected at least 1 denoising step and 0 < sigma_min < sigma_max, found " << denoisingSteps
-             << " steps, sigma_min " << sigmaMin << " and sigma_max " << sigmaMax << ". Correct them.";
-        throw OpenMM::OpenMMException(text.str());
-    }
+std::vector<Stage> makeSolverPlan(Solver solver, int denoisingSteps, double sigmaMin, double sigmaMax,
+                                  double sigmaData) {
+    checkArguments(denoisingSteps, sigmaMin, sigmaMax, sigmaData);
+    if (solver == Solver::Trig2m) return trigonometricPlan(denoisingSteps, sigmaMax, sigmaData);
     const bool twice = solver == Solver::Heun || solver == Solver::DpmppSde;
     const int count = twice ? denoisingSteps / 2 + 1 : denoisingSteps;
     const std::vector<double> levels = karrasLevels(count, sigmaMin, sigmaMax);

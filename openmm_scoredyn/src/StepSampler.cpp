@@ -20,7 +20,8 @@ StepSampler::StepSampler(std::shared_ptr<const ScoreProgram> program, const Samp
     latentSize_ = size_t(card.latentSize) * 3;
     noiseSize_ = card.noiseCount * latentSize_;
     if (card.kind == "denoiser")
-        plan_ = makeSolverPlan(settings.solver, settings.denoisingSteps, card.sigmaMin, card.sigmaMax);
+        plan_ = makeSolverPlan(settings.solver, settings.denoisingSteps, card.sigmaMin, card.sigmaMax,
+                               card.sigmaData);
 }
 
 void StepSampler::reserve(int batch) {
@@ -75,13 +76,16 @@ void StepSampler::runSolver(uint64_t step, uint32_t redraw, const float* history
 
     for (size_t s = 0; s < plan_.size(); ++s) {
         const Stage& stage = plan_[s];
-        if (stage.setAnchor) std::copy_n(latent_.begin(), size, anchor_.begin());
         program_->denoise(batch, latent_.data(), stage.sigma, history, box, denoised_.data());
         if (stage.noise != 0)
             drawNoise(step, redraw, static_cast<uint32_t>(initialStage + 1 + s), latentSize_, noise_.data());
-        const float x = stage.current, a = stage.anchor, d = stage.denoised, p = stage.previous, n = stage.noise;
-        for (size_t i = 0; i < size; ++i)
-            latent_[i] = x * latent_[i] + a * anchor_[i] + d * denoised_[i] + p * previous_[i];
+        const float x = stage.current, a = stage.anchor, d = stage.denoised, p = stage.previous,
+                    n = stage.noise;
+        for (size_t i = 0; i < size; ++i) {
+            const float began = latent_[i];
+            latent_[i] = x * began + a * anchor_[i] + d * denoised_[i] + p * previous_[i];
+            if (stage.setAnchor) anchor_[i] = began;
+        }
         if (stage.noise != 0)
             for (size_t i = 0; i < size; ++i) latent_[i] += n * noise_[i];
         std::swap(previous_, denoised_);
@@ -89,7 +93,8 @@ void StepSampler::runSolver(uint64_t step, uint32_t redraw, const float* history
 }
 
 /// Standard normals for the active replicas, (active, count).
-void StepSampler::drawNoise(uint64_t step, uint32_t redraw, uint32_t stage, size_t count, float* noise) const {
+void StepSampler::drawNoise(uint64_t step, uint32_t redraw, uint32_t stage, size_t count,
+                            float* noise) const {
     for (size_t i = 0; i < active_.size(); ++i) {
         const uint32_t replica = settings_.firstReplica + static_cast<uint32_t>(active_[i]);
         fillNormal({settings_.seed, replica, step, redraw, stage}, noise + i * count, count);
@@ -125,18 +130,27 @@ void StepSampler::markNotFinite(const float* values, size_t count, size_t stride
 void StepSampler::count(const Violation& violation, uint32_t redraw) {
     if (redraw == 0) ++counts_.rejectedSteps;
     switch (violation.kind) {
-        case Violation::Kind::NotFinite: ++counts_.notFinite; break;
-        case Violation::Kind::Bond: ++counts_.bond; break;
-        case Violation::Kind::Chirality: ++counts_.chirality; break;
-        case Violation::Kind::Displacement: ++counts_.displacement; break;
+        case Violation::Kind::NotFinite:
+            ++counts_.notFinite;
+            break;
+        case Violation::Kind::Bond:
+            ++counts_.bond;
+            break;
+        case Violation::Kind::Chirality:
+            ++counts_.chirality;
+            break;
+        case Violation::Kind::Displacement:
+            ++counts_.displacement;
+            break;
     }
 }
 
 void StepSampler::giveUp(uint64_t step, int replica, const Violation& violation) const {
     std::ostringstream text;
-    text << "StepSampler: no acceptable draw for step " << step << " of replica " << settings_.firstReplica + replica
-         << " with '" << program_->card().name << "' in " << settings_.maxRedraws + 1 << " draws; the last was refused: "
-         << violation.describe() << " Start from a structure like those the model was trained on, call setMaxRedraws "
+    text << "StepSampler: no acceptable draw for step " << step << " of replica "
+         << settings_.firstReplica + replica << " with '" << program_->card().name << "' in "
+         << settings_.maxRedraws + 1 << " draws; the last was refused: " << violation.describe()
+         << " Start from a structure like those the model was trained on, call setMaxRedraws "
          << "with a larger number, or use another model.";
     throw OpenMM::OpenMMException(text.str());
 }

@@ -31,9 +31,11 @@ WholeMolecules::WholeMolecules(int numParticles, const std::vector<std::pair<int
 
 void WholeMolecules::apply(std::vector<Vec3>& positions, const std::array<Vec3, 3>& box) const {
     for (const auto& [from, atom] : walk_) {
-        // From the last vector to the first, because in the reduced form each one changes the components before it.
+        // From the last vector to the first, because in the reduced form each one changes the components
+        // before it.
         for (int axis = 2; axis >= 0; --axis) {
-            const double images = std::round((positions[atom][axis] - positions[from][axis]) / box[axis][axis]);
+            const double images =
+                std::round((positions[atom][axis] - positions[from][axis]) / box[axis][axis]);
             if (images != 0) positions[atom] -= box[axis] * images;
         }
     }

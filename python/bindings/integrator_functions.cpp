@@ -50,7 +50,8 @@ void bindIntegrator(py::module_& m) {
     m.def("create_integrator", [](const std::string& path) { return create(ScoreArchive::fromFile(path)); });
     m.def("create_integrator_from_bytes",
           [](const py::bytes& bytes) { return create(ScoreArchive::fromBytes(std::string(bytes))); });
-    m.def("is_score_dynamics", [](const py::object& object) { return tryUnwrapIntegrator(object.ptr()) != nullptr; });
+    m.def("is_score_dynamics",
+          [](const py::object& object) { return tryUnwrapIntegrator(object.ptr()) != nullptr; });
     m.def("step", &step);
 
     m.def("card_json", onIntegrator([](I& i) { return i.getModel().card().json; }));
@@ -61,21 +62,20 @@ void bindIntegrator(py::module_& m) {
     m.def("get_temperature", onIntegrator([](I& i) { return i.getTemperature(); }));
     m.def("set_temperature", onIntegratorWith<double>([](I& i, double value) { i.setTemperature(value); }));
     m.def("get_solver", onIntegrator([](I& i) { return solverName(i.getSolver()); }));
-    m.def("set_solver", onIntegratorWith<std::string>([](I& i, const std::string& value) {
-              i.setSolver(parseSolver(value));
-          }));
+    m.def("set_solver", onIntegratorWith<std::string>(
+                            [](I& i, const std::string& value) { i.setSolver(parseSolver(value)); }));
     m.def("get_denoising_steps", onIntegrator([](I& i) { return i.getDenoisingSteps(); }));
     m.def("set_denoising_steps", onIntegratorWith<int>([](I& i, int value) { i.setDenoisingSteps(value); }));
     m.def("get_random_number_seed", onIntegrator([](I& i) { return i.getRandomNumberSeed(); }));
-    m.def("set_random_number_seed", onIntegratorWith<int>([](I& i, int value) { i.setRandomNumberSeed(value); }));
+    m.def("set_random_number_seed",
+          onIntegratorWith<int>([](I& i, int value) { i.setRandomNumberSeed(value); }));
     m.def("get_max_redraws", onIntegrator([](I& i) { return i.getMaxRedraws(); }));
     m.def("set_max_redraws", onIntegratorWith<int>([](I& i, int value) { i.setMaxRedraws(value); }));
     m.def("get_num_threads", onIntegrator([](I& i) { return i.getNumThreads(); }));
     m.def("set_num_threads", onIntegratorWith<int>([](I& i, int value) { i.setNumThreads(value); }));
     m.def("get_particles", onIntegrator([](I& i) { return i.getParticles(); }));
-    m.def("set_particles", onIntegratorWith<std::vector<int>>([](I& i, const std::vector<int>& value) {
-              i.setParticles(value);
-          }));
+    m.def("set_particles", onIntegratorWith<std::vector<int>>(
+                               [](I& i, const std::vector<int>& value) { i.setParticles(value); }));
     m.def("get_embed_model", onIntegrator([](I& i) { return i.getEmbedModel(); }));
     m.def("set_embed_model", onIntegratorWith<bool>([](I& i, bool value) { i.setEmbedModel(value); }));
 }

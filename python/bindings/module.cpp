@@ -19,11 +19,13 @@ py::handle newExceptionType() {
 }  // namespace
 
 PYBIND11_MODULE(_scoredyn, m) {
-    m.doc() = "Compiled part of openmm_scoredyn: score programs, and the integrator behind ScoreDynamicsIntegrator.";
+    m.doc() =
+        "Compiled part of openmm_scoredyn: score programs, and the integrator behind "
+        "ScoreDynamicsIntegrator.";
     m.attr("TORCH_VERSION") = ScoreDynPlugin::ScoreProgram::torchVersion();
 
-    // Caught by `except openmm.OpenMMException`, as what OpenMM's own wrappers raise, and by `except RuntimeError`.
-    // Never freed, because an exception can still be raised while the interpreter shuts down.
+    // Caught by `except openmm.OpenMMException`, as what OpenMM's own wrappers raise, and by `except
+    // RuntimeError`. Never freed, because an exception can still be raised while the interpreter shuts down.
     static const py::handle exceptionType = newExceptionType();
     m.add_object("OpenMMException", exceptionType);
     py::register_local_exception_translator([](std::exception_ptr pointer) {

@@ -34,7 +34,8 @@ void requireShape(const FloatArray& array, const char* name, const Shape& expect
         fits = expected[i] == found[i] || (expected[i] == -1 && found[i] > 0);
     if (!fits)
         throw OpenMM::OpenMMException("Program: " + std::string(name) + " has the wrong shape; expected " +
-                                      text(expected) + " (-1: any), found " + text(found) + "; reshape the array.");
+                                      text(expected) + " (-1: any), found " + text(found) +
+                                      "; reshape the array.");
 }
 
 /// Checks the arrays that every method takes and gives the number of replicas.
@@ -45,8 +46,8 @@ int requireBatch(const ScoreProgram& program, const FloatArray& history, const F
     return static_cast<int>(history.shape(0));
 }
 
-FloatArray denoise(const ScoreProgram& program, const FloatArray& latent, double sigma, const FloatArray& history,
-                   const FloatArray& box) {
+FloatArray denoise(const ScoreProgram& program, const FloatArray& latent, double sigma,
+                   const FloatArray& history, const FloatArray& box) {
     const int batch = requireBatch(program, history, box);
     requireShape(latent, "latent", {batch, program.card().latentSize, 3});
     FloatArray result({batch, program.card().latentSize, 3});
@@ -81,13 +82,15 @@ FloatArray propose(const ScoreProgram& program, const FloatArray& noise, const F
 
 void requireAtLeast(int64_t minimum, int64_t value, const char* name) {
     if (value < minimum)
-        throw OpenMM::OpenMMException("Program: " + std::string(name) + " is " + std::to_string(value) + "; expected " +
-                                      std::to_string(minimum) + " or more; give a larger number.");
+        throw OpenMM::OpenMMException("Program: " + std::string(name) + " is " + std::to_string(value) +
+                                      "; expected " + std::to_string(minimum) +
+                                      " or more; give a larger number.");
 }
 
-py::tuple sample(const std::shared_ptr<ScoreProgram>& program, const FloatArray& historyArray, const FloatArray& box, int64_t numSteps,
-                 int64_t saveEvery, uint32_t seed, uint64_t firstStep, uint32_t firstReplica, const std::string& solver,
-                 int denoisingSteps, int maxRedraws, int numThreads) {
+py::tuple sample(const std::shared_ptr<ScoreProgram>& program, const FloatArray& historyArray,
+                 const FloatArray& box, int64_t numSteps, int64_t saveEvery, uint32_t seed,
+                 uint64_t firstStep, uint32_t firstReplica, const std::string& solver, int denoisingSteps,
+                 int maxRedraws, int numThreads) {
     const Card& card = program->card();
     const int batch = requireBatch(*program, historyArray, box);
     requireAtLeast(0, numSteps, "n_steps");
@@ -98,7 +101,8 @@ py::tuple sample(const std::shared_ptr<ScoreProgram>& program, const FloatArray&
 
     History history(batch, card.historyLength, card.numParticles());
     std::copy_n(historyArray.data(), history.size(), history.data());
-    FloatArray frames({py::ssize_t(numSteps / saveEvery), py::ssize_t(batch), py::ssize_t(card.numParticles()), py::ssize_t(3)});
+    FloatArray frames({py::ssize_t(numSteps / saveEvery), py::ssize_t(batch),
+                       py::ssize_t(card.numParticles()), py::ssize_t(3)});
     float* out = frames.mutable_data();
     StepSampler sampler(program, {parseSolver(solver), denoisingSteps, maxRedraws, seed, firstReplica});
     {
@@ -118,7 +122,8 @@ void bindProgram(py::module_& m) {
         return std::make_shared<ScoreProgram>(ScoreArchive::fromBytes(std::string(bytes)));
     };
     py::class_<ScoreProgram, std::shared_ptr<ScoreProgram>>(
-        m, "Program", "A loaded score program. Arrays are float32, C order, in nm; a wrong shape raises OpenMMException.")
+        m, "Program",
+        "A loaded score program. Arrays are float32, C order, in nm; a wrong shape raises OpenMMException.")
         .def(py::init([](const std::string& path) {
                  return std::make_shared<ScoreProgram>(ScoreArchive::fromFile(path));
              }),
@@ -134,8 +139,8 @@ void bindProgram(py::module_& m) {
         .def("sample", &sample,
              "Draw n_steps steps for every replica of history (B, H, N, 3). Returns the frames\n"
              "(n_steps // save_every, B, N, 3) and a dict of what the guard refused.",
-             "history"_a, "box"_a, "n_steps"_a, "save_every"_a, "seed"_a, "first_step"_a, "first_replica"_a, "solver"_a,
-             "denoising_steps"_a, "max_redraws"_a = 10, "num_threads"_a = 1);
+             "history"_a, "box"_a, "n_steps"_a, "save_every"_a, "seed"_a, "first_step"_a, "first_replica"_a,
+             "solver"_a, "denoising_steps"_a, "max_redraws"_a = 10, "num_threads"_a = 1);
 }
 
 }  // namespace ScoreDynPlugin

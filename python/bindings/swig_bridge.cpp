@@ -18,8 +18,9 @@ swig_type_info* integratorType() {
     if (SWIG_GetModule(nullptr) != nullptr) type = SWIG_TypeQuery("OpenMM::Integrator *");
     PyErr_Clear();
     if (type == nullptr)
-        throw OpenMMException("openmm_scoredyn: the installed openmm was wrapped with another SWIG runtime; expected "
-                              "version " SWIG_RUNTIME_VERSION "; install another version of swig and build again.");
+        throw OpenMMException(
+            "openmm_scoredyn: the installed openmm was wrapped with another SWIG runtime; expected "
+            "version " SWIG_RUNTIME_VERSION "; install another version of swig and build again.");
     return type;
 }
 
@@ -36,7 +37,8 @@ ScoreDynamicsIntegrator* tryUnwrapIntegrator(PyObject* object) {
     void* pointer = nullptr;
     if (!SWIG_IsOK(SWIG_ConvertPtr(object, &pointer, integratorType(), 0)) || pointer == nullptr) {
         PyErr_Clear();
-        throw OpenMMException("ScoreDynamicsIntegrator: the object is a " + std::string(Py_TYPE(object)->tp_name) +
+        throw OpenMMException("ScoreDynamicsIntegrator: the object is a " +
+                              std::string(Py_TYPE(object)->tp_name) +
                               "; expected an openmm.Integrator; pass the integrator itself.");
     }
     return dynamic_cast<ScoreDynamicsIntegrator*>(static_cast<OpenMM::Integrator*>(pointer));
@@ -44,8 +46,9 @@ ScoreDynamicsIntegrator* tryUnwrapIntegrator(PyObject* object) {
 
 ScoreDynamicsIntegrator& unwrapIntegrator(PyObject* object) {
     if (auto* integrator = tryUnwrapIntegrator(object)) return *integrator;
-    throw OpenMMException("ScoreDynamicsIntegrator: the integrator is of another class; expected a "
-                          "ScoreDynamicsIntegrator; pass one that was created as such.");
+    throw OpenMMException(
+        "ScoreDynamicsIntegrator: the integrator is of another class; expected a "
+        "ScoreDynamicsIntegrator; pass one that was created as such.");
 }
 
 }  // namespace ScoreDynPlugin

@@ -6,8 +6,9 @@
 
 namespace ScoreDynPlugin {
 
-/// Wrap an integrator as the SWIG object that openmm.Integrator keeps in its attribute `this`; Python owns it.
-/// Returns a new reference. Throws OpenMMException when openmm's SWIG runtime is not the one we were built with.
+/// Wrap an integrator as the SWIG object that openmm.Integrator keeps in its attribute `this`; Python owns
+/// it. Returns a new reference. Throws OpenMMException when openmm's SWIG runtime is not the one we were
+/// built with.
 PyObject* wrapIntegrator(std::unique_ptr<ScoreDynamicsIntegrator> integrator);
 
 /// The C++ object of an openmm.Integrator, or null when it is of another class.

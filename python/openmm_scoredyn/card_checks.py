@@ -6,13 +6,22 @@ from dataclasses import fields
 from openmm_scoredyn.errors import CardError
 
 KINDS = ("denoiser", "transition")
-SOLVERS = ("dpmpp_2m", "heun", "euler_ancestral", "dpmpp_sde")
+SOLVERS = ("trig_2m", "dpmpp_2m", "heun", "euler_ancestral", "dpmpp_sde")
 LATENT_TYPES = ("invariant", "vector")
 CHOICES = {"kind": KINDS, "solver": SOLVERS, "latent_type": LATENT_TYPES}
 POSITIVE = (
-    "lag_time_ps temperature_K latent_size history_length noise_count sigma_min sigma_max sigma_data "
-    "denoising_steps bond_tolerance max_displacement_nm"
-).split()
+    "lag_time_ps",
+    "temperature_K",
+    "latent_size",
+    "history_length",
+    "noise_count",
+    "sigma_min",
+    "sigma_max",
+    "sigma_data",
+    "denoising_steps",
+    "bond_tolerance",
+    "max_displacement_nm",
+)
 PER_ATOM = ("masses_amu", "atom_names", "residue_names", "residue_indices")
 
 # number of values of each part of the golden triple, from (N atoms, H frames, M latent rows, K noises)
@@ -56,7 +65,9 @@ def check_types(card) -> dict:
     CardError
         If a value has another type.
     """
-    return {entry.name: _typed(entry.name, str(entry.type), getattr(card, entry.name)) for entry in fields(card)}
+    return {
+        entry.name: _typed(entry.name, str(entry.type), getattr(card, entry.name)) for entry in fields(card)
+    }
 
 
 def _typed(name: str, declared: str, value):
@@ -79,7 +90,9 @@ def _scalar(name: str, kind: type, value):
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise _wrong_type(name, {str: "text", int: "an integer", float: "a number"}.get(kind, kind.__name__), value)
+        raise _wrong_type(
+            name, {str: "text", int: "an integer", float: "a number"}.get(kind, kind.__name__), value
+        )
     if kind is float and not math.isfinite(value):
         raise CardError(f"Card: {name} is not finite; expected a finite number, found {value}; correct it.")
     return value
@@ -105,7 +118,9 @@ def check_card(card) -> None:
     for name in POSITIVE:
         _require(getattr(card, name) > 0, name, "a positive number", getattr(card, name))
     _require(card.name.strip() != "", "name", "some text", "none")
-    _require(card.sigma_max > card.sigma_min, "sigma_max", f"more than sigma_min={card.sigma_min}", card.sigma_max)
+    _require(
+        card.sigma_max > card.sigma_min, "sigma_max", f"more than sigma_min={card.sigma_min}", card.sigma_max
+    )
     _check_atoms(card)
     _check_golden(card)
 
@@ -114,11 +129,26 @@ def _check_atoms(card) -> None:
     atoms = len(card.elements)
     _require(atoms > 0, "elements", "at least one atom", "none")
     for name in PER_ATOM:
-        _require(len(getattr(card, name)) == atoms, name, f"{atoms} entries, one per atom", len(getattr(card, name)))
+        _require(
+            len(getattr(card, name)) == atoms,
+            name,
+            f"{atoms} entries, one per atom",
+            len(getattr(card, name)),
+        )
     _require(min(card.masses_amu) >= 0, "masses_amu", "masses of at least 0", min(card.masses_amu))
     bonds = len(card.bonds)
-    _require(len(card.bond_lengths_nm) == bonds, "bond_lengths_nm", f"{bonds}, one per bond", len(card.bond_lengths_nm))
-    _require(all(r > 0 for r in card.bond_lengths_nm), "bond_lengths_nm", "positive lengths", min(card.bond_lengths_nm, default=0))
+    _require(
+        len(card.bond_lengths_nm) == bonds,
+        "bond_lengths_nm",
+        f"{bonds}, one per bond",
+        len(card.bond_lengths_nm),
+    )
+    _require(
+        all(r > 0 for r in card.bond_lengths_nm),
+        "bond_lengths_nm",
+        "positive lengths",
+        min(card.bond_lengths_nm, default=0),
+    )
     for name, size in (("bonds", 2), ("chiral_centres", 4)):
         for row in getattr(card, name):
             distinct = len(row) == size == len(set(row)) and all(0 <= i < atoms for i in row)
@@ -134,22 +164,9 @@ def _check_golden(card) -> None:
         flat = isinstance(numbers, (list, tuple)) and all(isinstance(x, (int, float)) for x in numbers)
         found = len(numbers) if flat else type(values).__name__
         _require(flat and len(numbers) == expected, f"golden {name}", f"{expected} numbers, flat", found)
-        _require(all(math.isfinite(x) for x in numbers), f"golden {name}", "finite numbers", "NaN or infinity")
-
-
-def check_golden_complete(card) -> None:
-    """Refuse the card of a program whose golden triple misses a part.
-
-    Raises
-    ------
-    CardError
-    """
-    for name in GOLDEN_SIZES[card.kind]:
-        if name not in card.golden:
-            raise CardError(
-                f"Card: the golden triple has no {name}; expected {', '.join(GOLDEN_SIZES[card.kind])}, "
-                f"found {', '.join(card.golden) or 'nothing'}; export the program again."
-            )
+        _require(
+            all(math.isfinite(x) for x in numbers), f"golden {name}", "finite numbers", "NaN or infinity"
+        )
 
 
 def _require(condition: bool, name: str, expected: str, found) -> None:

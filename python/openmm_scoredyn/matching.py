@@ -40,7 +40,11 @@ def match_atoms(topology, molecule: Molecule) -> np.ndarray:
             raise MoleculeError(
                 f"prepare: residue {number} ({name}) is not the model's; expected atoms {' '.join(sorted(wanted))}, found "
                 f"{' '.join(sorted(atoms[index].name for index in theirs))}; "
-                + (f"add {' '.join(missing)}, or let it be repaired." if missing else "rename or remove the others.")
+                + (
+                    f"add {' '.join(missing)}, or let it be repaired."
+                    if missing
+                    else "rename or remove the others."
+                )
             )
         for index in ours:
             matched[index] = found[molecule.atom_names[index]]

@@ -7,8 +7,7 @@ import numpy as np
 from openmm import OpenMMException
 
 from openmm_scoredyn.card import Card
-from openmm_scoredyn.card_checks import check_golden_complete
-from openmm_scoredyn.errors import ProgramError, SamplingError
+from openmm_scoredyn.errors import CardError, ProgramError, SamplingError
 from openmm_scoredyn.sample_arguments import MAX_SEED, as_box, as_history, as_integer, as_solver
 
 __all__ = ["Card", "ScoreModel", "pretrained"]
@@ -46,7 +45,6 @@ class ScoreModel:
     def __init__(self, source: str | Path | bytes):
         self.program = _load(source)
         self.card = Card.from_json(self.program.card_json)
-        check_golden_complete(self.card)
         self.num_redraws = 0
         self.num_rejected_steps = 0
         self.redraws_by_cause = dict.fromkeys(("not_finite", "bond", "chirality", "displacement"), 0)
@@ -120,7 +118,9 @@ class ScoreModel:
             "first_replica": as_integer("first_replica", first_replica, 0, MAX_SEED),
             "solver": as_solver(self.card.solver if solver is None else solver),
             "denoising_steps": as_integer(
-                "denoising_steps", self.card.denoising_steps if denoising_steps is None else denoising_steps, 1
+                "denoising_steps",
+                self.card.denoising_steps if denoising_steps is None else denoising_steps,
+                1,
             ),
             "max_redraws": as_integer("max_redraws", max_redraws, 0, 2**15),
             "num_threads": as_integer("num_threads", num_threads, 1),
@@ -173,6 +173,12 @@ def _load(source):
     from openmm_scoredyn.native import scoredyn
 
     try:
-        return scoredyn.Program.from_bytes(source) if isinstance(source, bytes) else scoredyn.Program(str(source))
+        return (
+            scoredyn.Program.from_bytes(source)
+            if isinstance(source, bytes)
+            else scoredyn.Program(str(source))
+        )
     except OpenMMException as error:
-        raise ProgramError(str(error)) from error
+        # the core names the part that is at fault first
+        kind = CardError if str(error).startswith("Card") else ProgramError
+        raise kind(str(error)) from error

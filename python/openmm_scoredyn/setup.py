@@ -3,7 +3,8 @@
 from openmm_scoredyn.errors import MoleculeError
 from openmm_scoredyn.matching import check_handedness, lacks_atoms, match_atoms
 from openmm_scoredyn.molecule import Molecule
-from openmm_scoredyn.structure import plain_positions, read_structure, repair_structure, strip_solvent
+from openmm_scoredyn.repair import repair_structure
+from openmm_scoredyn.structure import plain_positions, read_structure, strip_solvent
 
 
 def prepare(
@@ -51,7 +52,9 @@ def prepare(
     from openmm_scoredyn.model import ScoreModel
 
     model = model if isinstance(model, ScoreModel) else ScoreModel(model)
-    topology, positions = fit_structure(structure, model.card, positions=positions, strip=strip, repair=repair)
+    topology, positions = fit_structure(
+        structure, model.card, positions=positions, strip=strip, repair=repair
+    )
     system = build_system(topology, model.card, force_field=force_field, constraints=constraints)
     if integrator is None:
         integrator = ScoreDynamicsIntegrator(model)
@@ -95,7 +98,9 @@ def build_system(topology, card, *, force_field=None, constraints=None):
 
     if force_field is None:
         if constraints is not None:
-            raise MoleculeError("prepare: constraints need a force field to say which; give force_field or drop them.")
+            raise MoleculeError(
+                "prepare: constraints need a force field to say which; give force_field or drop them."
+            )
         system = System()
         for mass in card.masses_amu:
             system.addParticle(mass)
@@ -113,7 +118,9 @@ def build_system(topology, card, *, force_field=None, constraints=None):
             removeCMMotion=False,
         )
     except (ValueError, OSError) as error:
-        raise MoleculeError(f"prepare: no System with this force field; {error}; give another force field.") from None
+        raise MoleculeError(
+            f"prepare: no System with this force field; {error}; give another force field."
+        ) from None
     for index, mass in enumerate(card.masses_amu):
         system.setParticleMass(index, mass)
     return system
@@ -138,7 +145,11 @@ def _check_box(topology, card) -> None:
         raise MoleculeError(
             f"prepare: the structure is {'' if periodic else 'not '}periodic, the model is{' not' if periodic else ''}; expected "
             f"{'a periodic box' if card.periodic else 'no periodic box'}; "
-            + ("give a structure with one." if card.periodic else "strip the solvent, or remove the CRYST1 record.")
+            + (
+                "give a structure with one."
+                if card.periodic
+                else "strip the solvent, or remove the CRYST1 record."
+            )
         )
 
 

@@ -1,19 +1,36 @@
-"""Structures from files: reading, taking solvent away, repairing. Each step gives a topology and positions again."""
+"""Structures from files: reading, taking solvent away, selecting atoms; each gives a topology and positions again."""
 
-import random
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
 
-from openmm_scoredyn.errors import MissingDependencyError, MoleculeError
+from openmm_scoredyn.errors import MoleculeError
 
 SOLVENT_RESIDUES = frozenset({"HOH", "WAT", "H2O", "SOL", "TIP", "TIP3", "TIP4", "TP3", "TP4", "SPC", "DOD"})
 ION_RESIDUES = frozenset(
-    {"NA", "NA+", "CL", "CL-", "K", "K+", "LI", "RB", "CS", "BR", "F", "I", "IOD", "MG", "MG2", "CA2", "CAL", "ZN", "ZN2"}
+    {
+        "NA",
+        "NA+",
+        "CL",
+        "CL-",
+        "K",
+        "K+",
+        "LI",
+        "RB",
+        "CS",
+        "BR",
+        "F",
+        "I",
+        "IOD",
+        "MG",
+        "MG2",
+        "CA2",
+        "CAL",
+        "ZN",
+        "ZN2",
+    }
     | {"SOD", "CLA", "POT", "CES", "NIO", "CIO", "SO4", "PO4"}
 )
-_PH = 7.0
 
 
 def read_structure(path: str | Path):
@@ -35,8 +52,10 @@ def read_structure(path: str | Path):
             raise ValueError("it holds no atoms")
     except OSError as error:
         raise MoleculeError(f"prepare: cannot read {path}; {error.strerror}; check the path.") from None
-    except Exception as error:  # the parsers raise whatever they stumble on
-        raise MoleculeError(f"prepare: {path} is not a readable structure ({error}); give a PDB or mmCIF file.") from None
+    except Exception as error:  # noqa: BLE001 - the parsers raise whatever they stumble on
+        raise MoleculeError(
+            f"prepare: {path} is not a readable structure ({error}); give a PDB or mmCIF file."
+        ) from None
     return loaded.topology, plain_positions(loaded.positions)
 
 
@@ -54,10 +73,14 @@ def plain_positions(positions) -> np.ndarray:
         positions = positions.value_in_unit(unit.nanometer)
     positions = np.array(positions, dtype=np.float64)
     if positions.ndim != 2 or positions.shape[1] != 3:
-        raise MoleculeError(f"prepare: expected positions of shape (atoms, 3), found {positions.shape}; give one frame.")
+        raise MoleculeError(
+            f"prepare: expected positions of shape (atoms, 3), found {positions.shape}; give one frame."
+        )
     if not np.isfinite(positions).all():
         atom = int(np.argwhere(~np.isfinite(positions))[0, 0])
-        raise MoleculeError(f"prepare: the position of atom {atom} is not finite; expected numbers in nm; correct it.")
+        raise MoleculeError(
+            f"prepare: the position of atom {atom} is not finite; expected numbers in nm; correct it."
+        )
     return positions
 
 
@@ -71,7 +94,9 @@ def strip_solvent(topology, positions: np.ndarray):
         and not (atom.residue.name == "CA" and len(list(atom.residue.atoms())) == 1)
     ]
     if not kept:
-        raise MoleculeError("prepare: nothing is left without solvent and ions; give a structure with a molecule.")
+        raise MoleculeError(
+            "prepare: nothing is left without solvent and ions; give a structure with a molecule."
+        )
     stripped, positions = select_atoms(topology, positions, kept)
     stripped.setPeriodicBoxVectors(None)
     return stripped, positions
@@ -90,7 +115,9 @@ def group_residues(topology):
     groups: dict[tuple, list[int]] = {}
     for atom in topology.atoms():
         residue = atom.residue
-        groups.setdefault((residue.chain.index, residue.id, residue.insertionCode, residue.name), []).append(atom.index)
+        groups.setdefault((residue.chain.index, residue.id, residue.insertionCode, residue.name), []).append(
+            atom.index
+        )
     keys = list(groups)
     try:
         keys.sort(key=lambda key: (key[0], int(key[1]), key[2]))
@@ -122,59 +149,3 @@ def select_atoms(topology, positions: np.ndarray, indices):
         if bond[0].index in new and bond[1].index in new:
             selected.addBond(new[bond[0].index], new[bond[1].index], bond.type, bond.order)
     return selected, positions[list(indices)]
-
-
-def repair_structure(topology, positions: np.ndarray):
-    """Add missing heavy atoms and hydrogens with PDBFixer; the atoms that are there stay where they are.
-
-    Hydrogens of a residue that misses a heavy atom are the exception: where they were can contradict where PDBFixer puts
-    that atom, so they are built anew. Missing residues are not built: a loop that is not in the file cannot be guessed.
-
-    Raises
-    ------
-    MissingDependencyError
-        If pdbfixer is not installed.
-    """
-    # Residues that are scattered over the file must be whole for PDBFixer's templates.
-    ordered = [index for _, indices in group_residues(topology) for index in indices]
-    topology, positions = select_atoms(topology, positions, ordered)
-    fixer = _open_fixer(topology, positions)
-    incomplete = {residue.index for residue in fixer.missingAtoms}
-    if incomplete:
-        kept = [
-            atom.index
-            for atom in topology.atoms()
-            if atom.residue.index not in incomplete or atom.element is None or atom.element.symbol != "H"
-        ]
-        fixer = _open_fixer(*select_atoms(topology, positions, kept))
-    # OpenMM places hydrogens with Python's global generator; a repair must give the same each time, and leave it alone.
-    state = random.getstate()
-    try:
-        random.seed(1)
-        fixer.addMissingAtoms(seed=1)
-        fixer.addMissingHydrogens(_PH)
-    finally:
-        random.setstate(state)
-    return fixer.topology, plain_positions(fixer.positions)
-
-
-def _open_fixer(topology, positions: np.ndarray):
-    """A PDBFixer that has looked for missing atoms."""
-    from openmm import Platform, app
-
-    try:
-        from pdbfixer import PDBFixer
-    except ImportError:
-        raise MissingDependencyError(
-            "prepare: the structure needs repairs, and pdbfixer is not installed; run `pip install "
-            "'openmm-scoredyn[setup]'` or give a complete structure."
-        ) from None
-    text = StringIO()
-    app.PDBFile.writeFile(topology, positions * 10, text, keepIds=True)
-    text.seek(0)
-    # The Reference platform minimises the same way every time.
-    fixer = PDBFixer(pdbfile=text, platform=Platform.getPlatformByName("Reference"))
-    fixer.missingResidues = {}
-    fixer.findNonstandardResidues()
-    fixer.findMissingAtoms()
-    return fixer

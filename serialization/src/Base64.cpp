@@ -20,7 +20,8 @@ std::array<int, 256> inverseAlphabet() {
 }
 
 [[noreturn]] void refuse() {
-    throw OpenMM::OpenMMException("base64Decode: the text is damaged; expected base64; serialize the object again.");
+    throw OpenMM::OpenMMException(
+        "base64Decode: the text is damaged; expected base64; serialize the object again.");
 }
 
 }  // namespace

@@ -25,22 +25,25 @@ std::shared_ptr<const ScoreArchive> readModel(const SerializationNode& node) {
                             : ScoreArchive::fromFile(node.getStringProperty("modelPath"));
     const std::string expected = node.getStringProperty("modelSha256");
     if (archive->sha256() != expected)
-        throw OpenMMException("ScoreDynamicsIntegrator: " + (embedded ? "the embedded model" : archive->path()) +
-                              " is not the model that was serialized; expected SHA-256 " + expected + ", found " +
-                              archive->sha256() + "; restore the file, or create the integrator from the new model.");
+        throw OpenMMException(
+            "ScoreDynamicsIntegrator: " + (embedded ? "the embedded model" : archive->path()) +
+            " is not the model that was serialized; expected SHA-256 " + expected + ", found " +
+            archive->sha256() + "; restore the file, or create the integrator from the new model.");
     return archive;
 }
 
 /// Runs when the library is loaded, as OpenMM's own registrations do.
 const struct Registration {
     Registration() {
-        SerializationProxy::registerProxy(typeid(ScoreDynamicsIntegrator), new ScoreDynamicsIntegratorProxy());
+        SerializationProxy::registerProxy(typeid(ScoreDynamicsIntegrator),
+                                          new ScoreDynamicsIntegratorProxy());
     }
 } registration;
 
 }  // namespace
 
-ScoreDynamicsIntegratorProxy::ScoreDynamicsIntegratorProxy() : SerializationProxy("ScoreDynamicsIntegrator") {}
+ScoreDynamicsIntegratorProxy::ScoreDynamicsIntegratorProxy()
+    : SerializationProxy("ScoreDynamicsIntegrator") {}
 
 void ScoreDynamicsIntegratorProxy::serialize(const void* object, SerializationNode& node) const {
     const auto& integrator = *reinterpret_cast<const ScoreDynamicsIntegrator*>(object);
@@ -61,14 +64,16 @@ void ScoreDynamicsIntegratorProxy::serialize(const void* object, SerializationNo
     node.setIntProperty("maxRedraws", integrator.getMaxRedraws());
     node.setIntProperty("numThreads", integrator.getNumThreads());
     SerializationNode& particles = node.createChildNode("Particles");
-    for (int particle : integrator.getParticles()) particles.createChildNode("Particle").setIntProperty("index", particle);
+    for (int particle : integrator.getParticles())
+        particles.createChildNode("Particle").setIntProperty("index", particle);
 }
 
 void* ScoreDynamicsIntegratorProxy::deserialize(const SerializationNode& node) const {
     const int version = node.getIntProperty("version");
     if (version != xmlVersion)
         throw OpenMMException("ScoreDynamicsIntegrator: the XML has version " + std::to_string(version) +
-                              "; expected " + std::to_string(xmlVersion) + "; install a newer openmm-scoredyn.");
+                              "; expected " + std::to_string(xmlVersion) +
+                              "; install a newer openmm-scoredyn.");
     auto integrator = std::make_unique<ScoreDynamicsIntegrator>(readModel(node));
     integrator->setEmbedModel(node.hasProperty("model"));
     integrator->setStepSize(node.getDoubleProperty("stepSize"));

@@ -7,6 +7,7 @@ import os
 import re
 import resource
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
@@ -32,8 +33,6 @@ def read_card(path) -> Card:
     return Card.from_json(extra["scoredyn.json"])
 
 
-
-
 def test_exported_program_is_the_canonical_denoiser_of_the_module(tmp_path):
     network, parametrization = DriftingNetwork(), Parametrization("v", "vp_cosine")
     report = export_program(network, tmp_path / "tiny.pt", tiny_card(), parametrization, symmetric=True)
@@ -50,34 +49,47 @@ def test_exported_program_is_the_canonical_denoiser_of_the_module(tmp_path):
     sigma, box = torch.tensor([0.1, 1.0, 10.0]), torch.zeros(3, 3)
     with torch.no_grad():
         raw = network(
-            latent / torch.sqrt(1 + sigma**2)[:, None, None], parametrization.network_level(sigma), history, box
+            latent / torch.sqrt(1 + sigma**2)[:, None, None],
+            parametrization.network_level(sigma),
+            history,
+            box,
         )
         clean = (latent - sigma[:, None, None] * torch.sqrt(1 + sigma**2)[:, None, None] * raw) / (
             1 + sigma[:, None, None] ** 2
         )
         # alpha x_t - sigma_t v, with x_t = alpha latent, alpha^2 = 1 / (1 + sigma^2)
-        expected = latent / (1 + sigma[:, None, None] ** 2) - (sigma / torch.sqrt(1 + sigma**2))[:, None, None] * raw
+        expected = (
+            latent / (1 + sigma[:, None, None] ** 2) - (sigma / torch.sqrt(1 + sigma**2))[:, None, None] * raw
+        )
     torch.testing.assert_close(clean, expected, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(program.denoise(latent, sigma, history, box), expected, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(program.advance(latent, history, box), history[:, 0] + 0.001 * latent)
 
 
 def test_card_in_the_file_has_golden_triple_versions_and_claims(tmp_path):
-    export_program(DriftingNetwork(), tmp_path / "tiny.pt", tiny_card(latent_type="invariant"), symmetric=True)
+    export_program(
+        DriftingNetwork(), tmp_path / "tiny.pt", tiny_card(latent_type="invariant"), symmetric=True
+    )
     card = read_card(tmp_path / "tiny.pt")
     assert card.symmetric
     assert card.latent_type == "vector", "what the module says outranks the card"
     assert card.torch_version == torch.__version__
     assert card.name == "tiny"
     program, golden = load(tmp_path / "tiny.pt"), card.golden
-    history, box = torch.tensor(golden["history"]).reshape(1, 1, 5, 3), torch.tensor(golden["box"]).reshape(3, 3)
+    history, box = (
+        torch.tensor(golden["history"]).reshape(1, 1, 5, 3),
+        torch.tensor(golden["box"]).reshape(3, 3),
+    )
     denoised = program.denoise(
         torch.tensor(golden["latent"]).reshape(1, 5, 3), torch.tensor([golden["sigma"]]), history, box
     )
     torch.testing.assert_close(denoised.flatten(), torch.tensor(golden["denoised"]))
     assert denoised.abs().max() > 0.1
     torch.testing.assert_close(
-        program.advance(denoised, history, box).flatten(), torch.tensor(golden["positions"]), rtol=1e-6, atol=1e-6
+        program.advance(denoised, history, box).flatten(),
+        torch.tensor(golden["positions"]),
+        rtol=1e-6,
+        atol=1e-6,
     )
 
 
@@ -88,7 +100,10 @@ def test_transition_is_exported_with_propose_alone(tmp_path):
     program, golden = load(tmp_path / "t.pt"), read_card(tmp_path / "t.pt").golden
     assert report.passed
     assert not hasattr(program, "denoise")
-    noise, history = torch.tensor(golden["noise"]).reshape(1, 2, 5, 3), torch.tensor(golden["history"]).reshape(1, 1, 5, 3)
+    noise, history = (
+        torch.tensor(golden["noise"]).reshape(1, 2, 5, 3),
+        torch.tensor(golden["history"]).reshape(1, 1, 5, 3),
+    )
     expected = history[:, 0] + 0.001 * (noise[:, 0] + noise[:, 1])
     torch.testing.assert_close(expected.flatten(), torch.tensor(golden["positions"]))
 
@@ -116,7 +131,9 @@ def test_embedding_has_the_bonds_and_the_chirality_of_the_card():
         found = [float(torch.linalg.vector_norm(positions[i] - positions[j])) for i, j in card.bonds]
         assert found == pytest.approx(card.bond_lengths_nm, rel=0.03)
         c, a, b, d = centres[0]
-        triple = (positions[a] - positions[c]) @ torch.linalg.cross(positions[b] - positions[c], positions[d] - positions[c])
+        triple = (positions[a] - positions[c]) @ torch.linalg.cross(
+            positions[b] - positions[c], positions[d] - positions[c]
+        )
         assert triple > 5e-4
         assert torch.pdist(positions).min() > 0.1
 
@@ -127,7 +144,11 @@ class UnscriptableNetwork(DriftingNetwork):
 
 
 def line_of(marker: str) -> int:
-    return next(n for n, text in enumerate(open(__file__), 1) if text.rstrip().endswith(f"# {marker}"))
+    return next(
+        n
+        for n, text in enumerate(Path(__file__).read_text().splitlines(), 1)
+        if text.rstrip().endswith(f"# {marker}")
+    )
 
 
 def test_what_does_not_script_is_refused_with_its_own_line(tmp_path):
@@ -135,6 +156,40 @@ def test_what_does_not_script_is_refused_with_its_own_line(tmp_path):
         export_program(UnscriptableNetwork(), tmp_path / "out.pt", tiny_card())
     assert f"test_export.py, line {line_of('THIS LINE')}: `return latent * math.fsum" in str(caught.value)
     assert os.listdir(tmp_path) == []
+
+
+class CallsTorchNetwork(DriftingNetwork):
+    def forward(self, latent: Tensor, level: Tensor, history: Tensor, box: Tensor) -> Tensor:
+        return latent * nn.init.calculate_gain("relu")  # TORCH LINE
+
+
+def test_what_does_not_script_inside_torch_is_named_where_the_module_calls_it(tmp_path):
+    with pytest.raises(ExportError, match="does not script") as caught:
+        export_program(CallsTorchNetwork(), tmp_path / "out.pt", tiny_card())
+    assert f"test_export.py, line {line_of('TORCH LINE')}: `return latent * nn.init" in str(caught.value)
+
+
+class MiscallingNetwork(DriftingNetwork):
+    def forward(self, latent: Tensor, level: Tensor, history: Tensor, box: Tensor) -> Tensor:
+        return torch.tanh(latent, dim=1)
+
+
+def test_a_call_that_does_not_fit_is_explained(tmp_path):
+    with pytest.raises(ExportError, match=r"\(Keyword argument dim unknown\) at .*test_export.py"):
+        export_program(MiscallingNetwork(), tmp_path / "out.pt", tiny_card())
+
+
+class DroppingNetwork(DriftingNetwork):
+    def __init__(self):
+        super().__init__()
+        self.dropout = nn.Dropout(0.5)
+
+    def forward(self, latent: Tensor, level: Tensor, history: Tensor, box: Tensor) -> Tensor:
+        return self.dropout(latent)
+
+
+def test_dropout_is_off_in_the_program(tmp_path):
+    assert export_program(DroppingNetwork().train(), tmp_path / "out.pt", tiny_card(), symmetric=True).passed
 
 
 class RaisingNetwork(DriftingNetwork):
@@ -199,7 +254,10 @@ class Float32Network(DriftingNetwork):
         (DifferentWhenScripted, "check `scripted = eager` failed; "),
         (CancellingNetwork, "check `float32 = float64` failed; .*avoid differences of large numbers"),
         (SkewedNetwork, "check `SE\\(3\\) symmetry` failed; .*drop symmetric=True"),
-        (NotFiniteNetwork, "latents that are not finite; expected finite numbers at every noise level from 0.02 to 20"),
+        (
+            NotFiniteNetwork,
+            "latents that are not finite; expected finite numbers at every noise level from 0.02 to 20",
+        ),
         (FlatNetwork, r"wrong positions; expected \(8, 5, 3\) float32, found \(8, 3, 3\) float32"),
         (Float32Network, r"wrong positions; expected \(8, 5, 3\) float64, found \(8, 5, 3\) float32"),
     ],
@@ -240,7 +298,10 @@ def test_latents_that_do_not_turn_are_checked_as_such(tmp_path):
     ("arguments", "sentence"),
     [
         ({"format": "onnx"}, "unknown format; expected 'torchscript', found 'onnx'"),
-        ({"history": torch.zeros(2, 5, 3)}, r"example history has the wrong shape; expected \(1, 5, 3\), found \(2, 5, 3\)"),
+        (
+            {"history": torch.zeros(2, 5, 3)},
+            r"example history has the wrong shape; expected \(1, 5, 3\), found \(2, 5, 3\)",
+        ),
         ({"box": torch.zeros(3)}, "example box has the wrong shape"),
         ({"card": tiny_card(periodic=True)}, "the model is periodic, but there is no box"),
         ({"card": tiny_card(kind="transition")}, "has no method propose"),

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from openmm_scoredyn import model as model_module
 from openmm_scoredyn.diffusion.parametrization import Parametrization
-from openmm_scoredyn.errors import ProgramError, SamplingError
+from openmm_scoredyn.errors import CardError, ProgramError, SamplingError
 from openmm_scoredyn.export import export_program
 from openmm_scoredyn.export.scripting import from_bytes, script, to_bytes
 from openmm_scoredyn.model import Card, ScoreModel, pretrained
@@ -47,7 +47,11 @@ def with_text(path, text: str) -> bytes:
 
 
 def test_path_and_bytes_give_the_same_model(program):
-    by_path, by_text, by_bytes = ScoreModel(program), ScoreModel(str(program)), ScoreModel(program.read_bytes())
+    by_path, by_text, by_bytes = (
+        ScoreModel(program),
+        ScoreModel(str(program)),
+        ScoreModel(program.read_bytes()),
+    )
     assert by_path.card == by_text.card == by_bytes.card
     assert by_path.card.name == "tiny"
     assert by_path.sha256 == by_bytes.sha256
@@ -69,7 +73,7 @@ def test_missing_file_and_folder_are_refused(tmp_path):
 @pytest.mark.parametrize("kept", [0, 10, 0.5, 0.99])
 def test_truncated_file_is_refused(program, kept):
     data = program.read_bytes()
-    with pytest.raises(ProgramError, match="not a TorchScript archive|is damaged|is no TorchScript archive"):
+    with pytest.raises(ProgramError, match="not a TorchScript archive, or it is truncated"):
         ScoreModel(data[: int(kept * len(data)) if kept < 1 else kept])
 
 
@@ -77,9 +81,10 @@ def test_other_files_are_refused(tmp_path):
     text, weights = tmp_path / "text.pt", tmp_path / "weights.pt"
     text.write_text("REMARK not a model\n" * 100)
     torch.save({"weight": torch.zeros(3)}, weights)
-    for path in (text, weights):
-        with pytest.raises(ProgramError, match="score program"):
-            ScoreModel(path)
+    with pytest.raises(ProgramError, match="not a TorchScript archive"):
+        ScoreModel(text)
+    with pytest.raises(ProgramError, match="has no card"):
+        ScoreModel(weights)
 
 
 def test_archive_without_a_card_is_refused(program):
@@ -89,7 +94,7 @@ def test_archive_without_a_card_is_refused(program):
 
 def test_program_of_a_later_format_is_refused(program):
     text = ScoreModel(program).card.to_json().replace('"format_version": "1.0"', '"format_version": "2.0"')
-    with pytest.raises(ProgramError, match="2.0"):
+    with pytest.raises(CardError, match="format version 2.0"):
         ScoreModel(with_text(program, text))
 
 
@@ -121,7 +126,7 @@ def test_golden_triple_that_is_not_reproduced_is_refused(program):
 
 def test_incomplete_golden_triple_is_refused(program):
     golden = {key: value for key, value in ScoreModel(program).card.golden.items() if key != "denoised"}
-    with pytest.raises(ProgramError, match="denoised"):
+    with pytest.raises(CardError, match="denoised"):
         ScoreModel(with_card(program, golden=golden))
 
 
@@ -157,10 +162,17 @@ def normal_model(tmp_path_factory):
     return ScoreModel(path)
 
 
-@pytest.mark.parametrize(("prediction", "schedule"), [("noise", "vp_linear"), ("noise", "vp_cosine"), ("clean", "ve")])
-def test_every_parametrisation_of_one_model_draws_the_same_trajectory(normal_model, tmp_path, prediction, schedule):
+@pytest.mark.parametrize(
+    ("prediction", "schedule"), [("noise", "vp_linear"), ("noise", "vp_cosine"), ("clean", "ve")]
+)
+def test_every_parametrisation_of_one_model_draws_the_same_trajectory(
+    normal_model, tmp_path, prediction, schedule
+):
     export_program(
-        StandardNormal(prediction, schedule), tmp_path / "other.pt", normal_model.card, Parametrization(prediction, schedule)
+        StandardNormal(prediction, schedule),
+        tmp_path / "other.pt",
+        normal_model.card,
+        Parametrization(prediction, schedule),
     )
     frames = ScoreModel(tmp_path / "other.pt").sample(start(), 3, seed=8)
     np.testing.assert_allclose(frames, normal_model.sample(start(), 3, seed=8), rtol=0, atol=2e-6)
@@ -246,7 +258,9 @@ def test_history_of_several_frames(tmp_path):
 def test_options_reach_the_core(model):
     default = model.sample(start(), 1, seed=9)
     assert model.card.solver == "dpmpp_2m"
-    np.testing.assert_array_equal(model.sample(start(), 1, seed=9, solver="dpmpp_2m", denoising_steps=10), default)
+    np.testing.assert_array_equal(
+        model.sample(start(), 1, seed=9, solver="dpmpp_2m", denoising_steps=10), default
+    )
     for options in ({"solver": "heun"}, {"solver": "euler_ancestral"}, {"denoising_steps": 5}):
         assert np.abs(model.sample(start(), 1, seed=9, **options) - default).max() > 1e-6
 
@@ -267,7 +281,7 @@ def test_redraws_are_counted_by_cause(tmp_path):
 
 def test_step_that_never_passes_the_guard_raises(tmp_path):
     export_program(StandardNormal("edm", "edm"), tmp_path / "m.pt", tiny_card(max_displacement_nm=1e-6))
-    with pytest.raises(SamplingError, match="moves|displace"):
+    with pytest.raises(SamplingError, match="atom 0 moved by .* more than the limit"):
         ScoreModel(tmp_path / "m.pt").sample(start(), 1, seed=1, max_redraws=2)
 
 
@@ -276,18 +290,27 @@ def test_step_that_never_passes_the_guard_raises(tmp_path):
     [
         ({"n_steps": 0}, "n_steps is not valid; expected an integer from 1"),
         ({"n_steps": 2.0}, "n_steps is not valid"),
-        ({"n_steps": 5, "save_every": 2}, "n_steps is not a multiple of save_every; expected a multiple of 2, found 5"),
+        (
+            {"n_steps": 5, "save_every": 2},
+            "n_steps is not a multiple of save_every; expected a multiple of 2, found 5",
+        ),
         ({"save_every": 0}, "save_every is not valid"),
         ({"seed": -1}, "seed is not valid; expected an integer from 0 to 2147483647, found -1"),
         ({"seed": 2**31}, "seed is not valid"),
         ({"seed": True}, "seed is not valid"),
         ({"denoising_steps": 0}, "denoising_steps is not valid"),
-        ({"solver": "rk4"}, "unknown solver; expected one of dpmpp_2m, heun, euler_ancestral, dpmpp_sde, found 'rk4'"),
+        (
+            {"solver": "rk4"},
+            "unknown solver; expected one of trig_2m, dpmpp_2m, heun, euler_ancestral, dpmpp_sde, found 'rk4'",
+        ),
         ({"first_step": -1}, "first_step is not valid"),
         ({"max_redraws": -1}, "max_redraws is not valid"),
         ({"num_threads": 0}, "num_threads is not valid"),
         ({"box": np.eye(3)}, "the model is not periodic; expected no box"),
-        ({"positions": start()[:, :4]}, r"wrong shape; expected \(B, 1, 5, 3\) nm or \(B, N, 3\), found \(3, 4, 3\)"),
+        (
+            {"positions": start()[:, :4]},
+            r"wrong shape; expected \(B, 1, 5, 3\) nm or \(B, N, 3\), found \(3, 4, 3\)",
+        ),
         ({"positions": start()[0]}, "wrong shape"),
         ({"positions": start()[:0]}, "wrong shape"),
         ({"positions": np.zeros((3, 2, 5, 3), np.float32)}, "wrong shape"),

@@ -46,7 +46,9 @@ def test_lag_that_the_spacing_does_not_divide(lag):
 
 
 def test_too_short_for_one_pair():
-    with pytest.raises(TrajectoryError, match="expected more than 5 frames for a lag of 5 ps, found at most 4"):
+    with pytest.raises(
+        TrajectoryError, match="expected more than 5 frames for a lag of 5 ps, found at most 4"
+    ):
         lagged_pairs(numbered(4, 3), 5.0)
 
 

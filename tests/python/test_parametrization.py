@@ -7,6 +7,7 @@ import torch
 
 from openmm_scoredyn.diffusion.parametrization import PREDICTIONS, SCHEDULES, Parametrization
 from openmm_scoredyn.errors import ExportError
+from openmm_scoredyn.export.scripting import script
 
 MEAN, SPREAD, SIGMA_DATA, BETA_MIN, BETA_MAX, OFFSET = 0.7, 1.3, 0.8, 0.1, 20.0, 0.008
 
@@ -60,10 +61,12 @@ def optimal_network(prediction: str, schedule: str, shown: torch.Tensor, level: 
 def test_optimal_network_of_a_gaussian_gives_its_denoiser(prediction, schedule, scripted):
     parametrization = Parametrization(prediction, schedule, SIGMA_DATA, BETA_MIN, BETA_MAX)
     if scripted:
-        parametrization = torch.jit.script(parametrization)
+        parametrization = script(parametrization)
     sigma = torch.logspace(-2, 1.5, 12, dtype=torch.float64)
     generator = torch.Generator().manual_seed(3)
-    latent = MEAN + torch.randn(12, 5, 3, dtype=torch.float64, generator=generator) * (2 + sigma[:, None, None])
+    latent = MEAN + torch.randn(12, 5, 3, dtype=torch.float64, generator=generator) * (
+        2 + sigma[:, None, None]
+    )
     shown, level = parametrization.network_input(latent, sigma), parametrization.network_level(sigma)
     raw = optimal_network(prediction, schedule, shown, level)
     exact = MEAN + SPREAD**2 / (SPREAD**2 + sigma[:, None, None] ** 2) * (latent - MEAN)
@@ -76,7 +79,9 @@ def test_optimal_network_of_a_gaussian_gives_its_denoiser(prediction, schedule, 
 def test_level_and_sigma_are_inverses(schedule):
     parametrization = Parametrization("noise", schedule)
     sigma = torch.logspace(-4, 2, 40, dtype=torch.float64)
-    torch.testing.assert_close(parametrization.sigma_at(parametrization.network_level(sigma)), sigma, rtol=1e-10, atol=0)
+    torch.testing.assert_close(
+        parametrization.sigma_at(parametrization.network_level(sigma)), sigma, rtol=1e-10, atol=0
+    )
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -84,7 +89,9 @@ def test_float32_keeps_its_digits_at_small_sigma(schedule):
     parametrization = Parametrization("noise", schedule)
     sigma = torch.logspace(-4, 2, 40, dtype=torch.float32)
     exact = parametrization.network_level(sigma.double())
-    torch.testing.assert_close(parametrization.network_level(sigma).double(), exact, rtol=1e-6, atol=1e-7 * (schedule[0] != "v"))
+    torch.testing.assert_close(
+        parametrization.network_level(sigma).double(), exact, rtol=1e-6, atol=1e-7 * (schedule[0] != "v")
+    )
 
 
 @pytest.mark.parametrize("schedule", ["vp_linear", "vp_cosine"])
@@ -95,7 +102,10 @@ def test_variance_preserving_level_is_a_time(schedule):
     assert level[-1] < 1
     assert bool((level[1:] > level[:-1]).all())
     torch.testing.assert_close(
-        alpha_of_level(schedule, level), (1 + torch.logspace(-3, 2, 50, dtype=torch.float64) ** 2) ** -0.5, rtol=1e-12, atol=0
+        alpha_of_level(schedule, level),
+        (1 + torch.logspace(-3, 2, 50, dtype=torch.float64) ** 2) ** -0.5,
+        rtol=1e-12,
+        atol=0,
     )
 
 
@@ -104,7 +114,9 @@ def test_shown_input_of_a_vp_network_is_the_vp_variable():
     sigma = torch.tensor([0.5], dtype=torch.float64)
     alpha = alpha_of_level("vp_linear", parametrization.network_level(sigma))
     latent = torch.full((1, 2, 3), 2.0, dtype=torch.float64)
-    torch.testing.assert_close(parametrization.network_input(latent, sigma), alpha * latent, rtol=1e-12, atol=0)
+    torch.testing.assert_close(
+        parametrization.network_input(latent, sigma), alpha * latent, rtol=1e-12, atol=0
+    )
 
 
 def test_description_makes_the_same_object_again():
@@ -118,8 +130,14 @@ def test_description_makes_the_same_object_again():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"prediction": "epsilon"}, "unknown prediction; expected one of noise, score, clean, v, edm, found 'epsilon'"),
-        ({"schedule": "linear"}, "unknown schedule; expected one of vp_linear, vp_cosine, ve, edm, found 'linear'"),
+        (
+            {"prediction": "epsilon"},
+            "unknown prediction; expected one of noise, score, clean, v, edm, found 'epsilon'",
+        ),
+        (
+            {"schedule": "linear"},
+            "unknown schedule; expected one of vp_linear, vp_cosine, ve, edm, found 'linear'",
+        ),
         ({"sigma_data": 0.0}, "sigma_data is not a positive number"),
         ({"sigma_data": float("nan")}, "sigma_data is not a positive number"),
         ({"beta_min": 20.0, "beta_max": 0.1}, "expected beta_max > beta_min"),

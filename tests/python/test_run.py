@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import openmm
 import pytest
 from alanine import PDB
-
-import openmm
 from openmm import app
+
 from openmm_scoredyn import data
 from openmm_scoredyn.errors import OutputError, SamplingError
 from openmm_scoredyn.running import run_simulation
@@ -21,10 +21,10 @@ IDENTITY = {"model": "none", "seed": 3}
 class CountingLangevin(openmm.LangevinMiddleIntegrator):
     """Stands for a ScoreDynamicsIntegrator: stochastic, its state is in the checkpoint, it has counters."""
 
-    def getNumRedraws(self):  # noqa: N802
+    def getNumRedraws(self):
         return 0
 
-    def getNumRejectedSteps(self):  # noqa: N802
+    def getNumRejectedSteps(self):
         return 0
 
 
@@ -34,7 +34,9 @@ def make_simulation():
     system = force_field.createSystem(pdb.topology, constraints=app.HBonds)
     integrator = CountingLangevin(300, 10, 0.002)
     integrator.setRandomNumberSeed(3)
-    simulation = app.Simulation(pdb.topology, system, integrator, openmm.Platform.getPlatformByName("Reference"))
+    simulation = app.Simulation(
+        pdb.topology, system, integrator, openmm.Platform.getPlatformByName("Reference")
+    )
     simulation.context.setPositions(pdb.positions)
     simulation.context.setVelocitiesToTemperature(300, 3)
     return simulation
@@ -87,7 +89,7 @@ def test_kill_between_checkpoints_gives_the_same_bytes(tmp_path, suffix):
         "import openmm_scoredyn.running.single as single; single._STEPS_PER_REPORT = 2\n"
         f"test_run.run({str(tmp_path / ('broken.' + suffix))!r}, progress=die)\n"
     )
-    assert subprocess.run([sys.executable, script]).returncode == 9
+    assert subprocess.run([sys.executable, script], check=False).returncode == 9
     trajectory = tmp_path / f"broken.{suffix}"
     size = trajectory.stat().st_size
     broken = run(trajectory, 30)
@@ -163,7 +165,9 @@ def test_a_failing_step_leaves_the_last_checkpoint(tmp_path, monkeypatch):
 
     monkeypatch.setattr(simulation, "step", fail_late)
     with pytest.raises(openmm.OpenMMException, match="a step failed for good"):
-        run_simulation(simulation, tmp_path / "t.dcd", 60, identity=IDENTITY, save_every=4, checkpoint_every=10)
+        run_simulation(
+            simulation, tmp_path / "t.dcd", 60, identity=IDENTITY, save_every=4, checkpoint_every=10
+        )
     assert simulation.reporters == []
     lines = (tmp_path / "t.log.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in lines[1:]] == [str(step) for step in range(4, 31, 4)]

@@ -7,12 +7,12 @@ import sys
 import time
 
 import numpy as np
+import openmm
 import programs
 import pytest
 import typer
 from typer.testing import CliRunner
 
-import openmm
 from openmm_scoredyn import data
 from openmm_scoredyn.cli.duration import format_duration, parse_duration
 from openmm_scoredyn.cli.run import run
@@ -29,7 +29,9 @@ START = programs.POSITIONS
 def structure(tmp_path):
     names = ("C", "H", "F", "CL", "BR")
     lines = [
-        f"HETATM{i + 1:5d}  {name:<3s} MOL A   1    " + "".join(f"{10 * x:8.3f}" for x in START[i]) + f"{'':22s}{element:>2s}\n"
+        f"HETATM{i + 1:5d}  {name:<3s} MOL A   1    "
+        + "".join(f"{10 * x:8.3f}" for x in START[i])
+        + f"{'':22s}{element:>2s}\n"
         for i, (name, element) in enumerate(zip(names, programs.ELEMENTS))
     ]
     path = tmp_path / "molecule.pdb"
@@ -50,7 +52,9 @@ def invoke(*arguments):
 
 
 def outputs(path):
-    return {p.suffixes[-1]: p.read_bytes() for p in path.parent.glob(f"{path.stem}.*") if p.suffix != ".restart"}
+    return {
+        p.suffixes[-1]: p.read_bytes() for p in path.parent.glob(f"{path.stem}.*") if p.suffix != ".restart"
+    }
 
 
 def test_trajectory_has_the_distribution_of_the_process(program, structure, tmp_path):
@@ -172,7 +176,11 @@ def test_bad_input(program, structure, tmp_path):
         (["--length", "10"], SamplingError, "expected a positive number with a unit .* found '10'"),
         (["--length", "0ns"], SamplingError, "expected a positive number"),
         (["--length", "1.5ps"], SamplingError, "expected a multiple of 1 ps, found 1.5ps"),
-        (["--length", "10ps", "--save-every", "500fs"], SamplingError, "expected a multiple of 1 ps, found 500fs"),
+        (
+            ["--length", "10ps", "--save-every", "500fs"],
+            SamplingError,
+            "expected a multiple of 1 ps, found 500fs",
+        ),
         (["--length", "10ps", "--replicas", "2"], OutputError, "expected NAME.npz, found t.dcd"),
         (["--length", "10ps", "--platform", "Abacus"], openmm.OpenMMException, "Abacus"),
     ]
@@ -200,8 +208,19 @@ def test_a_program_that_always_fails_leaves_empty_files(make_program, structure,
 
 
 def test_durations():
-    assert [parse_duration(text) for text in ("10ns", " 0.5 us ", "250ps", "4fs", "1e3ps")] == [1e4, 5e5, 250, 0.004, 1e3]
-    assert [format_duration(t) for t in (2.5e6, 1e4, 12.5, 0.004)] == ["2.5 us", "10 ns", "12.5 ps", "0.004 ps"]
+    assert [parse_duration(text) for text in ("10ns", " 0.5 us ", "250ps", "4fs", "1e3ps")] == [
+        1e4,
+        5e5,
+        250,
+        0.004,
+        1e3,
+    ]
+    assert [format_duration(t) for t in (2.5e6, 1e4, 12.5, 0.004)] == [
+        "2.5 us",
+        "10 ns",
+        "12.5 ps",
+        "0.004 ps",
+    ]
     for text in ("", "ns", "10 years", "-1ns", "nanps", "1-2ns"):
         with pytest.raises(SamplingError, match="Duration: expected a positive number with a unit"):
             parse_duration(text)

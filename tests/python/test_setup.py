@@ -5,8 +5,8 @@ import numpy as np
 import programs
 import pytest
 from alanine import PDB, alanine_molecule, alanine_positions
-
 from openmm.unit import picosecond
+
 from openmm_scoredyn.errors import MoleculeError
 from openmm_scoredyn.matching import match_atoms
 from openmm_scoredyn.model import Card
@@ -26,7 +26,9 @@ def card(**changes):
         "lag_time_ps": 1.0,
         "temperature_K": 300.0,
         "latent_size": 22,
-        "bond_lengths_nm": tuple(float(np.linalg.norm(positions[i] - positions[j])) for i, j in molecule.bonds),
+        "bond_lengths_nm": tuple(
+            float(np.linalg.norm(positions[i] - positions[j])) for i, j in molecule.bonds
+        ),
         "chiral_centres": ((CA, N, C, CB),),
         "masses_amu": tuple(3.0 if e == "H" else m for e, m in zip(molecule.elements, molecule.masses_amu)),
     }
@@ -61,7 +63,9 @@ def water(number):
     x = 10.0 + 4 * number
     return [
         f"HETATM{100 + i:5d} {name:<4s} HOH A{number + 10:4d}    {x + dx:8.3f}{0:8.3f}{dy:8.3f}  1.00  0.00           {el}\n"
-        for i, (name, el, dx, dy) in enumerate([(" O", "O", 0, 0), (" H1", "H", 0.957, 0), (" H2", "H", -0.24, 0.927)])
+        for i, (name, el, dx, dy) in enumerate(
+            [(" O", "O", 0, 0), (" H1", "H", 0.957, 0), (" H2", "H", -0.24, 0.927)]
+        )
     ]
 
 
@@ -77,14 +81,18 @@ def test_atoms_in_any_order(tmp_path, the_card, seed):
     assert topology.getNumBonds() == 21
 
 
-@pytest.mark.parametrize("missing", [{"CB"}, {"H"}, {"HA", "HB1", "HB2", "HB3", "H", "H1", "H2", "H3"}, {"O", "CB"}])
+@pytest.mark.parametrize(
+    "missing", [{"CB"}, {"H"}, {"HA", "HB1", "HB2", "HB3", "H", "H1", "H2", "H3"}, {"O", "CB"}]
+)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_missing_atoms_are_added_and_the_others_stay(tmp_path, the_card, missing):
     pytest.importorskip("pdbfixer")
     kept = [line for line in LINES if line[12:16].strip() not in missing]
     assert len(kept) < 22
     path = write(tmp_path / "x.pdb", kept)
-    topology, positions = fit_structure(path, the_card)
+    _, positions = fit_structure(path, the_card)
+    # Whatever the global generator has come to, as in another process.
+    random.seed(12345)
     again = fit_structure(path, the_card)[1]
     np.testing.assert_array_equal(positions, again)
     # Hydrogens of a residue that misses a heavy atom are built anew.
@@ -124,7 +132,9 @@ def test_box_must_fit_the_model(tmp_path, the_card):
     with pytest.raises(MoleculeError, match="the structure is periodic, the model is not"):
         fit_structure(path, the_card)
     periodic = card(chiral_centres=the_card.chiral_centres, periodic=True)
-    with pytest.raises(MoleculeError, match="the structure is not periodic, the model is; expected a periodic box"):
+    with pytest.raises(
+        MoleculeError, match="the structure is not periodic, the model is; expected a periodic box"
+    ):
         fit_structure(PDB, periodic)
     topology, _ = fit_structure(path, periodic)
     box = build_system(topology, periodic).getDefaultPeriodicBoxVectors()
@@ -203,8 +213,12 @@ def test_system_has_the_masses_of_the_card(the_card):
 
 
 MOLECULE_PDB = "".join(
-    f"HETATM{i + 1:5d}  {name:<3s} MOL A   1    " + "".join(f"{10 * x:8.3f}" for x in xyz) + f"{'':22s}{element:>2s}\n"
-    for i, (name, element, xyz) in enumerate(zip(("C", "H", "F", "CL", "BR"), programs.ELEMENTS, programs.POSITIONS))
+    f"HETATM{i + 1:5d}  {name:<3s} MOL A   1    "
+    + "".join(f"{10 * x:8.3f}" for x in xyz)
+    + f"{'':22s}{element:>2s}\n"
+    for i, (name, element, xyz) in enumerate(
+        zip(("C", "H", "F", "CL", "BR"), programs.ELEMENTS, programs.POSITIONS)
+    )
 )
 
 
@@ -237,6 +251,7 @@ def test_prepare_gives_a_simulation_that_steps(make_program, tmp_path):
 
 def test_prepare_takes_another_integrator(make_program, tmp_path):
     from openmm import VerletIntegrator
+
     from openmm_scoredyn.setup import prepare
 
     path = write(tmp_path / "x.pdb", [MOLECULE_PDB])

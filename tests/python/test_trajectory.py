@@ -117,10 +117,14 @@ def test_another_molecule_is_refused(tmp_path):
     other = alanine_molecule().to_dict()
     other["elements"][5] = "S"
     write_archive(tmp_path / "b.npz", positions, molecule=other)
-    with pytest.raises(MoleculeError, match="number 1 is of another molecule.*atom 5: expected O ACE:O.*found S ACE:O"):
+    with pytest.raises(
+        MoleculeError, match="number 1 is of another molecule.*atom 5: expected O ACE:O.*found S ACE:O"
+    ):
         data.load(tmp_path)
     shorter = dataclasses.replace(
-        alanine_molecule(), **{n: getattr(alanine_molecule(), n)[:21] for n in other if n != "bonds"}, bonds=()
+        alanine_molecule(),
+        **{n: getattr(alanine_molecule(), n)[:21] for n in other if n != "bonds"},
+        bonds=(),
     )
     write_archive(tmp_path / "b.npz", positions[:, :, :21], molecule=shorter.to_dict())
     with pytest.raises(MoleculeError, match="expected 22 atoms, found 21"):

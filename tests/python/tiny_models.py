@@ -39,8 +39,7 @@ def tiny_card(**values) -> Card:
         "chiral_centres": ((0, 1, 2, 3),),
         "latent_type": "vector",
     }
-    if values.get("history_length", 1) == 1:
-        fields["golden"] = {"history": [x for atom in POSITIONS for x in atom]}
+    fields["golden"] = {"history": [x for atom in POSITIONS for x in atom] * values.get("history_length", 1)}
     return Card.for_molecule(MOLECULE, **(fields | values))
 
 

@@ -6,7 +6,7 @@ namespace ScoreDynPlugin {
 
 /// Creates the kernels of this plugin for the Reference and CPU platforms.
 class ReferenceScoreDynamicsKernelFactory : public OpenMM::KernelFactory {
-   public:
+public:
     OpenMM::KernelImpl* createKernelImpl(std::string name, const OpenMM::Platform& platform,
                                          OpenMM::ContextImpl& context) const override;
 };

@@ -24,12 +24,13 @@ extern "C" __attribute__((visibility("default"))) void registerKernelFactories()
 
 namespace ScoreDynPlugin {
 
-OpenMM::KernelImpl* ReferenceScoreDynamicsKernelFactory::createKernelImpl(std::string name, const Platform& platform,
-                                                                         OpenMM::ContextImpl& context) const {
+OpenMM::KernelImpl* ReferenceScoreDynamicsKernelFactory::createKernelImpl(
+    std::string name, const Platform& platform, OpenMM::ContextImpl& context) const {
     auto& data = *static_cast<ReferencePlatform::PlatformData*>(context.getPlatformData());
     if (name == IntegrateScoreDynamicsStepKernel::Name())
         return new ReferenceIntegrateScoreDynamicsStepKernel(name, platform, data);
-    throw OpenMM::OpenMMException("ReferenceScoreDynamicsKernelFactory: there is no kernel of the name " + name + ".");
+    throw OpenMM::OpenMMException("ReferenceScoreDynamicsKernelFactory: there is no kernel of the name " +
+                                  name + ".");
 }
 
 }  // namespace ScoreDynPlugin

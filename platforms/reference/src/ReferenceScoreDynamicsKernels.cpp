@@ -13,7 +13,8 @@ using OpenMM::ContextImpl;
 using OpenMM::System;
 using OpenMM::Vec3;
 
-void ReferenceIntegrateScoreDynamicsStepKernel::initialize(const System& system, const std::vector<int>& particles) {
+void ReferenceIntegrateScoreDynamicsStepKernel::initialize(const System& system,
+                                                           const std::vector<int>& particles) {
     particles_ = particles;
     for (int i = 0; i < system.getNumParticles(); ++i) {
         masses_.push_back(system.getParticleMass(i));
@@ -30,10 +31,12 @@ void ReferenceIntegrateScoreDynamicsStepKernel::gather(ContextImpl&, std::vector
     for (size_t i = 0; i < particles_.size(); ++i) positions[i] = (*data_.positions)[particles_[i]];
 }
 
-void ReferenceIntegrateScoreDynamicsStepKernel::finish(ContextImpl& context, const std::vector<float>& positions,
+void ReferenceIntegrateScoreDynamicsStepKernel::finish(ContextImpl& context,
+                                                       const std::vector<float>& positions,
                                                        const std::vector<float>& normals, double temperature,
                                                        double stepSize, double constraintTolerance) {
-    // Everything is computed beside the context's own arrays, which are touched last, when nothing can fail any more.
+    // Everything is computed beside the context's own arrays, which are touched last, when nothing can fail
+    // any more.
     newPositions_ = *data_.positions;
     newVelocities_.assign(newPositions_.size(), Vec3());
     for (size_t i = 0; i < particles_.size(); ++i) {
@@ -54,8 +57,8 @@ void ReferenceIntegrateScoreDynamicsStepKernel::finish(ContextImpl& context, con
 
 void ReferenceIntegrateScoreDynamicsStepKernel::constrainPositions(double tolerance) {
     if (constraints_.empty()) return;
-    // The directions of the constraints are those of the proposal: over a whole lag time a bond turns too far for its
-    // old direction to be of use.
+    // The directions of the constraints are those of the proposal: over a whole lag time a bond turns too far
+    // for its old direction to be of use.
     unconstrained_ = newPositions_;
     data_.constraints->apply(unconstrained_, newPositions_, inverseMasses_, tolerance);
     for (const Constraint& c : constraints_) {
@@ -64,9 +67,9 @@ void ReferenceIntegrateScoreDynamicsStepKernel::constrainPositions(double tolera
         // The algorithms measure the squared distance, hence a little more than the tolerance itself.
         if (std::abs(distance - c.distance) <= 2 * tolerance * c.distance) continue;
         std::ostringstream text;
-        text << "ScoreDynamicsIntegrator: the constraint between particles " << c.particle1 << " and " << c.particle2
-             << " cannot be satisfied; expected a distance of " << c.distance << " nm, found " << distance
-             << " nm; use the constraints of the training data, or another model.";
+        text << "ScoreDynamicsIntegrator: the constraint between particles " << c.particle1 << " and "
+             << c.particle2 << " cannot be satisfied; expected a distance of " << c.distance << " nm, found "
+             << distance << " nm; use the constraints of the training data, or another model.";
         throw OpenMM::OpenMMException(text.str());
     }
 }

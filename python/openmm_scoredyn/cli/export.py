@@ -1,5 +1,7 @@
 """`scoredyn export`: a training checkpoint becomes a score program."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,11 +11,23 @@ from rich.table import Table
 
 
 def export(
-    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT_OR_RUN_DIR", help="What `scoredyn train` wrote.")],
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="CHECKPOINT_OR_RUN_DIR", help="What `scoredyn train` wrote.")
+    ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Score program to write, NAME.pt.")],
     symmetric: Annotated[
         bool | None,
-        typer.Option("--symmetric/--not-symmetric", help="Claim SE(3) symmetry and check it; default: as the card says."),
+        typer.Option(
+            "--symmetric/--not-symmetric",
+            help="Claim SE(3) symmetry and check it; default: as the card says.",
+        ),
+    ] = None,
+    solver: Annotated[str | None, typer.Option(help="Solver the card recommends; default: trig_2m.")] = None,
+    denoising_steps: Annotated[
+        int | None, typer.Option(min=1, help="Network evaluations per step the card recommends; default: 8.")
+    ] = None,
+    accuracy: Annotated[
+        Path | None, typer.Option(help="comparison.json of `scoredyn compare`, written into the card as measured.")
     ] = None,
 ) -> None:
     """Export a trained model, and show that the exported program gives what the network gives.
@@ -24,6 +38,10 @@ def export(
     from openmm_scoredyn.training import load_checkpoint
 
     module, card, parametrization = load_checkpoint(checkpoint)
+    changes = {"solver": solver, "denoising_steps": denoising_steps}
+    card = replace(card, **{name: value for name, value in changes.items() if value is not None})
+    if accuracy is not None:
+        card = replace(card, accuracy=_read_comparison(accuracy))
     report = export_program(module, out, card, parametrization, symmetric=symmetric)
     table = Table(title=f"{card.name}: largest differences")
     for heading in ("check", "latents", "allowed", "positions (nm)", "allowed"):
@@ -31,8 +49,25 @@ def export(
     for check in report.checks:
         latents, positions = check.tolerance
         table.add_row(
-            check.name, f"{check.latents:.1e}", f"{latents:.0e}", f"{check.positions_nm:.1e}", f"{positions:.0e}"
+            check.name,
+            f"{check.latents:.1e}",
+            f"{latents:.0e}",
+            f"{check.positions_nm:.1e}",
+            f"{positions:.0e}",
         )
     console = Console()
     console.print(table)
     console.print(f"Wrote {out} ({out.stat().st_size / 1e6:.1f} MB).", soft_wrap=True)
+
+
+def _read_comparison(path: Path) -> dict:
+    from openmm_scoredyn.errors import ExportError
+
+    try:
+        comparison = json.loads(path.read_text())
+        return {key: comparison[key] for key in ("reference", "candidate", "rows", "notes")}
+    except (OSError, ValueError, KeyError) as error:
+        raise ExportError(
+            f"export: cannot read {path} ({type(error).__name__}: {error}); expected the comparison.json that "
+            "`scoredyn compare` writes; run it on trajectories of this model."
+        ) from None

@@ -12,7 +12,9 @@ from openmm_scoredyn.card import Card
 
 
 def info(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="Path of a score program, or name of a shipped one.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="Path of a score program, or name of a shipped one.")
+    ],
 ) -> None:
     """Show the card of a score program and check its golden triple.
 
@@ -24,7 +26,9 @@ def info(
     loaded = ScoreModel(source)
     console = Console()
     console.print(card_table(loaded.card, loaded.sha256))
-    console.print("Golden triple reproduced: the program computes here what it computed where it was exported.")
+    console.print(
+        "Golden triple reproduced: the program computes here what it computed where it was exported."
+    )
 
 
 def card_table(card: Card, sha256: str) -> Table:
@@ -32,7 +36,9 @@ def card_table(card: Card, sha256: str) -> Table:
     table = Table(title=card.name, show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in _rows(card) + _nested("trained on", card.training_data) + _nested("measured", card.accuracy):
+    for name, value in (
+        _rows(card) + _nested("trained on", card.training_data) + _nested("measured", card.accuracy)
+    ):
         table.add_row(name, value)
     table.add_row("SHA-256", sha256)
     return table
@@ -41,16 +47,25 @@ def card_table(card: Card, sha256: str) -> Table:
 def _rows(card: Card) -> list[tuple[str, str]]:
     composition = "".join(f"{e}{n if n > 1 else ''}" for e, n in sorted(Counter(card.elements).items()))
     residues = dict(zip(card.residue_indices, card.residue_names))
+    guard = f"{len(card.bonds)} bonds within {card.bond_tolerance:.0%}, chiral centres: {len(card.chiral_centres)}"
     rows = [
         ("step", f"{card.lag_time_ps:g} ps at {card.temperature_K:g} K, history of {card.history_length}"),
         ("molecule", f"{'-'.join(residues.values())}, {card.num_particles} atoms, {composition}"),
-        ("conditions", f"{card.solvent}, {card.force_field}, {'periodic' if card.periodic else 'not periodic'}"),
-        ("guard", f"{len(card.bonds)} bonds within {card.bond_tolerance:.0%}, {len(card.chiral_centres)} chiral centres, "
-                  f"{card.max_displacement_nm:.2f} nm a step"),
-        ("symmetry", f"{'SE(3), checked at export' if card.symmetric else 'none claimed'}; {card.latent_type} latents"),
+        (
+            "conditions",
+            f"{card.solvent}, {card.force_field}, {'periodic' if card.periodic else 'not periodic'}",
+        ),
+        ("guard", f"{guard}, {card.max_displacement_nm:.2f} nm a step"),
+        (
+            "symmetry",
+            f"{'SE(3), checked at export' if card.symmetric else 'none claimed'}; {card.latent_type} latents",
+        ),
         ("licence", card.licence),
-        ("made by", f"openmm-scoredyn {card.package_version}, torch {card.torch_version}, format {card.format_version}"),
-    ]  # fmt: skip
+        (
+            "made by",
+            f"openmm-scoredyn {card.package_version}, torch {card.torch_version}, format {card.format_version}",
+        ),
+    ]
     if card.kind == "transition":
         return rows + [("kind", f"transition, {card.noise_count} x {card.latent_size} x 3 normals a step")]
     levels = f"sigma {card.sigma_min:g} to {card.sigma_max:g}, {card.latent_size} x 3 latents"

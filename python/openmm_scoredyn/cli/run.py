@@ -11,15 +11,25 @@ from openmm_scoredyn.errors import OutputError, SamplingError
 
 
 def run(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="Path of a score program, or name of a shipped one.")],
-    structure: Annotated[Path, typer.Argument(metavar="PDB", help="Structure to start from; atoms in any order.")],
-    length: Annotated[str, typer.Option(help="Time to simulate, earlier interrupted runs included, as 10ns.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="Path of a score program, or name of a shipped one.")
+    ],
+    structure: Annotated[
+        Path, typer.Argument(metavar="PDB", help="Structure to start from; atoms in any order.")
+    ],
+    length: Annotated[
+        str, typer.Option(help="Time to simulate, earlier interrupted runs included, as 10ns.")
+    ],
     out: Annotated[Path, typer.Option(help="NAME.dcd or NAME.xtc; NAME.npz for replicas.")],
     save_every: Annotated[str | None, typer.Option(help="Time between frames; default: every step.")] = None,
     replicas: Annotated[int, typer.Option(min=1, help="Independent replicas, drawn together.")] = 1,
-    seed: Annotated[int, typer.Option(min=1, max=2**31 - 1, help="Another seed gives another trajectory.")] = 1,
+    seed: Annotated[
+        int, typer.Option(min=1, max=2**31 - 1, help="Another seed gives another trajectory.")
+    ] = 1,
     solver: Annotated[str | None, typer.Option(help="Diffusion solver; default: the model's.")] = None,
-    denoising_steps: Annotated[int | None, typer.Option(help="Network evaluations per step; default: the model's.")] = None,
+    denoising_steps: Annotated[
+        int | None, typer.Option(help="Network evaluations per step; default: the model's.")
+    ] = None,
     max_redraws: Annotated[int, typer.Option(min=0, help="Redraws of a step before the run gives up.")] = 100,
     strip: Annotated[bool, typer.Option("--strip", help="Remove water, other solvent and ions.")] = False,
     repair: Annotated[bool, typer.Option(help="Add missing atoms with PDBFixer.")] = True,
@@ -98,7 +108,9 @@ def _run_replicas(model, structure, out, n_steps, every, replicas, strip, repair
         )
 
 
-def _run_single(model, structure, out, n_steps, every, strip, repair, force_field, platform, threads, options):
+def _run_single(
+    model, structure, out, n_steps, every, strip, repair, force_field, platform, threads, options
+):
     import hashlib
 
     import openmm

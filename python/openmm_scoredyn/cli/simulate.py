@@ -10,12 +10,19 @@ from openmm_scoredyn.cli.duration import format_duration, parse_duration
 
 
 def simulate(
-    structure: Annotated[Path, typer.Argument(metavar="PDB", help="The molecule alone, complete with hydrogens.")],
-    out: Annotated[Path, typer.Option(help="Folder of the trajectories; an interrupted simulation goes on there.")],
-    length: Annotated[str, typer.Option(help="Length of a trajectory, or of a segment when steered, as 20ns.")] = "20ns",
+    structure: Annotated[
+        Path, typer.Argument(metavar="PDB", help="The molecule alone, complete with hydrogens.")
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the trajectories; an interrupted simulation goes on there.")
+    ],
+    length: Annotated[
+        str, typer.Option(help="Length of a trajectory, or of a segment when steered, as 20ns.")
+    ] = "20ns",
     trajectories: Annotated[int, typer.Option(help="Number of independent trajectories, one file each.")] = 2,
     steered: Annotated[
-        bool, typer.Option("--steered", help="Begin every segment at phi and psi drawn uniformly, then let go.")
+        bool,
+        typer.Option("--steered", help="Begin every segment at phi and psi drawn uniformly, then let go."),
     ] = False,
     segments: Annotated[int, typer.Option(help="Steered segments of each trajectory.")] = 200,
     start: Annotated[
@@ -26,7 +33,9 @@ def simulate(
     force_field: Annotated[
         list[str] | None, typer.Option(help="Force field file of OpenMM or a path; repeat for several.")
     ] = None,
-    solvent: Annotated[str, typer.Option(help="How the force field treats solvent, for the record.")] = "implicit (OBC)",
+    solvent: Annotated[
+        str, typer.Option(help="How the force field treats solvent, for the record.")
+    ] = "implicit (OBC)",
     temperature: Annotated[float, typer.Option(help="K.")] = 300.0,
     friction: Annotated[float, typer.Option(help="1/ps.")] = 10.0,
     timestep: Annotated[str, typer.Option(help="Time step of the dynamics.")] = "4fs",
@@ -67,7 +76,7 @@ def simulate(
 
 
 def parse_steering(start: str | None) -> str | tuple[float, float]:
-    """"none", or (phi, psi) in degrees from a text such as "60,-90"."""
+    """(phi, psi) in degrees from a text such as "60,-90"; "none" without one."""
     if start is None:
         return "none"
     try:

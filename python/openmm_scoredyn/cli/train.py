@@ -7,9 +7,16 @@ import typer
 
 
 def train(
-    data: Annotated[list[Path], typer.Argument(help="Trajectories: files or directories of `scoredyn simulate`.")],
+    data: Annotated[
+        list[Path], typer.Argument(help="Trajectories: folders of `scoredyn simulate`, or any file mdtraj reads.")
+    ],
     out: Annotated[Path, typer.Option(help="Directory of the run; an interrupted run goes on there.")],
     name: Annotated[str, typer.Option(help="Name written to the card.")] = "model",
+    topology: Annotated[
+        Path | None, typer.Option(help="PDB file, for trajectories that do not hold their topology.")
+    ] = None,
+    spacing_ps: Annotated[float | None, typer.Option(help="Frame spacing, for files that do not say it.")] = None,
+    temperature_k: Annotated[float | None, typer.Option(help="Temperature, for files that do not say it.")] = None,
     network: Annotated[str, typer.Option(help="molecule_frame or message_passing.")] = "molecule_frame",
     width: Annotated[int | None, typer.Option(help="Width of the network.")] = None,
     blocks: Annotated[int | None, typer.Option(help="Number of blocks.")] = None,
@@ -46,5 +53,8 @@ def train(
         schedule="vp_linear" if published else "edm",
         lag_time_ps=lag_time_ps,
     )
-    checkpoint = run(load(data), out, config, [RichProgressBar()])
+    trajectories = load(
+        data, topology=topology, frame_spacing_ps=spacing_ps, temperature_K=temperature_k
+    )
+    checkpoint = run(trajectories, out, config, [RichProgressBar()])
     typer.echo(f"Trained: {checkpoint}. Next: scoredyn export {out} {name}.pt")

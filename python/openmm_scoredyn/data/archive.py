@@ -56,7 +56,8 @@ def _from_own(path: Path, arrays: dict, digest: str) -> Trajectory:
     try:
         metadata = json.loads(str(arrays["metadata"]))
         spacing, temperature, steered, consecutive, described = (
-            metadata[key] for key in ("frame_spacing_ps", "temperature_K", "steered", "consecutive", "molecule")
+            metadata[key]
+            for key in ("frame_spacing_ps", "temperature_K", "steered", "consecutive", "molecule")
         )
     except (ValueError, KeyError, TypeError) as error:
         raise TrajectoryError(

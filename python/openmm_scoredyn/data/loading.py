@@ -59,7 +59,9 @@ def _expand(paths) -> list[Path]:
     for path in map(Path, paths):
         found = sorted(path.glob("*.npz")) if path.is_dir() else [path]
         if not found:
-            raise TrajectoryError(f"Trajectory: no npz file in the folder {path}; give a folder with trajectories.")
+            raise TrajectoryError(
+                f"Trajectory: no npz file in the folder {path}; give a folder with trajectories."
+            )
         files += found
     if not files:
         raise TrajectoryError("Trajectory: no files given; expected at least one; name a trajectory file.")
@@ -67,7 +69,9 @@ def _expand(paths) -> list[Path]:
         try:
             path.open("rb").close()
         except OSError as error:
-            raise TrajectoryError(f"Trajectory: cannot read {path}; {error.strerror}; check the path.") from None
+            raise TrajectoryError(
+                f"Trajectory: cannot read {path}; {error.strerror}; check the path."
+            ) from None
     return files
 
 
@@ -100,13 +104,15 @@ def _load_with_mdtraj(path: Path, topology, spacing, temperature_K, selection) -
             f"Trajectory: {path.suffix} files do not hold a reliable frame spacing; give it in ps (--spacing)."
         )
     try:
-        keywords = {} if topology is None else {"top": str(topology) if isinstance(topology, Path) else topology}
+        keywords = (
+            {} if topology is None else {"top": str(topology) if isinstance(topology, Path) else topology}
+        )
         loaded = mdtraj.load(str(path), **keywords)
         if selection is not None:
             loaded = loaded.atom_slice(loaded.topology.select(selection))
         if loaded.unitcell_vectors is not None and loaded.n_atoms > 1:
             loaded.make_molecules_whole(inplace=True)
-    except Exception as error:  # mdtraj's readers raise anything from OSError to bare RuntimeError
+    except Exception as error:  # noqa: BLE001 - mdtraj's readers raise anything from OSError to bare RuntimeError
         reason = " ".join(str(error).split())[:200]
         raise TrajectoryError(
             f"Trajectory: cannot read {path} ({reason}); expected a trajectory that mdtraj reads, with the topology it "

@@ -54,7 +54,9 @@ def lagged_pairs(
     lag = frames_per_lag(trajectory.frame_spacing_ps, lag_time_ps)
     before, start = [], 0
     for segment in trajectory.segments:
-        before.append(np.arange(start + (history_length - 1) * lag, start + len(segment) - lag, dtype=np.int64))
+        before.append(
+            np.arange(start + (history_length - 1) * lag, start + len(segment) - lag, dtype=np.int64)
+        )
         start += len(segment)
     before = np.concatenate(before)
     if not len(before):

@@ -25,7 +25,9 @@ class Physics:
     def __post_init__(self):
         for name in ("temperature_K", "timestep_fs", "hydrogen_mass_amu", "friction_per_ps"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
-                raise SamplingError(f"simulate: {name} must be positive; found {getattr(self, name)}; give another value.")
+                raise SamplingError(
+                    f"simulate: {name} must be positive; found {getattr(self, name)}; give another value."
+                )
 
 
 @dataclass(frozen=True)
@@ -60,14 +62,22 @@ class SimulationPlan:
     def __post_init__(self):
         if isinstance(self.steering, list):
             object.__setattr__(self, "steering", tuple(self.steering))
-        least = {"n_trajectories": 1, "n_segments": 1, "frames_per_segment": 2, "frames_per_chunk": 1, "equilibration_ps": 0}
+        least = {
+            "n_trajectories": 1,
+            "n_segments": 1,
+            "frames_per_segment": 2,
+            "frames_per_chunk": 1,
+            "equilibration_ps": 0,
+        }
         for name, bound in least.items():
             if getattr(self, name) < bound:
                 raise SamplingError(
                     f"simulate: {name} is too small; expected at least {bound}, found {getattr(self, name)}; ask for more."
                 )
         if not 0 <= self.seed < 2**32:
-            raise SamplingError(f"simulate: expected a seed from 0 to 2^32 - 1, found {self.seed}; choose another.")
+            raise SamplingError(
+                f"simulate: expected a seed from 0 to 2^32 - 1, found {self.seed}; choose another."
+            )
         ratio = self.frame_spacing_ps * 1000 / self.physics.timestep_fs
         if not (math.isfinite(ratio) and round(ratio) >= 1 and abs(ratio - round(ratio)) < 1e-6 * ratio):
             raise SamplingError(

@@ -2,22 +2,16 @@
 
 import hashlib
 import json
-import multiprocessing
-import queue
-import signal
 import threading
-from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable
 
 from openmm_scoredyn.data.atomic import make_directory, write_text_atomically
 from openmm_scoredyn.data.engine import ReferenceEngine, backbone_torsions
 from openmm_scoredyn.data.plan import SimulationPlan
-from openmm_scoredyn.data.worker import Interrupted, remove_chunk_folder, run_trajectory, trajectory_path
-from openmm_scoredyn.errors import MoleculeError, OutputError, SamplingError, TrajectoryError
-
-_POLL_SECONDS = 0.2
+from openmm_scoredyn.data.pool import run_in_processes
+from openmm_scoredyn.data.worker import remove_chunk_folder, run_trajectory, trajectory_path
+from openmm_scoredyn.errors import MoleculeError, OutputError, TrajectoryError
 
 
 def simulate(
@@ -59,12 +53,12 @@ def simulate(
     text = _read_structure(structure, plan)
     directory = make_directory(directory)
     _claim(directory, plan, text)
+    add = _adder(plan, progress)
     if processes == 1:
-        done = {}
         for index in range(plan.n_trajectories):
-            run_trajectory(text, plan, directory, index, _adder(plan, done, progress), threading.Event())
+            run_trajectory(text, plan, directory, index, add, threading.Event())
     else:
-        _run_processes(text, plan, directory, processes, progress)
+        run_in_processes(text, plan, directory, processes, add)
     remove_chunk_folder(directory)
     return [trajectory_path(directory, index) for index in range(plan.n_trajectories)]
 
@@ -77,9 +71,13 @@ def _read_structure(structure, plan: SimulationPlan) -> str:
         text = Path(structure).read_text()
         pdb = PDBFile(str(structure))
     except OSError as error:
-        raise TrajectoryError(f"simulate: cannot read {structure}; {error.strerror}; check the path.") from None
-    except Exception as error:  # PDBFile raises whatever its parser stumbles on
-        raise TrajectoryError(f"simulate: {structure} is not a readable PDB file ({error}); check its content.") from None
+        raise TrajectoryError(
+            f"simulate: cannot read {structure}; {error.strerror}; check the path."
+        ) from None
+    except Exception as error:  # noqa: BLE001 - PDBFile raises whatever its parser stumbles on
+        raise TrajectoryError(
+            f"simulate: {structure} is not a readable PDB file ({error}); check its content."
+        ) from None
     ReferenceEngine(pdb.topology, pdb.positions, plan.physics, seed=1)
     if plan.steering != "none" and not backbone_torsions(pdb.topology):
         raise MoleculeError(
@@ -115,8 +113,9 @@ def _claim(directory: Path, plan: SimulationPlan, text: str) -> None:
         )
 
 
-def _adder(plan: SimulationPlan, done: dict[int, int], progress):
+def _adder(plan: SimulationPlan, progress):
     """Turn (trajectory, frames) into ps of all trajectories, for `progress`."""
+    done: dict[int, int] = {}
     total = plan.n_trajectories * plan.frames_per_trajectory * plan.frame_spacing_ps
 
     def add(index: int, frames: int) -> None:
@@ -125,55 +124,3 @@ def _adder(plan: SimulationPlan, done: dict[int, int], progress):
             progress(sum(done.values()) * plan.frame_spacing_ps, total)
 
     return add
-
-
-_worker_reports = None
-_worker_stop = None
-
-
-def _start_worker(reports, stop) -> None:
-    global _worker_reports, _worker_stop
-    # Ctrl-C reaches the whole group; only the parent decides, through `stop`, so that no traceback is printed here.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _worker_reports, _worker_stop = reports, stop
-
-
-def _work(text: str, plan: SimulationPlan, directory: Path, index: int) -> None:
-    try:
-        run_trajectory(text, plan, directory, index, lambda *report: _worker_reports.put(report), _worker_stop)
-    except Interrupted:
-        return
-
-
-def _run_processes(text, plan, directory, processes, progress) -> None:
-    """A fresh process per trajectory: the Reference platform's random numbers are global to a process."""
-    spawn = multiprocessing.get_context("spawn")
-    reports, stop = spawn.Queue(), spawn.Event()
-    add = _adder(plan, {}, progress)
-    with ProcessPoolExecutor(processes, spawn, _start_worker, (reports, stop), max_tasks_per_child=1) as pool:
-        futures = [pool.submit(_work, text, plan, directory, index) for index in range(plan.n_trajectories)]
-        try:
-            pending = set(futures)
-            while pending:
-                finished, pending = wait(pending, timeout=_POLL_SECONDS, return_when=FIRST_EXCEPTION)
-                _drain(reports, add)
-                for future in finished:
-                    future.result()
-        except BrokenProcessPool:
-            raise SamplingError(
-                "simulate: a worker process ended on its own; expected it to finish, so it was killed, or the calling "
-                "script lacks `if __name__ == '__main__':`; call again to go on after the last chunk."
-            ) from None
-        except BaseException:
-            stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-    _drain(reports, add)
-
-
-def _drain(reports, add) -> None:
-    while True:
-        try:
-            add(*reports.get_nowait())
-        except queue.Empty:
-            return

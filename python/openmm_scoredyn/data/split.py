@@ -81,7 +81,9 @@ def split_by_trajectory(trajectories, validation_fraction: float = 0.1, seed: in
         )
     digests = [trajectory.source_sha256 for trajectory in trajectories]
     if len(set(digests)) != len(digests):
-        raise TrajectoryError("split_by_trajectory: a trajectory is given twice; expected different files; drop one.")
+        raise TrajectoryError(
+            "split_by_trajectory: a trajectory is given twice; expected different files; drop one."
+        )
     generator = np.random.default_rng(seed)
     validation = set()
     for steered in (False, True):
@@ -98,4 +100,6 @@ def split_by_trajectory(trajectories, validation_fraction: float = 0.1, seed: in
             f"split_by_trajectory: expected at least two trajectories of one kind, found {len(digests)}; make more, or cut "
             f"a long one with `cut`."
         )
-    return Split(tuple(d for d in digests if d not in validation), tuple(d for d in digests if d in validation), seed)
+    return Split(
+        tuple(d for d in digests if d not in validation), tuple(d for d in digests if d in validation), seed
+    )

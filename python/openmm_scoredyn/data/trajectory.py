@@ -47,11 +47,15 @@ class Trajectory:
         for name in ("frame_spacing_ps", "temperature_K"):
             value = getattr(self, name)
             if value is not None and not (np.isfinite(value) and value > 0):
-                raise TrajectoryError(f"Trajectory: {name} must be positive; found {value}; give the true value.")
+                raise TrajectoryError(
+                    f"Trajectory: {name} must be positive; found {value}; give the true value."
+                )
         if self.frame_spacing_ps is None:
             raise TrajectoryError("Trajectory: the frame spacing is unknown; give frame_spacing_ps.")
         if not segments:
-            raise TrajectoryError("Trajectory: no segments; expected at least one of two frames; check the source.")
+            raise TrajectoryError(
+                "Trajectory: no segments; expected at least one of two frames; check the source."
+            )
         for index, segment in enumerate(segments):
             _check_segment(index, segment, len(self.molecule))
 

@@ -2,8 +2,8 @@
 
 import multiprocessing
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable
 
 import numpy as np
 
@@ -34,7 +34,12 @@ def remove_chunk_folder(directory: Path) -> None:
 
 
 def run_trajectory(
-    structure: str, plan: SimulationPlan, directory: Path, index: int, report: Callable[[int, int], None], stop
+    structure: str,
+    plan: SimulationPlan,
+    directory: Path,
+    index: int,
+    report: Callable[[int, int], None],
+    stop,
 ) -> None:
     """Make trajectory `index`, going on after the last chunk that is already there.
 

@@ -66,7 +66,10 @@ class Parametrization(nn.Module):
 
     def to_dict(self) -> dict:
         """The constructor's arguments, ready for JSON."""
-        return {name: getattr(self, name) for name in ("prediction", "schedule", "sigma_data", "beta_min", "beta_max")}
+        return {
+            name: getattr(self, name)
+            for name in ("prediction", "schedule", "sigma_data", "beta_min", "beta_max")
+        }
 
     def forward(self, raw: Tensor, latent: Tensor, sigma: Tensor) -> Tensor:
         """Same as `clean`."""
@@ -92,7 +95,11 @@ class Parametrization(nn.Module):
         if self.schedule == "vp_linear":
             log_variance = torch.log1p(sigma**2)
             span = self.beta_max - self.beta_min
-            return 2.0 * log_variance / (torch.sqrt(self.beta_min**2 + 2.0 * span * log_variance) + self.beta_min)
+            return (
+                2.0
+                * log_variance
+                / (torch.sqrt(self.beta_min**2 + 2.0 * span * log_variance) + self.beta_min)
+            )
         # cos(angle) = cos(angle_0) / sqrt(1 + sigma^2); the difference of the two tangents without cancellation
         sine, cosine = math.sin(self._cosine_angle), math.cos(self._cosine_angle)
         root = torch.sqrt(sigma**2 + sine**2)
@@ -107,7 +114,9 @@ class Parametrization(nn.Module):
         if self.schedule == "edm":
             return torch.exp(4.0 * level)
         if self.schedule == "vp_linear":
-            return torch.sqrt(torch.expm1(0.5 * (self.beta_max - self.beta_min) * level**2 + self.beta_min * level))
+            return torch.sqrt(
+                torch.expm1(0.5 * (self.beta_max - self.beta_min) * level**2 + self.beta_min * level)
+            )
         # cos(a)^2 - cos(a + d)^2 = sin(2a + d) sin(d), which does not cancel at small d
         step = level / self._cosine_rate
         return torch.sqrt(torch.sin(2.0 * self._cosine_angle + step) * torch.sin(step)) / torch.cos(

@@ -56,7 +56,9 @@ def _distances(card: Card) -> tuple[Tensor, Tensor]:
     """Pairs (P, 2) one or two bonds apart, and the distances (P,), nm, they should have."""
     length = {frozenset(bond): r for bond, r in zip(card.bonds, card.bond_lengths_nm)}
     targets = dict(length)
-    around = [[j for bond in card.bonds if i in bond for j in bond if j != i] for i in range(card.num_particles)]
+    around = [
+        [j for bond in card.bonds if i in bond for j in bond if j != i] for i in range(card.num_particles)
+    ]
     for centre, neighbours in enumerate(around):
         for k, a in enumerate(neighbours):
             for b in neighbours[k + 1 :]:

@@ -133,10 +133,14 @@ def checked_answer(program, probe: Probe, card: Card) -> tuple[Tensor, Tensor]:
     return latents, positions
 
 
-def _compare(name: str, found: tuple[Tensor, Tensor], expected: tuple[Tensor, Tensor], tolerance) -> ParityCheck:
+def _compare(
+    name: str, found: tuple[Tensor, Tensor], expected: tuple[Tensor, Tensor], tolerance
+) -> ParityCheck:
     latents = (found[0].double() - expected[0].double()).abs() / (1 + expected[0].double().abs())
     positions = (found[1].double() - expected[1].double()).abs()
-    return ParityCheck(name, float(latents.max()) if latents.numel() else 0.0, float(positions.max()), tolerance)
+    return ParityCheck(
+        name, float(latents.max()) if latents.numel() else 0.0, float(positions.max()), tolerance
+    )
 
 
 def _symmetry(program, card: Card, probe: Probe, reference: tuple[Tensor, Tensor]) -> ParityCheck:

@@ -10,7 +10,7 @@ import openmm_scoredyn
 from openmm_scoredyn.card import CARD_FILE, Card
 from openmm_scoredyn.data.atomic import write_atomically
 from openmm_scoredyn.diffusion.parametrization import Parametrization
-from openmm_scoredyn.errors import ExportError, ProgramError
+from openmm_scoredyn.errors import CardError, ExportError, ProgramError
 from openmm_scoredyn.export.parity import ParityReport, compare_programs
 from openmm_scoredyn.export.probe import Probe, make_probe
 from openmm_scoredyn.export.scripting import from_bytes, script, to_bytes
@@ -65,7 +65,9 @@ def export_program(
         If the file cannot be written; nothing is left behind then.
     """
     if format != "torchscript":
-        raise ExportError(f"export_program: unknown format; expected 'torchscript', found {format!r}; use that one.")
+        raise ExportError(
+            f"export_program: unknown format; expected 'torchscript', found {format!r}; use that one."
+        )
     card = _completed(card, module, symmetric)
     probe = make_probe(card, history, box)
     program = wrap(module, card, parametrization or Parametrization())
@@ -76,8 +78,10 @@ def export_program(
     data = to_bytes(scripted, {CARD_FILE: card.to_json()})
     try:
         ScoreModel(data)
-    except ProgramError as error:
-        raise ExportError(f"export_program: the plugin does not accept the exported program; {error}") from error
+    except (CardError, ProgramError) as error:
+        raise ExportError(
+            f"export_program: the plugin does not accept the exported program; {error}"
+        ) from error
     write_atomically(path, lambda file: file.write(data))
     return report
 

@@ -38,7 +38,11 @@ def script(program: nn.Module) -> torch.jit.ScriptModule:
 
 def own_line(error: Exception) -> str:
     """' at FILE, line N: `source`' of the innermost frame of a raised error that is not torch's or ours."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_FOREIGN)]
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(_FOREIGN)
+    ]
     return _format(frames[-1].filename, frames[-1].lineno) if frames else ""
 
 
@@ -47,7 +51,9 @@ def to_bytes(program: torch.jit.ScriptModule, extra_files: dict[str, str]) -> by
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*torch.jit.save.*", category=DeprecationWarning)
-        torch.jit.save(program, buffer, _extra_files={name: text.encode() for name, text in extra_files.items()})
+        torch.jit.save(
+            program, buffer, _extra_files={name: text.encode() for name, text in extra_files.items()}
+        )
     return buffer.getvalue()
 
 
@@ -59,8 +65,14 @@ def from_bytes(data: bytes) -> torch.jit.ScriptModule:
 
 
 def _sentence(message: str) -> str:
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    return lines[0].rstrip(".:;") if lines else "the compiler gave no reason"
+    """First line of the compiler's message and, where a call does not fit, what is wrong with its arguments."""
+    lines = [line.strip().rstrip(".:;") for line in message.splitlines() if line.strip()]
+    if not lines:
+        return "the compiler gave no reason"
+    details = [
+        line for line in lines[1:] if line.startswith(("Keyword argument", "Unknown keyword", "Expected"))
+    ]
+    return f"{lines[0]} ({details[0]})" if details else lines[0]
 
 
 def _compiler_line(message: str) -> str:

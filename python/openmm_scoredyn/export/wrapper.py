@@ -59,7 +59,7 @@ def wrap(network: nn.Module, card: Card, parametrization: Parametrization) -> nn
                 f"export_program: the module {type(network).__name__} has no method {method}; expected "
                 f"{' and '.join(needed)} for a program of kind {card.kind!r}, found none of that name; add it."
             )
-    network = copy.deepcopy(network).cpu().float().eval().requires_grad_(False)
+    network = copy.deepcopy(network).cpu().float().requires_grad_(False)
     if card.kind == "transition":
         return TransitionProgram(network).eval()
     return DenoiserProgram(network, copy.deepcopy(parametrization)).eval()

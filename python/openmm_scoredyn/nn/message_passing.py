@@ -36,6 +36,8 @@ class MessagePassingNetwork(nn.Module):
         labels = list(zip(molecule.elements, molecule.atom_names, molecule.residue_names))
         kinds = {label: kind for kind, label in enumerate(sorted(set(labels)))}
         self.size = len(molecule)
+        self.scale = SCALE_PER_NM
+        self.cutoff = CUTOFF_NM
         self.register_buffer("kind", torch.tensor([kinds[label] for label in labels]))
         self.register_buffer("frequency", torch.randn(32, generator=torch.Generator().manual_seed(0)) * 2 * torch.pi)
         self.node_inlet = perceptron(len(kinds) + 64, width)
@@ -57,9 +59,9 @@ class MessagePassingNetwork(nn.Module):
     def predict(self, latent: Tensor, level: Tensor, condition: Tensor) -> Tensor:
         """Raw output (B, N, 3) from scaled latents (B, N, 3), level (B,) and condition (B, N, 3)."""
         batch = condition.shape[0]
-        before = (condition * SCALE_PER_NM).reshape(-1, 3)
+        before = (condition * self.scale).reshape(-1, 3)
         after = before + centred(latent).reshape(-1, 3)
-        sender, receiver = radius_graph(condition, CUTOFF_NM)
+        sender, receiver = radius_graph(condition, self.cutoff)
         reach, goal = before[sender] - before[receiver], after[sender] - after[receiver]
         edge = self.edge_inlet(torch.cat([reach, length(reach), goal, length(goal)], dim=1))
         wave = level[:, None] * self.frequency
@@ -72,12 +74,12 @@ class MessagePassingNetwork(nn.Module):
     @torch.jit.export
     def advance(self, latent: Tensor, history: Tensor, box: Tensor) -> Tensor:
         """Positions (B, N, 3), nm: the newest frame moved by the latent displacement, the centre kept."""
-        return history[:, -1] + centred(latent) / SCALE_PER_NM
+        return history[:, -1] + centred(latent) / self.scale
 
     @torch.jit.ignore
     def latent(self, before: Tensor, after: Tensor) -> Tensor:
         """Scaled displacement (B, N, 3) without its centre, of pairs of positions (B, N, 3), nm."""
-        return centred(after - before) * SCALE_PER_NM
+        return centred(after - before) * self.scale
 
     @torch.jit.ignore
     def project(self, eps: Tensor) -> Tensor:
@@ -112,7 +114,7 @@ def radius_graph(positions: Tensor, cutoff_nm: float) -> tuple[Tensor, Tensor]:
     offset = positions[:, :, None] - positions[:, None]
     near = (offset * offset).sum(-1) < cutoff_nm * cutoff_nm
     near = near & ~torch.eye(atoms, dtype=torch.bool, device=positions.device)
-    batch, receiver, sender = torch.nonzero(near, as_tuple=False).unbind(1)
+    batch, receiver, sender = torch.nonzero(near).unbind(1)
     return batch * atoms + sender, batch * atoms + receiver
 
 

@@ -53,7 +53,9 @@ def run_replicas(
     """
     out = Path(out)
     if out.suffix != ".npz":
-        raise OutputError(f"run: replicas are written as npz; expected NAME.npz, found {out.name}; rename it.")
+        raise OutputError(
+            f"run: replicas are written as npz; expected NAME.npz, found {out.name}; rename it."
+        )
     if out.exists():
         raise OutputError(f"run: {out} exists already; move it or choose another name.")
     if seed < 1 or n_steps % save_every:
@@ -69,7 +71,9 @@ def run_replicas(
             progress(done, n_steps)
         length = min(-(-steps_per_chunk // save_every) * save_every, n_steps - done)
         before = {name: getattr(model, name) for name in _STATE_COUNTS}
-        frames, histories = _advance(model, histories, length, save_every, first_step=done, seed=seed, **sampling)
+        frames, histories = _advance(
+            model, histories, length, save_every, first_step=done, seed=seed, **sampling
+        )
         counts = {name: counts[name] + getattr(model, name) - before[name] for name in _STATE_COUNTS}
         done += length
         store.append(store.count(), frames, _pack(identity, done, histories, counts))

@@ -47,7 +47,9 @@ class CheckedXTCReporter(app.XTCReporter):
         """Write a frame; raises OSError if it is not whole."""
         before = os.path.getsize(self._path)
         super().report(simulation, state)
-        if os.path.getsize(self._path) != before + self._frame_size(before, simulation.topology.getNumAtoms()):
+        if os.path.getsize(self._path) != before + self._frame_size(
+            before, simulation.topology.getNumAtoms()
+        ):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._path)
 
     def close(self) -> None:
@@ -79,13 +81,13 @@ class StepLog:
     """
 
     def __init__(self, path: str, interval: int, append: bool, energy: bool):
-        self._file = open(path, "a" if append else "w", newline="")
+        self._file = open(path, "a" if append else "w", newline="")  # noqa: SIM115 - closed by close()
         self._interval, self._energy = interval, energy
         if not append:
             columns = ["step", "time_ps", "temperature_K", "redraws", "rejected_steps"]
             self._write(columns + ["potential_energy_kJ_mol"] * energy)
 
-    def describeNextReport(self, simulation) -> dict:  # noqa: N802 - the name OpenMM calls
+    def describeNextReport(self, simulation) -> dict:
         """What OpenMM asks every reporter."""
         steps = self._interval - simulation.currentStep % self._interval
         return {"steps": steps, "periodic": None, "include": ["energy"]}

@@ -48,7 +48,9 @@ class RunFiles:
             self._require_new()
             return None
         found = self._read()
-        different = sorted(k for k in self._identity | found["identity"] if self._identity.get(k) != found["identity"].get(k))
+        different = sorted(
+            k for k in self._identity | found["identity"] if self._identity.get(k) != found["identity"].get(k)
+        )
         if different:
             key = different[0]
             raise OutputError(
@@ -81,7 +83,9 @@ class RunFiles:
     def _require_new(self) -> None:
         for path in (self.trajectory, self.log):
             if path.exists() and path.stat().st_size:
-                raise OutputError(f"run: {path} exists already and cannot be taken up; move it or choose another name.")
+                raise OutputError(
+                    f"run: {path} exists already and cannot be taken up; move it or choose another name."
+                )
 
     def _read(self) -> dict:
         try:
@@ -105,4 +109,6 @@ class RunFiles:
                     file.write(head)
                     file.truncate(size)
             except OSError as error:
-                raise OutputError(f"run: cannot write {path}; {error.strerror}; check the path and its permissions.") from None
+                raise OutputError(
+                    f"run: cannot write {path}; {error.strerror}; check the path and its permissions."
+                ) from None

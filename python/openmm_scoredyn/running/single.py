@@ -49,7 +49,9 @@ def run_simulation(
     """
     out = Path(out)
     if out.suffix not in (".dcd", ".xtc"):
-        raise OutputError(f"run: unknown kind of trajectory; expected NAME.dcd or NAME.xtc, found {out.name}; rename it.")
+        raise OutputError(
+            f"run: unknown kind of trajectory; expected NAME.dcd or NAME.xtc, found {out.name}; rename it."
+        )
     if n_steps < 1 or save_every < 1 or checkpoint_every < 1:
         raise SamplingError(
             f"run: expected positive numbers of steps, found {n_steps} in all, {save_every} per frame and "
@@ -101,7 +103,9 @@ def _reporters(simulation, files: RunFiles, save_every: int):
         stack.callback(lambda: simulation.reporters.__setitem__(slice(None), before))
         trajectory = stack.enter_context(closing(kind(str(files.trajectory), save_every, append=begun[0])))
         energy = simulation.system.getNumForces() > 0
-        log = stack.enter_context(closing(StepLog(str(files.log), save_every, append=begun[1], energy=energy)))
+        log = stack.enter_context(
+            closing(StepLog(str(files.log), save_every, append=begun[1], energy=energy))
+        )
         simulation.reporters += [trajectory, log]
         yield
 

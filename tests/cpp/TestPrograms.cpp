@@ -1,0 +1,109 @@
+#include "TestPrograms.h"
+
+#include <torch/script.h>
+
+#include <sstream>
+
+using ScoreDynPlugin::ScoreArchive;
+
+namespace {
+
+const char* const identityAdvance = R"(
+def advance(self, latent, history, box):
+    return history[:, -1] + torch.nan_to_num(latent)
+)";
+
+std::string number(double value) {
+    std::ostringstream text;
+    text.precision(17);
+    text << value;
+    return text.str();
+}
+
+std::string list(const at::Tensor& tensor) {
+    const at::Tensor flat = tensor.contiguous().flatten();
+    std::string text = "[";
+    for (int64_t i = 0; i < flat.numel(); ++i) text += (i ? "," : "") + number(flat[i].item<double>());
+    return text + "]";
+}
+
+std::string goldenTriple(torch::jit::Module& module, const TestProgram& program, const at::Tensor& centre) {
+    const at::Tensor history = centre.reshape({1, 1, 2, 3});
+    const at::Tensor box = torch::eye(3) * (program.periodic ? 2.0 : 0.0);
+    const std::string common = "{\"history\":" + list(history) + ",\"box\":" + list(box);
+    if (program.kind == "transition") {
+        const at::Tensor noise = torch::linspace(-1, 1, 6).reshape({1, 1, 2, 3});
+        const at::Tensor positions = module.get_method("propose")({noise, history, box}).toTensor();
+        return common + ",\"noise\":" + list(noise) + ",\"positions\":" + list(positions) + "}";
+    }
+    const at::Tensor latent = torch::linspace(-1, 1, 6).reshape({1, 2, 3});
+    const at::Tensor denoised =
+        module.get_method("denoise")({latent, torch::full({1}, 0.5), history, box}).toTensor();
+    const at::Tensor positions = module.get_method("advance")({denoised, history, box}).toTensor();
+    return common + ",\"latent\":" + list(latent) + ",\"sigma\":0.5,\"denoised\":" + list(denoised) +
+           ",\"positions\":" + list(positions) + "}";
+}
+
+std::string card(const TestProgram& program, const std::string& golden) {
+    return R"({"name":"test","lag_time_ps":1.0,"temperature_K":300.0,"history_length":1,"latent_size":2,"noise_count":1,
+        "sigma_min":0.01,"sigma_max":80.0,"sigma_data":1.0,"solver":"dpmpp_2m","denoising_steps":4,
+        "elements":["C","O"],"masses_amu":[12.0,16.0],"atom_names":["C","O"],"residue_names":["M","M"],
+        "residue_indices":[0,0],"bonds":[[0,1]],"bond_lengths_nm":[0.125],"bond_tolerance":0.5,"chiral_centres":[],
+        "solvent":"none","force_field":"none","training_data":{},"accuracy":{},"licence":"MIT","package_version":"0",
+        "torch_version":"0","format_version":")" +
+           program.formatVersion + R"(","kind":")" + program.kind + R"(","periodic":)" +
+           (program.periodic ? "true" : "false") + R"(,"max_displacement_nm":)" +
+           number(program.maxDisplacementNm) + R"(,"golden":)" + golden + "}";
+}
+
+}  // namespace
+
+std::shared_ptr<const ScoreArchive> makeArchive(const TestProgram& program) {
+    torch::jit::Module module("TestProgram");
+    const at::Tensor centre = torch::tensor({0.0f, 0.0f, 0.0f, 0.125f, 0.0f, 0.0f}).reshape({2, 3});
+    module.register_buffer("centre", centre);
+    module.define(program.code);
+    torch::jit::ExtraFilesMap extra{{"scoredyn.json", card(program, goldenTriple(module, program, centre))}};
+    std::ostringstream stream;
+    module.save(stream, extra);
+    return ScoreArchive::fromBytes(stream.str());
+}
+
+TestProgram driftProgram(double velocity) {
+    return {.code = R"(
+def denoise(self, latent, sigma, history, box):
+    return torch.zeros_like(latent)
+def advance(self, latent, history, box):
+    return history[:, -1] + torch.tensor([1.0, 0.0, 0.0]) * )" +
+                    number(velocity) + "\n"};
+}
+
+TestProgram ouTransition() {
+    return {.kind = "transition",
+            .code = R"(
+def propose(self, noise, history, box):
+    return self.centre + )" +
+                    number(ouDecay) + " * (history[:, -1] - self.centre) + " + number(ouStep) +
+                    " * noise[:, 0]\n"};
+}
+
+TestProgram ouDenoiser() {
+    return {.code = R"(
+def denoise(self, latent, sigma, history, box):
+    mean = )" + number((ouDecay - 1) / ouStep) +
+                    R"( * (history[:, -1] - self.centre)
+    variance = sigma[:, None, None] * sigma[:, None, None]
+    return (latent + variance * mean) / (1 + variance)
+def advance(self, latent, history, box):
+    return history[:, -1] + latent * )" +
+                    number(ouStep) + "\n"};
+}
+
+TestProgram failingProgram(const std::string& result) {
+    return {.code = R"(
+def denoise(self, latent, sigma, history, box):
+    if bool(history[0, -1, 0, 0] <= 50.0):
+        return torch.zeros_like(latent)
+    return )" + result +
+                    "\n" + identityAdvance};
+}

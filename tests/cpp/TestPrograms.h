@@ -1,0 +1,35 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "ScoreArchive.h"
+
+// Score programs whose answers are known, for a molecule of two bonded atoms: carbon at the origin and oxygen
+// at x = 0.125 nm. They are compiled here from TorchScript, so that the C++ tests need no Python.
+
+/// What may differ from one test program to the next.
+struct TestProgram {
+    std::string kind = "denoiser";
+    std::string code;  ///< TorchScript methods
+    std::string formatVersion = "1.0";
+    bool periodic = false;
+    double maxDisplacementNm = 2.0;
+};
+
+/// Compile the program, compute its golden triple and pack both with a card.
+std::shared_ptr<const ScoreDynPlugin::ScoreArchive> makeArchive(const TestProgram& program);
+
+/// Every atom moves along x by a constant, nm, in every step; the identity for 0.
+TestProgram driftProgram(double velocity);
+
+constexpr double ouDecay = 0.6, ouStep = 0.002;
+
+/// x' = centre + ouDecay (x - centre) + ouStep eps about the molecule's own structure, as a transition.
+TestProgram ouTransition();
+
+/// The same as a denoiser, whose optimal answer for a unit Gaussian is closed form.
+TestProgram ouDenoiser();
+
+/// The identity, but where the first atom is beyond x = 50 nm `denoise` returns `result` (TorchScript).
+TestProgram failingProgram(const std::string& result);

@@ -1,0 +1,3 @@
+#include "TestScoreDynamicsIntegrator.h"
+
+int main() { return integrator_tests::runIntegratorTests("Reference"); }

@@ -1,0 +1,92 @@
+"""`scoredyn export` and `scoredyn info`, as typed."""
+
+import os
+import re
+
+import pytest
+from tiny_models import DriftingNetwork, tiny_card
+from typer.testing import CliRunner
+
+from openmm_scoredyn import model as model_module
+from openmm_scoredyn import training
+from openmm_scoredyn.cli import app
+from openmm_scoredyn.diffusion.parametrization import Parametrization
+from openmm_scoredyn.errors import ExportError, ProgramError
+from openmm_scoredyn.export import export_program
+from openmm_scoredyn.model import ScoreModel
+
+
+def command(*arguments):
+    """Output of a command, blanks and line breaks as single blanks; the error that stopped it, if any, is raised."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return re.sub(r"\s+", " ", result.output)
+
+
+@pytest.fixture
+def checkpoint(monkeypatch, tmp_path):
+    """A run directory whose checkpoint holds a small network with a parametrisation of its own."""
+    loaded = (DriftingNetwork(), tiny_card(symmetric=True), Parametrization("noise", "vp_linear"))
+    monkeypatch.setattr(
+        training, "load_checkpoint", lambda path: loaded if path == tmp_path else pytest.fail(path)
+    )
+    return tmp_path
+
+
+def test_export_writes_a_program_and_shows_parity(checkpoint):
+    out = checkpoint / "out.pt"
+    output = command("export", checkpoint, out)
+    assert "reloaded = scripted" in output
+    assert "SE(3) symmetry" in output
+    assert f"Wrote {out}" in output
+    card = ScoreModel(out).card
+    assert card.symmetric
+    module, trained_card, parametrization = training.load_checkpoint(checkpoint)
+    export_program(module, checkpoint / "direct.pt", trained_card, parametrization)
+    assert card == ScoreModel(checkpoint / "direct.pt").card, (
+        "the parametrisation of the training must be used"
+    )
+
+
+def test_export_drops_a_claim_on_request(checkpoint):
+    assert "SE(3)" not in command("export", checkpoint, checkpoint / "out.pt", "--not-symmetric")
+    assert not ScoreModel(checkpoint / "out.pt").card.symmetric
+
+
+def test_export_that_fails_writes_nothing(checkpoint, monkeypatch):
+    monkeypatch.setattr(DriftingNetwork, "latent_type", "invariant")
+    with pytest.raises(ExportError, match="SE"):
+        command("export", checkpoint, checkpoint / "out.pt")
+    assert os.listdir(checkpoint) == []
+
+
+def test_info_shows_the_card(tmp_path):
+    card = tiny_card(
+        name="chlorine",
+        solvent="vacuum",
+        training_data={"fingerprint": "abc", "nested": {"pairs": 12}},
+        accuracy={"jsd": 0.0123},
+        symmetric=True,
+    )
+    export_program(DriftingNetwork(), tmp_path / "m.pt", card)
+    output = command("info", tmp_path / "m.pt")
+    for text in (
+        "chlorine", "1 ps at 300 K", "MOL, 5 atoms, BrCClFH", "vacuum", "not periodic", "4 bonds within 90%",
+        "chiral centres: 1", "SE(3), checked at export", "dpmpp_2m with 10 denoising steps", "fingerprint: abc",
+        "nested.pairs: 12", "jsd: 0.0123", "Golden triple reproduced",
+    ):  # fmt: skip
+        assert text in output, text
+    assert ScoreModel(tmp_path / "m.pt").sha256 in output.replace(" │ │ │ ", "").replace(" ", "")
+
+
+def test_info_finds_shipped_models_by_name(tmp_path, monkeypatch):
+    export_program(DriftingNetwork(), tmp_path / "shipped.pt", tiny_card(name="shipped"))
+    monkeypatch.setattr(model_module, "_PRETRAINED", tmp_path)
+    assert "Golden triple reproduced" in command("info", "shipped")
+
+
+def test_info_of_a_file_that_is_none_is_refused(tmp_path):
+    with pytest.raises(ProgramError, match="there is no file"):
+        command("info", tmp_path / "missing.pt")
