@@ -94,17 +94,11 @@ def _print(report, runs: dict, folder: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from openmm_scoredyn.evaluation.report import format_estimate
+    from openmm_scoredyn.cli.compare import comparison_table
 
     console = Console()
-    accuracy = Table(title=f"{format_duration(runs[OURS].length_ps)} against the reference, with standard errors")
-    accuracy.add_column("")
-    for heading in ("reference MD", OURS, "unit", "verdict"):
-        accuracy.add_column(heading, justify="left" if heading in ("unit", "verdict") else "right")
-    for row in report.rows:
-        if row.quantity.group in SHOWN:
-            numbers = format_estimate(row.reference), format_estimate(row.candidate)
-            accuracy.add_row(row.quantity.name, *numbers, row.quantity.unit, row.verdict)
+    accuracy = comparison_table(report, SHOWN)
+    accuracy.title = f"{format_duration(runs[OURS].length_ps)} against the reference, with standard errors"
     console.print(accuracy)
     speed = Table(title="Speed on one core, reporters included")
     for heading in ("", "particles", "simulated", "wall time", "ps/s", f"{OURS} is faster by"):

@@ -1,0 +1,131 @@
+"""`scoredyn compare`: one trajectory against another, with error bars."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from openmm_scoredyn.cli.duration import parse_duration
+
+
+def compare(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="[REFERENCE] CANDIDATE",
+            help="Folders of trajectories, trajectory files, dihedral series, or the name of a shipped model for its "
+            "reference MD. With --langevin the candidate alone.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for comparison.json, the pictures and report.html.")],
+    langevin: Annotated[
+        Path | None, typer.Option(metavar="PDB", help="Run the reference side now: Langevin MD of this structure.")
+    ] = None,
+    system: Annotated[
+        Path | None, typer.Option(help="System of the Langevin side, OpenMM's XML; default: implicit solvent.")
+    ] = None,
+    integrator: Annotated[
+        str, typer.Option(help="LangevinMiddleIntegrator or LangevinIntegrator.")
+    ] = "LangevinMiddleIntegrator",
+    length: Annotated[str | None, typer.Option(help="Length of the Langevin side, as 1ns.")] = None,
+    wall_seconds: Annotated[float | None, typer.Option(help="Or its wall time in seconds.")] = None,
+    friction: Annotated[float, typer.Option(help="Of the Langevin side, 1/ps.")] = 10.0,
+    timestep: Annotated[str, typer.Option(help="Of the Langevin side.")] = "4fs",
+    temperature: Annotated[
+        float | None, typer.Option(help="K: of the Langevin side, and of files that do not say it.")
+    ] = None,
+    topology: Annotated[Path | None, typer.Option(help="PDB for files that do not hold their topology.")] = None,
+    spacing_ps: Annotated[float | None, typer.Option(help="Frame spacing, for files that do not say it.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap and of the Langevin side.")] = 1,
+) -> None:
+    """Compare populations, rates, passage times and geometry of two trajectories, whatever made them.
+
+    Example: scoredyn compare alanine-dipeptide-obc2 run.dcd --topology run.pdb --out comparison/
+    """
+    from rich.console import Console
+
+    from openmm_scoredyn.errors import TrajectoryError
+    from openmm_scoredyn.evaluation import compare as run
+    from openmm_scoredyn.evaluation.report import summary
+
+    expected = 1 if langevin else 2
+    if len(paths) != expected:
+        raise TrajectoryError(
+            f"compare: expected {'the candidate alone beside --langevin' if langevin else 'a reference and a candidate'}, "
+            f"found {len(paths)} paths; see scoredyn compare --help."
+        )
+    options = {"topology": topology, "frame_spacing_ps": spacing_ps, "temperature_K": temperature}
+    theirs, their_trajectories = read_side(paths[-1], options)
+    speeds = {}
+    if langevin:
+        physics = {"friction_per_ps": friction, "timestep_fs": 1000 * parse_duration(timestep), "seed": seed}
+        ours, our_trajectories, speeds[integrator] = _langevin_side(
+            langevin, system, integrator, length, wall_seconds, theirs, temperature, physics
+        )
+    else:
+        ours, our_trajectories = read_side(paths[0], options)
+    report = run(
+        ours,
+        theirs,
+        reference_name=integrator if langevin else paths[0].stem,
+        candidate_name=paths[-1].stem,
+        reference_trajectories=our_trajectories,
+        candidate_trajectories=their_trajectories,
+        speeds_ps_per_s=speeds,
+        seed=seed,
+    )
+    report.write(out)
+    console = Console()
+    console.print(comparison_table(report))
+    console.print(summary(report), soft_wrap=True)
+    console.print(f"Page with all plots: {out / 'report.html'}", soft_wrap=True)
+
+
+def read_side(path: Path, options: dict):
+    """Dihedral series of one side, and its trajectories (None where only the series is stored)."""
+    from openmm_scoredyn.data import load
+    from openmm_scoredyn.evaluation import DihedralSeries, is_series, load_series
+    from openmm_scoredyn.model import pretrained
+
+    if not path.exists() and str(path) in pretrained():
+        path = pretrained(str(path)).with_name(f"{path}-reference.npz")
+    if path.is_file() and is_series(path):
+        return load_series(path), None
+    trajectories = load(path, **options)
+    return DihedralSeries.from_trajectories(trajectories), trajectories
+
+
+def _langevin_side(structure, system, integrator, length, wall_seconds, theirs, temperature, physics: dict):
+    from openmm_scoredyn.cli.progress import time_progress
+    from openmm_scoredyn.evaluation import DihedralSeries
+    from openmm_scoredyn.running.langevin import LangevinRun, run_langevin
+
+    run = LangevinRun(
+        structure,
+        system,
+        integrator,
+        temperature_K=temperature or theirs.temperature_K or 300.0,
+        frame_spacing_ps=theirs.frame_spacing_ps,
+        atoms=len(theirs.metadata["molecule"]["elements"]),
+        **physics,
+    )
+    limit = {"length_ps": parse_duration(length) if length else None, "wall_s": wall_seconds}
+    with time_progress(integrator) as progress:
+        trajectory, speed = run_langevin(run, **limit, progress=progress)
+    return DihedralSeries.from_trajectories([trajectory]), [trajectory], speed
+
+
+def comparison_table(report, groups: tuple[str, ...] | None = None):
+    """The rows of a comparison as a rich table, all of them or those of some groups."""
+    from rich.table import Table
+
+    from openmm_scoredyn.evaluation.report import format_estimate
+
+    table = Table()
+    for heading in ("", report.reference_name, report.candidate_name, "unit", "verdict"):
+        table.add_column(heading, justify="left" if heading in ("", "unit", "verdict") else "right")
+    for row in report.rows:
+        if groups is None or row.quantity.group in groups:
+            numbers = format_estimate(row.reference), format_estimate(row.candidate)
+            table.add_row(row.quantity.name, *numbers, row.quantity.unit, row.verdict)
+    return table
