@@ -20,7 +20,8 @@ _HOMES = {
     "pretrained": "model",
 }
 
-__all__ = ["errors", *_HOMES]
+__all__ = ["errors"]
+__all__ += list(_HOMES)
 
 
 def __getattr__(name: str):

@@ -40,6 +40,20 @@ class Drift(nn.Module):
         return history[:, -1] + self.velocity + latent
 
 
+class Turn(Drift):
+    """The molecule turns by 100 degrees about the z axis in every step, so that its bonds point elsewhere."""
+
+    def __init__(self):
+        super().__init__()
+        angle = torch.tensor(100.0).deg2rad()
+        rows = [[angle.cos(), -angle.sin(), 0.0], [angle.sin(), angle.cos(), 0.0], [0.0, 0.0, 1.0]]
+        self.register_buffer("rotation", torch.tensor(rows))
+
+    @torch.jit.export
+    def advance(self, latent: Tensor, history: Tensor, box: Tensor) -> Tensor:
+        return history[:, -1] @ self.rotation.T + latent
+
+
 class OrnsteinUhlenbeck(nn.Module):
     """x' = c + a (x - c) + s eps, with a = exp(-lag / tau), about the reference structure c, as a denoiser.
 

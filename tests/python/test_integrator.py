@@ -9,6 +9,7 @@ import time
 import numpy as np
 import openmm
 import pytest
+import torch
 from openmm import app, unit
 from programs import (
     LAG,
@@ -22,6 +23,7 @@ from programs import (
     Jumping,
     OrnsteinUhlenbeck,
     OrnsteinUhlenbeckTransition,
+    Turn,
 )
 
 from openmm_scoredyn import ScoreDynamicsIntegrator
@@ -263,6 +265,21 @@ def test_constraints_hold_for_positions_and_velocities(make_program, make_system
     assert abs(np.mean(energies) / (6.5 * KT) - 1) < 4 * np.sqrt(2 / (13 * 2000))
 
 
+def test_constraints_hold_when_the_molecule_turns(make_program, make_system, platform):
+    """Every bond rigid and all turned by 100 degrees: the old directions of the bonds are of no use."""
+    system = make_system()
+    for atom in range(1, 5):
+        system.addConstraint(0, atom, np.linalg.norm(POSITIONS[atom] - POSITIONS[0]) + 0.001)
+    program = Turn()
+    context, integrator = make_context(make_program(program), system, platform)
+    integrator.step(1)
+    moved = positions_of(context)
+    np.testing.assert_allclose(moved, POSITIONS @ program.rotation.numpy().T, atol=0.0015)
+    for atom in range(1, 5):
+        length = np.linalg.norm(moved[atom] - moved[0])
+        assert length == pytest.approx(np.linalg.norm(POSITIONS[atom] - POSITIONS[0]) + 0.001, rel=2e-5)
+
+
 def test_constraint_out_of_reach_is_refused(make_program, make_system):
     system = make_system()
     for i, j in ((0, 1), (0, 2), (1, 2)):
@@ -460,6 +477,15 @@ def test_gil_is_released_while_stepping(make_program, make_system):
     done.set()
     thread.join()
     assert sum(begin < t < end for t in ticks) > 5
+
+
+def test_thread_count_of_the_process_is_kept(make_program, make_system):
+    context, integrator = make_context(make_program(OrnsteinUhlenbeck()), make_system())
+    before = torch.get_num_threads()
+    integrator.setNumThreads(before + 1)
+    integrator.step(2)
+    assert torch.get_num_threads() == before
+    assert context.getState().getStepCount() == 2
 
 
 def test_control_c_stops_between_steps(make_program, make_system):

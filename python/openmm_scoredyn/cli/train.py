@@ -24,6 +24,11 @@ def train(
     updates: Annotated[int, typer.Option(help="Number of optimiser updates.")] = 50_000,
     batch_size: Annotated[int, typer.Option(help="Pairs per update.")] = 1024,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate of Adam.")] = 1e-3,
+    noise_mean: Annotated[float, typer.Option(help="Mean of ln(sigma) in training (molecule_frame).")] = 0.0,
+    noise_spread: Annotated[float, typer.Option(help="Standard deviation of ln(sigma) in training.")] = 1.6,
+    start_from: Annotated[
+        Path | None, typer.Option(help="Run or checkpoint whose network is trained further; its shape is kept.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, batches and noise.")] = 1,
     threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
 ):
@@ -37,6 +42,7 @@ def train(
     from lightning.pytorch.callbacks import RichProgressBar
 
     from openmm_scoredyn.data import load
+    from openmm_scoredyn.diffusion.noise_levels import NoiseLevels
     from openmm_scoredyn.training import NetworkConfig, OptimizationConfig, TrainingConfig
     from openmm_scoredyn.training import train as run
 
@@ -51,10 +57,11 @@ def train(
         ),
         prediction="noise" if published else "edm",
         schedule="vp_linear" if published else "edm",
+        noise=NoiseLevels("log_uniform", -4.56, 5.02) if published else NoiseLevels("log_normal", noise_mean, noise_spread),
         lag_time_ps=lag_time_ps,
     )
     trajectories = load(
         data, topology=topology, frame_spacing_ps=spacing_ps, temperature_K=temperature_k
     )
-    checkpoint = run(trajectories, out, config, [RichProgressBar()])
+    checkpoint = run(trajectories, out, config, [RichProgressBar()], start_from)
     typer.echo(f"Trained: {checkpoint}. Next: scoredyn export {out} {name}.pt")

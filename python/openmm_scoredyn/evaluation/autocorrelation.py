@@ -66,7 +66,7 @@ def autocorrelation(
     longest_lag_ps : ps; cut to half of the longest block where the trajectories are shorter
     """
     blocks = blocks or cut(trajectories)
-    lags = max(2, min(int(round(longest_lag_ps / frame_spacing_ps)) + 1, int(blocks.sizes.max()) // 2))
+    lags = max(2, min(round(longest_lag_ps / frame_spacing_ps) + 1, int(blocks.sizes.max()) // 2))
     signals = signals_of(np.concatenate(trajectories))
     # The mean is removed first, so that the products do not cancel in the last digits.
     signals -= signals.mean(axis=0)

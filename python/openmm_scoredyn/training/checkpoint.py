@@ -6,9 +6,9 @@ from pathlib import Path
 import lightning
 import torch
 
+from openmm_scoredyn.card import Card
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import TrainingError
-from openmm_scoredyn.card import Card
 from openmm_scoredyn.nn import restore_network
 from openmm_scoredyn.training.config import TrainingConfig
 
@@ -61,21 +61,31 @@ def load_checkpoint(path):
     TrainingError
         If there is no checkpoint, or it is not one of this package.
     """
-    found = checkpoint_file(path)
-    try:
-        content = torch.load(found, map_location="cpu", weights_only=True)
-        config = TrainingConfig.from_dict(json.loads(content["openmm_scoredyn"]["config"]))
-        card = Card.from_json(content["openmm_scoredyn"]["card"])
-    except Exception as error:  # torch raises many kinds for a damaged file
-        raise TrainingError(
-            f"load_checkpoint: cannot read {found}; expected a checkpoint of `scoredyn train`, "
-            f"found {type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'nothing more said'}."
-        ) from error
+    config, card, states = _read(path)
     weights = {
         name.removeprefix("network."): value
-        for name, value in content["state_dict"].items()
+        for name, value in states.items()
         if name.startswith("network.")
     }
     shape = config.network
     network = restore_network(shape.kind, shape.width, shape.blocks, card.molecule, weights)
     return network.eval(), card, Parametrization(config.prediction, config.schedule)
+
+
+def load_config(path) -> TrainingConfig:
+    """The configuration of the run that wrote a checkpoint; `path` and errors as `load_checkpoint`."""
+    return _read(path)[0]
+
+
+def _read(path) -> tuple[TrainingConfig, Card, dict]:
+    """Configuration, card and averaged weights."""
+    found = checkpoint_file(path)
+    try:
+        content = torch.load(found, map_location="cpu", weights_only=True)
+        config = TrainingConfig.from_dict(json.loads(content["openmm_scoredyn"]["config"]))
+        return config, Card.from_json(content["openmm_scoredyn"]["card"]), content["state_dict"]
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise TrainingError(
+            f"load_checkpoint: cannot read {found}; expected a checkpoint of `scoredyn train`, "
+            f"found {type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'nothing more said'}."
+        ) from error

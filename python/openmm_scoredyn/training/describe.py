@@ -5,9 +5,9 @@ import torch
 from torch import Tensor
 
 import openmm_scoredyn
+from openmm_scoredyn.card import Card
 from openmm_scoredyn.data import Trajectory, fingerprint
 from openmm_scoredyn.errors import TrainingError
-from openmm_scoredyn.card import Card
 from openmm_scoredyn.molecule import Molecule
 from openmm_scoredyn.training.config import TrainingConfig
 

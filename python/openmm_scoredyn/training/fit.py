@@ -1,6 +1,7 @@
 """A training run from trajectories to a checkpoint, restartable."""
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import lightning
@@ -12,7 +13,7 @@ from torch.utils.data import DataLoader
 from openmm_scoredyn.data import Split, Trajectory, frames_per_lag, require_same_molecule, split_by_trajectory
 from openmm_scoredyn.errors import OutputError, TrainingError
 from openmm_scoredyn.nn import fit_network
-from openmm_scoredyn.training.checkpoint import LAST, Description
+from openmm_scoredyn.training.checkpoint import LAST, Description, load_checkpoint, load_config
 from openmm_scoredyn.training.config import TrainingConfig
 from openmm_scoredyn.training.dataset import Batches, Pairs, collect_pairs
 from openmm_scoredyn.training.describe import common_temperature, describe
@@ -22,7 +23,7 @@ from openmm_scoredyn.training.rollout import RolloutValidation
 VALIDATION_BATCHES = 8
 
 
-def train(trajectories: list[Trajectory], directory, config: TrainingConfig, callbacks=()) -> Path:
+def train(trajectories: list[Trajectory], directory, config: TrainingConfig, callbacks=(), start_from=None) -> Path:
     """Train a network on pairs of the trajectories; go on where an earlier call in `directory` stopped.
 
     Parameters
@@ -31,6 +32,8 @@ def train(trajectories: list[Trajectory], directory, config: TrainingConfig, cal
     directory : where checkpoints, split and metrics go; made if missing
     config : TrainingConfig
     callbacks : further Lightning callbacks, such as a progress bar
+    start_from : checkpoint or run directory whose averaged network, scales included, is trained further; its shape
+        takes the place of `config.network`
 
     Returns
     -------
@@ -44,6 +47,8 @@ def train(trajectories: list[Trajectory], directory, config: TrainingConfig, cal
         If the directory cannot be written.
     """
     molecule = require_same_molecule(trajectories)
+    if start_from is not None:
+        config = replace(config, network=load_config(start_from).network)
     common_temperature(trajectories)
     frames_per_lag(trajectories[0].frame_spacing_ps, config.lag_time_ps)
     directory = _open_directory(directory)
@@ -51,8 +56,13 @@ def train(trajectories: list[Trajectory], directory, config: TrainingConfig, cal
     pairs = collect_pairs(training, config.lag_time_ps, config.time_reversal)
     held_out = collect_pairs(validation, config.lag_time_ps, False)
     lightning.seed_everything(config.optimization.seed, verbose=False)
-    shape = config.network
-    network = fit_network(shape.kind, shape.width, shape.blocks, molecule, pairs.before, pairs.after)
+    if start_from is not None:
+        network, earlier, _ = load_checkpoint(start_from)
+        require_same_molecule([*trajectories, earlier])
+        network.train()
+    else:
+        shape = config.network
+        network = fit_network(shape.kind, shape.width, shape.blocks, molecule, pairs.before, pairs.after)
     sample = torch.linspace(0, len(pairs) - 1, min(len(pairs), 100_000)).long()
     card = describe(network, config, training, pairs.before[sample], pairs.after[sample], len(pairs))
     module = ScoreTraining(network, config)

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# The shipped model of alanine dipeptide from nothing: reference MD, training, export, evaluation.
+# Every command goes on where it was interrupted: run the script again after a kill. The reference MD takes most of the
+# time: 500 ns at some 80 ps/s a core.
+#
+#     examples/train_alanine.sh [FOLDER]
+set -euo pipefail
+folder=${1:-alanine-dipeptide}
+structure=$(python -c 'import openmm_scoredyn as sd; print(sd.pretrained("alanine-dipeptide-obc2").with_name("alanine-dipeptide.pdb"))')
+export OMP_NUM_THREADS=1
+mkdir -p "$folder"
+
+# 4,000 short segments released anywhere on the (phi, psi) torus, so that barriers and rare basins are learnt;
+# long free trajectories for everything else; others that are never trained on, to measure against.
+scoredyn simulate "$structure" --out "$folder/steered" --steered --length 25ps --segments 200 --trajectories 20 --seed 1 --processes 2
+scoredyn simulate "$structure" --out "$folder/free" --length 20ns --trajectories 10 --seed 2 --processes 2
+scoredyn simulate "$structure" --out "$folder/reference" --length 20ns --trajectories 10 --seed 3 --processes 2
+
+scoredyn train "$folder/steered" "$folder/free" --out "$folder/run" --name alanine-dipeptide-obc2 --updates 40000
+scoredyn export "$folder/run" "$folder/model.pt"
+
+# 100 replicas of 5 ns in one batch, against the reference; then the figures go into the card.
+[ -e "$folder/sampled/model.npz" ] || {
+    mkdir -p "$folder/sampled"
+    scoredyn run "$folder/model.pt" "$structure" --length 5ns --replicas 100 --out "$folder/sampled/model.npz"
+}
+scoredyn compare "$folder/reference" "$folder/sampled" --temperature 300 --out "$folder/comparison"
+scoredyn export "$folder/run" "$folder/model.pt" --accuracy "$folder/comparison/comparison.json"
