@@ -89,7 +89,8 @@ void testConvergenceOrder() {
             const auto coarse =
                 propagate(makeSolverPlan(solvers[i], steps, sigmaMin, sigmaMax, sigmaData), gaussian).back();
             const auto fine =
-                propagate(makeSolverPlan(solvers[i], 2 * steps, sigmaMin, sigmaMax, sigmaData), gaussian).back();
+                propagate(makeSolverPlan(solvers[i], 2 * steps, sigmaMin, sigmaMax, sigmaData), gaussian)
+                    .back();
             ASSERT_EQUAL_TOL(0.0, (fine.variance() - limit.variance) / limit.variance, 0.02);
             ASSERT_EQUAL_TOL(
                 orders[i],
@@ -141,8 +142,8 @@ void testNoiseBelongsToTheStochasticSolversOnly() {
     }
 }
 
-/// Normal latents of spread sigmaData are drawn without error, however few the evaluations; what is missing from the
-/// variance is that x starts from sigmaMax eps, without the latents' own spread.
+/// Normal latents of spread sigmaData are drawn without error, however few the evaluations; what is missing
+/// from the variance is that x starts from sigmaMax eps, without the latents' own spread.
 void testTrigonometricIsExactForNormalLatents() {
     const double share = std::pow(sigmaMax, 2) / (std::pow(sigmaMax, 2) + std::pow(sigmaData, 2));
     for (int steps = 1; steps <= 20; ++steps) {
@@ -159,7 +160,8 @@ void testTrigonometricConvergence() {
     const double kept = gaussian.spread / std::hypot(gaussian.spread, sigmaMax);
     const double mean = gaussian.mean * (1 - kept), variance = std::pow(kept * sigmaMax, 2);
     const auto drawn = [](int steps) {
-        return propagate(makeSolverPlan(Solver::Trig2m, steps, sigmaMin, sigmaMax, sigmaData), gaussian).back();
+        return propagate(makeSolverPlan(Solver::Trig2m, steps, sigmaMin, sigmaMax, sigmaData), gaussian)
+            .back();
     };
     const auto coarse = drawn(160), fine = drawn(320);
     ASSERT_EQUAL_TOL(1.0, fine.variance() / variance, 1e-3);
@@ -173,8 +175,9 @@ void testNames() {
     ASSERT_EQUAL("trig_2m", solverName(Solver::Trig2m));
     for (const Solver solver : solvers) ASSERT(parseSolver(solverName(solver)) == solver);
     ASSERT_EQUAL("dpmpp_2m", solverName(Solver::Dpmpp2m));
-    assertThrows([] { parseSolver("euler"); },
-                 "Solver: unknown name 'euler'; expected euler_ancestral, heun, dpmpp_2m, dpmpp_sde or trig_2m.");
+    assertThrows(
+        [] { parseSolver("euler"); },
+        "Solver: unknown name 'euler'; expected euler_ancestral, heun, dpmpp_2m, dpmpp_sde or trig_2m.");
 }
 
 void testRefusals() {
@@ -188,7 +191,8 @@ void testRefusals() {
     assertThrows(make(5, 0, 80), levels + "0 and 80");
     assertThrows(make(5, 2, 2), levels + "2 and 2");
     assertThrows(make(5, std::nan(""), 80), levels + "nan and 80");
-    assertThrows(make(5, 1, 2, 0), "SolverPlan: the spread of the clean latents; expected sigma_data > 0, found 0");
+    assertThrows(make(5, 1, 2, 0),
+                 "SolverPlan: the spread of the clean latents; expected sigma_data > 0, found 0");
     assertThrows(make(5, 1, std::numeric_limits<double>::infinity()), levels + "1 and inf");
 }
 
@@ -196,9 +200,8 @@ void testRefusals() {
 
 int main() {
     using namespace core_tests;
-    return runTests({testEvaluationsAreExactAndTheLastStageIsClean, testLevels,
-                     testVarianceFollowsTheLevelForAPoint, testConvergenceOrder,
-                     testSamplesHaveMeanAndVariance, testNoiseBelongsToTheStochasticSolversOnly,
-                     testTrigonometricIsExactForNormalLatents, testTrigonometricConvergence, testNames,
-                     testRefusals});
+    return runTests(
+        {testEvaluationsAreExactAndTheLastStageIsClean, testLevels, testVarianceFollowsTheLevelForAPoint,
+         testConvergenceOrder, testSamplesHaveMeanAndVariance, testNoiseBelongsToTheStochasticSolversOnly,
+         testTrigonometricIsExactForNormalLatents, testTrigonometricConvergence, testNames, testRefusals});
 }

@@ -15,7 +15,8 @@ SHIPPED = Path(openmm_scoredyn.__file__).parent / "pretrained"
 STEPS = 20
 
 pytestmark = pytest.mark.skipif(
-    not all((SHIPPED / name).exists() for name in (f"{MODEL}.pt", REFERENCE)), reason="no model is shipped yet"
+    not all((SHIPPED / name).exists() for name in (f"{MODEL}.pt", REFERENCE)),
+    reason="no model is shipped yet",
 )
 
 
@@ -52,7 +53,7 @@ def test_the_numbers_are_stored(output):
     folder, _ = output
     comparison = json.loads((folder / "comparison.json").read_text())
     assert comparison["rows"]
-    assert comparison["candidate"]["name"] == OURS if isinstance(comparison["candidate"], dict) else True
+    assert comparison["candidate"]["name"] == OURS
 
 
 def test_reporters_wrote_every_step(output):
@@ -93,9 +94,7 @@ def test_molecular_dynamics_stops_in_time_and_keeps_the_molecule(water):
 def test_a_mistyped_length_is_refused(tmp_path):
     from openmm_scoredyn.errors import SamplingError
 
-    for length in ("ten", "0.2ps"):
-        with pytest.raises(SamplingError):
-            CliRunner().invoke(
-                app, ["demo", "--length", length, "--out", str(tmp_path / "out")], catch_exceptions=False
-            )
+    arguments = ["demo", "--length", "ten", "--out", str(tmp_path / "out")]
+    with pytest.raises(SamplingError, match="expected a positive number with a unit"):
+        CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert not (tmp_path / "out").exists()

@@ -151,7 +151,16 @@ def test_public_names_have_docstrings():
 
 
 def test_no_file_is_long():
-    native = [path for folder in NATIVE_FOLDERS for path in (ROOT / folder).rglob("*") if path.suffix in (".h", ".cpp")]
+    native = [
+        path
+        for folder in NATIVE_FOLDERS
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in (".h", ".cpp")
+    ]
     assert native
-    long = {path.name: n for path in [*SOURCES, *native] if (n := len(path.read_text().splitlines())) > LONGEST_FILE}
+    long = {
+        path.name: n
+        for path in [*SOURCES, *native]
+        if (n := len(path.read_text().splitlines())) > LONGEST_FILE
+    }
     assert long == {}

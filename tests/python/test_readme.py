@@ -15,7 +15,10 @@ from openmm_scoredyn.cli import app
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SCRIPTS = sorted((ROOT / "examples").glob("*.sh"))
-BLOCK = re.compile(r"(?P<skip><!-- not executed: [^\n]+ -->\n)?^```(?P<language>\w+)\n(?P<code>.*?)^```$", re.M | re.S)
+BLOCK = re.compile(
+    r"(?P<skip><!-- not executed: [^\n]+ -->\n)?^```(?P<language>\w+)\n(?P<code>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
 
 
 def blocks(path, language):
@@ -68,10 +71,15 @@ def test_a_wrong_command_is_seen():
 
 def test_make_targets_exist():
     makefile = (ROOT / "Makefile").read_text()
-    named = {target for page in PAGES for _, code in blocks(page, "bash") for target in re.findall(r"^make (\w+)", code, re.M)}
+    named = {
+        target
+        for page in PAGES
+        for _, code in blocks(page, "bash")
+        for target in re.findall(r"^make (\w+)", code, re.MULTILINE)
+    }
     assert named
     for target in named:
-        assert re.search(rf"^{target}:", makefile, re.M), target
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
