@@ -72,7 +72,7 @@ def score_dynamics(structure: Path, model: Path, n_steps: int, seed: int, folder
     frames = _FrameReporter(simulation, len(list(pdb.topology.atoms())), every=1)
     simulation.reporters.append(DCDReporter(str(folder / "alanine-dipeptide.dcd"), 1))
     simulation.reporters.append(
-        StateDataReporter(str(folder / "log.csv"), 100, step=True, time=True, potentialEnergy=True, speed=True)
+        StateDataReporter(str(folder / "log.csv"), 10, step=True, time=True, potentialEnergy=True, speed=True)
     )
     simulation.reporters.append(frames)
     started = time.perf_counter()

@@ -72,6 +72,8 @@ def make_row(quantity: Quantity, reference: Estimate, candidate: Estimate, lengt
 
 
 def _difference(quantity: Quantity, reference: Estimate, candidate: Estimate, length_ratio: float) -> float:
+    if quantity.ratio and min(reference.value, candidate.value) <= 0:
+        return float("nan")  # no event: the first passage times, which know how long was waited, judge
     if quantity.ratio:
         gap = np.log(candidate.value / reference.value)
         error = np.hypot(candidate.error / candidate.value, reference.error / reference.value)
