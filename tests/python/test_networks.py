@@ -129,3 +129,14 @@ def test_rotations_are_rotations_and_uniform():
     assert (turn @ turn.transpose(1, 2) - torch.eye(3)).abs().max() < 1e-5
     assert torch.linalg.det(turn).min() > 0.99
     assert turn.mean(0).abs().max() < 4 / (3 * 20000) ** 0.5  # each entry has variance 1/3
+
+
+def test_only_what_a_lag_time_remembers_is_a_condition():
+    """Bond 20 keeps 90 % of its deviation from frame to frame, all others are drawn anew."""
+    coordinates, generator = InternalCoordinates(alanine_molecule()), torch.Generator().manual_seed(7)
+    start = coordinates(torch.as_tensor(alanine_positions()).float()[None])
+    old, new = (start + 0.002 * torch.randn(2000, 60, generator=generator) for _ in range(2))
+    new[:, 20] = start[:, 20] + 0.9 * (old[:, 20] - start[:, 20]) + 0.0009 * torch.randn(2000, generator=generator)
+    like = torch.as_tensor(alanine_positions()).float().expand(2000, 22, 3)
+    scales = fit_scales(coordinates, coordinates.place(old, like), coordinates.place(new, like))
+    assert scales.feature_scale.nonzero()[:, 0].tolist() == [20]

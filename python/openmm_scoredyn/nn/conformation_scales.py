@@ -9,6 +9,9 @@ from openmm_scoredyn.errors import TrainingError
 from openmm_scoredyn.nn.internal_coordinates import InternalCoordinates, wrap
 
 SOFT_SPREAD_RAD = 0.6  # a dihedral that spreads more than this turns; a displacement describes it, not a deviation
+# A coordinate that correlates less than this with itself one lag time later is no condition for it: to a network it
+# would be nothing but the number of the training pair, to learn by heart.
+REMEMBERED = 0.1
 FIXED_SPREAD = 1e-5  # nm or rad; what spreads less is held by a constraint and is not diffused
 
 
@@ -22,7 +25,7 @@ class ConformationScales:
     origin : (C,), mean of the stiff coordinates, 0 for soft ones; nm or rad
     centre : (C,), mean change
     whiten, unwhiten : (C, D) and (D, C), to latents of unit covariance and back
-    feature_scale : (C,), 1 / standard deviation of each stiff coordinate that moves, 0 elsewhere
+    feature_scale : (C,), 1 / standard deviation of each stiff coordinate that a lag time does not forget, 0 elsewhere
     """
 
     periodic: Tensor
@@ -71,7 +74,9 @@ def fit_scales(coordinates: InternalCoordinates, before: Tensor, after: Tensor) 
     whiten[kept] = (vectors / values.sqrt() @ vectors.T) / spread[kept, None]
     unwhiten = torch.zeros(len(kept), change.shape[1], dtype=torch.float64)
     unwhiten[:, kept] = (vectors * values.sqrt() @ vectors.T) * spread[kept]
-    seen = ~soft & (spread > FIXED_SPREAD)
+    past = change_of(old, old, origin, soft, periodic)
+    covariance = (past * (change - change.mean(0))).mean(0)
+    seen = ~soft & (spread > FIXED_SPREAD) & (covariance.abs() > REMEMBERED * spread**2)
     feature_scale = torch.where(seen, 1 / spread, torch.zeros_like(spread))
     numbers = (origin, change.mean(0), whiten, unwhiten, feature_scale)
     return ConformationScales(periodic, soft, *(number.float() for number in numbers))

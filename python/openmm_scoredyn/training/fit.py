@@ -19,8 +19,10 @@ from openmm_scoredyn.training.dataset import Batches, Pairs, collect_pairs
 from openmm_scoredyn.training.describe import common_temperature, describe
 from openmm_scoredyn.training.module import ScoreTraining
 from openmm_scoredyn.training.rollout import RolloutValidation
+from openmm_scoredyn.training.symmetry import turn_rotors
 
 VALIDATION_BATCHES = 8
+RENAMED_COPIES = 3
 
 
 def train(trajectories: list[Trajectory], directory, config: TrainingConfig, callbacks=(), start_from=None) -> Path:
@@ -73,12 +75,19 @@ def train(trajectories: list[Trajectory], directory, config: TrainingConfig, cal
         _require_same_run(previous, config, card)
     trainer.fit(
         module,
-        DataLoader(_batches(pairs, network, config, lambda: trainer.global_step), batch_size=None),
+        DataLoader(_batches(_renamed(pairs, molecule, config), network, config, lambda: trainer.global_step), batch_size=None),
         DataLoader(_validation(held_out, network, config), batch_size=None),
         ckpt_path=previous if previous.exists() else None,
         weights_only=True,
     )
     return previous
+
+
+def _renamed(pairs: Pairs, molecule, config: TrainingConfig) -> Pairs:
+    """Copies of the pairs with the hydrogens of their rotors renamed at random."""
+    generator = torch.Generator().manual_seed(config.optimization.seed)
+    copies = [turn_rotors(molecule, (pairs.before, pairs.after), generator) for _ in range(RENAMED_COPIES)]
+    return Pairs(torch.cat([before for before, _ in copies]), torch.cat([after for _, after in copies]))
 
 
 def _batches(pairs: Pairs, network, config: TrainingConfig, start) -> Batches:

@@ -1,0 +1,73 @@
+"""`scoredyn compare` as a user types it."""
+
+import json
+import sys
+
+import pytest
+from alanine import PDB, make_trajectory
+
+from openmm_scoredyn import data
+from openmm_scoredyn.cli import main
+from openmm_scoredyn.errors import SamplingError
+from openmm_scoredyn.running.langevin import LangevinRun, run_langevin
+
+
+def write(path, frames: int, seed: int):
+    trajectory = make_trajectory(frames, seed=seed)
+    fields = {"frame_spacing_ps": 1.0, "temperature_K": 300.0, "molecule": trajectory.molecule.to_dict()}
+    flags = {"steered": False, "consecutive": True, "force_field": "f", "solvent": "s"}
+    data.save_archive(path, trajectory.positions[None], fields | flags)
+    return str(path)
+
+
+def call(monkeypatch, *arguments) -> None:
+    monkeypatch.setattr(sys, "argv", ["scoredyn", "compare", *map(str, arguments)])
+    main()
+
+
+def refusal(monkeypatch, capsys, *arguments) -> str:
+    with pytest.raises(SystemExit) as stop:
+        call(monkeypatch, *arguments)
+    assert stop.value.code == 1
+    text = capsys.readouterr().err
+    assert "Traceback" not in text
+    return text.strip().splitlines()[-1]
+
+
+def test_two_files_give_a_table_and_a_page(tmp_path, monkeypatch, capsys):
+    paths = [write(tmp_path / f"{name}.npz", 400, seed) for seed, name in enumerate(("ours", "theirs"))]
+    with pytest.raises(SystemExit) as stop:
+        call(monkeypatch, *paths, "--out", tmp_path / "report")
+    assert stop.value.code == 0
+    shown = capsys.readouterr().out
+    assert "Ramachandran JSD" in shown and "report.html" in shown
+    stored = json.loads((tmp_path / "report" / "comparison.json").read_text())
+    assert stored["reference"]["length_ns"] == pytest.approx(0.399)
+    assert any(row["group"] == "Geometry" for row in stored["rows"])
+
+
+@pytest.mark.parametrize("integrator", ["LangevinMiddleIntegrator", "LangevinIntegrator"])
+def test_langevin_side_is_run_for_the_length_asked(integrator):
+    trajectory, speed = run_langevin(LangevinRun(PDB, integrator=integrator), length_ps=3.0)
+    assert trajectory.positions.shape == (4, 22, 3)
+    assert trajectory.frame_spacing_ps == 1.0 and speed > 0
+
+
+def test_langevin_needs_one_limit():
+    for limits in ({}, {"length_ps": 1.0, "wall_s": 1.0}):
+        with pytest.raises(SamplingError, match="either a length or a wall time"):
+            run_langevin(LangevinRun(PDB), **limits)
+    with pytest.raises(SamplingError, match="unknown integrator"):
+        LangevinRun(PDB, integrator="VerletIntegrator")
+    with pytest.raises(SamplingError, match="multiple of the time step"):
+        LangevinRun(PDB, timestep_fs=3.0)
+
+
+def test_mistakes_are_one_sentence(tmp_path, monkeypatch, capsys):
+    one = write(tmp_path / "one.npz", 50, 1)
+    out = ("--out", tmp_path / "report")
+    assert "expected a reference and a candidate, found 1" in refusal(monkeypatch, capsys, one, *out)
+    assert "nothing.npz" in refusal(monkeypatch, capsys, one, tmp_path / "nothing.npz", *out)
+    text = refusal(monkeypatch, capsys, one, "--langevin", PDB, *out)
+    assert "either a length or a wall time" in text
+    assert not (tmp_path / "report").exists()
