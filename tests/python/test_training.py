@@ -105,8 +105,10 @@ def test_training_goes_on_from_another_run(tmp_path):
         torch.testing.assert_close(after.state_dict()[name], value, rtol=0, atol=1e-6)
 
 
-def test_rollouts_are_logged(tmp_path):
-    train(data(), tmp_path, tiny())
+def test_rollouts_are_logged_beside_a_progress_bar(tmp_path):
+    from lightning.pytorch.callbacks import RichProgressBar
+
+    train(data(), tmp_path, tiny(), [RichProgressBar()])
     header = (tmp_path / "metrics" / "version_0" / "metrics.csv").read_text().splitlines()[0]
     assert "rollout_redraws_per_step" in header and "rollout_dihedral_jsd" in header
 

@@ -21,11 +21,11 @@ def train(
     width: Annotated[int | None, typer.Option(help="Width of the network.")] = None,
     blocks: Annotated[int | None, typer.Option(help="Number of blocks.")] = None,
     lag_time_ps: Annotated[float, typer.Option(help="Physical time of one step.")] = 1.0,
-    updates: Annotated[int, typer.Option(help="Number of optimiser updates.")] = 50_000,
+    updates: Annotated[int, typer.Option(help="Number of optimiser updates.")] = 17_000,
     batch_size: Annotated[int, typer.Option(help="Pairs per update.")] = 1024,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate of Adam.")] = 1e-3,
-    noise_mean: Annotated[float, typer.Option(help="Mean of ln(sigma) in training (molecule_frame).")] = 0.0,
-    noise_spread: Annotated[float, typer.Option(help="Standard deviation of ln(sigma) in training.")] = 1.6,
+    noise_mean: Annotated[float, typer.Option(help="Mean of ln(sigma) in training (molecule_frame).")] = 0.3,
+    noise_spread: Annotated[float, typer.Option(help="Standard deviation of ln(sigma) in training.")] = 1.3,
     start_from: Annotated[
         Path | None, typer.Option(help="Run or checkpoint whose network is trained further; its shape is kept.")
     ] = None,

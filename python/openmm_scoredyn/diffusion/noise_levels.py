@@ -21,8 +21,8 @@ class NoiseLevels:
     """
 
     kind: str = "log_normal"
-    low: float = 0.0
-    high: float = 1.6
+    low: float = 0.3
+    high: float = 1.3
 
     def __post_init__(self):
         if self.kind not in ("log_normal", "log_uniform"):

@@ -19,13 +19,13 @@ class NetworkConfig:
 class OptimizationConfig:
     """Adam with linear warm-up and cosine decay to zero, gradient clipping, exponential moving average."""
 
-    updates: int = 50_000
+    updates: int = 17_000
     batch_size: int = 1024
     learning_rate: float = 1e-3
-    warmup_updates: int = 1000
-    ema_decay: float = 0.9995
+    warmup_updates: int = 300
+    ema_decay: float = 0.999
     gradient_clip: float = 1.0
-    validation_every: int = 2000
+    validation_every: int = 1000
     seed: int = 1
 
     def __post_init__(self):

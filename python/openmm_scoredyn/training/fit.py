@@ -6,7 +6,7 @@ from pathlib import Path
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, ProgressBar
 from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
@@ -152,7 +152,7 @@ def _trainer(directory: Path, config: TrainingConfig, callbacks: list) -> lightn
         num_sanity_val_steps=0,
         log_every_n_steps=50,
         enable_model_summary=False,
-        enable_progress_bar=any(hasattr(c, "train_progress_bar") for c in callbacks),
+        enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
         logger=CSVLogger(directory, name="metrics"),
         callbacks=[average, save, *callbacks],
     )
