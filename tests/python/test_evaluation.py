@@ -150,3 +150,12 @@ def test_what_cannot_be_compared_is_refused(long_run):
         DihedralSeries.from_trajectories([make_trajectory(50, steered=True)])
     with pytest.raises(TrajectoryError, match="frame spacings do not fit"):
         compare(series(long_run[:2]), series(long_run[:2], spacing=1.5))
+
+
+def test_a_trajectory_does_not_remember_the_one_before():
+    """The second begins between the cores and falls into alpha_R: it came from nowhere, so nothing was crossed."""
+    between = np.radians([-90.0, 60.0])
+    first = np.tile(CENTRES[0], (50, 1))
+    second = np.concatenate([np.tile(between, (5, 1)), np.tile(CENTRES[1], (45, 1))])
+    assert crossing_rate([first, second], 1.0).samples == 0
+    assert crossing_rate([np.concatenate([first, second])], 1.0).samples == 1
