@@ -22,6 +22,7 @@ struct Golden {
 struct Card {
     std::string json;  ///< the whole text
     std::string formatVersion, kind, name, solver;
+    std::vector<std::string> solvers;  ///< the only ones that the program is right with; empty: any
     double lagTimePs, temperatureK;
     int historyLength, latentSize, noiseCount, denoisingSteps;
     double sigmaMin, sigmaMax, sigmaData;
@@ -41,5 +42,8 @@ struct Card {
 /// Read and check a card. Throws OpenMMException, in a sentence of its own for each field that is missing, of
 /// the wrong kind or at odds with the others, and for a major format version other than 1.
 Card parseCard(const std::string& json);
+
+/// Throws OpenMMException where the program is not right with the solver of that name.
+void requireSolver(const Card& card, const std::string& solver);
 
 }  // namespace ScoreDynPlugin

@@ -1,5 +1,6 @@
 #include "Card.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <sstream>
@@ -131,9 +132,22 @@ Card parseCard(const std::string& text) {
             " and ", card.sigmaMax, ".");
     card.solver = json.at("solver").asString();
     parseSolver(card.solver);
+    if (json.has("solvers"))
+        for (const JsonValue& allowed : json.at("solvers").asArray()) {
+            card.solvers.push_back(allowed.asString());
+            parseSolver(card.solvers.back());
+        }
     readMolecule(json, card);
     card.golden = readGolden(json.at("golden"), card);
     return card;
+}
+
+void requireSolver(const Card& card, const std::string& solver) {
+    if (card.solvers.empty() || std::ranges::find(card.solvers, solver) != card.solvers.end()) return;
+    std::string allowed;
+    for (const std::string& name : card.solvers) allowed += (allowed.empty() ? "" : " or ") + name;
+    throw OpenMM::OpenMMException("Solver: the model '" + card.name + "' is right with " + allowed +
+                                  " only, found " + solver + ". Leave the solver as the model sets it.");
 }
 
 }  // namespace ScoreDynPlugin

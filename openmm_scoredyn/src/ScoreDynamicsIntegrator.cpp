@@ -48,6 +48,7 @@ void ScoreDynamicsIntegrator::setTemperature(double temperature) {
 }
 
 void ScoreDynamicsIntegrator::setSolver(Solver solver) {
+    requireSolver(model_->card(), solverName(solver));
     solver_ = solver;
     if (stepper_) stepper_->settingsChanged();
 }

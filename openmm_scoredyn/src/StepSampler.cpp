@@ -19,9 +19,10 @@ StepSampler::StepSampler(std::shared_ptr<const ScoreProgram> program, const Samp
     historySize_ = card.historyLength * frameSize_;
     latentSize_ = size_t(card.latentSize) * 3;
     noiseSize_ = card.noiseCount * latentSize_;
-    if (card.kind == "denoiser")
-        plan_ = makeSolverPlan(settings.solver, settings.denoisingSteps, card.sigmaMin, card.sigmaMax,
-                               card.sigmaData);
+    if (card.kind != "denoiser") return;
+    requireSolver(card, solverName(settings.solver));
+    plan_ = makeSolverPlan(settings.solver, settings.denoisingSteps, card.sigmaMin, card.sigmaMax,
+                           card.sigmaData);
 }
 
 void StepSampler::reserve(int batch) {

@@ -8,7 +8,8 @@ from openmm_scoredyn.errors import CardError
 from openmm_scoredyn.molecule import Molecule
 
 CARD_FILE = "scoredyn.json"
-FORMAT_VERSION = "1.0"
+FORMAT_VERSION = "1.1"
+_SINCE_1_1 = ("solvers",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,8 @@ class Card:
         Range of noise levels the network was trained for, and the spread of its clean latents.
     solver, denoising_steps : str, int
         What is recommended.
+    solvers : tuple of str
+        The only solvers that the program is right with; empty where any will do.
     latent_type : {"invariant", "vector"}
         Whether latents stay as they are when the molecule turns (internal coordinates) or turn with it.
     symmetric : bool
@@ -69,6 +72,7 @@ class Card:
     sigma_data: float = 1.0
     solver: str = "dpmpp_2m"
     denoising_steps: int = 10
+    solvers: tuple[str, ...] = ()
     latent_type: str = "invariant"
     symmetric: bool = False
     bond_tolerance: float = 0.25
@@ -124,12 +128,12 @@ class Card:
         values = _read_object(text)
         check_version(values.get("format_version"))
         for entry in fields(cls):
-            if entry.name not in values:
+            if entry.name not in values and entry.name not in _SINCE_1_1:
                 raise CardError(
                     f"Card: the field {entry.name} is missing; expected every field of format {FORMAT_VERSION}, "
                     f"found {len(values)} fields without it; export the program again."
                 )
-        return cls(**{entry.name: values[entry.name] for entry in fields(cls)})
+        return cls(**{entry.name: values[entry.name] for entry in fields(cls) if entry.name in values})
 
 
 def _read_object(text: str) -> dict:

@@ -115,6 +115,9 @@ def check_card(card) -> None:
     check_version(card.format_version)
     for name, known in CHOICES.items():
         _require(getattr(card, name) in known, name, f"one of {', '.join(known)}", repr(getattr(card, name)))
+    for solver in card.solvers:
+        _require(solver in SOLVERS, "solvers", f"some of {', '.join(SOLVERS)}", repr(solver))
+    _require(not card.solvers or card.solver in card.solvers, "solver", f"one of {', '.join(card.solvers)}", card.solver)
     for name in POSITIVE:
         _require(getattr(card, name) > 0, name, "a positive number", getattr(card, name))
     _require(card.name.strip() != "", "name", "some text", "none")

@@ -71,7 +71,7 @@ def test_too_few_pairs_are_refused():
 
 
 def test_an_unknown_kind_is_refused():
-    with pytest.raises(TrainingError, match="expected 'molecule_frame' or 'message_passing', found 'transformer'"):
+    with pytest.raises(TrainingError, match="expected one of molecule_frame, gated_molecule_frame, message_passing, found 'transformer'"):
         fit_network("transformer", 8, 1, alanine_molecule(), *pairs())
 
 

@@ -24,7 +24,16 @@ def simulate(
         bool,
         typer.Option("--steered", help="Begin every segment at phi and psi drawn uniformly, then let go."),
     ] = False,
-    segments: Annotated[int, typer.Option(help="Steered segments of each trajectory.")] = 200,
+    shooting: Annotated[
+        bool,
+        typer.Option(
+            "--shooting",
+            help="Paths of one spacing, shot both ways from near the barriers of phi, so that rare hops are frequent.",
+        ),
+    ] = False,
+    segments: Annotated[
+        int, typer.Option(help="Steered segments, or paths that are shot, of each trajectory.")
+    ] = 200,
     start: Annotated[
         str | None, typer.Option(help="Begin every trajectory at this phi,psi in degrees, as 60,-90.")
     ] = None,
@@ -60,10 +69,10 @@ def simulate(
     )
     plan = SimulationPlan(
         n_trajectories=trajectories,
-        n_segments=segments if steered else 1,
+        n_segments=segments if steered or shooting else 1,
         # Both ends of a segment are frames.
-        frames_per_segment=round(parse_duration(length) / spacing_ps) + 1,
-        steering="uniform" if steered else parse_steering(start),
+        frames_per_segment=2 if shooting else round(parse_duration(length) / spacing_ps) + 1,
+        steering=parse_steering(steered, shooting, start),
         equilibration_ps=parse_duration(equilibration),
         frame_spacing_ps=spacing_ps,
         seed=seed,
@@ -75,10 +84,12 @@ def simulate(
     Console().print(f"{len(paths)} trajectories, {format_duration(total)} in all, in {out}.", soft_wrap=True)
 
 
-def parse_steering(start: str | None) -> str | tuple[float, float]:
-    """(phi, psi) in degrees from a text such as "60,-90"; "none" without one."""
+def parse_steering(steered: bool, shooting: bool, start: str | None) -> str | tuple[float, float]:
+    """`SimulationPlan.steering`; (phi, psi) in degrees from a text such as "60,-90"."""
+    if steered + shooting + (start is not None) > 1:
+        raise typer.BadParameter("--steered, --shooting and --start exclude each other; give one of them")
     if start is None:
-        return "none"
+        return "uniform" if steered else "shooting" if shooting else "none"
     try:
         phi, psi = (float(angle) for angle in start.split(","))
     except ValueError:

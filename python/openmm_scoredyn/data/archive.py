@@ -14,7 +14,7 @@ from openmm_scoredyn.errors import TrajectoryError
 from openmm_scoredyn.molecule import Molecule
 
 
-def save_archive(path, positions_nm: np.ndarray, metadata: dict) -> None:
+def save_archive(path, positions_nm: np.ndarray, metadata: dict, weights: np.ndarray | None = None) -> None:
     """Write frames and their description, atomically.
 
     Parameters
@@ -23,11 +23,14 @@ def save_archive(path, positions_nm: np.ndarray, metadata: dict) -> None:
     positions_nm : (S, T, N, 3) float32, nm, whole molecules; S segments, each unbroken in time
     metadata : JSON-ready; `frame_spacing_ps`, `temperature_K`, `molecule` (`Molecule.to_dict`), `steered`, `consecutive`
         are read back; whatever else it holds is kept
+    weights : (S, 2) float32 or None, see `Trajectory.weights`
     """
     arrays = {
         "positions_nm": np.asarray(positions_nm, dtype=np.float32),
         "metadata": np.array(json.dumps(metadata, sort_keys=True)),
     }
+    if weights is not None:
+        arrays["weights"] = weights
     write_atomically(path, lambda file: np.savez(file, **arrays))
 
 
@@ -74,6 +77,7 @@ def _from_own(path: Path, arrays: dict, digest: str) -> Trajectory:
         molecule=Molecule.from_dict(described),
         steered=steered,
         consecutive=consecutive,
+        weights=arrays.get("weights"),
         source_sha256=digest,
         force_field=metadata.get("force_field", ""),
         solvent=metadata.get("solvent", ""),

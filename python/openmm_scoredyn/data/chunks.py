@@ -1,4 +1,4 @@
-"""Work done in chunks: each chunk's frames and the state after it are one file, so that a kill costs at most a chunk."""
+"""Work done in chunks: each chunk's arrays and the state after it are one file, so that a kill costs at most a chunk."""
 
 import shutil
 import zipfile
@@ -13,7 +13,7 @@ from openmm_scoredyn.errors import TrajectoryError
 class ChunkStore:
     """Chunks 0, 1, 2, ... of one trajectory in a folder of its own.
 
-    Frames and state appear in one rename, so they cannot disagree after a kill.
+    Arrays and state appear in one rename, so they cannot disagree after a kill.
     """
 
     def __init__(self, folder: str | Path):
@@ -26,19 +26,19 @@ class ChunkStore:
             number += 1
         return number
 
-    def append(self, number: int, frames: np.ndarray, state: bytes) -> None:
-        """Store chunk `number`: frames of any shape, first axis joined by `frames`, and the state after it."""
+    def append(self, number: int, arrays: dict[str, np.ndarray], state: bytes) -> None:
+        """Store chunk `number`: arrays by name, of any shape, and the state after them."""
         make_directory(self._folder)
-        arrays = {"frames": frames, "state": np.frombuffer(state, dtype=np.uint8)}
-        write_atomically(self._path(number), lambda file: np.savez(file, **arrays))
+        content = arrays | {"state": np.frombuffer(state, dtype=np.uint8)}
+        write_atomically(self._path(number), lambda file: np.savez(file, **content))
 
     def last_state(self) -> bytes:
         """State after the last chunk; there must be one."""
         return self._read(self.count() - 1, "state").tobytes()
 
-    def frames(self) -> np.ndarray:
-        """Frames of all chunks, joined along the first axis."""
-        return np.concatenate([self._read(number, "frames") for number in range(self.count())])
+    def joined(self, name: str) -> np.ndarray:
+        """The arrays of that name of all chunks, joined along the first axis."""
+        return np.concatenate([self._read(number, name) for number in range(self.count())])
 
     def remove(self) -> None:
         """Delete the folder, once its content is in its final place."""

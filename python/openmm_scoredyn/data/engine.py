@@ -2,14 +2,16 @@
 
 import numpy as np
 
+from openmm_scoredyn.data.bias import TorsionBias
 from openmm_scoredyn.data.plan import Physics
 from openmm_scoredyn.errors import MoleculeError, SamplingError
 from openmm_scoredyn.molecule import Molecule
 
-# The steering force sits in the last group, which the dynamics leave out except while steering: a force constant of zero
-# alone would still cost its evaluation at every step.
+# Steering and bias sit in the last groups, which the dynamics leave out except while they are meant: a force constant
+# of zero alone would still cost its evaluation at every step.
 _STEERING_GROUP = 31
-_ORDINARY_GROUPS = set(range(_STEERING_GROUP))
+_BIAS_GROUP = 30
+_ORDINARY_GROUPS = set(range(_BIAS_GROUP))
 # Force constants in kJ/mol and durations in ps: soft first, so that the molecule is turned rather than torn.
 _STEERING_RAMP = ((5.0, 1.0), (20.0, 1.0), (50.0, 2.8))
 _MINIMISATION_STEPS = 100
@@ -23,6 +25,7 @@ class ReferenceEngine:
     topology, positions : openmm.app.Topology and positions with unit, complete with hydrogens
     physics : Physics
     seed : int, 1 .. 2^31 - 1
+    bias : TorsionBias or None, on the first phi, at work in `step_biased` alone
 
     Raises
     ------
@@ -32,7 +35,7 @@ class ReferenceEngine:
         If the platform does not exist.
     """
 
-    def __init__(self, topology, positions, physics: Physics, seed: int):
+    def __init__(self, topology, positions, physics: Physics, seed: int, bias: TorsionBias | None = None):
         import openmm
         from openmm import unit
 
@@ -45,8 +48,12 @@ class ReferenceEngine:
         self._steering.addPerTorsionParameter("target")
         for atoms in (atoms for pair in self.torsions for atoms in pair):
             self._steering.addTorsion(*atoms, [0.0])
-        self._steering.setForceGroup(_STEERING_GROUP)
         system.addForce(self._steering)
+        self._steering.setForceGroup(_STEERING_GROUP)
+        if bias is not None:
+            force = bias.force(self.torsions[0][0])
+            force.setForceGroup(_BIAS_GROUP)
+            system.addForce(force)
         self._integrator = openmm.LangevinMiddleIntegrator(
             physics.temperature_K, physics.friction_per_ps, physics.timestep_fs * unit.femtosecond
         )
@@ -83,6 +90,28 @@ class ReferenceEngine:
     def step(self, n_steps: int) -> None:
         """Run the dynamics."""
         self._integrator.step(n_steps)
+
+    def advance_biased(self, duration_ps: float) -> None:
+        """Run the dynamics under the bias."""
+        self._integrator.setIntegrationForceGroups(_ORDINARY_GROUPS | {_BIAS_GROUP})
+        self._advance(duration_ps)
+        self._integrator.setIntegrationForceGroups(_ORDINARY_GROUPS)
+
+    def draw_velocities(self, seed: int) -> np.ndarray:
+        """Maxwell-Boltzmann velocities (N, 3), nm/ps, that obey the constraints at the present positions."""
+        self._context.setVelocitiesToTemperature(self._physics.temperature_K, seed)
+        return self.phase_point()[1]
+
+    def phase_point(self) -> tuple[np.ndarray, np.ndarray]:
+        """Positions, nm, and velocities, nm/ps, (N, 3) float64 each."""
+        state = self._context.getState(getPositions=True, getVelocities=True)
+        # Without units, for speed: they are OpenMM's own.
+        return state.getPositions(asNumpy=True)._value, state.getVelocities(asNumpy=True)._value
+
+    def set_phase_point(self, positions: np.ndarray, velocities: np.ndarray) -> None:
+        """Inverse of `phase_point`."""
+        self._context.setPositions(positions)
+        self._context.setVelocities(velocities)
 
     def positions(self) -> np.ndarray:
         """(N, 3) float32, nm.

@@ -41,7 +41,8 @@ class SimulationPlan:
     frames_per_segment : frames of a segment, >= 2
     steering : how a segment begins.
         "none" goes on from where the trajectory is; "uniform" first pulls every phi and psi to a target drawn uniformly and
-        releases it; a pair (phi, psi) in degrees pulls every residue there. Frame 0 is the moment of release: positions
+        releases it; a pair (phi, psi) in degrees pulls every residue there; "shooting" makes every segment one path of
+        two frames, shot both ways (see `shooting.ShootingEngine`). After a pull, frame 0 is the moment of release: positions
         and velocities are independent in equilibrium, so even the first pair is an exact draw of the transition density.
     equilibration_ps : ps, before the first frame of a trajectory
     frame_spacing_ps : ps, a multiple of the time step
@@ -77,6 +78,11 @@ class SimulationPlan:
         if not 0 <= self.seed < 2**32:
             raise SamplingError(
                 f"simulate: expected a seed from 0 to 2^32 - 1, found {self.seed}; choose another."
+            )
+        if self.steering == "shooting" and (self.frames_per_segment != 2 or self.frames_per_chunk % 2):
+            raise SamplingError(
+                f"simulate: a shot path is a segment of two frames; expected frames_per_segment 2 and an even number of "
+                f"frames_per_chunk, found {self.frames_per_segment} and {self.frames_per_chunk}; change them."
             )
         ratio = self.frame_spacing_ps * 1000 / self.physics.timestep_fs
         if not (math.isfinite(ratio) and round(ratio) >= 1 and abs(ratio - round(ratio)) < 1e-6 * ratio):

@@ -4,13 +4,15 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 from openmm_scoredyn.data.atomic import make_directory, write_text_atomically
+from openmm_scoredyn.data.bias import TorsionBias, find_bias
 from openmm_scoredyn.data.engine import ReferenceEngine, backbone_torsions
 from openmm_scoredyn.data.plan import SimulationPlan
 from openmm_scoredyn.data.pool import run_in_processes
-from openmm_scoredyn.data.worker import remove_chunk_folder, run_trajectory, trajectory_path
+from openmm_scoredyn.data.worker import bias_path, remove_chunk_folder, run_trajectory, trajectory_path
 from openmm_scoredyn.errors import MoleculeError, OutputError, TrajectoryError
 
 
@@ -53,6 +55,8 @@ def simulate(
     text = _read_structure(structure, plan)
     directory = make_directory(directory)
     _claim(directory, plan, text)
+    if plan.steering == "shooting" and not bias_path(directory).exists():
+        _find_bias(text, plan).save(bias_path(directory))
     add = _adder(plan, progress)
     if processes == 1:
         for index in range(plan.n_trajectories):
@@ -79,12 +83,26 @@ def _read_structure(structure, plan: SimulationPlan) -> str:
             f"simulate: {structure} is not a readable PDB file ({error}); check its content."
         ) from None
     ReferenceEngine(pdb.topology, pdb.positions, plan.physics, seed=1)
-    if plan.steering != "none" and not backbone_torsions(pdb.topology):
+    residues = len(backbone_torsions(pdb.topology))
+    if plan.steering != "none" and not residues:
         raise MoleculeError(
             f"simulate: steering needs a residue with phi and psi; expected backbone atoms C, N, CA, C, N in "
             f"{structure}, found none; simulate without steering."
         )
+    if plan.steering == "shooting" and residues != 1:
+        raise MoleculeError(
+            f"simulate: paths are shot along one phi; expected one residue with phi and psi in {structure}, found "
+            f"{residues}; simulate with --steered."
+        )
     return text
+
+
+def _find_bias(text: str, plan: SimulationPlan) -> TorsionBias:
+    from openmm.app import PDBFile
+
+    pdb = PDBFile(StringIO(text))
+    phi = backbone_torsions(pdb.topology)[0][0]
+    return find_bias(pdb.topology, pdb.positions, plan.physics, phi, seed=plan.seed % (2**31 - 1) + 1)
 
 
 def _claim(directory: Path, plan: SimulationPlan, text: str) -> None:

@@ -22,6 +22,9 @@ class Trajectory:
     steered : bool, True where the segments began at states that were steered to (good for transitions, not populations)
     consecutive : bool, True where each segment goes on in time, one spacing later, where the one before it ended
     source_sha256 : str, hex digest that names the source; equal sources have equal digests
+    weights : (S, 2) float32, > 0, or None
+        Where each of the S segments is a path of two frames from a biased ensemble: how much it counts, read forwards and
+        backwards. Weighted by it, the paths that begin at x are draws of the transition density.
     force_field, solvent : str, as the source describes them, empty where it does not
 
     Raises
@@ -38,6 +41,7 @@ class Trajectory:
     steered: bool
     consecutive: bool
     source_sha256: str
+    weights: np.ndarray | None = None
     force_field: str = ""
     solvent: str = ""
 
@@ -58,6 +62,8 @@ class Trajectory:
             )
         for index, segment in enumerate(segments):
             _check_segment(index, segment, len(self.molecule))
+        if self.weights is not None:
+            _check_weights(self.weights, self.segments)
 
     @property
     def positions(self) -> np.ndarray:
@@ -92,6 +98,18 @@ def _check_segment(index: int, segment: np.ndarray, n_atoms: int) -> None:
         raise TrajectoryError(
             f"Trajectory: segment {index}, frame {frame}, atom {atom} has a position that is not finite; expected "
             f"numbers in nm; repair or cut the source there."
+        )
+
+
+def _check_weights(weights: np.ndarray, segments) -> None:
+    if weights.shape != (len(segments), 2) or any(len(segment) != 2 for segment in segments):
+        raise TrajectoryError(
+            f"Trajectory: weights of shape {weights.shape}; expected ({len(segments)}, 2), for segments of two frames; "
+            f"make the file again."
+        )
+    if not (np.isfinite(weights).all() and (weights > 0).all()):
+        raise TrajectoryError(
+            "Trajectory: expected weights that are positive and finite, found others; make the file again."
         )
 
 

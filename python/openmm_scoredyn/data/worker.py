@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from openmm_scoredyn.data.archive import save_archive
+from openmm_scoredyn.data.bias import TorsionBias
 from openmm_scoredyn.data.chunks import ChunkStore
 from openmm_scoredyn.data.engine import ReferenceEngine
 from openmm_scoredyn.data.plan import SimulationPlan
+from openmm_scoredyn.data.shooting import ShootingEngine
 from openmm_scoredyn.version import __version__
 
 
@@ -21,6 +23,11 @@ class Interrupted(Exception):
 def trajectory_path(directory: Path, index: int) -> Path:
     """Final file of a trajectory."""
     return directory / f"trajectory_{index:04d}.npz"
+
+
+def bias_path(directory: Path) -> Path:
+    """File of the bias that paths are shot with."""
+    return directory / "bias.json"
 
 
 def chunk_store(directory: Path, index: int) -> ChunkStore:
@@ -56,7 +63,7 @@ def run_trajectory(
         chunk_store(directory, index).remove()
         return
     store = chunk_store(directory, index)
-    engine = _open_engine(structure, plan, index)
+    engine = _open_engine(structure, plan, directory, index)
     first = store.count()
     if first:
         engine.restore(store.last_state())
@@ -66,25 +73,34 @@ def run_trajectory(
     for chunk in range(first, plan.n_chunks):
         begin = chunk * plan.frames_per_chunk
         end = min(begin + plan.frames_per_chunk, plan.frames_per_trajectory)
-        frames = np.stack([_next_frame(engine, plan, index, frame) for frame in range(begin, end)])
+        arrays = _next_chunk(engine, plan, index, begin, end)
         # An orphan must not write: its successor may be at work in the same folder.
         if stop.is_set() or _orphaned():
             raise Interrupted
-        store.append(chunk, frames, engine.checkpoint())
+        store.append(chunk, arrays, engine.checkpoint())
         report(index, end)
-    positions = store.frames().reshape(plan.n_segments, plan.frames_per_segment, -1, 3)
-    save_archive(target, positions, _describe(plan, index, engine))
+    positions = store.joined("frames").reshape(plan.n_segments, plan.frames_per_segment, -1, 3)
+    weights = store.joined("weights") if plan.steering == "shooting" else None
+    save_archive(target, positions, _describe(plan, index, engine), weights)
     store.remove()
 
 
-def _open_engine(structure: str, plan: SimulationPlan, index: int) -> ReferenceEngine:
+def _open_engine(structure: str, plan: SimulationPlan, directory: Path, index: int) -> ReferenceEngine:
     from io import StringIO
 
     from openmm.app import PDBFile
 
     pdb = PDBFile(StringIO(structure))
     seed = int(np.random.SeedSequence([plan.seed, index]).generate_state(1)[0] % (2**31 - 1)) + 1
+    if plan.steering == "shooting":
+        return ShootingEngine(pdb.topology, pdb.positions, plan, TorsionBias.load(bias_path(directory)), index, seed)
     return ReferenceEngine(pdb.topology, pdb.positions, plan.physics, seed)
+
+
+def _next_chunk(engine, plan: SimulationPlan, index: int, begin: int, end: int) -> dict[str, np.ndarray]:
+    if plan.steering == "shooting":
+        return engine.chunk(begin, end)
+    return {"frames": np.stack([_next_frame(engine, plan, index, frame) for frame in range(begin, end)])}
 
 
 def _next_frame(engine: ReferenceEngine, plan: SimulationPlan, index: int, frame: int) -> np.ndarray:

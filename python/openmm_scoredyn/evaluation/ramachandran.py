@@ -6,9 +6,9 @@ import numpy as np
 
 from openmm_scoredyn.evaluation.blocks import Blocks, cut
 from openmm_scoredyn.evaluation.bootstrap import Estimate, resample
+from openmm_scoredyn.units import GAS_CONSTANT_KJ_PER_MOL_K
 
 BINS = 50
-GAS_CONSTANT_KJ_PER_MOL_K = 0.0083144626
 
 
 def block_histograms(trajectories: Sequence[np.ndarray], blocks: Blocks, bins: int = BINS) -> np.ndarray:

@@ -8,11 +8,15 @@ from openmm_scoredyn.errors import TrainingError
 from openmm_scoredyn.molecule import Molecule
 from openmm_scoredyn.nn.conformation import ConformationLatent
 from openmm_scoredyn.nn.conformation_scales import ConformationScales, fit_scales
+from openmm_scoredyn.nn.gate import EventGate
+from openmm_scoredyn.nn.gated import GatedNetwork
 from openmm_scoredyn.nn.internal_coordinates import InternalCoordinates
 from openmm_scoredyn.nn.message_passing import MessagePassingNetwork
 from openmm_scoredyn.nn.molecule_frame import MoleculeFrameNetwork
 
-__all__ = ["MessagePassingNetwork", "MoleculeFrameNetwork", "fit_network", "restore_network"]
+KINDS = ("molecule_frame", "gated_molecule_frame", "message_passing")
+
+__all__ = ["GatedNetwork", "MessagePassingNetwork", "MoleculeFrameNetwork", "fit_network", "restore_network"]
 
 
 def fit_network(kind: str, width: int, blocks: int, molecule: Molecule, before: Tensor, after: Tensor):
@@ -21,13 +25,13 @@ def fit_network(kind: str, width: int, blocks: int, molecule: Molecule, before: 
     Raises
     ------
     TrainingError
-        If `kind` is neither "molecule_frame" nor "message_passing", or there are too few pairs.
+        If `kind` is not one of `KINDS`, or there are too few pairs.
     """
+    _require_known(kind)
     if kind == "message_passing":
         return MessagePassingNetwork(molecule, width, blocks)
-    _require_molecule_frame(kind)
     scales = fit_scales(InternalCoordinates(molecule), before, after)
-    return MoleculeFrameNetwork(ConformationLatent(molecule, scales), width, blocks)
+    return _of_internal_coordinates(kind, width, blocks, ConformationLatent(molecule, scales))
 
 
 def restore_network(kind: str, width: int, blocks: int, molecule: Molecule, weights: dict[str, Tensor]):
@@ -38,18 +42,24 @@ def restore_network(kind: str, width: int, blocks: int, molecule: Molecule, weig
     TrainingError
         As `fit_network`.
     """
+    _require_known(kind)
     if kind == "message_passing":
         network = MessagePassingNetwork(molecule, width, blocks)
     else:
-        _require_molecule_frame(kind)
-        scales = ConformationScales(**{f.name: weights[f"conformation.{f.name}"] for f in fields(ConformationScales)})
-        network = MoleculeFrameNetwork(ConformationLatent(molecule, scales), width, blocks)
+        prefix = "inner.conformation." if kind == "gated_molecule_frame" else "conformation."
+        scales = ConformationScales(**{f.name: weights[prefix + f.name] for f in fields(ConformationScales)})
+        network = _of_internal_coordinates(kind, width, blocks, ConformationLatent(molecule, scales))
     network.load_state_dict(weights)
     return network
 
 
-def _require_molecule_frame(kind: str) -> None:
-    if kind != "molecule_frame":
-        raise TrainingError(
-            f"network: unknown kind; expected 'molecule_frame' or 'message_passing', found {kind!r}; choose one."
-        )
+def _of_internal_coordinates(kind: str, width: int, blocks: int, conformation: ConformationLatent):
+    if kind == "molecule_frame":
+        return MoleculeFrameNetwork(conformation, width, blocks)
+    inner = MoleculeFrameNetwork(conformation, width, blocks, flags=1)
+    return GatedNetwork(inner, EventGate(conformation.features(conformation.origin[None]).shape[1]))
+
+
+def _require_known(kind: str) -> None:
+    if kind not in KINDS:
+        raise TrainingError(f"network: unknown kind; expected one of {', '.join(KINDS)}, found {kind!r}; choose one.")

@@ -23,17 +23,20 @@ class MoleculeFrameNetwork(nn.Module):
     conformation : ConformationLatent
     width, blocks : int
         Residual blocks of two linear layers.
+    flags : int
+        Numbers that follow the coordinates in the condition and are shown to the network as they are.
     """
 
     latent_type = "invariant"
 
-    def __init__(self, conformation: ConformationLatent, width: int = 256, blocks: int = 4):
+    def __init__(self, conformation: ConformationLatent, width: int = 256, blocks: int = 4, flags: int = 0):
         super().__init__()
         self.conformation = conformation
         self.dimension = conformation.dimension
+        self.measured = conformation.origin.numel()
         self.padding = -self.dimension % 3
         harmonics = 2 * conformation.order.numel() * len(conformation.soft_rows)
-        inputs = self.dimension + len(conformation.feature_rows) + 2 * harmonics + 5
+        inputs = self.dimension + len(conformation.feature_rows) + 2 * harmonics + 5 + flags
         self.inlet = nn.Linear(inputs, width)
         self.blocks = nn.ModuleList([ResidualBlock(width) for _ in range(blocks)])
         self.norm = nn.LayerNorm(width)
@@ -63,23 +66,29 @@ class MoleculeFrameNetwork(nn.Module):
     @torch.jit.export
     def predict(self, latent: Tensor, level: Tensor, condition: Tensor) -> Tensor:
         """Raw output (B, M, 3) from scaled latents (B, M, 3), level ln(sigma)/4 (B,) and condition (B, C)."""
-        flat = latent.flatten(1)[:, : self.dimension]
+        raw = self.predict_flat(latent.flatten(1)[:, : self.dimension], level, condition)
+        return functional.pad(raw, [0, self.padding]).unflatten(1, [-1, 3])
+
+    @torch.jit.export
+    def predict_flat(self, flat: Tensor, level: Tensor, condition: Tensor) -> Tensor:
+        """Raw output (B, D) from scaled latents (B, D), level ln(sigma)/4 (B,) and condition (B, C + flags)."""
         sigma = torch.exp(4 * level)
+        old = condition[:, : self.measured]
         noised = flat * torch.sqrt(1 + sigma * sigma)[:, None]
         wave = level[:, None] * self.conformation.order[0, :2, 0] * (0.5 * torch.pi)
         seen = [
             flat,
-            self.conformation.features(condition),
-            self.conformation.destination(noised, sigma, condition),
+            self.conformation.features(old),
+            self.conformation.destination(noised, sigma, old),
             level[:, None],
             torch.sin(wave),
             torch.cos(wave),
+            condition[:, self.measured :],
         ]
         hidden = self.inlet(torch.cat(seen, dim=1))
         for block in self.blocks:
             hidden = block(hidden)
-        raw = self.outlet(self.norm(hidden))
-        return functional.pad(raw, [0, self.padding]).unflatten(1, [-1, 3])
+        return self.outlet(self.norm(hidden))
 
     @torch.jit.ignore
     def latent(self, before: Tensor, after: Tensor) -> Tensor:

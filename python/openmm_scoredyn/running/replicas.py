@@ -76,10 +76,10 @@ def run_replicas(
         )
         counts = {name: counts[name] + getattr(model, name) - before[name] for name in _STATE_COUNTS}
         done += length
-        store.append(store.count(), frames, _pack(identity, done, histories, counts))
+        store.append(store.count(), {"frames": frames}, _pack(identity, done, histories, counts))
     if progress is not None:
         progress(n_steps, n_steps)
-    frames = store.frames()[: n_steps // save_every]
+    frames = store.joined("frames")[: n_steps // save_every]
     save_archive(out, frames.transpose(1, 0, 2, 3), _describe(model, identity, save_every, counts))
     store.remove()
     return out

@@ -13,17 +13,29 @@ from openmm_scoredyn.errors import TrainingError
 
 @dataclass(frozen=True)
 class Pairs:
-    """Conformations one lag time apart: before and after, each (P, N, 3) float32, nm."""
+    """Conformations one lag time apart.
+
+    Attributes
+    ----------
+    before, after : (P, N, 3) float32, nm
+    weight : (P,) float32, how often a pair is drawn
+    shot : (P,) bool, True for the ends of a path that was shot
+    """
 
     before: Tensor
     after: Tensor
+    weight: Tensor
+    shot: Tensor
 
     def __len__(self) -> int:
         return len(self.before)
 
+    def __getitem__(self, chosen) -> "Pairs":
+        return Pairs(self.before[chosen], self.after[chosen], self.weight[chosen], self.shot[chosen])
+
 
 def collect_pairs(trajectories: list[Trajectory], lag_time_ps: float, time_reversal: bool) -> Pairs:
-    """All pairs of all trajectories; those of unsteered ones in both directions if `time_reversal`.
+    """All pairs of all trajectories; those of unsteered ones, and paths, in both directions if `time_reversal`.
 
     Raises
     ------
@@ -34,33 +46,35 @@ def collect_pairs(trajectories: list[Trajectory], lag_time_ps: float, time_rever
     -----
     In equilibrium p(x) p(y|x) = p(y) p(x|y) for positions, because velocities are redrawn independently of them:
     a reversed pair is as good a sample of the transition density as the pair itself. A steered trajectory is not
-    in equilibrium, so its pairs count forwards only.
+    in equilibrium, so its pairs count forwards only. Paths that were shot carry a weight for each direction.
     """
-    before, after = [], []
+    before, after, weight, shot = [], [], [], []
     for trajectory in trajectories:
-        first, second = lagged_pairs(trajectory, lag_time_ps)
+        ends = lagged_pairs(trajectory, lag_time_ps)
         frames = trajectory.positions
-        before.append(frames[first])
-        after.append(frames[second])
-        if time_reversal and not trajectory.steered:
-            before.append(frames[second])
-            after.append(frames[first])
+        paths = trajectory.weights is not None
+        for direction in (0, 1) if time_reversal and (paths or not trajectory.steered) else (0,):
+            before.append(frames[ends[direction]])
+            after.append(frames[ends[1 - direction]])
+            weight.append(trajectory.weights[:, direction] if paths else np.ones(len(ends[0]), np.float32))
+            shot.append(np.full(len(ends[0]), paths))
     if sum(map(len, before)) == 0:
         raise TrainingError(
             f"collect_pairs: found no two frames {lag_time_ps} ps apart in {len(trajectories)} trajectories; "
             "give longer trajectories or a shorter lag time."
         )
-    return Pairs(torch.from_numpy(np.concatenate(before)), torch.from_numpy(np.concatenate(after)))
+    return Pairs(*(torch.from_numpy(np.concatenate(parts)) for parts in (before, after, weight, shot)))
 
 
 class Batches(IterableDataset):
-    """Batches (latent, condition, sigma, eps) from update `start()` on.
+    """Batches (latent, condition, sigma, eps) from update `start()` on, pairs drawn in proportion to `weight` (P,).
 
     Batch k depends on (seed, k) alone, so a resumed run sees what an unbroken one would have seen.
     """
 
-    def __init__(self, latent: Tensor, condition: Tensor, network, config, start):
+    def __init__(self, latent: Tensor, condition: Tensor, weight: Tensor, network, config, start):
         self.latent, self.condition = latent, condition
+        self.cumulative = weight.double().cumsum(0)
         self.network, self.config, self.start = network, config, start
 
     def __iter__(self):
@@ -71,7 +85,8 @@ class Batches(IterableDataset):
         """The batch of one update: indices, noise levels, noise and (for vector latents) a random rotation."""
         optimization = self.config.optimization
         generator = torch.Generator().manual_seed((optimization.seed << 32) + update)
-        chosen = torch.randint(len(self.latent), (optimization.batch_size,), generator=generator)
+        drawn = torch.rand(optimization.batch_size, generator=generator, dtype=torch.float64)
+        chosen = torch.searchsorted(self.cumulative, drawn * self.cumulative[-1]).clamp(max=len(self.latent) - 1)
         latent, condition = self.latent[chosen], self.condition[chosen]
         if self.network.latent_type == "vector":
             turn = random_rotations(len(chosen), generator)

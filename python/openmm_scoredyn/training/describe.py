@@ -38,6 +38,7 @@ def describe(
         sigma_max=config.sigma_max,
         sigma_data=1.0,
         solver="trig_2m",
+        solvers=getattr(network, "solvers", ()),
         denoising_steps=8,
         bond_lengths_nm=mean_bond_lengths(molecule, after),
         bond_tolerance=BOND_TOLERANCE,
@@ -47,7 +48,8 @@ def describe(
         force_field=trajectories[0].force_field,
         training_data={
             "fingerprint": fingerprint(trajectories),
-            "steered_ns": sum(t.length_ps for t in trajectories if t.steered) / 1000,
+            "steered_ns": sum(t.length_ps for t in trajectories if t.steered and t.weights is None) / 1000,
+            "shot_paths": sum(len(t.segments) for t in trajectories if t.weights is not None),
             "unsteered_ns": sum(t.length_ps for t in trajectories if not t.steered) / 1000,
             "trajectories": len(trajectories),
             "pairs": n_pairs,

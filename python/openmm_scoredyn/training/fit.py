@@ -12,12 +12,14 @@ from torch.utils.data import DataLoader
 
 from openmm_scoredyn.data import Split, Trajectory, frames_per_lag, require_same_molecule, split_by_trajectory
 from openmm_scoredyn.errors import OutputError, TrainingError
-from openmm_scoredyn.nn import fit_network
+from openmm_scoredyn.nn import GatedNetwork, fit_network
+from openmm_scoredyn.nn.gate import changes_side
 from openmm_scoredyn.training.checkpoint import LAST, Description, load_checkpoint, load_config
 from openmm_scoredyn.training.config import TrainingConfig
 from openmm_scoredyn.training.dataset import Batches, Pairs, collect_pairs
 from openmm_scoredyn.training.describe import common_temperature, describe
 from openmm_scoredyn.training.module import ScoreTraining
+from openmm_scoredyn.training.rare_events import gate_pairs
 from openmm_scoredyn.training.rollout import RolloutValidation
 from openmm_scoredyn.training.symmetry import turn_rotors
 
@@ -51,12 +53,14 @@ def train(trajectories: list[Trajectory], directory, config: TrainingConfig, cal
     molecule = require_same_molecule(trajectories)
     if start_from is not None:
         config = replace(config, network=load_config(start_from).network)
+    elif config.network.kind == "molecule_frame" and any(t.weights is not None for t in trajectories):
+        config = replace(config, network=replace(config.network, kind="gated_molecule_frame"))
     common_temperature(trajectories)
     frames_per_lag(trajectories[0].frame_spacing_ps, config.lag_time_ps)
     directory = _open_directory(directory)
     training, validation = _split(trajectories, directory, config)
     pairs = collect_pairs(training, config.lag_time_ps, config.time_reversal)
-    held_out = collect_pairs(validation, config.lag_time_ps, False)
+    held_out = collect_pairs(validation, config.lag_time_ps, config.time_reversal)
     lightning.seed_everything(config.optimization.seed, verbose=False)
     if start_from is not None:
         network, earlier, _ = load_checkpoint(start_from)
@@ -64,7 +68,10 @@ def train(trajectories: list[Trajectory], directory, config: TrainingConfig, cal
         network.train()
     else:
         shape = config.network
-        network = fit_network(shape.kind, shape.width, shape.blocks, molecule, pairs.before, pairs.after)
+        # The scales are those of ordinary motion, of which the paths hold too little.
+        usual = pairs if pairs.shot.all() else pairs[~pairs.shot]
+        network = fit_network(shape.kind, shape.width, shape.blocks, molecule, usual.before, usual.after)
+    pairs, held_out = gate_pairs(network, molecule, pairs, held_out, directory, config)
     sample = torch.linspace(0, len(pairs) - 1, min(len(pairs), 100_000)).long()
     card = describe(network, config, training, pairs.before[sample], pairs.after[sample], len(pairs))
     module = ScoreTraining(network, config)
@@ -75,8 +82,8 @@ def train(trajectories: list[Trajectory], directory, config: TrainingConfig, cal
         _require_same_run(previous, config, card)
     trainer.fit(
         module,
-        DataLoader(_batches(_renamed(pairs, molecule, config), network, config, lambda: trainer.global_step), batch_size=None),
-        DataLoader(_validation(held_out, network, config), batch_size=None),
+        DataLoader(_batches(_renamed(pairs, molecule, config), molecule, network, config, lambda: trainer.global_step), batch_size=None),
+        DataLoader(_validation(held_out, molecule, network, config), batch_size=None),
         ckpt_path=previous if previous.exists() else None,
         weights_only=True,
     )
@@ -87,21 +94,24 @@ def _renamed(pairs: Pairs, molecule, config: TrainingConfig) -> Pairs:
     """Copies of the pairs with the hydrogens of their rotors renamed at random."""
     generator = torch.Generator().manual_seed(config.optimization.seed)
     copies = [turn_rotors(molecule, (pairs.before, pairs.after), generator) for _ in range(RENAMED_COPIES)]
-    return Pairs(torch.cat([before for before, _ in copies]), torch.cat([after for _, after in copies]))
+    before, after = (torch.cat([copy[side] for copy in copies]) for side in (0, 1))
+    return Pairs(before, after, pairs.weight.repeat(RENAMED_COPIES), pairs.shot.repeat(RENAMED_COPIES))
 
 
-def _batches(pairs: Pairs, network, config: TrainingConfig, start) -> Batches:
+def _batches(pairs: Pairs, molecule, network, config: TrainingConfig, start) -> Batches:
     with torch.no_grad():
         chunks = [slice(i, i + 65536) for i in range(0, len(pairs), 65536)]
         box = torch.zeros(3, 3)
         latent = torch.cat([network.latent(pairs.before[c], pairs.after[c]) for c in chunks])
         condition = torch.cat([network.condition(pairs.before[c][:, None], box) for c in chunks])
-    return Batches(latent, condition, network, config, start)
+        if isinstance(network, GatedNetwork):
+            condition = network.told(condition[:, :-1], changes_side(molecule, pairs.before, pairs.after))
+    return Batches(latent, condition, pairs.weight, network, config, start)
 
 
-def _validation(pairs: Pairs, network, config: TrainingConfig) -> list:
+def _validation(pairs: Pairs, molecule, network, config: TrainingConfig) -> list:
     """The same few batches, with the same noise, at every validation."""
-    batches = _batches(pairs, network, config, lambda: 0)
+    batches = _batches(pairs, molecule, network, config, lambda: 0)
     return [batches.batch(config.optimization.updates + k) for k in range(VALIDATION_BATCHES)]
 
 

@@ -1,0 +1,47 @@
+"""How probable a rare event is within the next lag time, given the conformation."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from openmm_scoredyn.evaluation.dihedrals import backbone_torsions, dihedral_angles
+from openmm_scoredyn.molecule import Molecule
+
+# Between the barriers of phi of an L-amino acid. Where exactly the cuts lie does not matter: what is on either side is
+# learnt, and a better cut only makes it easier.
+LEFT_HANDED_PHI_RAD = (0.0, np.radians(125.0))
+_WIDTH = 64
+
+
+class EventGate(nn.Module):
+    """ln of the probability of the event, from features (B, F) of the condition, in three parts.
+
+    Pairs from a biased ensemble, each with its weight, show the event far too often; P(event|x) follows from what they
+    show by Bayes' rule. `estimates` gives (B, 3): the log odds of the event among the pairs that begin at x, weights
+    aside, and the logarithms of the mean weight of those with the event and of those without. Each is of ordinary size
+    even where P is 10^-6.
+    """
+
+    def __init__(self, features: int):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(features, _WIDTH), nn.SiLU(), nn.Linear(_WIDTH, _WIDTH), nn.SiLU(), nn.Linear(_WIDTH, 3)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """ln P (B, 1)."""
+        odds, event, still = self.estimates(features).unbind(1)
+        return functional.logsigmoid(odds + event - still)[:, None]
+
+    def estimates(self, features: Tensor) -> Tensor:
+        """Log odds among the pairs, log mean weight with and without event, (B, 3)."""
+        return self.layers(features)
+
+
+def changes_side(molecule: Molecule, before: Tensor, after: Tensor) -> Tensor:
+    """The rare event, (P,) bool: some phi goes over a barrier between positions (P, N, 3), nm, one lag time apart."""
+    phis = np.array([phi for phi, _ in backbone_torsions(molecule)])
+    low, high = LEFT_HANDED_PHI_RAD
+    sides = [(low < angle) & (angle < high) for angle in (dihedral_angles(x.numpy(), phis) for x in (before, after))]
+    return torch.from_numpy((sides[0] != sides[1]).any(1))

@@ -1,0 +1,84 @@
+"""A molecule-frame network that decides first whether a rare event happens, then where the molecule goes."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from openmm_scoredyn.nn.gate import EventGate
+from openmm_scoredyn.nn.molecule_frame import MoleculeFrameNetwork
+
+
+class GatedNetwork(nn.Module):
+    """p(y|x) as P(event|x) p(y|x, event) + (1 - P(event|x)) p(y|x, no event).
+
+    An event of probability 10^-5 is a region of the latent space that a denoising loss does not see: its weight there is
+    10^-5. Here the probability is learnt by itself, on a logarithmic scale (`EventGate`), and the network is told what
+    happens.
+
+    The decision needs one random number. It is a latent of its own, a standard normal u that nothing else depends on: the
+    event happens where its distribution function is below P(event|x). For a unit normal latent the optimal raw output is
+    zero (`edm` preconditioning), and u = noised / sqrt(1 + sigma^2) stays the same along the probability-flow ODE; solver
+    `trig_2m` follows that exactly, so all evaluations of a step agree. The other solvers do not, and are refused.
+
+    Parameters
+    ----------
+    inner : MoleculeFrameNetwork with one flag, D latents
+    gate : EventGate on the features of the inner network's condition
+    """
+
+    latent_type = "invariant"
+    solvers = ("trig_2m",)
+
+    def __init__(self, inner: MoleculeFrameNetwork, gate: EventGate):
+        super().__init__()
+        self.inner = inner
+        self.gate = gate
+        self.moving = inner.dimension
+        self.padding = 1 + (-self.moving - 1) % 3
+        weight = functional.pad(inner.loss_weight.flatten()[: self.moving], [0, self.padding])
+        self.register_buffer("loss_weight", weight.unflatten(0, [-1, 3]))
+
+    def forward(self, latent: Tensor, level: Tensor, history: Tensor, box: Tensor) -> Tensor:
+        """Raw output (B, M, 3) for scaled latents (B, M, 3), level ln(sigma)/4 (B,), history (B, H, N, 3) nm."""
+        return self.predict(latent, level, self.condition(history, box))
+
+    @torch.jit.export
+    def condition(self, history: Tensor, box: Tensor) -> Tensor:
+        """Measured coordinates of the newest frame and ln P(event), (B, C + 1)."""
+        coordinates = self.inner.condition(history, box)
+        return torch.cat([coordinates, self.gate(self.inner.conformation.features(coordinates))], dim=1)
+
+    @torch.jit.export
+    def predict(self, latent: Tensor, level: Tensor, condition: Tensor) -> Tensor:
+        """Raw output (B, M, 3) from scaled latents (B, M, 3), level ln(sigma)/4 (B,) and condition (B, C + 1)."""
+        flat = latent.flatten(1)
+        happens = torch.special.ndtr(flat[:, self.moving :][:, :1]) < torch.exp(condition[:, -1:])
+        told = torch.cat([condition[:, :-1], happens.to(condition.dtype)], dim=1)
+        raw = self.inner.predict_flat(flat[:, : self.moving], level, told)
+        return functional.pad(raw, [0, self.padding]).unflatten(1, [-1, 3])
+
+    @torch.jit.ignore
+    def told(self, coordinates: Tensor, happened: Tensor) -> Tensor:
+        """The condition (B, C + 1) of pairs of which it is known whether the event happened (B,): P is 1 or 0."""
+        known = torch.where(happened, 0.0, -torch.inf).to(coordinates.dtype)
+        return torch.cat([coordinates, known[:, None]], dim=1)
+
+    @torch.jit.ignore
+    def latent(self, before: Tensor, after: Tensor) -> Tensor:
+        """Latents (B, M, 3) of pairs of positions (B, N, 3), nm; u, which the network is not trained on, is 0."""
+        return self._refill(self.inner.latent(before, after))
+
+    @torch.jit.ignore
+    def project(self, eps: Tensor) -> Tensor:
+        """Noise (B, M, 3) without u and padding."""
+        return self._refill(eps)
+
+    @torch.jit.export
+    def advance(self, latent: Tensor, history: Tensor, box: Tensor) -> Tensor:
+        """Positions (B, N, 3), nm, one lag time after the newest frame of the history."""
+        return self.inner.advance(latent, history, box)
+
+    def _refill(self, latent: Tensor) -> Tensor:
+        """The moving latents, zeros behind them."""
+        flat = latent.flatten(1)[:, : self.moving]
+        return functional.pad(flat, [0, self.padding]).unflatten(1, [-1, 3])

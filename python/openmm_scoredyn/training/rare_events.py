@@ -1,0 +1,124 @@
+"""Training of the gate of a `GatedNetwork`, and what each pair then counts for."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from openmm_scoredyn.errors import TrainingError
+from openmm_scoredyn.molecule import Molecule
+from openmm_scoredyn.nn import GatedNetwork
+from openmm_scoredyn.nn.gate import EventGate, changes_side
+from openmm_scoredyn.training.dataset import Pairs
+
+_UPDATES, _BATCH, _LEARNING_RATE, _WEIGHT_DECAY = 6000, 4096, 2e-3, 1e-2
+_CHECK_EVERY = 100
+# Shares of a batch. Every (condition, event or not) is a problem of its own, so they are free.
+EVENT_SHARE, SHOT_SHARE = 0.2, 0.2
+
+
+def gate_loss(estimates: Tensor, weight: Tensor, happened: Tensor) -> Tensor:
+    """Negative log likelihood of pairs (P,): Bernoulli for the event, exponential for the weight given the event.
+
+    Its minimum gives the odds and the mean weights, whatever the true distribution of the weights is.
+    """
+    odds, event, still = estimates.unbind(1)
+    bernoulli = functional.binary_cross_entropy_with_logits(odds, happened.to(odds.dtype))
+    log_mean = torch.where(happened, event, still)
+    return bernoulli + (weight * torch.exp(-log_mean) + log_mean).mean()
+
+
+def fit_gate(gate: EventGate, training: tuple[Tensor, ...], held_out: tuple[Tensor, ...], seed: int) -> float:
+    """Fit the estimates to shot pairs, in place, keeping what does best on held-out ones.
+
+    Parameters
+    ----------
+    training, held_out : features (P, F), weight (P,) and whether the event happened (P,)
+    seed : of the batches
+
+    Returns
+    -------
+    The loss of the held-out pairs.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.AdamW(gate.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _UPDATES)
+    best, kept = float("inf"), gate.state_dict()
+    for update in range(1, _UPDATES + 1):
+        chosen = torch.randint(len(training[0]), (_BATCH,), generator=generator)
+        features, weight, happened = (part[chosen] for part in training)
+        loss = gate_loss(gate.estimates(features), weight, happened)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(gate.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        if update % _CHECK_EVERY == 0:
+            with torch.no_grad():
+                now = float(gate_loss(gate.estimates(held_out[0]), *held_out[1:]))
+            if now < best:
+                best, kept = now, {name: value.clone() for name, value in gate.state_dict().items()}
+    gate.load_state_dict(kept)
+    gate.requires_grad_(False)
+    return best
+
+
+def happened(molecule: Molecule, pairs: Pairs) -> Tensor:
+    """(P,) bool, whether the event happened in each pair."""
+    return changes_side(molecule, pairs.before, pairs.after)
+
+
+def share_out(pairs: Pairs, happened: Tensor, estimates: Tensor) -> Pairs:
+    """The pairs with the weights with which a gated network is trained on them.
+
+    Given the condition and whether the event happened, pairs count for their weight, in units of its mean. An event among
+    the pairs that were not shot has no place there, and is left out.
+
+    Parameters
+    ----------
+    happened : (P,) bool
+    estimates : (P, 3), of the gate
+    """
+    event = pairs.shot & happened
+    still = pairs.shot & ~happened
+    plain = ~pairs.shot & ~happened
+    relative = pairs.weight * torch.exp(-torch.where(happened, estimates[:, 1], estimates[:, 2]))
+    weight = torch.where(pairs.shot, relative, plain.float()).double()
+    for part, share in ((event, EVENT_SHARE), (still, SHOT_SHARE), (plain, 1 - EVENT_SHARE - SHOT_SHARE)):
+        weight[part] *= share / weight[part].sum().clamp(min=1e-30)
+    return replace(pairs, weight=weight.float())
+
+
+def gate_pairs(network, molecule: Molecule, pairs: Pairs, held_out: Pairs, directory: Path, config) -> tuple[Pairs, Pairs]:
+    """Fit the gate of a `GatedNetwork`, in place, write how it fares on held-out pairs, and share the pairs out.
+
+    Other networks are left as they are, and so are their pairs.
+
+    Raises
+    ------
+    TrainingError
+        If no shot path shows the event.
+    """
+    if not isinstance(network, GatedNetwork):
+        return pairs, held_out
+    if not (happened(molecule, pairs) & pairs.shot).any():
+        raise TrainingError(
+            f"train: expected paths over a barrier of phi among the {int(pairs.shot.sum())} pairs of shot paths, found none; "
+            f"simulate more with --shooting, or leave these out."
+        )
+    parts = []
+    for part in (pairs, held_out):
+        parts.append((_features(network, part), part.weight, happened(molecule, part)))
+    shot = [tuple(values[part.shot] for values in columns) for part, columns in zip((pairs, held_out), parts)]
+    fit_gate(network.gate, *shot, config.optimization.seed)
+    with torch.no_grad():
+        estimates = [network.gate.estimates(features) for features, _, _ in parts]
+    return share_out(pairs, parts[0][2], estimates[0]), share_out(held_out, parts[1][2], estimates[1])
+
+
+def _features(network, pairs: Pairs) -> Tensor:
+    with torch.no_grad():
+        parts = [network.inner.condition(chunk[:, None], torch.zeros(3, 3)) for chunk in pairs.before.split(65536)]
+        return torch.cat([network.inner.conformation.features(part) for part in parts])
