@@ -1,4 +1,6 @@
-"""Two-way shooting: one lag time of dynamics through points near the barriers of phi, so that rare hops are as common as any."""
+"""Two-way shooting: paths of one lag time through points near the barriers of phi, so that rare hops are frequent."""
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -14,16 +16,13 @@ _LEAST_INTERVALS = 20  # of a path, between the points it may be shot from
 class ShootingEngine(ReferenceEngine):
     """Paths of one lag time from an ensemble whose density is known.
 
-    A chain of biased dynamics gives points of every phi, those on barriers above all. From each, with fresh velocities v, unbiased
-    dynamics run for part of the lag time with v and for the rest with -v; the second part, read backwards, and the first
-    make one equilibrium path through the point (as in transition path sampling, Dellago et al. 1998). Where the point lies
-    in the path is drawn evenly from J + 1 instants, so a path is found
-
-        mean over j of w(x_j)
-
-    times as often as in equilibrium, w being the Boltzmann factor of the bias. `next_path` divides by it, exactly up to
-    the order of the time step. Read forwards, paths that begin at x then count for w(x) together, whatever their end is,
-    and an end that equilibrium dynamics reach once in 10^5 times is seen in many paths of little weight.
+    A chain of biased dynamics gives points of every phi, those on barriers above all. From each, with fresh velocities v,
+    unbiased dynamics run for part of the lag time with v and for the rest with -v; the second part, read backwards, and
+    the first make one equilibrium path through the point (as in transition path sampling, Dellago et al. 1998). Where the
+    point lies in the path is drawn evenly from J + 1 instants, so a path is found `mean over j of w(x_j)` times as often as
+    in equilibrium, w being the Boltzmann factor of the bias. `path_weights` divides by it, exactly up to the order of the
+    time step. Paths that begin at x then count for w(x) together, whatever their ends are, and an end that equilibrium
+    dynamics reach once in 10^5 times is seen in many paths of little weight.
 
     Parameters
     ----------
@@ -56,21 +55,35 @@ class ShootingEngine(ReferenceEngine):
         self.advance_biased(_BIASED_PS)
         chain = self.phase_point()
         velocities = self.draw_velocities(int(generator.integers(1, 2**31)))
-        before = int(generator.integers(0, self._intervals + 1))
-        backward = self._shoot(chain[0], -velocities, before)
-        forward = self._shoot(chain[0], velocities, self._intervals - before)
+
+        def run(sign: int, intervals: int) -> np.ndarray:
+            self.set_phase_point(chain[0], sign * velocities)
+            return np.array([self._after_interval() for _ in range(intervals)])
+
+        path = two_way_path(chain[0], run, self._intervals, generator)
         self.set_phase_point(*chain)
-        path = np.concatenate([backward[::-1], forward[1:]])
         phi = dihedral_angles(path, self._phi)[:, 0]
         factors = self._bias.boltzmann_factor(phi, self._plan.physics.temperature_K)
-        return path[[0, -1]].astype(np.float32), factors[[0, -1]] / factors.mean()
+        return path[[0, -1]].astype(np.float32), path_weights(factors)
 
-    def _shoot(self, positions: np.ndarray, velocities: np.ndarray, intervals: int) -> np.ndarray:
-        """Positions (intervals + 1, N, 3) of unbiased dynamics from a phase point."""
-        self.set_phase_point(positions, velocities)
-        frames = [positions]
-        for _ in range(intervals):
-            self.step(self._stride)
-            frames.append(self.positions())
-        return np.stack(frames)
+    def _after_interval(self) -> np.ndarray:
+        self.step(self._stride)
+        return self.positions()
 
+
+def two_way_path(point, run: Callable[[int, int], np.ndarray], intervals: int, generator) -> np.ndarray:
+    """A path of `intervals` + 1 frames through `point`, the place of which in it is drawn evenly.
+
+    Parameters
+    ----------
+    point : frame, of any shape
+    run : (sign, n) to the n frames, (n, *frame), that follow the point with its velocities times sign
+    """
+    before = int(generator.integers(0, intervals + 1))
+    backward, forward = run(-1, before), run(1, intervals - before)
+    return np.concatenate([part for part in (backward[::-1], point[None], forward) if len(part)])
+
+
+def path_weights(factors: np.ndarray) -> np.ndarray:
+    """Weights (2,) of a path read forwards and backwards, from the Boltzmann factors (J + 1,) of the bias along it."""
+    return factors[[0, -1]] / factors.mean()

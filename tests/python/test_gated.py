@@ -1,0 +1,171 @@
+"""Rare events: their probability is learnt, the steps happen with it, and solvers that would spoil it are refused."""
+
+import dataclasses
+
+import numpy as np
+import openmm
+import pytest
+import torch
+from alanine import alanine_molecule, alanine_positions, make_trajectory
+from test_training import Stop, killed_after, tiny
+
+import openmm_scoredyn as sd
+from openmm_scoredyn.diffusion.parametrization import Parametrization
+from openmm_scoredyn.errors import SamplingError, TrainingError
+from openmm_scoredyn.nn import fit_network
+from openmm_scoredyn.nn.gate import EventGate, changes_side
+from openmm_scoredyn.training import load_checkpoint, train
+from openmm_scoredyn.training.dataset import collect_pairs
+from openmm_scoredyn.training.describe import describe
+from openmm_scoredyn.training.rare_events import fit_gate, happened, share_out
+
+
+def turned(positions: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """Positions (P, 22, 3) with phi turned by angles (P,), radians: everything before N about the bond N-CA."""
+    from scipy.spatial.transform import Rotation
+
+    axis = positions[:, 8] - positions[:, 6]
+    axis /= np.linalg.norm(axis, axis=1, keepdims=True)
+    result = positions.copy()
+    for k, (vector, turn) in enumerate(zip(axis, angle)):
+        result[k, :6] = Rotation.from_rotvec(turn * vector).apply(positions[k, :6] - positions[k, 6]) + positions[k, 6]
+    return result
+
+
+def shot_paths(count: int, seed: int):
+    """Paths of which every third ends on the other side of phi, each with a small weight then."""
+    generator = np.random.default_rng(seed)
+    first = alanine_positions() + 0.002 * generator.normal(size=(count, 22, 3))
+    second = alanine_positions() + 0.002 * generator.normal(size=(count, 22, 3))
+    hop = np.arange(count) % 3 == 0
+    second = turned(second, np.where(hop, np.radians(150.0), 0.0))
+    weights = np.where(hop[:, None], 1e-3, 1.0).astype(np.float32) * np.ones((count, 2), np.float32)
+    return make_trajectory(
+        seed=seed, segments=tuple(np.stack([first, second], 1)), steered=True, weights=weights
+    )
+
+
+def gated_network(probability: float | None = None):
+    torch.manual_seed(1)
+    pairs = collect_pairs([make_trajectory(400, seed=9)], 1.0, False)
+    network = fit_network("gated_molecule_frame", 16, 1, alanine_molecule(), pairs.before, pairs.after)
+    if probability is not None:
+        layers = network.gate.layers
+        torch.nn.init.zeros_(layers[-1].weight)
+        layers[-1].bias.data = torch.tensor([np.log(probability / (1 - probability)), 0.0, 0.0])
+    return network.eval(), pairs
+
+
+def test_a_probability_of_1e_5_is_learnt_from_weighted_pairs(monkeypatch):
+    """P(event|x) = 10^(-4 + x): the pairs show it with odds of one to two, by construction with the weights to match."""
+    generator = torch.Generator().manual_seed(4)
+
+    def draw(count):
+        x = 2 * torch.rand(count, 1, generator=generator) - 1
+        event = torch.rand(count, generator=generator) < 1 / 3
+        probability = 10 ** (-4 + x[:, 0])
+        mean = torch.where(event, 3 * probability, 1.5 * (1 - probability))
+        return x, mean * -torch.log(torch.rand(count, generator=generator)), event
+
+    monkeypatch.setattr("openmm_scoredyn.training.rare_events._UPDATES", 1500)
+    torch.manual_seed(0)
+    gate = EventGate(1)
+    fit_gate(gate, draw(40_000), draw(10_000), seed=1)
+    x = torch.linspace(-0.9, 0.9, 10)[:, None]
+    found = gate(x)[:, 0].detach() / np.log(10)
+    np.testing.assert_allclose(found, -4 + x[:, 0], atol=0.08)
+
+
+def test_sides_of_phi():
+    start = alanine_positions()[None].repeat(3, 0)
+    ends = turned(start, np.radians([0.0, 30.0, 150.0]))
+    found = changes_side(alanine_molecule(), torch.from_numpy(start), torch.from_numpy(ends))
+    assert found.tolist() == [False, False, True]
+
+
+def test_events_of_plain_pairs_are_left_out_and_shares_hold():
+    free = make_trajectory(50, seed=2)
+    hop = make_trajectory(segments=(np.stack([shot_paths(3, 5).segments[0]])[0],), seed=3)
+    pairs = collect_pairs([free, hop, shot_paths(30, 4)], 1.0, True)
+    event = happened(alanine_molecule(), pairs)
+    shared = share_out(pairs, event, torch.zeros(len(pairs), 3))
+    plain = ~pairs.shot
+    assert event[plain].sum() == 2 and (shared.weight[plain & event] == 0).all()
+    assert shared.weight[plain].sum() == pytest.approx(0.6, abs=1e-5)
+    assert shared.weight[event].sum() == pytest.approx(0.2, abs=1e-5)
+    assert shared.weight[pairs.shot & ~event].sum() == pytest.approx(0.2, abs=1e-5)
+
+
+def test_all_evaluations_of_a_step_agree_on_the_event(tmp_path):
+    """With P = 0.3 and a network that moves psi when told of the event: 30 % of the steps show it, none half of it."""
+    network, pairs = gated_network(0.3)
+
+    class Telling(torch.nn.Module):
+        """The optimal denoiser of a latent that is 3 where the event happens and -3 where not."""
+
+        def __init__(self, gated):
+            super().__init__()
+            self.gated = gated
+
+        def forward(self, latent, level, history, box):
+            condition = self.gated.condition(history, box)
+            moving = self.gated.moving
+            happens = torch.special.ndtr(latent.flatten(1)[:, moving]) < torch.exp(condition[:, -1])
+            target = torch.where(happens, 3.0, -3.0)[:, None, None]
+            sigma = torch.exp(4 * level)[:, None, None]
+            total = torch.sqrt(1 + sigma * sigma)
+            raw = (target - latent / total) * total / sigma
+            raw[:, -1, moving % 3 :] = 0
+            raw[:, 0, 1:] = 0
+            raw[:, 1:, :] = 0
+            return raw
+
+        def advance(self, latent, history, box):
+            shift = torch.zeros_like(history[:, -1])
+            shift[:, :, 0] = 0.001 * latent[:, 0, :1]
+            return history[:, -1] + shift
+
+    card = describe(network, tiny(), [make_trajectory(10)], pairs.before, pairs.after, len(pairs))
+    card = dataclasses.replace(card, symmetric=False, latent_type="vector", denoising_steps=5)
+    sd.export_program(Telling(network), tmp_path / "telling.pt", card, Parametrization("edm", "edm"))
+    model = sd.ScoreModel(tmp_path / "telling.pt")
+    start = alanine_positions()[None].repeat(4000, 0)
+    moved = (model.sample(start, 1, seed=3)[0] - start)[:, 0, 0] / 0.001
+    # Five evaluations are good to 0.04; one that saw the other branch would be off by more than 1.
+    np.testing.assert_allclose(np.abs(moved), 3.0, atol=0.1)
+    assert abs((moved > 0).mean() - 0.3) < 4 * np.sqrt(0.3 * 0.7 / 4000)
+
+
+def test_other_solvers_are_refused(tmp_path):
+    network, pairs = gated_network()
+    card = describe(network, tiny(), [make_trajectory(10)], pairs.before, pairs.after, len(pairs))
+    assert card.solvers == ("trig_2m",)
+    sd.export_program(network, tmp_path / "gated.pt", card, Parametrization("edm", "edm"))
+    model = sd.ScoreModel(tmp_path / "gated.pt")
+    with pytest.raises((SamplingError, openmm.OpenMMException), match="is right with trig_2m only, found heun"):
+        model.sample(alanine_positions()[None], 1, seed=1, solver="heun")
+    integrator = sd.ScoreDynamicsIntegrator(str(tmp_path / "gated.pt"))
+    with pytest.raises(openmm.OpenMMException, match="is right with trig_2m only, found dpmpp_sde"):
+        integrator.setSolver("dpmpp_sde")
+    assert integrator.getSolver() == "trig_2m"
+    with pytest.raises(sd.errors.CardError, match="solver .*expected one of trig_2m, found heun"):
+        dataclasses.replace(card, solver="heun")
+
+
+def test_training_with_paths_goes_on_after_a_kill_as_if_nothing_had_happened(tmp_path, monkeypatch):
+    monkeypatch.setattr("openmm_scoredyn.training.rare_events._UPDATES", 100)
+    trajectories = [*(make_trajectory(300, seed=k) for k in range(3)), shot_paths(60, 11), shot_paths(60, 12)]
+    train(trajectories, tmp_path / "whole", tiny())
+    with pytest.raises(Stop):
+        train(trajectories, tmp_path / "broken", tiny(), callbacks=[killed_after(7)])
+    train(trajectories, tmp_path / "broken", tiny())
+    (network, card, _), (other, _, _) = load_checkpoint(tmp_path / "whole"), load_checkpoint(tmp_path / "broken")
+    assert card.training_data["shot_paths"] == 60
+    for (name, value), again in zip(network.state_dict().items(), other.state_dict().values()):
+        assert torch.equal(value, again), name
+
+
+def test_paths_without_an_event_are_refused(tmp_path):
+    still = [make_trajectory(2, 2, 2, seed=k, steered=True, weights=np.ones((3, 2), np.float32)) for k in (21, 22)]
+    with pytest.raises(TrainingError, match="expected paths over a barrier of phi among the 6 pairs"):
+        train([make_trajectory(300, seed=1), make_trajectory(300, seed=2), *still], tmp_path / "run", tiny())
