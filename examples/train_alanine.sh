@@ -13,10 +13,12 @@ mkdir -p "$folder"
 # 4,000 short segments released anywhere on the (phi, psi) torus, so that barriers and rare basins are learnt;
 # long free trajectories for everything else; others that are never trained on, to measure against.
 scoredyn simulate "$structure" --out "$folder/steered" --steered --length 25ps --segments 200 --trajectories 20 --seed 1 --processes 2
+# Paths of 1 ps over the barriers of phi, weighted, for the hops that MD shows once in 100 ns.
+scoredyn simulate "$structure" --out "$folder/paths" --shooting --segments 5000 --trajectories 20 --equilibration 100ps --seed 4 --processes 2
 scoredyn simulate "$structure" --out "$folder/free" --length 20ns --trajectories 10 --seed 2 --processes 2
 scoredyn simulate "$structure" --out "$folder/reference" --length 20ns --trajectories 10 --seed 3 --processes 2
 
-scoredyn train "$folder/steered" "$folder/free" --out "$folder/run" --name alanine-dipeptide-obc2
+scoredyn train "$folder/steered" "$folder/paths" "$folder/free" --out "$folder/run" --name alanine-dipeptide-obc2
 scoredyn export "$folder/run" "$folder/model.pt" --denoising-steps 5
 
 # 100 replicas of 5 ns in one batch, against the reference; then the figures go into the card.

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from openmm_scoredyn.cli.duration import format_duration, parse_duration
+from openmm_scoredyn.cli.duration import format_duration, steps_of
 
 MODEL = "alanine-dipeptide-obc2"
 STRUCTURE = "alanine-dipeptide.pdb"
@@ -36,7 +36,7 @@ def demo(
     card = ScoreModel(path).card
     structure = path.with_name(STRUCTURE)
     reference = load_series(path.with_name(REFERENCE))
-    n_steps = round(parse_duration(length) / card.lag_time_ps)
+    n_steps = steps_of(length, card.lag_time_ps)
     folder = make_directory(out)
     runs = {}
     with time_progress(OURS.ljust(WIDTH)) as progress:

@@ -28,6 +28,23 @@ def parse_duration(text: str) -> float:
     return value
 
 
+def steps_of(duration: str, lag_time_ps: float) -> int:
+    """Number of steps of a model in a time such as "10ns".
+
+    Raises
+    ------
+    SamplingError
+        If the time is not a multiple of the model's step.
+    """
+    steps = parse_duration(duration) / lag_time_ps
+    if round(steps) < 1 or abs(steps - round(steps)) > 1e-6 * steps:
+        raise SamplingError(
+            f"Duration: times must be multiples of the model's step; expected a multiple of {lag_time_ps:g} ps, found "
+            f"{duration}; change it."
+        )
+    return round(steps)
+
+
 def format_duration(picoseconds: float) -> str:
     """The shortest usual way to write a time."""
     for unit in ("us", "ns", "ps"):

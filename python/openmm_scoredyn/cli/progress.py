@@ -12,7 +12,7 @@ from openmm_scoredyn.cli.duration import format_duration
 
 @contextmanager
 def time_progress(description: str) -> Iterator[Callable[[float, float], None]]:
-    """A bar on stderr; gives a function to call with (ps done, ps in all).
+    """A bar on stderr, shown once there is progress to show; gives a function to call with (ps done, ps in all).
 
     The rate counts what was done since the first call, so that it is right after a restart too.
     """
@@ -23,7 +23,7 @@ def time_progress(description: str) -> Iterator[Callable[[float, float], None]]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(description, total=None, state="")
+        task = bar.add_task(description, total=None, state="", visible=False)
         first = None
 
         def update(done: float, total: float) -> None:
@@ -33,6 +33,6 @@ def time_progress(description: str) -> Iterator[Callable[[float, float], None]]:
             elapsed = time.monotonic() - first[1]
             rate = f", {(done - first[0]) / elapsed:,.0f} ps/s" if elapsed > 0 and done > first[0] else ""
             state = f"{format_duration(done)} of {format_duration(total)}{rate}"
-            bar.update(task, completed=done, total=total, state=state)
+            bar.update(task, completed=done, total=total, state=state, visible=True)
 
         yield update

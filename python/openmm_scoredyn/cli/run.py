@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from openmm_scoredyn.cli.duration import format_duration, parse_duration
-from openmm_scoredyn.errors import OutputError, SamplingError
+from openmm_scoredyn.cli.duration import format_duration, steps_of
+from openmm_scoredyn.errors import OutputError
 
 
 def run(
@@ -60,23 +60,6 @@ def run(
         )
     done = format_duration(n_steps * lag * replicas)
     Console().print(f"{done} in {', '.join(map(str, paths))}.", soft_wrap=True)
-
-
-def steps_of(duration: str, lag_time_ps: float) -> int:
-    """Number of steps of a model in a time such as "10ns".
-
-    Raises
-    ------
-    SamplingError
-        If the time is not a multiple of the model's step.
-    """
-    steps = parse_duration(duration) / lag_time_ps
-    if round(steps) < 1 or abs(steps - round(steps)) > 1e-6 * steps:
-        raise SamplingError(
-            f"run: times must be multiples of the model's step; expected a multiple of {lag_time_ps:g} ps, found "
-            f"{duration}; change it."
-        )
-    return round(steps)
 
 
 def _check_folder(out: Path) -> None:

@@ -101,7 +101,7 @@ def _load_with_mdtraj(path: Path, topology, spacing, temperature_K, selection) -
     mdtraj = _mdtraj()
     if spacing is None and path.suffix.lower() not in _FORMATS_WITH_TIMES:
         raise TrajectoryError(
-            f"Trajectory: {path.suffix} files do not hold a reliable frame spacing; give it in ps (--spacing)."
+            f"Trajectory: {path.suffix} files do not hold a reliable frame spacing; give it in ps (--spacing-ps)."
         )
     try:
         keywords = (
