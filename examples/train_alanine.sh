@@ -21,10 +21,10 @@ scoredyn simulate "$structure" --out "$folder/reference" --length 20ns --traject
 scoredyn train "$folder/steered" "$folder/paths" "$folder/free" --out "$folder/run" --name alanine-dipeptide-obc2
 scoredyn export "$folder/run" "$folder/model.pt" --denoising-steps 5
 
-# 100 replicas of 5 ns in one batch, against the reference; then the figures go into the card.
+# 64 replicas of 11 ns in one batch, of which the first 3 ns forget the start, against the reference; then the figures go into the card.
 [ -e "$folder/sampled/model.npz" ] || {
     mkdir -p "$folder/sampled"
-    scoredyn run "$folder/model.pt" "$structure" --length 5ns --replicas 100 --out "$folder/sampled/model.npz"
+    scoredyn run "$folder/model.pt" "$structure" --length 11ns --replicas 64 --out "$folder/sampled/model.npz"
 }
-scoredyn compare "$folder/reference" "$folder/sampled" --temperature 300 --out "$folder/comparison"
+scoredyn compare "$folder/reference" "$folder/sampled" --equilibration 3ns --temperature 300 --out "$folder/comparison"
 scoredyn export "$folder/run" "$folder/model.pt" --denoising-steps 5 --accuracy "$folder/comparison/comparison.json"

@@ -46,6 +46,16 @@ def test_two_files_give_a_table_and_a_page(tmp_path, monkeypatch, capsys):
     assert any(row["group"] == "Geometry" for row in stored["rows"])
 
 
+def test_equilibration_is_left_out_of_the_candidate(tmp_path, monkeypatch):
+    paths = [write(tmp_path / f"{name}.npz", 400, seed) for seed, name in enumerate(("ours", "theirs"))]
+    with pytest.raises(SystemExit) as stop:
+        call(monkeypatch, *paths, "--equilibration", "100ps", "--out", tmp_path / "report")
+    assert stop.value.code == 0
+    stored = json.loads((tmp_path / "report" / "comparison.json").read_text())
+    assert stored["reference"]["length_ns"] == pytest.approx(0.399)
+    assert stored["candidate"]["length_ns"] == pytest.approx(0.299)
+
+
 @pytest.mark.parametrize("integrator", ["LangevinMiddleIntegrator", "LangevinIntegrator"])
 def test_langevin_side_is_run_for_the_length_asked(integrator):
     trajectory, speed = run_langevin(LangevinRun(PDB, integrator=integrator), length_ps=3.0)

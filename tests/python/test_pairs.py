@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from alanine import make_trajectory
 
-from openmm_scoredyn.data import Split, cut, lagged_pairs, split_by_trajectory
+from openmm_scoredyn.data import Split, cut, discard, lagged_pairs, split_by_trajectory
 from openmm_scoredyn.errors import LagTimeError, TrajectoryError
 
 
@@ -96,3 +96,12 @@ def test_cut_gives_parts_apart():
     split_by_trajectory(parts)
     with pytest.raises(TrajectoryError, match="expected one segment"):
         cut(numbered(5, 5), 2)
+
+
+def test_discard_leaves_out_the_beginning_of_every_segment():
+    left = discard(numbered(9, 7, spacing=0.5), 2.0)
+    assert [segment[0, 0, 0] for segment in left.segments] == [4, 1004]
+    assert [len(segment) for segment in left.segments] == [5, 3]
+    assert left.source_sha256 != numbered(9, 7, spacing=0.5).source_sha256
+    with pytest.raises(TrajectoryError, match="expected segments longer than 3 ps, found one of 3 ps"):
+        discard(numbered(9, 7, spacing=0.5), 3.0)

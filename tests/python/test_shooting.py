@@ -87,7 +87,7 @@ def test_metadynamics_finds_the_barrier(monkeypatch):
     pdb = PDBFile(str(PDB))
     found = find_bias(pdb.topology, pdb.positions, Physics(), backbone_torsions(pdb.topology)[0][0], seed=1)
     barrier, basin = found.energy(np.radians([0.0, -80.0]))
-    assert 15 < basin - barrier < 50  # 28 kJ/mol, times 1.2
+    assert 20 < basin - barrier < 60  # 28 kJ/mol, times 1.5
 
 
 def prepared(directory):

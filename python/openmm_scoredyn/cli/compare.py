@@ -36,6 +36,9 @@ def compare(
     ] = None,
     topology: Annotated[Path | None, typer.Option(help="PDB for files that do not hold their topology.")] = None,
     spacing_ps: Annotated[float | None, typer.Option(help="Frame spacing, for files that do not say it.")] = None,
+    equilibration: Annotated[
+        str | None, typer.Option(help="Beginning of every candidate trajectory to leave out, as 3ns.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap and of the Langevin side.")] = 1,
 ) -> None:
     """Compare populations, rates, passage times and geometry of two trajectories, whatever made them.
@@ -55,7 +58,8 @@ def compare(
             f"found {len(paths)} paths; see scoredyn compare --help."
         )
     options = {"topology": topology, "frame_spacing_ps": spacing_ps, "temperature_K": temperature}
-    theirs, their_trajectories = read_side(paths[-1], options)
+    skipped_ps = parse_duration(equilibration) if equilibration else 0.0
+    theirs, their_trajectories = read_side(paths[-1], options, skipped_ps)
     speeds = {}
     if langevin:
         physics = {"friction_per_ps": friction, "timestep_fs": 1000 * parse_duration(timestep), "seed": seed}
@@ -81,17 +85,22 @@ def compare(
     console.print(f"Page with all plots: {out / 'report.html'}", soft_wrap=True)
 
 
-def read_side(path: Path, options: dict):
-    """Dihedral series of one side, and its trajectories (None where only the series is stored)."""
-    from openmm_scoredyn.data import load
+def read_side(path: Path, options: dict, skipped_ps: float = 0.0):
+    """Dihedral series of one side from `skipped_ps` on, and its trajectories (None where only the series is stored)."""
+    from openmm_scoredyn.data import discard, load
+    from openmm_scoredyn.errors import TrajectoryError
     from openmm_scoredyn.evaluation import DihedralSeries, is_series, load_series
     from openmm_scoredyn.model import pretrained
 
     if not path.exists() and str(path) in pretrained():
         path = pretrained(str(path)).with_name(f"{path}-reference.npz")
     if path.is_file() and is_series(path):
+        if skipped_ps:
+            raise TrajectoryError(
+                f"compare: --equilibration is for trajectories; found the dihedral series {path}; leave the option out."
+            )
         return load_series(path), None
-    trajectories = load(path, **options)
+    trajectories = [discard(trajectory, skipped_ps) for trajectory in load(path, **options)]
     return DihedralSeries.from_trajectories(trajectories), trajectories
 
 

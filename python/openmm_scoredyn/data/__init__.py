@@ -1,7 +1,7 @@
 """Trajectories: reading, pairing, splitting, and the reference molecular dynamics that makes them."""
 
 from openmm_scoredyn.data.archive import save_archive
-from openmm_scoredyn.data.cutting import cut
+from openmm_scoredyn.data.cutting import cut, discard
 from openmm_scoredyn.data.loading import load
 from openmm_scoredyn.data.pairs import frames_per_lag, lagged_pairs
 from openmm_scoredyn.data.split import Split, split_by_trajectory
@@ -11,6 +11,7 @@ __all__ = [
     "Split",
     "Trajectory",
     "cut",
+    "discard",
     "fingerprint",
     "frames_per_lag",
     "lagged_pairs",

@@ -19,8 +19,9 @@ _HILL_EVERY_PS = 0.2
 _BIAS_FACTOR = 12.0
 # Higher barriers stay: nothing crosses them in the times of interest, and shots from there would be wasted.
 _HIGHEST_KT = 12.0
-# Beyond flat: a path crosses only if it is shot from near the top. Of 1,000 paths of alanine dipeptide 20 did at 1.0.
-_OVERCOMPENSATION = 1.2
+# Beyond flat: a path crosses only if it is shot from near the top. Of 1,000 paths of alanine dipeptide 21 did at 1.0,
+# 74 at 1.2, 137 at 1.5.
+_OVERCOMPENSATION = 1.5
 
 
 @dataclass(frozen=True)

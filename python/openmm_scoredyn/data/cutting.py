@@ -1,4 +1,4 @@
-"""Cut one long trajectory into independent ones, for a user who has only one."""
+"""Parts of a trajectory: one cut into independent ones, or one without its beginning."""
 
 import hashlib
 from dataclasses import replace
@@ -43,3 +43,28 @@ def cut(trajectory: Trajectory, n_parts: int, gap_frames: int = 0) -> list[Traje
         )
         for part in range(n_parts)
     ]
+
+
+def discard(trajectory: Trajectory, time_ps: float) -> Trajectory:
+    """Leave out the beginning, `time_ps`, of every segment: what still remembers where it was started.
+
+    Raises
+    ------
+    TrajectoryError
+        If fewer than two frames of a segment are left.
+    """
+    frames = round(time_ps / trajectory.frame_spacing_ps)
+    shortest = min(map(len, trajectory.segments))
+    if shortest - frames < 2:
+        raise TrajectoryError(
+            f"discard: expected segments longer than {time_ps:g} ps, found one of "
+            f"{(shortest - 1) * trajectory.frame_spacing_ps:g} ps; discard less."
+        )
+    if frames == 0:
+        return trajectory
+    return replace(
+        trajectory,
+        segments=tuple(segment[frames:] for segment in trajectory.segments),
+        weights=None,
+        source_sha256=hashlib.sha256(f"{trajectory.source_sha256} from {frames}".encode()).hexdigest(),
+    )
