@@ -91,9 +91,9 @@ def test_events_of_plain_pairs_are_left_out_and_shares_hold():
     shared = share_out(pairs, event, torch.zeros(len(pairs), 3))
     plain = ~pairs.shot
     assert event[plain].sum() == 2 and (shared.weight[plain & event] == 0).all()
-    assert shared.weight[plain].sum() == pytest.approx(0.7, abs=1e-5)
-    assert shared.weight[event].sum() == pytest.approx(0.1, abs=1e-5)
-    assert shared.weight[pairs.shot & ~event].sum() == pytest.approx(0.2, abs=1e-5)
+    assert shared.weight[plain].sum() == pytest.approx(0.8, abs=1e-5)
+    assert shared.weight[event].sum() == pytest.approx(0.05, abs=1e-5)
+    assert shared.weight[pairs.shot & ~event].sum() == pytest.approx(0.15, abs=1e-5)
 
 
 def test_all_evaluations_of_a_step_agree_on_the_event(tmp_path):

@@ -16,7 +16,7 @@ from openmm_scoredyn.training.dataset import Pairs
 _UPDATES, _BATCH, _LEARNING_RATE, _WEIGHT_DECAY = 6000, 4096, 2e-3, 1e-2
 _CHECK_EVERY = 100
 # Shares of a batch. Every (condition, event or not) is a problem of its own, so they are free; events are few pairs, soon learnt by heart.
-EVENT_SHARE, SHOT_SHARE = 0.1, 0.2
+EVENT_SHARE, SHOT_SHARE = 0.05, 0.15
 
 
 def gate_loss(estimates: Tensor, weight: Tensor, happened: Tensor) -> Tensor:
