@@ -15,8 +15,11 @@ struct Constraint {
 /// All constraints of a System, in its order.
 std::vector<Constraint> constraintsOf(const OpenMM::System& system);
 
-/// Throw OpenMMException when a distance found (nm) differs from that of the constraint by more than the
-/// relative `tolerance` asked for; `rounding`, nm, is what the precision of the platform can hide.
+/// Whether a distance found, nm, is that of the constraint within the relative `tolerance` asked for;
+/// `rounding`, nm, is what the precision of the platform can hide.
+bool isWithin(const Constraint& constraint, double found, double tolerance, double rounding = 0);
+
+/// Throw OpenMMException when it is not.
 void checkConstraint(const Constraint& constraint, double found, double tolerance, double rounding = 0);
 
 }  // namespace ScoreDynPlugin

@@ -15,9 +15,13 @@ std::vector<Constraint> constraintsOf(const OpenMM::System& system) {
     return constraints;
 }
 
-void checkConstraint(const Constraint& constraint, double found, double tolerance, double rounding) {
+bool isWithin(const Constraint& constraint, double found, double tolerance, double rounding) {
     // The algorithms measure the squared distance, hence a little more than the tolerance itself.
-    if (std::abs(found - constraint.distance) <= 2 * tolerance * constraint.distance + rounding) return;
+    return std::abs(found - constraint.distance) <= 2 * tolerance * constraint.distance + rounding;
+}
+
+void checkConstraint(const Constraint& constraint, double found, double tolerance, double rounding) {
+    if (isWithin(constraint, found, tolerance, rounding)) return;
     std::ostringstream text;
     text << "ScoreDynamicsIntegrator: the constraint between particles " << constraint.particle1 << " and "
          << constraint.particle2 << " cannot be satisfied; expected a distance of " << constraint.distance

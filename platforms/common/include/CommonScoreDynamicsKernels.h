@@ -40,7 +40,8 @@ private:
     void uploadBox();
     void uploadCellOffsets();
     void constrainPositions(double tolerance);
-    void checkConstraints(double tolerance);
+    bool constraintsHold(double tolerance);
+    double roundingOf(size_t constraint) const;
     bool mixedIsDouble() const { return cc_.getUseDoublePrecision() || cc_.getUseMixedPrecision(); }
 
     OpenMM::ComputeContext& cc_;
@@ -52,7 +53,7 @@ private:
     OpenMM::ComputeArray box_, cellOffsets_;
     // ... and what a step works with.
     OpenMM::ComputeArray gathered_, frame_, normals_, slots_, measured_, oldPosq_, oldCorrection_;
-    OpenMM::ComputeKernel gatherKernel_, wholeKernel_, positionsKernel_, deltaKernel_, measureKernel_,
+    OpenMM::ComputeKernel gatherKernel_, wholeKernel_, positionsKernel_, moveKernel_, measureKernel_,
         velocitiesKernel_;
     // Host copies of what was uploaded last, and what is downloaded.
     std::vector<double> boxThere_, measuredThere_;

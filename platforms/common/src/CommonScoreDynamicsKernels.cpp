@@ -96,10 +96,11 @@ void CommonIntegrateScoreDynamicsStepKernel::createKernels() {
         addArrays(wholeKernel_, {&firstOfMolecule_, &walk_, &box_, &gathered_, &frame_});
     }
     if (constraints_.empty()) return;
-    deltaKernel_ = positionKernel("addDelta", cc_.getNumAtoms());
-    addArrays(deltaKernel_, {&cc_.getIntegrationUtilities().getPosDelta()});
+    OpenMM::ArrayInterface& delta = cc_.getIntegrationUtilities().getPosDelta();
     measureKernel_ = positionKernel("measureConstraints", static_cast<int>(constraints_.size()));
-    addArrays(measureKernel_, {&constraintAtoms_, &slots_, &measured_});
+    addArrays(measureKernel_, {&delta, &constraintAtoms_, &slots_, &measured_});
+    moveKernel_ = positionKernel("movePositions", cc_.getNumAtoms());
+    addArrays(moveKernel_, {&delta});
 }
 
 const float* CommonIntegrateScoreDynamicsStepKernel::gather(ContextImpl&) {
@@ -178,25 +179,36 @@ void CommonIntegrateScoreDynamicsStepKernel::constrainPositions(double tolerance
     // for its old direction to be of use. So the proposal counts as the old positions, and nothing moves yet.
     OpenMM::IntegrationUtilities& integration = cc_.getIntegrationUtilities();
     cc_.clearBuffer(integration.getPosDelta());
-    integration.applyConstraints(tolerance);
-    deltaKernel_->execute(cc_.getNumAtoms());
+    // OpenMM makes a few iterations, meant for the small steps of MD; called again it goes on from there.
+    const int maxCalls = 10;
+    for (int call = 1; call <= maxCalls; ++call) {
+        integration.applyConstraints(tolerance);
+        if (constraintsHold(tolerance)) break;
+    }
     try {
-        checkConstraints(tolerance);
+        for (size_t c = 0; c < constraints_.size(); ++c)
+            checkConstraint(constraints_[c], measuredThere_[2 * c], tolerance, roundingOf(c));
     } catch (...) {
         oldPosq_.copyTo(cc_.getPosq());
         if (cc_.getUseMixedPrecision()) oldCorrection_.copyTo(cc_.getPosqCorrection());
         throw;
     }
+    moveKernel_->execute(cc_.getNumAtoms());
 }
 
-void CommonIntegrateScoreDynamicsStepKernel::checkConstraints(double tolerance) {
+bool CommonIntegrateScoreDynamicsStepKernel::constraintsHold(double tolerance) {
     measureKernel_->execute(static_cast<int>(constraints_.size()));
     measured_.download(measuredThere_, true);
+    for (size_t c = 0; c < constraints_.size(); ++c)
+        if (!isWithin(constraints_[c], measuredThere_[2 * c], tolerance, roundingOf(c))) return false;
+    return true;
+}
+
+/// What rounding of the two positions can make of the length of a constraint, nm.
+double CommonIntegrateScoreDynamicsStepKernel::roundingOf(size_t constraint) const {
     const double unit =
         mixedIsDouble() ? std::numeric_limits<double>::epsilon() : std::numeric_limits<float>::epsilon();
-    for (size_t c = 0; c < constraints_.size(); ++c)
-        checkConstraint(constraints_[c], measuredThere_[2 * c], tolerance,
-                        4 * unit * measuredThere_[2 * c + 1]);
+    return 4 * unit * measuredThere_[2 * constraint + 1];
 }
 
 double CommonIntegrateScoreDynamicsStepKernel::computeKineticEnergy(ContextImpl&) {

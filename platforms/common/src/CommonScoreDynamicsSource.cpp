@@ -105,23 +105,31 @@ KERNEL void setPositions(int numSlots, POSITIONS, GLOBAL const int* RESTRICT ato
     }
 }
 
-KERNEL void addDelta(int numSlots, POSITIONS, GLOBAL const mixed4* RESTRICT delta) {
-    for (int slot = GLOBAL_ID; slot < numSlots; slot += GLOBAL_SIZE) {
-        mixed4 d = delta[slot];
-        Position p = LOAD(slot);
-        STORE(slot, p.x+d.x, p.y+d.y, p.z+d.z);
-    }
+DEVICE Position addDelta(Position p, mixed4 delta) {
+    p.x += delta.x;
+    p.y += delta.y;
+    p.z += delta.z;
+    return p;
 }
 
-// The length of every constraint and the largest coordinate in it, which limits how well it can be kept.
-KERNEL void measureConstraints(int numConstraints, POSITIONS, GLOBAL const int2* RESTRICT atoms,
-        GLOBAL const int* RESTRICT slots, GLOBAL WIDE* RESTRICT measured) {
+// The length every constraint will have, and the largest coordinate in it, which limits how well it can be kept.
+KERNEL void measureConstraints(int numConstraints, POSITIONS, GLOBAL const mixed4* RESTRICT delta,
+        GLOBAL const int2* RESTRICT atoms, GLOBAL const int* RESTRICT slots, GLOBAL WIDE* RESTRICT measured) {
     for (int c = GLOBAL_ID; c < numConstraints; c += GLOBAL_SIZE) {
-        Position p = LOAD(slots[atoms[c].x]);
-        Position q = LOAD(slots[atoms[c].y]);
+        int i = slots[atoms[c].x];
+        int j = slots[atoms[c].y];
+        Position p = addDelta(LOAD(i), delta[i]);
+        Position q = addDelta(LOAD(j), delta[j]);
         WIDE dx = p.x-q.x, dy = p.y-q.y, dz = p.z-q.z;
         measured[2*c] = sqrt(dx*dx+dy*dy+dz*dz);
         measured[2*c+1] = fmax(fmax(fabs(p.x), fabs(p.y)), fmax(fabs(p.z), fmax(fabs(q.x), fmax(fabs(q.y), fabs(q.z)))));
+    }
+}
+
+KERNEL void movePositions(int numSlots, POSITIONS, GLOBAL const mixed4* RESTRICT delta) {
+    for (int slot = GLOBAL_ID; slot < numSlots; slot += GLOBAL_SIZE) {
+        Position p = addDelta(LOAD(slot), delta[slot]);
+        STORE(slot, p.x, p.y, p.z);
     }
 }
 
