@@ -38,17 +38,17 @@ public:
 
     virtual void initialize(const OpenMM::System& system, const Model& model) = 0;
 
-    /// Where the positions of gather and finish live.
+    /// Where the array of gather and finish lives.
     virtual Device device() const { return {}; }
 
-    /// Positions (N,3) nm of the modelled particles in the order of the model, whole molecules; valid until
-    /// the next call.
-    virtual const float* gather(OpenMM::ContextImpl& context) = 0;
+    /// An array with the positions (N,3) nm of the modelled particles in the order of the model, whole
+    /// molecules. Those of a step are written over them.
+    virtual float* gather(OpenMM::ContextImpl& context) = 0;
 
-    /// Finish a step: set the positions (N,3) nm of the modelled particles, project them onto the
+    /// Finish a step: take the positions out of the array that gather gave, project them onto the
     /// constraints, place the virtual sites, draw the velocities, projected too, and advance time and step
     /// count. Throws, with nothing changed, when the constraints cannot be satisfied.
-    virtual void finish(OpenMM::ContextImpl& context, const float* positions, const StepEnd& end) = 0;
+    virtual void finish(OpenMM::ContextImpl& context, const StepEnd& end) = 0;
 
     /// Kinetic energy of the current velocities, kJ/mol.
     virtual double computeKineticEnergy(OpenMM::ContextImpl& context) = 0;

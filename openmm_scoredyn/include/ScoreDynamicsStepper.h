@@ -57,12 +57,12 @@ private:
     bool keepsVelocities_;  // whether velocities must be put back when a step fails
     std::array<float, 9> box_{};
     std::vector<OpenMM::Vec3> velocities_;
-    const float* gathered_ = nullptr;  // the frame, in the memory of the program
+    float* gathered_ = nullptr;        // the frame, in the memory of the program
     const float* frame_ = nullptr;     // the same on the host
     const float* boxThere_ = nullptr;  // box_ in the memory of the program
     std::vector<float> lastFrame_;     // newest frame of the history, on the host
     std::vector<float> frameCopy_, normals_;
-    StepBuffer proposal_, boxCopy_;
+    StepBuffer boxCopy_;
 };
 
 }  // namespace ScoreDynPlugin

@@ -48,7 +48,6 @@ ScoreDynamicsStepper::ScoreDynamicsStepper(ContextImpl& context, const ScoreDyna
     program_ = std::make_shared<ScoreProgram>(integrator.getModelPointer(), kernel().device());
     const Card& card = program_->card();
     history_ = std::make_unique<History>(program_->memory(), 1, card.historyLength, card.numParticles());
-    program_->memory()->reserve(proposal_, frameSize_);
     setHistory(std::vector<float>(history_->size(), lastFrame_[0]));
 }
 
@@ -128,11 +127,10 @@ void ScoreDynamicsStepper::drawAndFinish() {
     else
         history_->fill(gathered_);
 
-    sampler_->step(state_.step, 1, history_->data(), boxInMemory(), proposal_.get());
+    sampler_->step(state_.step, 1, history_->data(), boxInMemory(), gathered_);
     fillNormal({state_.seed, 0, state_.step, 0, velocityStage}, normals_.data(), normals_.size());
-    kernel().finish(context_, proposal_.get(),
-                    {normals_, integrator_.getTemperature(), integrator_.getStepSize(),
-                     integrator_.getConstraintTolerance()});
+    kernel().finish(context_, {normals_, integrator_.getTemperature(), integrator_.getStepSize(),
+                               integrator_.getConstraintTolerance()});
     ++state_.step;
     if (program_->card().historyLength > 1) {
         gatherFrame();

@@ -23,16 +23,18 @@ public:
         : IntegrateScoreDynamicsStepKernel(name, platform), cc_(cc) {}
 
     void initialize(const OpenMM::System& system, const Model& model) override;
-    const float* gather(OpenMM::ContextImpl& context) override;
-    void finish(OpenMM::ContextImpl& context, const float* positions, const StepEnd& end) override;
+    float* gather(OpenMM::ContextImpl& context) override;
+    void finish(OpenMM::ContextImpl& context, const StepEnd& end) override;
     double computeKineticEnergy(OpenMM::ContextImpl& context) override;
 
 protected:
-    /// Give the positions (N,3) in an array of the device to the program: a pointer into the memory of
-    /// device(). Called with the context current.
-    virtual const float* handOver(OpenMM::ComputeArray& positions);
-    /// Take the positions (N,3) of the program, in the memory of device(), into an array of the device.
-    virtual void takeOver(const float* positions, OpenMM::ComputeArray& array);
+    /// Give an array of the context to the program, as a pointer into the memory of device(). Called with the
+    /// context current, like takeBack.
+    virtual float* handOver(OpenMM::ComputeArray& array);
+    /// Take the array back with what the program wrote.
+    virtual void takeBack(OpenMM::ComputeArray& array);
+
+    OpenMM::ComputeContext& context() const { return cc_; }
 
 private:
     void createArrays(const OpenMM::System& system, const Model& model);

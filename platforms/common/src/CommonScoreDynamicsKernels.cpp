@@ -103,7 +103,7 @@ void CommonIntegrateScoreDynamicsStepKernel::createKernels() {
     addArrays(moveKernel_, {&delta});
 }
 
-const float* CommonIntegrateScoreDynamicsStepKernel::gather(ContextImpl&) {
+float* CommonIntegrateScoreDynamicsStepKernel::gather(ContextImpl&) {
     const ContextSelector selector(cc_);
     uploadBox();
     uploadCellOffsets();
@@ -112,14 +112,12 @@ const float* CommonIntegrateScoreDynamicsStepKernel::gather(ContextImpl&) {
     return handOver(frame_);
 }
 
-const float* CommonIntegrateScoreDynamicsStepKernel::handOver(ComputeArray& positions) {
-    positions.download(hostFrame_);
+float* CommonIntegrateScoreDynamicsStepKernel::handOver(ComputeArray& array) {
+    array.download(hostFrame_);
     return hostFrame_.data();
 }
 
-void CommonIntegrateScoreDynamicsStepKernel::takeOver(const float* positions, ComputeArray& array) {
-    array.upload(static_cast<const void*>(positions));
-}
+void CommonIntegrateScoreDynamicsStepKernel::takeBack(ComputeArray& array) { array.upload(hostFrame_); }
 
 void CommonIntegrateScoreDynamicsStepKernel::uploadBox() {
     Vec3 vectors[3];
@@ -146,10 +144,9 @@ void CommonIntegrateScoreDynamicsStepKernel::uploadCellOffsets() {
     cellOffsets_.uploadSubArray(offsets.data(), 0, static_cast<int>(offsets.size()));
 }
 
-void CommonIntegrateScoreDynamicsStepKernel::finish(ContextImpl&, const float* positions,
-                                                    const StepEnd& end) {
+void CommonIntegrateScoreDynamicsStepKernel::finish(ContextImpl&, const StepEnd& end) {
     const ContextSelector selector(cc_);
-    takeOver(positions, frame_);
+    takeBack(frame_);
     if (!constraints_.empty()) {
         cc_.getPosq().copyTo(oldPosq_);
         if (cc_.getUseMixedPrecision()) cc_.getPosqCorrection().copyTo(oldCorrection_);

@@ -18,8 +18,8 @@ public:
         : IntegrateScoreDynamicsStepKernel(name, platform), data_(data) {}
 
     void initialize(const OpenMM::System& system, const Model& model) override;
-    const float* gather(OpenMM::ContextImpl& context) override;
-    void finish(OpenMM::ContextImpl& context, const float* positions, const StepEnd& end) override;
+    float* gather(OpenMM::ContextImpl& context) override;
+    void finish(OpenMM::ContextImpl& context, const StepEnd& end) override;
     double computeKineticEnergy(OpenMM::ContextImpl& context) override;
 
 private:

@@ -22,7 +22,7 @@ void ReferenceIntegrateScoreDynamicsStepKernel::initialize(const System& system,
     constraints_ = constraintsOf(system);
 }
 
-const float* ReferenceIntegrateScoreDynamicsStepKernel::gather(ContextImpl&) {
+float* ReferenceIntegrateScoreDynamicsStepKernel::gather(ContextImpl&) {
     for (size_t i = 0; i < gathered_.size(); ++i) gathered_[i] = (*data_.positions)[model_->particles[i]];
     if (model_->periodic) model_->wholeMolecules.apply(gathered_, data_.periodicBoxVectors);
     for (size_t i = 0; i < gathered_.size(); ++i)
@@ -30,13 +30,13 @@ const float* ReferenceIntegrateScoreDynamicsStepKernel::gather(ContextImpl&) {
     return frame_.data();
 }
 
-void ReferenceIntegrateScoreDynamicsStepKernel::finish(ContextImpl& context, const float* positions,
-                                                       const StepEnd& end) {
+void ReferenceIntegrateScoreDynamicsStepKernel::finish(ContextImpl& context, const StepEnd& end) {
     // Everything is computed beside the context's own arrays, which are touched last, when nothing can fail
     // any more.
     newPositions_ = *data_.positions;
     newVelocities_.assign(newPositions_.size(), Vec3());
-    const float* normals = end.normals.data();
+    const float* const positions = frame_.data();
+    const float* const normals = end.normals.data();
     for (size_t i = 0; i < model_->particles.size(); ++i) {
         const int particle = model_->particles[i];
         const double speed = std::sqrt(BOLTZ * end.temperature * inverseMasses_[particle]);
