@@ -3,7 +3,9 @@
 #include <memory>
 #include <string>
 
+#include "Device.h"
 #include "ScoreArchive.h"
+#include "StepMemory.h"
 
 namespace ScoreDynPlugin {
 
@@ -13,17 +15,20 @@ namespace ScoreDynPlugin {
 /// compile again for every new batch size). Everything it returns is checked for device, dtype and shape
 /// before a pointer to it is used; finite values are the business of the caller, who can redraw.
 ///
-/// Arrays are row-major float32: latent (B,M,3), history (B,H,N,3) in nm with the newest frame last, box
-/// (3,3) in nm (zeros when not periodic), positions (B,N,3) in nm. The methods throw OpenMMException when the
-/// program raises or returns something else than the contract says. They may be called from several threads.
+/// Arrays are in the memory of the device, row-major float32: latent (B,M,3), history (B,H,N,3) in nm with
+/// the newest frame last, box (3,3) in nm (zeros when not periodic), positions (B,N,3) in nm. The methods
+/// throw OpenMMException when the program raises or returns something else than the contract says. They may
+/// be called from several threads.
 class ScoreProgram {
 public:
-    /// Load the program and check that it reproduces the golden triple of its card.
-    explicit ScoreProgram(std::shared_ptr<const ScoreArchive> archive);
+    /// Load the program onto the device and check that it reproduces the golden triple of its card.
+    explicit ScoreProgram(std::shared_ptr<const ScoreArchive> archive, const Device& device = {});
     ~ScoreProgram();
 
     const ScoreArchive& archive() const { return *archive_; }
     const Card& card() const { return archive_->card(); }
+    /// The memory of the device, for the arrays of the methods below.
+    const std::shared_ptr<StepMemory>& memory() const { return memory_; }
 
     /// Number of threads inside one operation of the network (1 unless set). The setting of the process is
     /// restored after every call.
@@ -48,6 +53,7 @@ public:
 private:
     struct Impl;
     std::shared_ptr<const ScoreArchive> archive_;
+    std::shared_ptr<StepMemory> memory_;
     std::unique_ptr<Impl> impl_;
 };
 

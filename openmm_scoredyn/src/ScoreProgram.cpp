@@ -8,13 +8,13 @@
 #include <torch/script.h>
 #include <torch/version.h>
 
-#include <cstring>
 #include <sstream>
 #include <utility>
 #include <vector>
 
 #include "GoldenCheck.h"
 #include "TorchErrors.h"
+#include "TorchMemory.h"
 #include "TorchThreads.h"
 #include "openmm/OpenMMException.h"
 
@@ -25,11 +25,6 @@ using OpenMM::OpenMMException;
 namespace {
 
 const char* const cardRecord = "extra/scoredyn.json";
-
-at::Tensor view(const float* data, at::IntArrayRef shape) {
-    // torch has no read-only tensors; the contract says that programs are pure.
-    return torch::from_blob(const_cast<float*>(data), shape, torch::kFloat32);
-}
 
 std::string shapeText(at::IntArrayRef shape) {
     std::ostringstream text;
@@ -44,8 +39,17 @@ std::string shapeText(at::IntArrayRef shape) {
 struct ScoreProgram::Impl {
     torch::jit::Module module;
     std::string name;
+    Device device;
     int numThreads = 1;
 
+    // The contract says that programs are pure: they change no input.
+    at::Tensor view(const float* data, at::IntArrayRef shape) const {
+        return deviceView(device, data, shape);
+    }
+    at::Tensor level(int batch, double sigma) const {
+        const DeviceGuard onDevice(device);
+        return torch::full({batch}, sigma, torch::TensorOptions(torch::kFloat32).device(torchDevice(device)));
+    }
     void requireMethod(const std::string& method, size_t numArguments) const;
     void freeze(const std::vector<std::string>& methods);
     void call(const char* method, std::vector<c10::IValue> arguments, at::IntArrayRef shape,
@@ -80,6 +84,7 @@ void ScoreProgram::Impl::call(const char* method, std::vector<c10::IValue> argum
                               float* result) const {
     try {
         const c10::InferenceMode inference;
+        const DeviceGuard onDevice(device);
         const torch::jit::GraphOptimizerEnabledGuard noProfiling(false);
         const ThreadCount threads(numThreads);
         copyChecked(method, module.get_method(method)(std::move(arguments)), shape, result);
@@ -101,20 +106,23 @@ void ScoreProgram::Impl::copyChecked(const char* method, const c10::IValue& valu
     };
     if (!value.isTensor()) refuse("something else than a tensor", "a tensor", value.tagKind());
     const at::Tensor& tensor = value.toTensor();
-    if (!tensor.device().is_cpu()) refuse("a tensor on the wrong device", "cpu", tensor.device().str());
+    const c10::Device expected = torchDevice(device);
+    if (tensor.device() != expected)
+        refuse("a tensor on the wrong device", expected.str(), tensor.device().str());
     if (tensor.scalar_type() != torch::kFloat32)
         refuse("the wrong dtype", "float32", std::string(c10::toString(tensor.scalar_type())));
     if (tensor.sizes() != shape) refuse("the wrong shape", shapeText(shape), shapeText(tensor.sizes()));
-    const at::Tensor contiguous = tensor.contiguous();
-    std::memcpy(result, contiguous.const_data_ptr<float>(), contiguous.nbytes());
+    view(result, shape).copy_(tensor);
 }
 
-ScoreProgram::ScoreProgram(std::shared_ptr<const ScoreArchive> archive)
-    : archive_(std::move(archive)), impl_(std::make_unique<Impl>()) {
+ScoreProgram::ScoreProgram(std::shared_ptr<const ScoreArchive> archive, const Device& device)
+    : archive_(std::move(archive)), memory_(StepMemory::host()), impl_(std::make_unique<Impl>()) {
     impl_->name = "'" + card().name + "'";
+    impl_->device = device;
+    if (device.kind != Device::Kind::Host) memory_ = std::make_shared<TorchMemory>(device);
     try {
         std::istringstream stream(archive_->bytes());
-        impl_->module = torch::jit::load(stream, torch::kCPU);
+        impl_->module = torch::jit::load(stream, torchDevice(device));
     } catch (const std::exception& error) {
         throw OpenMMException("ScoreProgram: cannot load " + impl_->name + ": " + reason(error) +
                               " Export the model again with this version of torch.");
@@ -146,28 +154,31 @@ int ScoreProgram::getNumThreads() const { return impl_->numThreads; }
 void ScoreProgram::denoise(int batch, const float* latent, double sigma, const float* history,
                            const float* box, float* denoised) const {
     const Card& c = card();
-    impl_->call("denoise",
-                {view(latent, {batch, c.latentSize, 3}), torch::full({batch}, sigma, torch::kFloat32),
-                 view(history, {batch, c.historyLength, c.numParticles(), 3}), view(box, {3, 3})},
-                {batch, c.latentSize, 3}, denoised);
+    impl_->call(
+        "denoise",
+        {impl_->view(latent, {batch, c.latentSize, 3}), impl_->level(batch, sigma),
+         impl_->view(history, {batch, c.historyLength, c.numParticles(), 3}), impl_->view(box, {3, 3})},
+        {batch, c.latentSize, 3}, denoised);
 }
 
 void ScoreProgram::advance(int batch, const float* latent, const float* history, const float* box,
                            float* positions) const {
     const Card& c = card();
-    impl_->call("advance",
-                {view(latent, {batch, c.latentSize, 3}),
-                 view(history, {batch, c.historyLength, c.numParticles(), 3}), view(box, {3, 3})},
-                {batch, c.numParticles(), 3}, positions);
+    impl_->call(
+        "advance",
+        {impl_->view(latent, {batch, c.latentSize, 3}),
+         impl_->view(history, {batch, c.historyLength, c.numParticles(), 3}), impl_->view(box, {3, 3})},
+        {batch, c.numParticles(), 3}, positions);
 }
 
 void ScoreProgram::propose(int batch, const float* noise, const float* history, const float* box,
                            float* positions) const {
     const Card& c = card();
-    impl_->call("propose",
-                {view(noise, {batch, c.noiseCount, c.latentSize, 3}),
-                 view(history, {batch, c.historyLength, c.numParticles(), 3}), view(box, {3, 3})},
-                {batch, c.numParticles(), 3}, positions);
+    impl_->call(
+        "propose",
+        {impl_->view(noise, {batch, c.noiseCount, c.latentSize, 3}),
+         impl_->view(history, {batch, c.historyLength, c.numParticles(), 3}), impl_->view(box, {3, 3})},
+        {batch, c.numParticles(), 3}, positions);
 }
 
 std::string ScoreProgram::readCardJson(const std::string& bytes) {

@@ -99,7 +99,7 @@ py::tuple sample(const std::shared_ptr<ScoreProgram>& program, const FloatArray&
     requireAtLeast(0, maxRedraws, "max_redraws");
     program->setNumThreads(numThreads);
 
-    History history(batch, card.historyLength, card.numParticles());
+    History history(program->memory(), batch, card.historyLength, card.numParticles());
     std::copy_n(historyArray.data(), history.size(), history.data());
     FloatArray frames({py::ssize_t(numSteps / saveEvery), py::ssize_t(batch),
                        py::ssize_t(card.numParticles()), py::ssize_t(3)});
