@@ -11,9 +11,10 @@ namespace ScoreDynPlugin {
 
 /// A loaded score program: the only class that meets torch, so that another runtime replaces this one file.
 ///
-/// The program is loaded once, frozen, and run in inference mode without a profiling executor (which would
-/// compile again for every new batch size). Everything it returns is checked for device, dtype and shape
-/// before a pointer to it is used; finite values are the business of the caller, who can redraw.
+/// The file is a TorchScript archive or an AOTInductor package; it is loaded once and run in inference mode,
+/// and nothing outside this class and its two runtimes can tell which it is. Everything it returns is checked
+/// for device, dtype and shape before a pointer to it is used; finite values are the business of the caller,
+/// who can redraw.
 ///
 /// Arrays are in the memory of the device, row-major float32: latent (B,M,3), history (B,H,N,3) in nm with
 /// the newest frame last, box (3,3) in nm (zeros when not periodic), positions (B,N,3) in nm. The methods
@@ -45,8 +46,8 @@ public:
     void propose(int batch, const float* noise, const float* history, const float* box,
                  float* positions) const;
 
-    /// Read the card out of an archive without loading its network.
-    static std::string readCardJson(const std::string& bytes);
+    /// Read an archive without loading its network, so that none of it runs.
+    static ArchiveContent readArchive(const std::string& bytes);
     /// Version of torch this library was compiled against.
     static std::string torchVersion();
 

@@ -2,10 +2,7 @@
 
 #include <c10/core/InferenceMode.h>
 #include <caffe2/serialize/inline_container.h>
-#include <torch/csrc/jit/passes/freeze_module.h>
-#include <torch/csrc/jit/passes/frozen_graph_optimizations.h>
-#include <torch/csrc/jit/runtime/graph_executor.h>
-#include <torch/script.h>
+#include <torch/torch.h>
 #include <torch/version.h>
 
 #include <sstream>
@@ -13,6 +10,7 @@
 #include <vector>
 
 #include "GoldenCheck.h"
+#include "ProgramRuntime.h"
 #include "TorchErrors.h"
 #include "TorchMemory.h"
 #include "TorchThreads.h"
@@ -25,6 +23,7 @@ using OpenMM::OpenMMException;
 namespace {
 
 const char* const cardRecord = "extra/scoredyn.json";
+const char* const packageRecord = "archive_format";  // of torch.export's packages alone
 
 std::string shapeText(at::IntArrayRef shape) {
     std::ostringstream text;
@@ -37,7 +36,7 @@ std::string shapeText(at::IntArrayRef shape) {
 }  // namespace
 
 struct ScoreProgram::Impl {
-    torch::jit::Module module;
+    std::unique_ptr<ProgramRuntime> runtime;
     std::string name;
     Device device;
     int numThreads = 1;
@@ -50,44 +49,19 @@ struct ScoreProgram::Impl {
         const DeviceGuard onDevice(device);
         return torch::full({batch}, sigma, torch::TensorOptions(torch::kFloat32).device(torchDevice(device)));
     }
-    void requireMethod(const std::string& method, size_t numArguments) const;
-    void freeze(const std::vector<std::string>& methods);
-    void call(const char* method, std::vector<c10::IValue> arguments, at::IntArrayRef shape,
+    void call(const char* method, const std::vector<at::Tensor>& arguments, at::IntArrayRef shape,
               float* result) const;
     void copyChecked(const char* method, const c10::IValue& value, at::IntArrayRef shape,
                      float* result) const;
 };
 
-void ScoreProgram::Impl::requireMethod(const std::string& method, size_t numArguments) const {
-    const auto found = module.find_method(method);
-    if (!found)
-        throw OpenMMException("ScoreProgram: " + name + " has no method `" + method +
-                              "`, which its card promises; export the model again.");
-    const size_t count = found->function().getSchema().arguments().size() - 1;  // without self
-    if (count != numArguments)
-        throw OpenMMException("ScoreProgram: the method `" + method + "` of " + name +
-                              " takes the wrong arguments; expected " + std::to_string(numArguments) +
-                              ", found " + std::to_string(count) + "; export the model again.");
-}
-
-void ScoreProgram::Impl::freeze(const std::vector<std::string>& methods) {
-    module.eval();
-    // torch::jit::freeze insists on a method `forward`, which a score program need not have.
-    module = torch::jit::freeze_module(module, methods);
-    for (const std::string& method : methods) {
-        auto graph = module.get_method(method).graph();
-        torch::jit::OptimizeFrozenGraph(graph, true);
-    }
-}
-
-void ScoreProgram::Impl::call(const char* method, std::vector<c10::IValue> arguments, at::IntArrayRef shape,
-                              float* result) const {
+void ScoreProgram::Impl::call(const char* method, const std::vector<at::Tensor>& arguments,
+                              at::IntArrayRef shape, float* result) const {
     try {
         const c10::InferenceMode inference;
         const DeviceGuard onDevice(device);
-        const torch::jit::GraphOptimizerEnabledGuard noProfiling(false);
         const ThreadCount threads(numThreads);
-        copyChecked(method, module.get_method(method)(std::move(arguments)), shape, result);
+        copyChecked(method, runtime->run(method, arguments), shape, result);
     } catch (const OpenMMException&) {
         throw;
     } catch (const std::exception& error) {
@@ -120,23 +94,12 @@ ScoreProgram::ScoreProgram(std::shared_ptr<const ScoreArchive> archive, const De
     impl_->name = "'" + card().name + "'";
     impl_->device = device;
     if (device.kind != Device::Kind::Host) memory_ = std::make_shared<TorchMemory>(device);
-    try {
-        std::istringstream stream(archive_->bytes());
-        impl_->module = torch::jit::load(stream, torchDevice(device));
-    } catch (const std::exception& error) {
-        throw OpenMMException("ScoreProgram: cannot load " + impl_->name + ": " + reason(error) +
-                              " Export the model again with this version of torch.");
-    }
-    const std::vector<std::string> methods = card().kind == "denoiser"
-                                                 ? std::vector<std::string>{"denoise", "advance"}
-                                                 : std::vector<std::string>{"propose"};
-    for (const std::string& method : methods) impl_->requireMethod(method, method == "denoise" ? 4 : 3);
-    try {
-        impl_->freeze(methods);
-    } catch (const std::exception& error) {
-        throw OpenMMException("ScoreProgram: cannot freeze " + impl_->name + ": " + reason(error) +
-                              " Export the model again with this version of torch.");
-    }
+    const std::vector<ProgramMethod> methods =
+        card().kind == "denoiser" ? std::vector<ProgramMethod>{{"denoise", 4}, {"advance", 3}}
+                                  : std::vector<ProgramMethod>{{"propose", 3}};
+    impl_->runtime = archive_->holdsNativeCode()
+                         ? loadInductorPackage(*archive_, methods, torchDevice(device))
+                         : loadTorchScript(*archive_, methods, torchDevice(device));
     checkGolden(*this);
 }
 
@@ -181,18 +144,18 @@ void ScoreProgram::propose(int batch, const float* noise, const float* history, 
         {batch, c.numParticles(), 3}, positions);
 }
 
-std::string ScoreProgram::readCardJson(const std::string& bytes) {
+ArchiveContent ScoreProgram::readArchive(const std::string& bytes) {
     try {
         std::istringstream stream(bytes);
         caffe2::serialize::PyTorchStreamReader reader(&stream);
         if (reader.hasRecord(cardRecord)) {
             const auto [data, size] = reader.getRecord(cardRecord);
-            return std::string(static_cast<const char*>(data.get()), size);
+            return {std::string(static_cast<const char*>(data.get()), size), reader.hasRecord(packageRecord)};
         }
     } catch (const std::exception&) {
         // What the zip reader says of a truncated file means nothing to a user.
         throw OpenMMException(
-            "ScoreProgram: the file is not a TorchScript archive, or it is truncated; "
+            "ScoreProgram: the file is not a TorchScript archive or AOTInductor package, or it is truncated; "
             "expected a score program; export the model again.");
     }
     throw OpenMMException(

@@ -17,6 +17,35 @@ def make_program(tmp_path):
     return make
 
 
+@pytest.fixture(scope="session")
+def compiled():
+    """Files of a module's methods compiled by AOTInductor, once per class in a run of the tests."""
+    done = {}
+
+    def compile_once(module) -> dict[str, list]:
+        if type(module) not in done:
+            done[type(module)] = programs.compile_methods(module)
+        return done[type(module)]
+
+    return compile_once
+
+
+@pytest.fixture(params=["torchscript", "aoti"])
+def make_either(request, make_program, compiled, tmp_path):
+    """As `make_program`, in each of the two formats; for modules without arguments."""
+    if request.param == "torchscript":
+        return make_program
+    from openmm_scoredyn import trust_native_code
+
+    def make(module, **values) -> str:
+        card = programs.make_card(module, **values)
+        path = programs.save_package(tmp_path / "program.pt2", compiled(module), card)
+        trust_native_code(programs.sha256_of(path))
+        return path
+
+    return make
+
+
 @pytest.fixture
 def make_system():
     """A System of the molecule of `programs`, without forces unless a test adds them."""

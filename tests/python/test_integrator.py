@@ -83,10 +83,10 @@ def test_time_and_step_count_advance(make_program, make_system, platform):
 
 
 @pytest.mark.parametrize("program", [OrnsteinUhlenbeck, OrnsteinUhlenbeckTransition])
-def test_ornstein_uhlenbeck_variance_and_autocorrelation(make_program, make_system, program):
+def test_ornstein_uhlenbeck_variance_and_autocorrelation(make_either, program):
     """Stationary variance and exp(-k lag / tau) within 4 standard errors of independent replicas."""
-    decay, spread, replicas, steps = 0.6, 0.002, 2000, 12
-    model = scoredyn.Program(make_program(program(decay, spread), noise_count=2, chiral_centres=[]))
+    decay, spread, replicas, steps = 0.6, 0.002, 2000, 12  # the program's own
+    model = scoredyn.Program(make_either(program(), noise_count=2, chiral_centres=[]))
     generator = np.random.default_rng(1)
     start = POSITIONS + generator.normal(scale=spread, size=(replicas, 1, 5, 3)).astype(np.float32)
     frames, _ = model.sample(start, NO_BOX, steps, 1, 11, 0, 0, "dpmpp_2m", 40)
@@ -133,8 +133,8 @@ def test_kinetic_energy_is_that_of_current_velocities(make_program, make_system,
     assert context.getState(energy=True).getKineticEnergy()._value == pytest.approx(expected, rel=rounding)
 
 
-def test_same_seed_same_trajectory_other_seed_another(make_program, make_system):
-    path = make_program(OrnsteinUhlenbeck())
+def test_same_seed_same_trajectory_other_seed_another(make_either, make_system):
+    path = make_either(OrnsteinUhlenbeck())
     first = trajectory(*make_context(path, make_system()), 5)
     again = trajectory(*make_context(path, make_system()), 5)
     other = trajectory(*make_context(path, make_system(), seed=4), 5)
@@ -142,8 +142,8 @@ def test_same_seed_same_trajectory_other_seed_another(make_program, make_system)
     assert np.all(np.abs(first - other).max(axis=(1, 2)) > 1e-5)
 
 
-def test_platforms_agree(make_program, make_system):
-    path = make_program(OrnsteinUhlenbeck())
+def test_platforms_agree(make_either, make_system):
+    path = make_either(OrnsteinUhlenbeck())
     runs = [
         trajectory(*make_context(path, make_system(), openmm.Platform.getPlatformByName(name)), 10)
         for name in ("Reference", "CPU")
@@ -158,16 +158,16 @@ def test_seed_zero_chooses_another_each_time(make_program, make_system):
     assert not np.array_equal(*runs)
 
 
-def test_two_steps_are_one_and_one(make_program, make_system, platform):
-    path = make_program(OrnsteinUhlenbeck())
+def test_two_steps_are_one_and_one(make_either, make_system, platform):
+    path = make_either(OrnsteinUhlenbeck())
     context, integrator = make_context(path, make_system(), platform)
     integrator.step(2)
     other = trajectory(*make_context(path, make_system(), platform), 2)
     assert np.array_equal(positions_of(context), other[-1])
 
 
-def test_replica_of_a_batch_is_the_single_run(make_program, make_system):
-    path = make_program(OrnsteinUhlenbeck())
+def test_replica_of_a_batch_is_the_single_run(make_either, make_system):
+    path = make_either(OrnsteinUhlenbeck())
     model = scoredyn.Program(path)
     start = np.repeat(POSITIONS[None, None], 6, axis=0)
     batch, _ = model.sample(start, NO_BOX, 8, 1, 3, 0, 0, "dpmpp_2m", 5)
@@ -245,9 +245,9 @@ def constrained_system(make_system):
     return system
 
 
-def test_constraints_hold_for_positions_and_velocities(make_program, make_system, platform, rounding):
+def test_constraints_hold_for_positions_and_velocities(make_either, make_system, platform, rounding):
     context, integrator = make_context(
-        make_program(OrnsteinUhlenbeck()), constrained_system(make_system), platform
+        make_either(OrnsteinUhlenbeck()), constrained_system(make_system), platform
     )
     tolerance = max(1e-7, 10 * rounding)
     integrator.setConstraintTolerance(tolerance)
@@ -405,12 +405,12 @@ def test_reinitialize_starts_the_noise_anew_or_keeps_it(make_program, make_syste
     assert np.array_equal(trajectory(context, integrator, 1), second)
 
 
-def test_simulation_with_reporters(make_program, make_system):
+def test_simulation_with_reporters(make_either, make_system):
     topology = app.Topology()
     residue = topology.addResidue("MOL", topology.addChain())
     for symbol in ("C", "H", "F", "Cl", "Br"):
         topology.addAtom(symbol, app.Element.getBySymbol(symbol), residue)
-    integrator = ScoreDynamicsIntegrator(make_program(OrnsteinUhlenbeck()), 300 * unit.kelvin, 1 * unit.picosecond)
+    integrator = ScoreDynamicsIntegrator(make_either(OrnsteinUhlenbeck()), 300 * unit.kelvin, 1 * unit.picosecond)
     simulation = app.Simulation(topology, make_system(), integrator)
     simulation.context.setPositions(POSITIONS)
     text = io.StringIO()
@@ -483,8 +483,8 @@ def test_gil_is_released_while_stepping(make_program, make_system):
     assert sum(begin < t < end for t in ticks) > 5
 
 
-def test_thread_count_of_the_process_is_kept(make_program, make_system):
-    context, integrator = make_context(make_program(OrnsteinUhlenbeck()), make_system())
+def test_thread_count_of_the_process_is_kept(make_either, make_system):
+    context, integrator = make_context(make_either(OrnsteinUhlenbeck()), make_system())
     before = torch.get_num_threads()
     integrator.setNumThreads(before + 1)
     integrator.step(2)
@@ -512,12 +512,12 @@ def test_units_in_and_out(make_program):
     assert integrator.getModel().name == "Drift"
 
 
-def test_model_as_path_bytes_or_loaded(make_program, make_system, tmp_path):
+def test_model_as_path_bytes_or_loaded(make_either, make_system, tmp_path):
     from pathlib import Path
 
     from openmm_scoredyn import ScoreModel
 
-    path = make_program(OrnsteinUhlenbeck())
+    path = make_either(OrnsteinUhlenbeck())
     content = Path(path).read_bytes()
     for model in (path, Path(path), content, ScoreModel(path), ScoreModel(content)):
         integrator = ScoreDynamicsIntegrator(model)

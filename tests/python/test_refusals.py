@@ -42,13 +42,13 @@ def test_directory(tmp_path):
 @pytest.mark.parametrize("fraction", [0.0, 0.1, 0.5, 0.9, 0.99])
 def test_truncated_file(make_program, fraction):
     content = Path(make_program(Drift())).read_bytes()
-    with refusal("the file is not a TorchScript archive, or it is truncated"):
+    with refusal("the file is not a TorchScript archive or AOTInductor package, or it is truncated"):
         ScoreDynamicsIntegrator(content[: int(fraction * len(content))])
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 not a zip"])
 def test_not_an_archive(content):
-    with refusal("the file is not a TorchScript archive, or it is truncated"):
+    with refusal("the file is not a TorchScript archive or AOTInductor package, or it is truncated"):
         ScoreDynamicsIntegrator(content)
 
 
