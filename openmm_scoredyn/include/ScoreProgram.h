@@ -36,8 +36,13 @@ public:
     void setNumThreads(int numThreads);
     int getNumThreads() const;
 
+    /// What all evaluations of one step share: the history and the box, which must stay as they are while it
+    /// is used, and what the program makes of them once, if it has the methods for that.
+    struct Condition;
+    std::shared_ptr<const Condition> condition(int batch, const float* history, const float* box) const;
+
     /// Expectation of the clean latent given the noised one: `denoised` (B,M,3).
-    void denoise(int batch, const float* latent, double sigma, const float* history, const float* box,
+    void denoise(int batch, const float* latent, double sigma, const Condition& condition,
                  float* denoised) const;
     /// Positions one lag time later from a clean latent.
     void advance(int batch, const float* latent, const float* history, const float* box,

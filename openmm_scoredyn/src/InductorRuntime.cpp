@@ -25,6 +25,7 @@ public:
         // for, while the file they came from may have changed since.
         const PrivateFile package("program.pt2", archive.bytes());
         for (const ProgramMethod& method : methods) {
+            if (method.optional) continue;  // packages do without: every method costs a compilation
             try {
                 const Metadata metadata =
                     AOTIModelPackageLoader::load_metadata_from_package(package.path(), method.name);
@@ -41,6 +42,8 @@ public:
             }
         }
     }
+
+    bool has(const std::string& method) const override { return models_.contains(method); }
 
     c10::IValue run(const std::string& method, const std::vector<at::Tensor>& arguments) const override {
         std::vector<at::Tensor> results = models_.at(method)->run(arguments);

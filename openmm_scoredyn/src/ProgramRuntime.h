@@ -15,12 +15,15 @@ namespace ScoreDynPlugin {
 struct ProgramMethod {
     std::string name;
     size_t numArguments;
+    bool optional = false;
 };
 
 /// Runs the methods of a loaded file, one class per format. What comes back is checked by ScoreProgram.
 class ProgramRuntime {
 public:
     virtual ~ProgramRuntime() = default;
+    /// Whether the program has an optional method.
+    virtual bool has(const std::string& method) const = 0;
     /// What a method returns. May be called from several threads, and throws whatever torch throws.
     virtual c10::IValue run(const std::string& method, const std::vector<at::Tensor>& arguments) const = 0;
 };

@@ -5,6 +5,7 @@
 #include <torch/torch.h>
 #include <torch/version.h>
 
+#include <array>
 #include <sstream>
 #include <utility>
 #include <vector>
@@ -35,6 +36,11 @@ std::string shapeText(at::IntArrayRef shape) {
 
 }  // namespace
 
+struct ScoreProgram::Condition {
+    at::Tensor history, box;
+    at::Tensor made;  ///< of them by the program, (B, ...), if it has `condition`
+};
+
 struct ScoreProgram::Impl {
     std::unique_ptr<ProgramRuntime> runtime;
     std::string name;
@@ -49,19 +55,25 @@ struct ScoreProgram::Impl {
         const DeviceGuard onDevice(device);
         return torch::full({batch}, sigma, torch::TensorOptions(torch::kFloat32).device(torchDevice(device)));
     }
+    /// Run a method and give what it returns to `use`, with torch on the right device.
+    template <typename Use>
+    void call(const char* method, const std::vector<at::Tensor>& arguments, const Use& use) const;
     void call(const char* method, const std::vector<at::Tensor>& arguments, at::IntArrayRef shape,
-              float* result) const;
+              float* result) const {
+        call(method, arguments, [&](const c10::IValue& value) { copyChecked(method, value, shape, result); });
+    }
     void copyChecked(const char* method, const c10::IValue& value, at::IntArrayRef shape,
                      float* result) const;
 };
 
+template <typename Use>
 void ScoreProgram::Impl::call(const char* method, const std::vector<at::Tensor>& arguments,
-                              at::IntArrayRef shape, float* result) const {
+                              const Use& use) const {
     try {
         const c10::InferenceMode inference;
         const DeviceGuard onDevice(device);
         const ThreadCount threads(numThreads);
-        copyChecked(method, runtime->run(method, arguments), shape, result);
+        use(runtime->run(method, arguments));
     } catch (const OpenMMException&) {
         throw;
     } catch (const std::exception& error) {
@@ -95,7 +107,10 @@ ScoreProgram::ScoreProgram(std::shared_ptr<const ScoreArchive> archive, const De
     impl_->device = device;
     if (device.kind != Device::Kind::Host) memory_ = std::make_shared<TorchMemory>(device);
     const std::vector<ProgramMethod> methods =
-        card().kind == "denoiser" ? std::vector<ProgramMethod>{{"denoise", 4}, {"advance", 3}}
+        card().kind == "denoiser" ? std::vector<ProgramMethod>{{"denoise", 4},
+                                                               {"advance", 3},
+                                                               {"condition", 2, true},
+                                                               {"denoise_conditioned", 3, true}}
                                   : std::vector<ProgramMethod>{{"propose", 3}};
     impl_->runtime = archive_->holdsNativeCode()
                          ? loadInductorPackage(*archive_, methods, torchDevice(device))
@@ -114,14 +129,32 @@ void ScoreProgram::setNumThreads(int numThreads) {
 
 int ScoreProgram::getNumThreads() const { return impl_->numThreads; }
 
-void ScoreProgram::denoise(int batch, const float* latent, double sigma, const float* history,
-                           const float* box, float* denoised) const {
+std::shared_ptr<const ScoreProgram::Condition> ScoreProgram::condition(int batch, const float* history,
+                                                                       const float* box) const {
     const Card& c = card();
-    impl_->call(
-        "denoise",
-        {impl_->view(latent, {batch, c.latentSize, 3}), impl_->level(batch, sigma),
-         impl_->view(history, {batch, c.historyLength, c.numParticles(), 3}), impl_->view(box, {3, 3})},
-        {batch, c.latentSize, 3}, denoised);
+    auto condition = std::make_shared<Condition>();
+    condition->history = impl_->view(history, {batch, c.historyLength, c.numParticles(), 3});
+    condition->box = impl_->view(box, {3, 3});
+    if (impl_->runtime->has("condition") && impl_->runtime->has("denoise_conditioned"))
+        impl_->call("condition", {condition->history, condition->box}, [&](const c10::IValue& value) {
+            if (!value.isTensor() || value.toTensor().dim() == 0 || value.toTensor().size(0) != batch)
+                throw OpenMMException("ScoreProgram: the method `condition` of " + impl_->name +
+                                      " returned the wrong kind; expected a tensor with " +
+                                      std::to_string(batch) + " rows, found " + value.tagKind() +
+                                      "; correct the module and export it again.");
+            condition->made = value.toTensor();
+        });
+    return condition;
+}
+
+void ScoreProgram::denoise(int batch, const float* latent, double sigma, const Condition& condition,
+                           float* denoised) const {
+    const std::array<int64_t, 3> shape = {batch, card().latentSize, 3};
+    const at::Tensor noised = impl_->view(latent, shape), level = impl_->level(batch, sigma);
+    if (condition.made.defined())
+        impl_->call("denoise_conditioned", {noised, level, condition.made}, shape, denoised);
+    else
+        impl_->call("denoise", {noised, level, condition.history, condition.box}, shape, denoised);
 }
 
 void ScoreProgram::advance(int batch, const float* latent, const float* history, const float* box,

@@ -3,6 +3,7 @@
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/script.h>
 
+#include <algorithm>
 #include <sstream>
 
 #include "ProgramRuntime.h"
@@ -26,12 +27,20 @@ public:
         } catch (const std::exception& error) {
             refuse("load", error);
         }
-        for (const ProgramMethod& method : methods) require(method);
+        for (const ProgramMethod& method : methods)
+            if (!method.optional || module_.find_method(method.name)) {
+                require(method);
+                methods_.push_back(method.name);
+            }
         try {
-            freeze(methods);
+            freeze();
         } catch (const std::exception& error) {
             refuse("freeze", error);
         }
+    }
+
+    bool has(const std::string& method) const override {
+        return std::ranges::find(methods_, method) != methods_.end();
     }
 
     c10::IValue run(const std::string& method, const std::vector<at::Tensor>& arguments) const override {
@@ -59,19 +68,18 @@ private:
                                   "; export the model again.");
     }
 
-    void freeze(const std::vector<ProgramMethod>& methods) {
+    void freeze() {
         module_.eval();
-        std::vector<std::string> names;
-        for (const ProgramMethod& method : methods) names.push_back(method.name);
         // torch::jit::freeze insists on a method `forward`, which a score program need not have.
-        module_ = torch::jit::freeze_module(module_, names);
-        for (const std::string& name : names) {
+        module_ = torch::jit::freeze_module(module_, methods_);
+        for (const std::string& name : methods_) {
             auto graph = module_.get_method(name).graph();
             torch::jit::OptimizeFrozenGraph(graph, true);
         }
     }
 
     std::string name_;
+    std::vector<std::string> methods_;
     torch::jit::Module module_;
 };
 

@@ -54,7 +54,7 @@ FloatArray denoise(const ScoreProgram& program, const FloatArray& latent, double
     FloatArray result({batch, program.card().latentSize, 3});
     float* out = result.mutable_data();
     const py::gil_scoped_release noGil;
-    program.denoise(batch, latent.data(), sigma, history.data(), box.data(), out);
+    program.denoise(batch, latent.data(), sigma, *program.condition(batch, history.data(), box.data()), out);
     return result;
 }
 

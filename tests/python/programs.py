@@ -80,6 +80,34 @@ class OrnsteinUhlenbeck(nn.Module):
         return history[:, -1] + self.step * latent
 
 
+class ConditionedOrnsteinUhlenbeck(OrnsteinUhlenbeck):
+    """The same process in two methods; beyond FAILS_BEYOND_X `denoise` raises, so that whoever calls it is found out.
+
+    With `rows` false, `condition` loses its batch there.
+    """
+
+    def __init__(self, rows: bool = True):
+        super().__init__()
+        self.rows = rows
+
+    @torch.jit.export
+    def condition(self, history: Tensor, box: Tensor) -> Tensor:
+        if bool(history[0, -1, 0, 0] > 50.0) and not self.rows:
+            return torch.zeros(7)
+        return self.mean(history)
+
+    @torch.jit.export
+    def denoise_conditioned(self, latent: Tensor, sigma: Tensor, condition: Tensor) -> Tensor:
+        variance = sigma[:, None, None].square()
+        return (latent + variance * condition) / (1 + variance)
+
+    @torch.jit.export
+    def denoise(self, latent: Tensor, sigma: Tensor, history: Tensor, box: Tensor) -> Tensor:
+        if bool(history[0, -1, 0, 0] > 50.0):
+            raise ValueError("denoise was called")
+        return self.denoise_conditioned(latent, sigma, self.condition(history, box))
+
+
 class OrnsteinUhlenbeckTransition(OrnsteinUhlenbeck):
     """The same process as a transition of K = 2 latents, each with half the variance."""
 

@@ -17,6 +17,7 @@ from programs import (
     POSITIONS,
     TEMPERATURE,
     BoxLength,
+    ConditionedOrnsteinUhlenbeck,
     Drift,
     Failing,
     Inertial,
@@ -131,6 +132,12 @@ def test_kinetic_energy_is_that_of_current_velocities(make_program, make_system,
     integrator.step(1)
     expected = 0.5 * np.sum(np.array(MASSES)[:, None] * velocities_of(context) ** 2)
     assert context.getState(energy=True).getKineticEnergy()._value == pytest.approx(expected, rel=rounding)
+
+
+def test_condition_apart_gives_the_same_trajectory(make_program, make_system):
+    whole = trajectory(*make_context(make_program(OrnsteinUhlenbeck()), make_system()), 5)
+    apart = trajectory(*make_context(make_program(ConditionedOrnsteinUhlenbeck()), make_system()), 5)
+    np.testing.assert_array_equal(whole, apart)
 
 
 def test_same_seed_same_trajectory_other_seed_another(make_either, make_system):
