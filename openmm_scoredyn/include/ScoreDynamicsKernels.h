@@ -3,10 +3,11 @@
 #include <string>
 #include <vector>
 
+#include "Device.h"
+#include "WholeMolecules.h"
 #include "openmm/KernelImpl.h"
 #include "openmm/Platform.h"
 #include "openmm/System.h"
-#include "openmm/Vec3.h"
 #include "openmm/internal/ContextImpl.h"
 
 namespace ScoreDynPlugin {
@@ -17,22 +18,37 @@ class IntegrateScoreDynamicsStepKernel : public OpenMM::KernelImpl {
 public:
     static std::string Name() { return "IntegrateScoreDynamicsStep"; }
 
+    /// The modelled particles.
+    struct Model {
+        std::vector<int> particles;     ///< indices in the System, in the order of the model
+        WholeMolecules wholeMolecules;  ///< walks them in that order
+        bool periodic;                  ///< whether molecules have to be made whole
+    };
+
+    /// What a step ends with, besides positions.
+    struct StepEnd {
+        const std::vector<float>& normals;  ///< (N,3), of the velocities sqrt(kT/m) * normal, on the host
+        double temperature;                 ///< K
+        double stepSize;                    ///< ps
+        double constraintTolerance;         ///< relative
+    };
+
     IntegrateScoreDynamicsStepKernel(const std::string& name, const OpenMM::Platform& platform)
         : KernelImpl(name, platform) {}
 
-    /// `particles` are the indices in the System of the modelled particles, in the order of the model.
-    virtual void initialize(const OpenMM::System& system, const std::vector<int>& particles) = 0;
+    virtual void initialize(const OpenMM::System& system, const Model& model) = 0;
 
-    /// Positions of the modelled particles, nm, in the order of the model; `positions` has their number.
-    virtual void gather(OpenMM::ContextImpl& context, std::vector<OpenMM::Vec3>& positions) = 0;
+    /// Where the array of gather and finish lives.
+    virtual Device device() const { return {}; }
 
-    /// Finish a step: set the positions (N,3) nm of the modelled particles, project them onto the
-    /// constraints, place the virtual sites, give the modelled particles the velocities sqrt(kT/m) *
-    /// `normals` (N,3), projected too, and advance time (ps) and step count. Throws, with nothing changed,
-    /// when the constraints cannot be satisfied.
-    virtual void finish(OpenMM::ContextImpl& context, const std::vector<float>& positions,
-                        const std::vector<float>& normals, double temperature, double stepSize,
-                        double constraintTolerance) = 0;
+    /// An array with the positions (N,3) nm of the modelled particles in the order of the model, whole
+    /// molecules. Those of a step are written over them.
+    virtual float* gather(OpenMM::ContextImpl& context) = 0;
+
+    /// Finish a step: take the positions out of the array that gather gave, project them onto the
+    /// constraints, place the virtual sites, draw the velocities, projected too, and advance time and step
+    /// count. Throws, with nothing changed, when the constraints cannot be satisfied.
+    virtual void finish(OpenMM::ContextImpl& context, const StepEnd& end) = 0;
 
     /// Kinetic energy of the current velocities, kJ/mol.
     virtual double computeKineticEnergy(OpenMM::ContextImpl& context) = 0;

@@ -8,7 +8,6 @@
 #include "SamplerState.h"
 #include "ScoreProgram.h"
 #include "StepSampler.h"
-#include "WholeMolecules.h"
 #include "openmm/Kernel.h"
 #include "openmm/Vec3.h"
 #include "openmm/internal/ContextImpl.h"
@@ -37,10 +36,14 @@ public:
     double computeKineticEnergy();
 
 private:
+    void prepareKernel();
+    void setHistory(const std::vector<float>& frames);
     void prepareSampler();
     void drawAndFinish();
     void gatherFrame();
-    void readBox();
+    void checkFrame() const;
+    bool isWhereLastStepLeftIt() const;
+    const float* boxInMemory();
     IntegrateScoreDynamicsStepKernel& kernel();
 
     OpenMM::ContextImpl& context_;
@@ -49,13 +52,17 @@ private:
     std::shared_ptr<ScoreProgram> program_;
     std::unique_ptr<StepSampler> sampler_;
     SamplerState state_;  // its history is never current, its counts only while there is no sampler
-    History history_;
-    WholeMolecules wholeMolecules_;
+    std::unique_ptr<History> history_;
+    size_t frameSize_;      // floats of a frame
     bool keepsVelocities_;  // whether velocities must be put back when a step fails
-    std::array<OpenMM::Vec3, 3> boxVectors_;
     std::array<float, 9> box_{};
-    std::vector<OpenMM::Vec3> positions_, velocities_;
-    std::vector<float> frame_, proposal_, normals_;
+    std::vector<OpenMM::Vec3> velocities_;
+    float* gathered_ = nullptr;        // the frame, in the memory of the program
+    const float* frame_ = nullptr;     // the same on the host
+    const float* boxThere_ = nullptr;  // box_ in the memory of the program
+    std::vector<float> lastFrame_;     // newest frame of the history, on the host
+    std::vector<float> frameCopy_, normals_;
+    StepBuffer boxCopy_;
 };
 
 }  // namespace ScoreDynPlugin

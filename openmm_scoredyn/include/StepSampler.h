@@ -8,6 +8,7 @@
 #include "ScoreProgram.h"
 #include "SolverPlan.h"
 #include "StepCounts.h"
+#include "StepMemory.h"
 
 namespace ScoreDynPlugin {
 
@@ -24,8 +25,9 @@ struct SamplerSettings {
 /// replicas whose draw the guard refused. The integrator uses it with a batch of one, ScoreModel.sample with
 /// any batch, so nothing of a step exists twice.
 ///
-/// The noise is a function of seed, replica, step, redraw, stage and element only. Buffers grow to the
-/// largest batch seen and are kept.
+/// The noise is a function of seed, replica, step, redraw, stage and element only, and is made for a whole
+/// draw at once. Buffers grow to the largest batch seen and are kept. History, box and result are arrays in
+/// the memory of the program; the guard reads copies of them on the host.
 class StepSampler {
 public:
     StepSampler(std::shared_ptr<const ScoreProgram> program, const SamplerSettings& settings);
@@ -41,22 +43,26 @@ public:
 private:
     void reserve(int batch);
     const float* gatherHistory(int batch, const float* history);
-    void propose(uint64_t step, uint32_t redraw, const float* history, const float* box);
-    void runSolver(uint64_t step, uint32_t redraw, const float* history, const float* box);
-    void drawNoise(uint64_t step, uint32_t redraw, uint32_t stage, size_t count, float* noise) const;
+    void propose(const float* noise, const float* history, const float* box);
+    void runSolver(const float* noise, const float* history, const float* box);
+    const float* drawNoise(uint64_t step, uint32_t redraw);
     void keepAccepted(uint64_t step, uint32_t redraw, const float* history, float* after);
-    void markNotFinite(const float* values, size_t count, size_t stride);
     void count(const Violation& violation, uint32_t redraw);
     [[noreturn]] void giveUp(uint64_t step, int replica, const Violation& violation) const;
 
     std::shared_ptr<const ScoreProgram> program_;
+    std::shared_ptr<StepMemory> memory_;
     SamplerSettings settings_;
     std::vector<Stage> plan_;
     Guard guard_;
     StepCounts counts_;
-    size_t historySize_, frameSize_, latentSize_, noiseSize_;  // floats per replica
-    std::vector<int> active_;                                  // replicas without an accepted draw
-    std::vector<float> activeHistory_, latent_, anchor_, denoised_, previous_, noise_, proposal_;
+    size_t historySize_, frameSize_, latentSize_;  // floats per replica
+    size_t noiseSize_;                             // floats per replica of one noise vector
+    std::vector<uint32_t> noiseStages_;            // stages that need one, in order
+    std::vector<int> active_;                      // replicas without an accepted draw
+    int reserved_ = 0;                             // replicas the buffers are large enough for
+    StepBuffer activeHistory_, latent_, next_, anchor_, denoised_, previous_, noiseCopy_, proposal_;
+    std::vector<float> noise_, hostHistory_, hostLatent_, hostProposal_;
 };
 
 }  // namespace ScoreDynPlugin

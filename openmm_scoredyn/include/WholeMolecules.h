@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <utility>
 #include <vector>
 
@@ -15,10 +14,16 @@ public:
     WholeMolecules(int numParticles, const std::vector<std::pair<int, int>>& bonds);
 
     /// Positions (N,3) nm, changed in place; box vectors in OpenMM's reduced form, nm.
-    void apply(std::vector<OpenMM::Vec3>& positions, const std::array<OpenMM::Vec3, 3>& box) const;
+    void apply(std::vector<OpenMM::Vec3>& positions, const OpenMM::Vec3* box) const;
+
+    /// The walk as pairs (atom already placed, atom to place), molecule after molecule, each beginning with
+    /// its first atom twice; and where every molecule begins in it, with the length of the walk at last.
+    const std::vector<std::pair<int, int>>& walk() const { return walk_; }
+    const std::vector<int>& firstOfMolecule() const { return first_; }
 
 private:
-    std::vector<std::pair<int, int>> walk_;  // (atom already placed, atom to place)
+    std::vector<std::pair<int, int>> walk_;
+    std::vector<int> first_;
 };
 
 }  // namespace ScoreDynPlugin

@@ -1,5 +1,6 @@
 #include "GoldenCheck.h"
 
+#include <algorithm>
 #include <cmath>
 #include <sstream>
 #include <string>
@@ -31,18 +32,28 @@ void compare(const ScoreProgram& program, const char* what, const std::vector<fl
 void checkGolden(const ScoreProgram& program) {
     const Card& card = program.card();
     const Golden& golden = card.golden;
-    std::vector<float> positions(golden.positions.size());
+    StepMemory& memory = *program.memory();
+    StepBuffer buffers[4], out;
+    const auto input = [&](const std::vector<float>& values, StepBuffer& buffer) {
+        return memory.fromHost(values.data(), values.size(), buffer);
+    };
+    const auto output = [&](const std::vector<float>& expected) {
+        std::vector<float> copy;
+        const float* values = memory.toHost(out.get(), expected.size(), copy);
+        return std::vector<float>(values, values + expected.size());
+    };
+    memory.reserve(out, std::max(golden.positions.size(), golden.denoised.size()));
+    const float* history = input(golden.history, buffers[0]);
+    const float* box = input(golden.box, buffers[1]);
     if (card.kind == "transition") {
-        program.propose(1, golden.noise.data(), golden.history.data(), golden.box.data(), positions.data());
+        program.propose(1, input(golden.noise, buffers[2]), history, box, out.get());
     } else {
-        std::vector<float> denoised(golden.denoised.size());
-        program.denoise(1, golden.latent.data(), golden.sigma, golden.history.data(), golden.box.data(),
-                        denoised.data());
-        compare(program, "latent", golden.denoised, denoised, 1e-3, 1e-3);
-        program.advance(1, golden.denoised.data(), golden.history.data(), golden.box.data(),
-                        positions.data());
+        program.denoise(1, input(golden.latent, buffers[2]), golden.sigma,
+                        *program.condition(1, history, box), out.get());
+        compare(program, "latent", golden.denoised, output(golden.denoised), 1e-3, 1e-3);
+        program.advance(1, input(golden.denoised, buffers[3]), history, box, out.get());
     }
-    compare(program, "positions", golden.positions, positions, 1e-4, 0.0);
+    compare(program, "positions", golden.positions, output(golden.positions), 1e-4, 0.0);
 }
 
 }  // namespace ScoreDynPlugin

@@ -13,13 +13,17 @@ namespace ScoreDynPlugin {
 
 using OpenMM::OpenMMException;
 
-ScoreArchive::ScoreArchive(std::string path, std::string bytes)
-    : path_(std::move(path)),
-      bytes_(std::move(bytes)),
-      sha256_(sha256Hex(bytes_.data(), bytes_.size())),
-      card_(parseCard(ScoreProgram::readCardJson(bytes_))) {}
+ScoreArchive::ScoreArchive(std::string path, std::string bytes, const NativeCodePermission& permission)
+    : path_(std::move(path)), bytes_(std::move(bytes)), sha256_(sha256Hex(bytes_.data(), bytes_.size())) {
+    const ArchiveContent content = ScoreProgram::readArchive(bytes_);
+    holdsNativeCode_ = content.holdsNativeCode;
+    checkNativeCode(permission, holdsNativeCode_, sha256_,
+                    path_.empty() ? "the program given as bytes" : path_);
+    card_ = parseCard(content.cardJson);
+}
 
-std::shared_ptr<const ScoreArchive> ScoreArchive::fromFile(const std::string& path) {
+std::shared_ptr<const ScoreArchive> ScoreArchive::fromFile(const std::string& path,
+                                                           const NativeCodePermission& permission) {
     // A directory opens as a stream and only fails when read, with a less useful message.
     std::error_code error;
     if (!std::filesystem::is_regular_file(path, error))
@@ -31,11 +35,12 @@ std::shared_ptr<const ScoreArchive> ScoreArchive::fromFile(const std::string& pa
     if (!file)
         throw OpenMMException("ScoreProgram: cannot read " + path + "; check the permissions of the file.");
     return std::shared_ptr<const ScoreArchive>(new ScoreArchive(
-        std::filesystem::absolute(path).lexically_normal().string(), std::move(content).str()));
+        std::filesystem::absolute(path).lexically_normal().string(), std::move(content).str(), permission));
 }
 
-std::shared_ptr<const ScoreArchive> ScoreArchive::fromBytes(std::string bytes) {
-    return std::shared_ptr<const ScoreArchive>(new ScoreArchive("", std::move(bytes)));
+std::shared_ptr<const ScoreArchive> ScoreArchive::fromBytes(std::string bytes,
+                                                            const NativeCodePermission& permission) {
+    return std::shared_ptr<const ScoreArchive>(new ScoreArchive("", std::move(bytes), permission));
 }
 
 }  // namespace ScoreDynPlugin

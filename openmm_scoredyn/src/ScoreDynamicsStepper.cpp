@@ -38,23 +38,29 @@ uint32_t chooseSeed(int seed) {
 ScoreDynamicsStepper::ScoreDynamicsStepper(ContextImpl& context, const ScoreDynamicsIntegrator& integrator)
     : context_(context),
       integrator_(integrator),
-      program_(std::make_shared<ScoreProgram>(integrator.getModelPointer())),
-      history_(1, program_->card().historyLength, program_->card().numParticles()),
-      wholeMolecules_(program_->card().numParticles(), program_->card().bonds),
+      frameSize_(3 * size_t(integrator.getModel().card().numParticles())),
       keepsVelocities_(hasMotionRemover(context.getSystem())),
-      positions_(program_->card().numParticles()),
-      frame_(positions_.size() * 3, std::numeric_limits<float>::quiet_NaN()),
-      proposal_(frame_.size()),
-      normals_(frame_.size()) {
+      // No position equals NaN, so the first step starts the history.
+      lastFrame_(frameSize_, std::numeric_limits<float>::quiet_NaN()),
+      normals_(frameSize_) {
     state_.seed = chooseSeed(integrator.getRandomNumberSeed());
-    history_.fill(frame_.data());  // no position equals NaN, so the first step starts the history
-    std::vector<int> particles = integrator.getParticles();
+    prepareKernel();
+    program_ = std::make_shared<ScoreProgram>(integrator.getModelPointer(), kernel().device());
+    const Card& card = program_->card();
+    history_ = std::make_unique<History>(program_->memory(), 1, card.historyLength, card.numParticles());
+    setHistory(std::vector<float>(history_->size(), lastFrame_[0]));
+}
+
+void ScoreDynamicsStepper::prepareKernel() {
+    const Card& card = integrator_.getModel().card();
+    std::vector<int> particles = integrator_.getParticles();
     if (particles.empty()) {
-        particles.resize(positions_.size());
+        particles.resize(card.numParticles());
         std::iota(particles.begin(), particles.end(), 0);
     }
-    kernel_ = context.getPlatform().createKernel(IntegrateScoreDynamicsStepKernel::Name(), context);
-    kernel().initialize(context.getSystem(), particles);
+    kernel_ = context_.getPlatform().createKernel(IntegrateScoreDynamicsStepKernel::Name(), context_);
+    kernel().initialize(context_.getSystem(),
+                        {particles, WholeMolecules(card.numParticles(), card.bonds), card.periodic});
 }
 
 IntegrateScoreDynamicsStepKernel& ScoreDynamicsStepper::kernel() {
@@ -69,14 +75,23 @@ void ScoreDynamicsStepper::settingsChanged() {
 SamplerState ScoreDynamicsStepper::state() const {
     SamplerState state = state_;
     state.counts = counts();
-    state.history.assign(history_.data(), history_.data() + history_.size());
+    std::vector<float> copy;
+    const float* frames = program_->memory()->toHost(history_->data(), history_->size(), copy);
+    state.history.assign(frames, frames + history_->size());
     return state;
 }
 
 void ScoreDynamicsStepper::setState(const SamplerState& state) {
     state_ = state;
-    std::copy(state.history.begin(), state.history.end(), history_.data());
+    setHistory(state.history);
     sampler_.reset();
+}
+
+void ScoreDynamicsStepper::setHistory(const std::vector<float>& frames) {
+    StepBuffer copy;
+    StepMemory& memory = *program_->memory();
+    memory.copy(memory.fromHost(frames.data(), frames.size(), copy), frames.size(), history_->data());
+    lastFrame_.assign(frames.end() - frameSize_, frames.end());
 }
 
 void ScoreDynamicsStepper::prepareSampler() {
@@ -104,49 +119,68 @@ void ScoreDynamicsStepper::step() {
 
 void ScoreDynamicsStepper::drawAndFinish() {
     gatherFrame();
+    checkFrame();
     // The history goes on only from the positions the last step left; whoever moved the molecule started it
     // anew.
-    if (!std::equal(frame_.begin(), frame_.end(), history_.newest(0))) history_.fill(frame_.data());
+    if (isWhereLastStepLeftIt())
+        history_->setNewest(gathered_);
+    else
+        history_->fill(gathered_);
 
-    sampler_->step(state_.step, 1, history_.data(), box_.data(), proposal_.data());
+    sampler_->step(state_.step, 1, history_->data(), boxInMemory(), gathered_);
     fillNormal({state_.seed, 0, state_.step, 0, velocityStage}, normals_.data(), normals_.size());
-    kernel().finish(context_, proposal_, normals_, integrator_.getTemperature(), integrator_.getStepSize(),
-                    integrator_.getConstraintTolerance());
+    kernel().finish(context_, {normals_, integrator_.getTemperature(), integrator_.getStepSize(),
+                               integrator_.getConstraintTolerance()});
     ++state_.step;
     if (program_->card().historyLength > 1) {
         gatherFrame();
-        history_.push(frame_.data());
+        history_->push(gathered_);
+        lastFrame_.assign(frame_, frame_ + frameSize_);
     }
 }
 
-/// Read the modelled particles, whole across periodic images, into frame_, and the box into box_.
+/// Read the modelled particles, as whole molecules, and keep a copy for the host to look at.
 void ScoreDynamicsStepper::gatherFrame() {
-    kernel().gather(context_, positions_);
-    if (program_->card().periodic) {
-        readBox();
-        wholeMolecules_.apply(positions_, boxVectors_);
-    }
+    gathered_ = kernel().gather(context_);
+    frame_ = program_->memory()->toHost(gathered_, frameSize_, frameCopy_);
+}
+
+bool ScoreDynamicsStepper::isWhereLastStepLeftIt() const {
+    // A platform that moves molecules into the box between steps returns them with its rounding.
+    const float edge = std::max({box_[0], box_[4], box_[8]});
+    const float rounding = 8 * std::numeric_limits<float>::epsilon() * edge;
+    return std::equal(frame_, frame_ + frameSize_, lastFrame_.begin(),
+                      [&](float a, float b) { return std::abs(a - b) <= rounding; });
+}
+
+void ScoreDynamicsStepper::checkFrame() const {
     bool allZero = true;
-    for (size_t i = 0; i < positions_.size(); ++i)
-        for (int axis = 0; axis < 3; ++axis) {
-            const double value = positions_[i][axis];
-            if (!std::isfinite(value))
-                throw OpenMMException("ScoreDynamicsIntegrator: the position of the model's atom " +
-                                      std::to_string(i) + " is " + std::to_string(value) +
-                                      "; expected a finite number; set the positions of the context.");
-            allZero = allZero && value == 0;
-            frame_[3 * i + axis] = static_cast<float>(value);
-        }
-    if (allZero && positions_.size() > 1)
+    for (size_t i = 0; i < frameSize_; ++i) {
+        if (!std::isfinite(frame_[i]))
+            throw OpenMMException("ScoreDynamicsIntegrator: the position of the model's atom " +
+                                  std::to_string(i / 3) + " is " + std::to_string(frame_[i]) +
+                                  "; expected a finite number; set the positions of the context.");
+        allZero = allZero && frame_[i] == 0;
+    }
+    if (allZero && frameSize_ > 3)
         throw OpenMMException(
             "ScoreDynamicsIntegrator: all positions are zero; expected a molecule; "
             "call setPositions on the context before the first step.");
 }
 
-void ScoreDynamicsStepper::readBox() {
-    context_.getPeriodicBoxVectors(boxVectors_[0], boxVectors_[1], boxVectors_[2]);
-    for (int i = 0; i < 3; ++i)
-        for (int axis = 0; axis < 3; ++axis) box_[3 * i + axis] = static_cast<float>(boxVectors_[i][axis]);
+/// The periodic box (3,3), nm, where the program can read it; zeros when the model is not periodic.
+const float* ScoreDynamicsStepper::boxInMemory() {
+    std::array<float, 9> box{};
+    if (program_->card().periodic) {
+        Vec3 vectors[3];
+        context_.getPeriodicBoxVectors(vectors[0], vectors[1], vectors[2]);
+        for (int i = 0; i < 9; ++i) box[i] = static_cast<float>(vectors[i / 3][i % 3]);
+    }
+    if (boxThere_ == nullptr || box != box_) {
+        box_ = box;
+        boxThere_ = program_->memory()->fromHost(box_.data(), box_.size(), boxCopy_);
+    }
+    return boxThere_;
 }
 
 double ScoreDynamicsStepper::computeKineticEnergy() { return kernel().computeKineticEnergy(context_); }

@@ -2,19 +2,18 @@
 
 #include <c10/core/InferenceMode.h>
 #include <caffe2/serialize/inline_container.h>
-#include <torch/csrc/jit/passes/freeze_module.h>
-#include <torch/csrc/jit/passes/frozen_graph_optimizations.h>
-#include <torch/csrc/jit/runtime/graph_executor.h>
-#include <torch/script.h>
+#include <torch/torch.h>
 #include <torch/version.h>
 
-#include <cstring>
+#include <array>
 #include <sstream>
 #include <utility>
 #include <vector>
 
 #include "GoldenCheck.h"
+#include "ProgramRuntime.h"
 #include "TorchErrors.h"
+#include "TorchMemory.h"
 #include "TorchThreads.h"
 #include "openmm/OpenMMException.h"
 
@@ -25,11 +24,7 @@ using OpenMM::OpenMMException;
 namespace {
 
 const char* const cardRecord = "extra/scoredyn.json";
-
-at::Tensor view(const float* data, at::IntArrayRef shape) {
-    // torch has no read-only tensors; the contract says that programs are pure.
-    return torch::from_blob(const_cast<float*>(data), shape, torch::kFloat32);
-}
+const char* const packageRecord = "archive_format";  // of torch.export's packages alone
 
 std::string shapeText(at::IntArrayRef shape) {
     std::ostringstream text;
@@ -41,48 +36,44 @@ std::string shapeText(at::IntArrayRef shape) {
 
 }  // namespace
 
+struct ScoreProgram::Condition {
+    at::Tensor history, box;
+    at::Tensor made;  ///< of them by the program, (B, ...), if it has `condition`
+};
+
 struct ScoreProgram::Impl {
-    torch::jit::Module module;
+    std::unique_ptr<ProgramRuntime> runtime;
     std::string name;
+    Device device;
     int numThreads = 1;
 
-    void requireMethod(const std::string& method, size_t numArguments) const;
-    void freeze(const std::vector<std::string>& methods);
-    void call(const char* method, std::vector<c10::IValue> arguments, at::IntArrayRef shape,
-              float* result) const;
+    // The contract says that programs are pure: they change no input.
+    at::Tensor view(const float* data, at::IntArrayRef shape) const {
+        return deviceView(device, data, shape);
+    }
+    at::Tensor level(int batch, double sigma) const {
+        const DeviceGuard onDevice(device);
+        return torch::full({batch}, sigma, torch::TensorOptions(torch::kFloat32).device(torchDevice(device)));
+    }
+    /// Run a method and give what it returns to `use`, with torch on the right device.
+    template <typename Use>
+    void call(const char* method, const std::vector<at::Tensor>& arguments, const Use& use) const;
+    void call(const char* method, const std::vector<at::Tensor>& arguments, at::IntArrayRef shape,
+              float* result) const {
+        call(method, arguments, [&](const c10::IValue& value) { copyChecked(method, value, shape, result); });
+    }
     void copyChecked(const char* method, const c10::IValue& value, at::IntArrayRef shape,
                      float* result) const;
 };
 
-void ScoreProgram::Impl::requireMethod(const std::string& method, size_t numArguments) const {
-    const auto found = module.find_method(method);
-    if (!found)
-        throw OpenMMException("ScoreProgram: " + name + " has no method `" + method +
-                              "`, which its card promises; export the model again.");
-    const size_t count = found->function().getSchema().arguments().size() - 1;  // without self
-    if (count != numArguments)
-        throw OpenMMException("ScoreProgram: the method `" + method + "` of " + name +
-                              " takes the wrong arguments; expected " + std::to_string(numArguments) +
-                              ", found " + std::to_string(count) + "; export the model again.");
-}
-
-void ScoreProgram::Impl::freeze(const std::vector<std::string>& methods) {
-    module.eval();
-    // torch::jit::freeze insists on a method `forward`, which a score program need not have.
-    module = torch::jit::freeze_module(module, methods);
-    for (const std::string& method : methods) {
-        auto graph = module.get_method(method).graph();
-        torch::jit::OptimizeFrozenGraph(graph, true);
-    }
-}
-
-void ScoreProgram::Impl::call(const char* method, std::vector<c10::IValue> arguments, at::IntArrayRef shape,
-                              float* result) const {
+template <typename Use>
+void ScoreProgram::Impl::call(const char* method, const std::vector<at::Tensor>& arguments,
+                              const Use& use) const {
     try {
         const c10::InferenceMode inference;
-        const torch::jit::GraphOptimizerEnabledGuard noProfiling(false);
+        const DeviceGuard onDevice(device);
         const ThreadCount threads(numThreads);
-        copyChecked(method, module.get_method(method)(std::move(arguments)), shape, result);
+        use(runtime->run(method, arguments));
     } catch (const OpenMMException&) {
         throw;
     } catch (const std::exception& error) {
@@ -101,34 +92,29 @@ void ScoreProgram::Impl::copyChecked(const char* method, const c10::IValue& valu
     };
     if (!value.isTensor()) refuse("something else than a tensor", "a tensor", value.tagKind());
     const at::Tensor& tensor = value.toTensor();
-    if (!tensor.device().is_cpu()) refuse("a tensor on the wrong device", "cpu", tensor.device().str());
+    const c10::Device expected = torchDevice(device);
+    if (tensor.device() != expected)
+        refuse("a tensor on the wrong device", expected.str(), tensor.device().str());
     if (tensor.scalar_type() != torch::kFloat32)
         refuse("the wrong dtype", "float32", std::string(c10::toString(tensor.scalar_type())));
     if (tensor.sizes() != shape) refuse("the wrong shape", shapeText(shape), shapeText(tensor.sizes()));
-    const at::Tensor contiguous = tensor.contiguous();
-    std::memcpy(result, contiguous.const_data_ptr<float>(), contiguous.nbytes());
+    view(result, shape).copy_(tensor);
 }
 
-ScoreProgram::ScoreProgram(std::shared_ptr<const ScoreArchive> archive)
-    : archive_(std::move(archive)), impl_(std::make_unique<Impl>()) {
+ScoreProgram::ScoreProgram(std::shared_ptr<const ScoreArchive> archive, const Device& device)
+    : archive_(std::move(archive)), memory_(StepMemory::host()), impl_(std::make_unique<Impl>()) {
     impl_->name = "'" + card().name + "'";
-    try {
-        std::istringstream stream(archive_->bytes());
-        impl_->module = torch::jit::load(stream, torch::kCPU);
-    } catch (const std::exception& error) {
-        throw OpenMMException("ScoreProgram: cannot load " + impl_->name + ": " + reason(error) +
-                              " Export the model again with this version of torch.");
-    }
-    const std::vector<std::string> methods = card().kind == "denoiser"
-                                                 ? std::vector<std::string>{"denoise", "advance"}
-                                                 : std::vector<std::string>{"propose"};
-    for (const std::string& method : methods) impl_->requireMethod(method, method == "denoise" ? 4 : 3);
-    try {
-        impl_->freeze(methods);
-    } catch (const std::exception& error) {
-        throw OpenMMException("ScoreProgram: cannot freeze " + impl_->name + ": " + reason(error) +
-                              " Export the model again with this version of torch.");
-    }
+    impl_->device = device;
+    if (device.kind != Device::Kind::Host) memory_ = std::make_shared<TorchMemory>(device);
+    const std::vector<ProgramMethod> methods =
+        card().kind == "denoiser" ? std::vector<ProgramMethod>{{"denoise", 4},
+                                                               {"advance", 3},
+                                                               {"condition", 2, true},
+                                                               {"denoise_conditioned", 3, true}}
+                                  : std::vector<ProgramMethod>{{"propose", 3}};
+    impl_->runtime = archive_->holdsNativeCode()
+                         ? loadInductorPackage(*archive_, methods, torchDevice(device))
+                         : loadTorchScript(*archive_, methods, torchDevice(device));
     checkGolden(*this);
 }
 
@@ -143,45 +129,66 @@ void ScoreProgram::setNumThreads(int numThreads) {
 
 int ScoreProgram::getNumThreads() const { return impl_->numThreads; }
 
-void ScoreProgram::denoise(int batch, const float* latent, double sigma, const float* history,
-                           const float* box, float* denoised) const {
+std::shared_ptr<const ScoreProgram::Condition> ScoreProgram::condition(int batch, const float* history,
+                                                                       const float* box) const {
     const Card& c = card();
-    impl_->call("denoise",
-                {view(latent, {batch, c.latentSize, 3}), torch::full({batch}, sigma, torch::kFloat32),
-                 view(history, {batch, c.historyLength, c.numParticles(), 3}), view(box, {3, 3})},
-                {batch, c.latentSize, 3}, denoised);
+    auto condition = std::make_shared<Condition>();
+    condition->history = impl_->view(history, {batch, c.historyLength, c.numParticles(), 3});
+    condition->box = impl_->view(box, {3, 3});
+    if (impl_->runtime->has("condition") && impl_->runtime->has("denoise_conditioned"))
+        impl_->call("condition", {condition->history, condition->box}, [&](const c10::IValue& value) {
+            if (!value.isTensor() || value.toTensor().dim() == 0 || value.toTensor().size(0) != batch)
+                throw OpenMMException("ScoreProgram: the method `condition` of " + impl_->name +
+                                      " returned the wrong kind; expected a tensor with " +
+                                      std::to_string(batch) + " rows, found " + value.tagKind() +
+                                      "; correct the module and export it again.");
+            condition->made = value.toTensor();
+        });
+    return condition;
+}
+
+void ScoreProgram::denoise(int batch, const float* latent, double sigma, const Condition& condition,
+                           float* denoised) const {
+    const std::array<int64_t, 3> shape = {batch, card().latentSize, 3};
+    const at::Tensor noised = impl_->view(latent, shape), level = impl_->level(batch, sigma);
+    if (condition.made.defined())
+        impl_->call("denoise_conditioned", {noised, level, condition.made}, shape, denoised);
+    else
+        impl_->call("denoise", {noised, level, condition.history, condition.box}, shape, denoised);
 }
 
 void ScoreProgram::advance(int batch, const float* latent, const float* history, const float* box,
                            float* positions) const {
     const Card& c = card();
-    impl_->call("advance",
-                {view(latent, {batch, c.latentSize, 3}),
-                 view(history, {batch, c.historyLength, c.numParticles(), 3}), view(box, {3, 3})},
-                {batch, c.numParticles(), 3}, positions);
+    impl_->call(
+        "advance",
+        {impl_->view(latent, {batch, c.latentSize, 3}),
+         impl_->view(history, {batch, c.historyLength, c.numParticles(), 3}), impl_->view(box, {3, 3})},
+        {batch, c.numParticles(), 3}, positions);
 }
 
 void ScoreProgram::propose(int batch, const float* noise, const float* history, const float* box,
                            float* positions) const {
     const Card& c = card();
-    impl_->call("propose",
-                {view(noise, {batch, c.noiseCount, c.latentSize, 3}),
-                 view(history, {batch, c.historyLength, c.numParticles(), 3}), view(box, {3, 3})},
-                {batch, c.numParticles(), 3}, positions);
+    impl_->call(
+        "propose",
+        {impl_->view(noise, {batch, c.noiseCount, c.latentSize, 3}),
+         impl_->view(history, {batch, c.historyLength, c.numParticles(), 3}), impl_->view(box, {3, 3})},
+        {batch, c.numParticles(), 3}, positions);
 }
 
-std::string ScoreProgram::readCardJson(const std::string& bytes) {
+ArchiveContent ScoreProgram::readArchive(const std::string& bytes) {
     try {
         std::istringstream stream(bytes);
         caffe2::serialize::PyTorchStreamReader reader(&stream);
         if (reader.hasRecord(cardRecord)) {
             const auto [data, size] = reader.getRecord(cardRecord);
-            return std::string(static_cast<const char*>(data.get()), size);
+            return {std::string(static_cast<const char*>(data.get()), size), reader.hasRecord(packageRecord)};
         }
     } catch (const std::exception&) {
         // What the zip reader says of a truncated file means nothing to a user.
         throw OpenMMException(
-            "ScoreProgram: the file is not a TorchScript archive, or it is truncated; "
+            "ScoreProgram: the file is not a TorchScript archive or AOTInductor package, or it is truncated; "
             "expected a score program; export the model again.");
     }
     throw OpenMMException(

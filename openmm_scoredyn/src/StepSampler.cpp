@@ -12,25 +12,47 @@
 
 namespace ScoreDynPlugin {
 
+namespace {
+
+const Violation hiddenNotFinite{Violation::Kind::NotFinite, {0}, std::numeric_limits<double>::quiet_NaN(), 0};
+
+bool allFinite(const float* values, size_t count) {
+    return std::all_of(values, values + count, [](float v) { return std::isfinite(v); });
+}
+
+}  // namespace
+
 StepSampler::StepSampler(std::shared_ptr<const ScoreProgram> program, const SamplerSettings& settings)
-    : program_(std::move(program)), settings_(settings), guard_(program_->card()) {
+    : program_(std::move(program)),
+      memory_(program_->memory()),
+      settings_(settings),
+      guard_(program_->card()),
+      noiseStages_{initialStage} {
     const Card& card = program_->card();
     frameSize_ = size_t(card.numParticles()) * 3;
     historySize_ = card.historyLength * frameSize_;
     latentSize_ = size_t(card.latentSize) * 3;
-    noiseSize_ = card.noiseCount * latentSize_;
-    if (card.kind != "denoiser") return;
-    requireSolver(card, solverName(settings.solver));
-    plan_ = makeSolverPlan(settings.solver, settings.denoisingSteps, card.sigmaMin, card.sigmaMax,
-                           card.sigmaData);
+    noiseSize_ = latentSize_;
+    if (card.kind == "denoiser") {
+        requireSolver(card, solverName(settings.solver));
+        plan_ = makeSolverPlan(settings.solver, settings.denoisingSteps, card.sigmaMin, card.sigmaMax,
+                               card.sigmaData);
+        for (size_t s = 0; s < plan_.size(); ++s)
+            if (plan_[s].noise != 0) noiseStages_.push_back(static_cast<uint32_t>(initialStage + 1 + s));
+    } else {
+        noiseSize_ = card.noiseCount * latentSize_;
+    }
 }
 
 void StepSampler::reserve(int batch) {
-    if (proposal_.size() >= batch * frameSize_) return;
-    activeHistory_.resize(batch * historySize_);
-    proposal_.resize(batch * frameSize_);
-    noise_.resize(batch * noiseSize_);
-    for (auto* buffer : {&latent_, &anchor_, &denoised_, &previous_}) buffer->resize(batch * latentSize_);
+    if (reserved_ >= batch) return;
+    reserved_ = batch;
+    memory_->reserve(proposal_, batch * frameSize_);
+    if (batch > 1)
+        memory_->reserve(activeHistory_, batch * historySize_);  // a single replica is active or done
+    noise_.resize(batch * noiseSize_ * noiseStages_.size());
+    for (auto* buffer : {&latent_, &next_, &anchor_, &denoised_, &previous_})
+        memory_->reserve(*buffer, batch * latentSize_);
 }
 
 void StepSampler::step(uint64_t step, int batch, const float* history, const float* box, float* after) {
@@ -40,7 +62,7 @@ void StepSampler::step(uint64_t step, int batch, const float* history, const flo
     for (uint32_t redraw = 0; !active_.empty(); ++redraw) {
         if (redraw > 0) counts_.redraws += static_cast<long long>(active_.size());
         const float* activeHistory = gatherHistory(batch, history);
-        propose(step, redraw, activeHistory, box);
+        propose(drawNoise(step, redraw), activeHistory, box);
         keepAccepted(step, redraw, activeHistory, after);
     }
 }
@@ -49,83 +71,77 @@ void StepSampler::step(uint64_t step, int batch, const float* history, const flo
 const float* StepSampler::gatherHistory(int batch, const float* history) {
     if (active_.size() == size_t(batch)) return history;
     for (size_t i = 0; i < active_.size(); ++i)
-        std::copy_n(history + active_[i] * historySize_, historySize_, &activeHistory_[i * historySize_]);
-    return activeHistory_.data();
+        memory_->copy(history + active_[i] * historySize_, historySize_,
+                      activeHistory_.get() + i * historySize_);
+    return activeHistory_.get();
 }
 
-void StepSampler::propose(uint64_t step, uint32_t redraw, const float* history, const float* box) {
+/// Standard normals of one draw for the active replicas, (noise stages, active, noiseSize_), in the memory of
+/// the program.
+const float* StepSampler::drawNoise(uint64_t step, uint32_t redraw) {
+    float* out = noise_.data();
+    for (const uint32_t stage : noiseStages_)
+        for (const int active : active_) {
+            const uint32_t replica = settings_.firstReplica + static_cast<uint32_t>(active);
+            fillNormal({settings_.seed, replica, step, redraw, stage}, out, noiseSize_);
+            out += noiseSize_;
+        }
+    return memory_->fromHost(noise_.data(), out - noise_.data(), noiseCopy_);
+}
+
+void StepSampler::propose(const float* noise, const float* history, const float* box) {
     const int batch = static_cast<int>(active_.size());
     if (program_->card().kind == "transition") {
-        drawNoise(step, redraw, initialStage, noiseSize_, noise_.data());
-        program_->propose(batch, noise_.data(), history, box, proposal_.data());
+        program_->propose(batch, noise, history, box, proposal_.get());
         return;
     }
-    runSolver(step, redraw, history, box);
-    program_->advance(batch, latent_.data(), history, box, proposal_.data());
-    // A program could hide a latent that is not a number behind finite positions.
-    markNotFinite(latent_.data(), latentSize_, frameSize_);
+    runSolver(noise, history, box);
+    program_->advance(batch, latent_.get(), history, box, proposal_.get());
 }
 
-void StepSampler::runSolver(uint64_t step, uint32_t redraw, const float* history, const float* box) {
+void StepSampler::runSolver(const float* noise, const float* history, const float* box) {
     const int batch = static_cast<int>(active_.size());
     const size_t size = batch * latentSize_;
-    drawNoise(step, redraw, initialStage, latentSize_, latent_.data());
-    const float sigmaMax = static_cast<float>(program_->card().sigmaMax);
-    for (size_t i = 0; i < size; ++i) latent_[i] *= sigmaMax;
-    std::fill_n(anchor_.begin(), size, 0.0f);
-    std::fill_n(previous_.begin(), size, 0.0f);
-
-    for (size_t s = 0; s < plan_.size(); ++s) {
-        const Stage& stage = plan_[s];
-        program_->denoise(batch, latent_.data(), stage.sigma, history, box, denoised_.data());
-        if (stage.noise != 0)
-            drawNoise(step, redraw, static_cast<uint32_t>(initialStage + 1 + s), latentSize_, noise_.data());
-        const float x = stage.current, a = stage.anchor, d = stage.denoised, p = stage.previous,
-                    n = stage.noise;
-        for (size_t i = 0; i < size; ++i) {
-            const float began = latent_[i];
-            latent_[i] = x * began + a * anchor_[i] + d * denoised_[i] + p * previous_[i];
-            if (stage.setAnchor) anchor_[i] = began;
-        }
-        if (stage.noise != 0)
-            for (size_t i = 0; i < size; ++i) latent_[i] += n * noise_[i];
+    memory_->combine({{static_cast<float>(program_->card().sigmaMax), noise}}, size, latent_.get());
+    const auto condition = program_->condition(batch, history, box);
+    for (const Stage& stage : plan_) {
+        program_->denoise(batch, latent_.get(), stage.sigma, *condition, denoised_.get());
+        if (stage.noise != 0) noise += size;
+        memory_->combine({{float(stage.current), latent_.get()},
+                          {float(stage.anchor), anchor_.get()},
+                          {float(stage.denoised), denoised_.get()},
+                          {float(stage.previous), previous_.get()},
+                          {float(stage.noise), noise}},
+                         size, next_.get());
+        if (stage.setAnchor) std::swap(anchor_, latent_);
+        std::swap(latent_, next_);
         std::swap(previous_, denoised_);
-    }
-}
-
-/// Standard normals for the active replicas, (active, count).
-void StepSampler::drawNoise(uint64_t step, uint32_t redraw, uint32_t stage, size_t count,
-                            float* noise) const {
-    for (size_t i = 0; i < active_.size(); ++i) {
-        const uint32_t replica = settings_.firstReplica + static_cast<uint32_t>(active_[i]);
-        fillNormal({settings_.seed, replica, step, redraw, stage}, noise + i * count, count);
     }
 }
 
 /// Copy the accepted proposals to `after`; the refused replicas stay active.
 void StepSampler::keepAccepted(uint64_t step, uint32_t redraw, const float* history, float* after) {
+    const size_t batch = active_.size();
+    // What lies in host memory already is looked at where it is.
+    const size_t older = historySize_ - frameSize_;  // floats of the frames before the newest
+    const float* newest = memory_->toHost(history + older, batch * historySize_ - older, hostHistory_);
+    const float* proposals = memory_->toHost(proposal_.get(), batch * frameSize_, hostProposal_);
+    const float* latents =
+        plan_.empty() ? nullptr : memory_->toHost(latent_.get(), batch * latentSize_, hostLatent_);
     size_t refused = 0;
-    for (size_t i = 0; i < active_.size(); ++i) {
-        const float* newest = history + (i + 1) * historySize_ - frameSize_;
-        const float* proposal = &proposal_[i * frameSize_];
-        if (const auto violation = guard_.check(newest, proposal)) {
+    for (size_t i = 0; i < batch; ++i) {
+        auto violation = guard_.check(newest + i * historySize_, proposals + i * frameSize_);
+        // A program could hide a latent that is not a number behind finite positions.
+        if (latents && !allFinite(latents + i * latentSize_, latentSize_)) violation = hiddenNotFinite;
+        if (violation) {
             count(*violation, redraw);
             if (redraw >= static_cast<uint32_t>(settings_.maxRedraws)) giveUp(step, active_[i], *violation);
             active_[refused++] = active_[i];
         } else {
-            std::copy_n(proposal, frameSize_, after + active_[i] * frameSize_);
+            memory_->copy(proposal_.get() + i * frameSize_, frameSize_, after + active_[i] * frameSize_);
         }
     }
     active_.resize(refused);
-}
-
-/// Turn the proposal of every replica with a non-finite value into NaN, for the guard to find.
-void StepSampler::markNotFinite(const float* values, size_t count, size_t stride) {
-    for (size_t i = 0; i < active_.size(); ++i) {
-        const float* begin = values + i * count;
-        if (!std::all_of(begin, begin + count, [](float v) { return std::isfinite(v); }))
-            std::fill_n(&proposal_[i * stride], stride, std::numeric_limits<float>::quiet_NaN());
-    }
 }
 
 void StepSampler::count(const Violation& violation, uint32_t redraw) {

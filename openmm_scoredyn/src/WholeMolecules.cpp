@@ -16,6 +16,8 @@ WholeMolecules::WholeMolecules(int numParticles, const std::vector<std::pair<int
     for (int root = 0; root < numParticles; ++root) {
         if (placed[root]) continue;
         placed[root] = true;
+        first_.push_back(static_cast<int>(walk_.size()));
+        walk_.emplace_back(root, root);
         std::vector<int> queue{root};
         for (size_t next = 0; next < queue.size(); ++next) {
             const int from = queue[next];
@@ -27,9 +29,10 @@ WholeMolecules::WholeMolecules(int numParticles, const std::vector<std::pair<int
             }
         }
     }
+    first_.push_back(static_cast<int>(walk_.size()));
 }
 
-void WholeMolecules::apply(std::vector<Vec3>& positions, const std::array<Vec3, 3>& box) const {
+void WholeMolecules::apply(std::vector<Vec3>& positions, const Vec3* box) const {
     for (const auto& [from, atom] : walk_) {
         // From the last vector to the first, because in the reduced form each one changes the components
         // before it.

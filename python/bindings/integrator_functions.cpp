@@ -5,6 +5,7 @@
 
 #include "bindings.h"
 #include "counts_dict.h"
+#include "native_code_permission.h"
 #include "signal_check.h"
 #include "swig_bridge.h"
 
@@ -47,9 +48,12 @@ auto onIntegratorWith(Function function) {
 
 void bindIntegrator(py::module_& m) {
     using I = ScoreDynamicsIntegrator;
-    m.def("create_integrator", [](const std::string& path) { return create(ScoreArchive::fromFile(path)); });
-    m.def("create_integrator_from_bytes",
-          [](const py::bytes& bytes) { return create(ScoreArchive::fromBytes(std::string(bytes))); });
+    m.def("create_integrator", [](const std::string& path, const py::object& allowNativeCode) {
+        return create(ScoreArchive::fromFile(path, nativeCodePermission(allowNativeCode)));
+    });
+    m.def("create_integrator_from_bytes", [](const py::bytes& bytes, const py::object& allowNativeCode) {
+        return create(ScoreArchive::fromBytes(std::string(bytes), nativeCodePermission(allowNativeCode)));
+    });
     m.def("is_score_dynamics",
           [](const py::object& object) { return tryUnwrapIntegrator(object.ptr()) != nullptr; });
     m.def("step", &step);

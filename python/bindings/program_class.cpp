@@ -12,6 +12,7 @@
 #include "ScoreProgram.h"
 #include "bindings.h"
 #include "counts_dict.h"
+#include "native_code_permission.h"
 #include "openmm/OpenMMException.h"
 #include "signal_check.h"
 
@@ -53,7 +54,7 @@ FloatArray denoise(const ScoreProgram& program, const FloatArray& latent, double
     FloatArray result({batch, program.card().latentSize, 3});
     float* out = result.mutable_data();
     const py::gil_scoped_release noGil;
-    program.denoise(batch, latent.data(), sigma, history.data(), box.data(), out);
+    program.denoise(batch, latent.data(), sigma, *program.condition(batch, history.data(), box.data()), out);
     return result;
 }
 
@@ -99,7 +100,7 @@ py::tuple sample(const std::shared_ptr<ScoreProgram>& program, const FloatArray&
     requireAtLeast(0, maxRedraws, "max_redraws");
     program->setNumThreads(numThreads);
 
-    History history(batch, card.historyLength, card.numParticles());
+    History history(program->memory(), batch, card.historyLength, card.numParticles());
     std::copy_n(historyArray.data(), history.size(), history.data());
     FloatArray frames({py::ssize_t(numSteps / saveEvery), py::ssize_t(batch),
                        py::ssize_t(card.numParticles()), py::ssize_t(3)});
@@ -118,17 +119,20 @@ py::tuple sample(const std::shared_ptr<ScoreProgram>& program, const FloatArray&
 
 void bindProgram(py::module_& m) {
     using namespace py::literals;
-    const auto fromBytes = [](const py::bytes& bytes) {
-        return std::make_shared<ScoreProgram>(ScoreArchive::fromBytes(std::string(bytes)));
+    const auto fromFile = [](const std::string& path, const py::object& allowNativeCode) {
+        return std::make_shared<ScoreProgram>(
+            ScoreArchive::fromFile(path, nativeCodePermission(allowNativeCode)));
     };
+    const auto fromBytes = [](const py::bytes& bytes, const py::object& allowNativeCode) {
+        return std::make_shared<ScoreProgram>(
+            ScoreArchive::fromBytes(std::string(bytes), nativeCodePermission(allowNativeCode)));
+    };
+    m.def("trust_native_code", &trustNativeCode, "sha256"_a);
     py::class_<ScoreProgram, std::shared_ptr<ScoreProgram>>(
         m, "Program",
         "A loaded score program. Arrays are float32, C order, in nm; a wrong shape raises OpenMMException.")
-        .def(py::init([](const std::string& path) {
-                 return std::make_shared<ScoreProgram>(ScoreArchive::fromFile(path));
-             }),
-             "path"_a)
-        .def_static("from_bytes", fromBytes, "data"_a)
+        .def(py::init(fromFile), "path"_a, "allow_native_code"_a = false)
+        .def_static("from_bytes", fromBytes, "data"_a, "allow_native_code"_a = false)
         .def_property_readonly("card_json", [](const ScoreProgram& p) { return p.card().json; })
         .def_property_readonly("path", [](const ScoreProgram& p) { return p.archive().path(); })
         .def_property_readonly("sha256", [](const ScoreProgram& p) { return p.archive().sha256(); })

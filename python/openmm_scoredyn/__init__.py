@@ -18,6 +18,7 @@ _HOMES = {
     "export_program": "export",
     "prepare": "setup",
     "pretrained": "model",
+    "trust_native_code": "model",
 }
 
 __all__ = ["errors"]

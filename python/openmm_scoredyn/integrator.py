@@ -23,16 +23,18 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
         Refused by the context unless it is the model's. Default: the model's.
     stepSize : openmm.unit.Quantity or float, ps, optional
         Refused by the context unless it is the model's lag time. Default: the model's.
+    allow_native_code : bool or str
+        As for `ScoreModel`: an AOTInductor package (`.pt2`) is refused without it.
 
     Raises
     ------
     openmm.OpenMMException
-        If the file cannot be read or has no valid card. A context raises it too, with one sentence per reason, for a
+        If the file cannot be read, has no valid card or holds native code that nobody vouched for. A context raises it too, with one sentence per reason, for a
         System the model was not made for.
     """
 
-    def __init__(self, model, temperature=None, stepSize=None):
-        self.this = _create(model)
+    def __init__(self, model, temperature=None, stepSize=None, allow_native_code=False):
+        self.this = _create(model, allow_native_code)
         if temperature is not None:
             self.setTemperature(temperature)
         if stepSize is not None:
@@ -158,21 +160,22 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
         return {cause: counts[cause] for cause in ("not_finite", "bond", "chirality", "displacement")}
 
 
-def _create(model):
+def _create(model, allow_native_code):
     """SWIG object of a new integrator for a path, bytes or a ScoreModel."""
     if isinstance(model, bytes):
-        return scoredyn.create_integrator_from_bytes(model)
+        return scoredyn.create_integrator_from_bytes(model, allow_native_code)
     if isinstance(model, (str, os.PathLike)):
-        return scoredyn.create_integrator(os.fspath(model))
+        return scoredyn.create_integrator(os.fspath(model), allow_native_code)
     program = getattr(model, "program", None)
     if not isinstance(program, scoredyn.Program):
         raise openmm.OpenMMException(
             f"ScoreDynamicsIntegrator: cannot read a model from a {type(model).__name__}; expected a path, bytes or "
             f"a ScoreModel; pass the path of a score program."
         )
+    # A loaded model has been vouched for, under the SHA-256 of its file.
     if program.path:
-        return scoredyn.create_integrator(program.path)
-    return scoredyn.create_integrator_from_bytes(program.source)
+        return scoredyn.create_integrator(program.path, allow_native_code)
+    return scoredyn.create_integrator_from_bytes(program.source, allow_native_code)
 
 
 def _value(quantity, expected_unit):

@@ -10,7 +10,7 @@ from openmm_scoredyn.card import Card
 from openmm_scoredyn.errors import CardError, ProgramError, SamplingError
 from openmm_scoredyn.sample_arguments import MAX_SEED, as_box, as_history, as_integer, as_solver
 
-__all__ = ["Card", "ScoreModel", "pretrained"]
+__all__ = ["Card", "ScoreModel", "pretrained", "trust_native_code"]
 
 MAX_REDRAWS = 10  # as the integrator
 
@@ -24,6 +24,9 @@ class ScoreModel:
     ----------
     source : str, Path or bytes
         Path of a score program, or its content.
+    allow_native_code : bool or str
+        Leave to run the native code of an AOTInductor package (`.pt2`), which is refused without: True, or the SHA-256
+        that the file must have.
 
     Attributes
     ----------
@@ -37,13 +40,14 @@ class ScoreModel:
     Raises
     ------
     ProgramError
-        If the file is missing, damaged or no score program, lacks a method, or does not reproduce its golden triple.
+        If the file is missing, damaged or no score program, lacks a method, does not reproduce its golden triple, holds
+        native code that nobody vouched for, or has another SHA-256 than the one given.
     CardError
         If its card cannot be read or contradicts itself.
     """
 
-    def __init__(self, source: str | Path | bytes):
-        self.program = _load(source)
+    def __init__(self, source: str | Path | bytes, allow_native_code: bool | str = False):
+        self.program = _load(source, allow_native_code)
         self.card = Card.from_json(self.program.card_json)
         self.num_redraws = 0
         self.num_rejected_steps = 0
@@ -53,7 +57,8 @@ class ScoreModel:
         return f"ScoreModel({self.card.name!r}, {self.card.num_particles} atoms, {self.card.lag_time_ps:g} ps a step)"
 
     def __reduce__(self):
-        return ScoreModel, (self.source,)
+        # A pickle runs code anyway, so it may vouch for the program it holds.
+        return ScoreModel, (self.source, self.sha256)
 
     @property
     def source(self) -> bytes:
@@ -168,15 +173,38 @@ def pretrained(name: str | None = None):
     return found[name]
 
 
-def _load(source):
+def trust_native_code(sha256: str) -> None:
+    """Let this process run the native code of one AOTInductor package (`.pt2`), wherever it arrives from.
+
+    Needed for an integrator read from XML: XML could vouch for anything, so the package it names or embeds runs only
+    if this process has loaded the same file before, or was told of it here.
+
+    Parameters
+    ----------
+    sha256 : str, hexadecimal SHA-256 of the file
+
+    Raises
+    ------
+    ProgramError
+        If it is no SHA-256.
+    """
+    from openmm_scoredyn.native import scoredyn
+
+    try:
+        scoredyn.trust_native_code(sha256)
+    except OpenMMException as error:
+        raise ProgramError(str(error)) from error
+
+
+def _load(source, allow_native_code):
     # imported late: a Card is of use without the compiled plugin
     from openmm_scoredyn.native import scoredyn
 
     try:
         return (
-            scoredyn.Program.from_bytes(source)
+            scoredyn.Program.from_bytes(source, allow_native_code)
             if isinstance(source, bytes)
-            else scoredyn.Program(str(source))
+            else scoredyn.Program(str(source), allow_native_code)
         )
     except OpenMMException as error:
         # the core names the part that is at fault first

@@ -4,12 +4,18 @@ Import `scoredyn` from here, never `_scoredyn` itself: the libraries call C++ fu
 version other than the one they were built with must be refused before they are loaded.
 """
 
+import logging
 from pathlib import Path
 
 import openmm
 import torch
 
 from openmm_scoredyn.errors import BuildError
+
+logger = logging.getLogger(__name__)
+
+# Those with a library of their own; Reference and CPU share one.
+COMPUTE_PLATFORMS = ("OpenCL", "CUDA", "HIP")
 
 
 def check_version(package: str, built: str, installed: str) -> None:
@@ -39,9 +45,27 @@ def _load():
     check_version("openmm", _build.OPENMM_VERSION, openmm.version.short_version)
     from openmm_scoredyn import _scoredyn
 
-    # After `import openmm`, which loads the platforms that this library extends.
-    openmm.Platform.loadPluginLibrary(str(Path(__file__).parent / "libOpenMMScoreDynReference.so"))
+    _load_platforms()
     return _scoredyn
+
+
+def _load_platforms() -> None:
+    """Extend the platforms that are there, after `import openmm`, which loads them.
+
+    The library of a platform needs that platform's own library, and with it the driver of the device: where the
+    platform did not come up, its library is left alone.
+    """
+    folder = Path(__file__).parent
+    openmm.Platform.loadPluginLibrary(str(folder / "libOpenMMScoreDynReference.so"))
+    platforms = {openmm.Platform.getPlatform(i).getName() for i in range(openmm.Platform.getNumPlatforms())}
+    for name in COMPUTE_PLATFORMS:
+        library = folder / f"libOpenMMScoreDyn{name}.so"
+        if name not in platforms or not library.exists():
+            continue
+        try:
+            openmm.Platform.loadPluginLibrary(str(library))
+        except openmm.OpenMMException as error:
+            logger.warning("openmm_scoredyn: the platform %s is not extended: %s", name, error)
 
 
 scoredyn = _load()

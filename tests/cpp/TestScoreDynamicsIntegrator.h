@@ -1,11 +1,14 @@
 #pragma once
 
-// The tests of the integrator, instantiated once per platform: the including file calls runIntegratorTests.
+// The tests of the integrator, instantiated once per platform and precision: the including file calls
+// runIntegratorTests.
 
 #include <cmath>
 #include <functional>
 #include <iostream>
 #include <limits>
+#include <map>
+#include <memory>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -31,6 +34,14 @@ using namespace OpenMM;
 using namespace ScoreDynPlugin;
 
 inline Platform* platform = nullptr;
+inline std::map<std::string, std::string> properties;
+// Rounding of positions (nm) and velocities on the platform, and the constraint tolerance it can reach.
+inline double rounding = 1e-12, constraintTolerance = 1e-7;
+
+inline std::unique_ptr<Context> makeContext(const System& system, Integrator& integrator) {
+    return std::make_unique<Context>(system, integrator, *platform, properties);
+}
+
 inline const std::vector<Vec3> start{Vec3(0, 0, 0), Vec3(0.125, 0, 0)};
 inline const double masses[] = {12.0, 16.0};
 
@@ -57,7 +68,7 @@ struct Run {
     explicit Run(const TestProgram& program, int seed = 5) : integrator(makeArchive(program)) {
         addParticles(system);
         integrator.setRandomNumberSeed(seed);
-        context = std::make_unique<Context>(system, integrator, *platform);
+        context = makeContext(system, integrator);
         context->setPositions(start);
     }
     System system;
@@ -105,10 +116,10 @@ inline void testVelocities() {
     for (int i = 0; i < 2; ++i) {
         const Vec3 expected =
             Vec3(noise[3 * i], noise[3 * i + 1], noise[3 * i + 2]) * std::sqrt(BOLTZ * 300 / masses[i]);
-        ASSERT_EQUAL_VEC(expected, state.getVelocities()[i], 1e-12);
+        ASSERT_EQUAL_VEC(expected, state.getVelocities()[i], rounding);
         energy += 0.5 * masses[i] * expected.dot(expected);
     }
-    ASSERT_EQUAL_TOL(energy, state.getKineticEnergy(), 1e-12);
+    ASSERT_EQUAL_TOL(energy, state.getKineticEnergy(), rounding);
 }
 
 inline void testStationaryVariance() {
@@ -172,15 +183,15 @@ inline void testConstraint() {
     addParticles(system);
     system.addConstraint(0, 1, 0.13);
     ScoreDynamicsIntegrator integrator(makeArchive(ouDenoiser()));
-    integrator.setConstraintTolerance(1e-7);
-    Context context(system, integrator, *platform);
-    context.setPositions(start);
+    integrator.setConstraintTolerance(constraintTolerance);
+    const auto context = makeContext(system, integrator);
+    context->setPositions(start);
     for (int i = 0; i < 20; ++i) {
         integrator.step(1);
-        const State state = context.getState(State::Positions | State::Velocities);
+        const State state = context->getState(State::Positions | State::Velocities);
         const Vec3 bond = state.getPositions()[1] - state.getPositions()[0];
         const Vec3 speed = state.getVelocities()[1] - state.getVelocities()[0];
-        ASSERT_EQUAL_TOL(0.13, std::sqrt(bond.dot(bond)), 2e-7);
+        ASSERT_EQUAL_TOL(0.13, std::sqrt(bond.dot(bond)), 2 * constraintTolerance);
         ASSERT(std::abs(bond.dot(speed)) < 1e-5 * 0.13);
     }
 }
@@ -193,13 +204,13 @@ inline void testVirtualSiteAndOrder() {
     system.setVirtualSite(1, new TwoParticleAverageSite(0, 2, 0.25, 0.75));
     ScoreDynamicsIntegrator integrator(makeArchive(driftProgram(0.25)));
     integrator.setParticles({2, 0});
-    Context context(system, integrator, *platform);
-    context.setPositions({start[1], Vec3(), start[0]});
+    const auto context = makeContext(system, integrator);
+    context->setPositions({start[1], Vec3(), start[0]});
     integrator.step(1);
-    const std::vector<Vec3> after = positionsOf(context);
+    const std::vector<Vec3> after = positionsOf(*context);
     ASSERT_EQUAL_VEC(Vec3(0.25, 0, 0), after[2], 0.0);
     ASSERT_EQUAL_VEC(Vec3(0.375, 0, 0), after[0], 0.0);
-    ASSERT_EQUAL_VEC(after[0] * 0.25 + after[2] * 0.75, after[1], 1e-12);
+    ASSERT_EQUAL_VEC(after[0] * 0.25 + after[2] * 0.75, after[1], rounding);
 }
 
 inline void testWrappedMolecule() {
@@ -210,10 +221,10 @@ inline void testWrappedMolecule() {
     TestProgram program = driftProgram(0);
     program.periodic = true;
     ScoreDynamicsIntegrator integrator(makeArchive(program));
-    Context context(system, integrator, *platform);
-    context.setPositions({start[0], start[1] + a * 2 - b + c});
+    const auto context = makeContext(system, integrator);
+    context->setPositions({start[0], start[1] + a * 2 - b + c});
     integrator.step(1);
-    ASSERT_EQUAL_VEC(start[1], positionsOf(context)[1], 1e-6);
+    ASSERT_EQUAL_VEC(start[1], positionsOf(*context)[1], 1e-6);
 }
 
 inline void testFailedStepChangesNothing(const std::string& result, const std::string& text) {
@@ -238,7 +249,7 @@ inline void testRefusals() {
         addParticles(system);
         ScoreDynamicsIntegrator integrator(makeArchive(driftProgram(0)));
         change(system, integrator);
-        Context context(system, integrator, *platform);
+        makeContext(system, integrator);
     };
     using I = ScoreDynamicsIntegrator;
     assertThrows([&] { contextWith([](System&, I& i) { i.setStepSize(2); }); },
@@ -257,7 +268,7 @@ inline void testRefusals() {
                  "not bound to a context");
     assertThrows([] { makeArchive({.code = driftProgram(0).code, .formatVersion = "2.0"}); }, "version 2.0");
     Run run(driftProgram(0));
-    assertThrows([&] { Context(run.system, run.integrator, *platform); }, "already bound to a context");
+    assertThrows([&] { makeContext(run.system, run.integrator); }, "already bound to a context");
 }
 
 inline void testXml() {
@@ -280,22 +291,79 @@ inline void testCompoundIntegrator() {
     CompoundIntegrator compound;
     compound.addIntegrator(new VerletIntegrator(0.001));
     compound.addIntegrator(new ScoreDynamicsIntegrator(makeArchive(driftProgram(0.25))));
-    Context context(system, compound, *platform);
-    context.setPositions(start);
+    const auto context = makeContext(system, compound);
+    context->setPositions(start);
     compound.step(1);
     compound.setCurrentIntegrator(1);
     compound.step(2);
-    ASSERT_EQUAL_TOL(2.001, context.getState(0).getTime(), 1e-12);
-    ASSERT_EQUAL_VEC(start[1] + Vec3(0.5, 0, 0), positionsOf(context)[1], 1e-6);
+    ASSERT_EQUAL_TOL(2.001, context->getState(0).getTime(), 1e-12);
+    ASSERT_EQUAL_VEC(start[1] + Vec3(0.5, 0, 0), positionsOf(*context)[1], 1e-6);
 }
 
-inline int runIntegratorTests(const std::string& platformName) {
+/// The same steps on Reference, with the same noise.
+inline void testParity(const TestProgram& program, const std::string& solver, bool constrained) {
+    System system;
+    addParticles(system);
+    if (constrained) system.addConstraint(0, 1, 0.125);
+    std::vector<Vec3> positions[2], velocities[2];
+    for (int i = 0; i < 2; ++i) {
+        ScoreDynamicsIntegrator integrator(makeArchive(program));
+        integrator.setRandomNumberSeed(8);
+        integrator.setSolver(parseSolver(solver));
+        integrator.setConstraintTolerance(constraintTolerance);
+        Platform& reference = Platform::getPlatform("Reference");
+        const auto context = i == 0 ? std::make_unique<Context>(system, integrator, reference)
+                                    : makeContext(system, integrator);
+        context->setPositions(start);
+        integrator.step(10);
+        const State state = context->getState(State::Positions | State::Velocities);
+        positions[i] = state.getPositions();
+        velocities[i] = state.getVelocities();
+    }
+    for (int i = 0; i < 2; ++i) {
+        // Float32 goes in and comes out, so that without constraints no precision adds rounding to positions.
+        ASSERT_EQUAL_VEC(positions[0][i], positions[1][i],
+                         constrained ? 4 * constraintTolerance * 0.125 : 0.0);
+        ASSERT_EQUAL_VEC(velocities[0][i], velocities[1][i],
+                         constrained ? 40 * constraintTolerance : rounding);
+    }
+}
+
+/// Load what SCOREDYN_PLUGINS names, separated by colons: our library extends the platforms that are there
+/// when it is loaded. Returns whether the platform came up and can make a context.
+inline bool loadPlatform(const std::string& name) {
+    std::istringstream plugins(SCOREDYN_PLUGINS);
+    for (std::string plugin; std::getline(plugins, plugin, ':');) {
+        try {
+            Platform::loadPluginLibrary(plugin);
+        } catch (const std::exception& error) {
+            std::cout << error.what() << std::endl;
+        }
+    }
     try {
-        // The CPU platform is a plugin of OpenMM; ours extends the platforms that are there when it is
-        // loaded.
-        Platform::loadPluginLibrary(OPENMM_CPU_LIBRARY);
-        Platform::loadPluginLibrary(SCOREDYN_REFERENCE_LIBRARY);
-        platform = &Platform::getPlatform(platformName);
+        platform = &Platform::getPlatform(name);
+        System system;
+        system.addParticle(1);
+        VerletIntegrator integrator(0.001);
+        makeContext(system, integrator);
+    } catch (const std::exception& error) {
+        std::cout << "Skipped: the platform " << name << " does not come up here: " << error.what()
+                  << std::endl;
+        return false;
+    }
+    return true;
+}
+
+/// `precision` is a value of the platform's property, empty for a platform without. Exit status 77 means that
+/// the platform does not come up on this machine.
+inline int runIntegratorTests(const std::string& platformName, const std::string& precision = "") {
+    if (!precision.empty()) properties["Precision"] = precision;
+    if (precision == "single") {
+        rounding = 1e-6;
+        constraintTolerance = 1e-5;
+    }
+    if (!loadPlatform(platformName)) return 77;
+    try {
         testIdentity();
         testDrift();
         testNoiseOfAStep(ouTransition());
@@ -315,6 +383,10 @@ inline int runIntegratorTests(const std::string& platformName) {
         testRefusals();
         testXml();
         testCompoundIntegrator();
+        for (const char* solver : {"trig_2m", "dpmpp_2m", "heun", "dpmpp_sde", "euler_ancestral"})
+            testParity(ouDenoiser(), solver, false);
+        testParity(ouTransition(), "heun", false);
+        testParity(ouDenoiser(), "trig_2m", true);
     } catch (const std::exception& error) {
         std::cout << "exception: " << error.what() << std::endl;
         return 1;

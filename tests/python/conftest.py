@@ -1,5 +1,7 @@
 """Fixtures: score programs of known answers, and Systems for their molecule."""
 
+from functools import cache
+
 import programs
 import pytest
 
@@ -11,6 +13,35 @@ def make_program(tmp_path):
 
     def make(module, **values) -> str:
         return programs.save_program(tmp_path / f"program{next(counter)}.pt", module, **values)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def compiled():
+    """Files of a module's methods compiled by AOTInductor, once per class in a run of the tests."""
+    done = {}
+
+    def compile_once(module) -> dict[str, list]:
+        if type(module) not in done:
+            done[type(module)] = programs.compile_methods(module)
+        return done[type(module)]
+
+    return compile_once
+
+
+@pytest.fixture(params=["torchscript", "aoti"])
+def make_either(request, make_program, compiled, tmp_path):
+    """As `make_program`, in each of the two formats; for modules without arguments."""
+    if request.param == "torchscript":
+        return make_program
+    from openmm_scoredyn import trust_native_code
+
+    def make(module, **values) -> str:
+        card = programs.make_card(module, **values)
+        path = programs.save_package(tmp_path / "program.pt2", compiled(module), card)
+        trust_native_code(programs.sha256_of(path))
+        return path
 
     return make
 
@@ -29,9 +60,39 @@ def make_system():
     return make
 
 
-@pytest.fixture(params=["Reference", "CPU"])
+@pytest.fixture(params=["Reference", "CPU", "OpenCL"])
 def platform(request):
-    """Every platform the Reference kernel serves."""
+    """Every platform a machine without a GPU can have, in its default precision; skipped where it does not come up."""
+    return platform_or_skip(request.param)
+
+
+@cache
+def platform_error(name: str) -> str:
+    """Why the platform makes no context on this machine; empty if it does."""
     import openmm
 
-    return openmm.Platform.getPlatformByName(request.param)
+    import openmm_scoredyn  # noqa: F401  (a platform without the plugin's kernels does not count)
+
+    system = openmm.System()
+    system.addParticle(1)
+    try:
+        openmm.Context(system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName(name))
+    except openmm.OpenMMException as error:
+        return str(error)
+    return ""
+
+
+def platform_or_skip(name: str):
+    """The platform, or a skipped test that says why there is none."""
+    import openmm
+
+    error = platform_error(name)
+    if error:
+        pytest.skip(f"the platform {name} does not come up here: {error}")
+    return openmm.Platform.getPlatformByName(name)
+
+
+@pytest.fixture
+def rounding(platform):
+    """Relative rounding of what the platform stores by default: float32 or float64."""
+    return 1e-6 if "Precision" in platform.getPropertyNames() else 1e-12

@@ -4,6 +4,7 @@ They are made here from torch alone, not through `openmm_scoredyn.export`, so th
 The molecule is CHFClBr: five atoms, four bonds, one chiral centre.
 """
 
+import hashlib
 import json
 import warnings
 from pathlib import Path
@@ -77,6 +78,34 @@ class OrnsteinUhlenbeck(nn.Module):
     @torch.jit.export
     def advance(self, latent: Tensor, history: Tensor, box: Tensor) -> Tensor:
         return history[:, -1] + self.step * latent
+
+
+class ConditionedOrnsteinUhlenbeck(OrnsteinUhlenbeck):
+    """The same process in two methods; beyond FAILS_BEYOND_X `denoise` raises, so that whoever calls it is found out.
+
+    With `rows` false, `condition` loses its batch there.
+    """
+
+    def __init__(self, rows: bool = True):
+        super().__init__()
+        self.rows = rows
+
+    @torch.jit.export
+    def condition(self, history: Tensor, box: Tensor) -> Tensor:
+        if bool(history[0, -1, 0, 0] > 50.0) and not self.rows:
+            return torch.zeros(7)
+        return self.mean(history)
+
+    @torch.jit.export
+    def denoise_conditioned(self, latent: Tensor, sigma: Tensor, condition: Tensor) -> Tensor:
+        variance = sigma[:, None, None].square()
+        return (latent + variance * condition) / (1 + variance)
+
+    @torch.jit.export
+    def denoise(self, latent: Tensor, sigma: Tensor, history: Tensor, box: Tensor) -> Tensor:
+        if bool(history[0, -1, 0, 0] > 50.0):
+            raise ValueError("denoise was called")
+        return self.denoise_conditioned(latent, sigma, self.condition(history, box))
 
 
 class OrnsteinUhlenbeckTransition(OrnsteinUhlenbeck):
@@ -208,3 +237,44 @@ def save_program(path: Path, module: nn.Module, **values) -> str:
         extra = {"scoredyn.json": json.dumps(make_card(module, **values))}
         torch.jit.save(scripted, str(path), _extra_files=extra)
     return str(path)
+
+
+def compile_methods(module: nn.Module) -> dict[str, list]:
+    """Files of the module's methods compiled by AOTInductor, for any batch; seconds per method."""
+    rows = torch.randn(2, len(ELEMENTS), 3)
+    history, box = torch.from_numpy(POSITIONS).repeat(2, 1, 1, 1), torch.zeros(3, 3)
+    methods = {"denoise": (rows, torch.tensor([0.5, 0.7]), history, box), "advance": (rows, history, box)}
+    if hasattr(module, "propose"):
+        methods = {"propose": (rows[:, None].repeat(1, 2, 1, 1), history, box)}
+    return {name: _compile(module, name, arguments) for name, arguments in methods.items()}
+
+
+def _compile(module: nn.Module, name: str, arguments: tuple[Tensor, ...]) -> list:
+    class Method(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.module = module
+
+        def forward(self, *arguments):
+            return getattr(self.module, name)(*arguments)
+
+    batch = torch.export.Dim("batch", min=1)
+    shapes = ({0: batch},) * (len(arguments) - 1) + (None,)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch about itself
+        traced = torch.export.export(Method(), arguments, dynamic_shapes=(shapes,))
+        options = {"aot_inductor.package": True, "cpp.threads": 1}
+        return torch._inductor.aot_compile(traced.module(), arguments, options=options)
+
+
+def save_package(path: Path, files: dict[str, list], card: dict, **extra: str) -> str:
+    """Write compiled methods as an AOTInductor package with its card; `extra` files give it another SHA-256."""
+    from torch.export.pt2_archive._package import package_pt2
+
+    package_pt2(str(path), aoti_files=files, extra_files={"scoredyn.json": json.dumps(card), **extra})
+    return str(path)
+
+
+def sha256_of(path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

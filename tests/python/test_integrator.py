@@ -17,6 +17,7 @@ from programs import (
     POSITIONS,
     TEMPERATURE,
     BoxLength,
+    ConditionedOrnsteinUhlenbeck,
     Drift,
     Failing,
     Inertial,
@@ -83,10 +84,10 @@ def test_time_and_step_count_advance(make_program, make_system, platform):
 
 
 @pytest.mark.parametrize("program", [OrnsteinUhlenbeck, OrnsteinUhlenbeckTransition])
-def test_ornstein_uhlenbeck_variance_and_autocorrelation(make_program, make_system, program):
+def test_ornstein_uhlenbeck_variance_and_autocorrelation(make_either, program):
     """Stationary variance and exp(-k lag / tau) within 4 standard errors of independent replicas."""
-    decay, spread, replicas, steps = 0.6, 0.002, 2000, 12
-    model = scoredyn.Program(make_program(program(decay, spread), noise_count=2, chiral_centres=[]))
+    decay, spread, replicas, steps = 0.6, 0.002, 2000, 12  # the program's own
+    model = scoredyn.Program(make_either(program(), noise_count=2, chiral_centres=[]))
     generator = np.random.default_rng(1)
     start = POSITIONS + generator.normal(scale=spread, size=(replicas, 1, 5, 3)).astype(np.float32)
     frames, _ = model.sample(start, NO_BOX, steps, 1, 11, 0, 0, "dpmpp_2m", 40)
@@ -126,15 +127,21 @@ def test_velocities_are_maxwell_boltzmann(make_program, make_system, platform):
     assert abs(energies.mean() / (7.5 * KT) - 1) < 4 * np.sqrt(2 / (15 * steps))
 
 
-def test_kinetic_energy_is_that_of_current_velocities(make_program, make_system, platform):
+def test_kinetic_energy_is_that_of_current_velocities(make_program, make_system, platform, rounding):
     context, integrator = make_context(make_program(Drift()), make_system(), platform)
     integrator.step(1)
     expected = 0.5 * np.sum(np.array(MASSES)[:, None] * velocities_of(context) ** 2)
-    assert context.getState(energy=True).getKineticEnergy()._value == pytest.approx(expected, rel=1e-12)
+    assert context.getState(energy=True).getKineticEnergy()._value == pytest.approx(expected, rel=rounding)
 
 
-def test_same_seed_same_trajectory_other_seed_another(make_program, make_system):
-    path = make_program(OrnsteinUhlenbeck())
+def test_condition_apart_gives_the_same_trajectory(make_program, make_system):
+    whole = trajectory(*make_context(make_program(OrnsteinUhlenbeck()), make_system()), 5)
+    apart = trajectory(*make_context(make_program(ConditionedOrnsteinUhlenbeck()), make_system()), 5)
+    np.testing.assert_array_equal(whole, apart)
+
+
+def test_same_seed_same_trajectory_other_seed_another(make_either, make_system):
+    path = make_either(OrnsteinUhlenbeck())
     first = trajectory(*make_context(path, make_system()), 5)
     again = trajectory(*make_context(path, make_system()), 5)
     other = trajectory(*make_context(path, make_system(), seed=4), 5)
@@ -142,8 +149,8 @@ def test_same_seed_same_trajectory_other_seed_another(make_program, make_system)
     assert np.all(np.abs(first - other).max(axis=(1, 2)) > 1e-5)
 
 
-def test_platforms_agree(make_program, make_system):
-    path = make_program(OrnsteinUhlenbeck())
+def test_platforms_agree(make_either, make_system):
+    path = make_either(OrnsteinUhlenbeck())
     runs = [
         trajectory(*make_context(path, make_system(), openmm.Platform.getPlatformByName(name)), 10)
         for name in ("Reference", "CPU")
@@ -158,16 +165,16 @@ def test_seed_zero_chooses_another_each_time(make_program, make_system):
     assert not np.array_equal(*runs)
 
 
-def test_two_steps_are_one_and_one(make_program, make_system, platform):
-    path = make_program(OrnsteinUhlenbeck())
+def test_two_steps_are_one_and_one(make_either, make_system, platform):
+    path = make_either(OrnsteinUhlenbeck())
     context, integrator = make_context(path, make_system(), platform)
     integrator.step(2)
     other = trajectory(*make_context(path, make_system(), platform), 2)
     assert np.array_equal(positions_of(context), other[-1])
 
 
-def test_replica_of_a_batch_is_the_single_run(make_program, make_system):
-    path = make_program(OrnsteinUhlenbeck())
+def test_replica_of_a_batch_is_the_single_run(make_either, make_system):
+    path = make_either(OrnsteinUhlenbeck())
     model = scoredyn.Program(path)
     start = np.repeat(POSITIONS[None, None], 6, axis=0)
     batch, _ = model.sample(start, NO_BOX, 8, 1, 3, 0, 0, "dpmpp_2m", 5)
@@ -245,18 +252,19 @@ def constrained_system(make_system):
     return system
 
 
-def test_constraints_hold_for_positions_and_velocities(make_program, make_system, platform):
+def test_constraints_hold_for_positions_and_velocities(make_either, make_system, platform, rounding):
     context, integrator = make_context(
-        make_program(OrnsteinUhlenbeck()), constrained_system(make_system), platform
+        make_either(OrnsteinUhlenbeck()), constrained_system(make_system), platform
     )
-    integrator.setConstraintTolerance(1e-7)
+    tolerance = max(1e-7, 10 * rounding)
+    integrator.setConstraintTolerance(tolerance)
     for _ in range(20):
         integrator.step(1)
         x, v = positions_of(context), velocities_of(context)
         for j, length in ((1, 0.11), (2, 0.14)):
             r = x[j] - x[0]
-            assert np.linalg.norm(r) == pytest.approx(length, rel=3e-7)
-            assert abs(r @ (v[j] - v[0])) / length < 1e-5
+            assert np.linalg.norm(r) == pytest.approx(length, rel=3 * tolerance)
+            assert abs(r @ (v[j] - v[0])) / length < 100 * tolerance
     # One degree of freedom less each.
     energies = []
     for _ in range(2000):
@@ -280,20 +288,23 @@ def test_constraints_hold_when_the_molecule_turns(make_program, make_system, pla
         assert length == pytest.approx(np.linalg.norm(POSITIONS[atom] - POSITIONS[0]) + 0.001, rel=2e-5)
 
 
-def test_constraint_out_of_reach_is_refused(make_program, make_system):
+def test_constraint_out_of_reach_is_refused(make_program, make_system, platform):
     system = make_system()
     for i, j in ((0, 1), (0, 2), (1, 2)):
         system.addConstraint(i, j, 0.1 if j == 1 else 0.5)
     system.addConstraint(1, 3, 0.1)
     system.addConstraint(2, 3, 0.1)  # 0.1 + 0.1 does not reach 0.5
-    context, integrator = make_context(make_program(Drift()), system)
+    context, integrator = make_context(make_program(Drift()), system, platform)
+    context.setVelocitiesToTemperature(300, 1)
+    before = velocities_of(context)
     with pytest.raises(openmm.OpenMMException, match="constraint between particles .* cannot be satisfied"):
         integrator.step(1)
     assert np.array_equal(positions_of(context), POSITIONS)
+    assert np.array_equal(velocities_of(context), before)
     assert context.getState().getStepCount() == 0
 
 
-def test_virtual_sites_follow_a_subset_in_another_order(make_program, make_system, platform):
+def test_virtual_sites_follow_a_subset_in_another_order(make_program, make_system, platform, rounding):
     path = make_program(Drift((0.125, 0.0, 0.0)))
     order = [3, 0, 5, 1, 4]  # particle 2 is the virtual site
     system = openmm.System()
@@ -309,7 +320,7 @@ def test_virtual_sites_follow_a_subset_in_another_order(make_program, make_syste
     integrator.step(2)
     moved = positions_of(context)
     np.testing.assert_allclose(moved[order], POSITIONS + [0.25, 0, 0], atol=1e-6)
-    np.testing.assert_allclose(moved[2], 0.25 * moved[3] + 0.75 * moved[0], atol=1e-12)
+    np.testing.assert_allclose(moved[2], 0.25 * moved[3] + 0.75 * moved[0], atol=rounding)
     assert np.array_equal(velocities_of(context)[2], np.zeros(3))
 
 
@@ -337,9 +348,9 @@ def test_molecules_are_made_whole_in_a_box(make_program, make_system, platform, 
     np.testing.assert_allclose(positions_of(context), POSITIONS + [0.02, 0, 0], atol=1e-5)
 
 
-def test_history_goes_on_between_steps_and_starts_anew_when_moved(make_program, make_system):
+def test_history_goes_on_between_steps_and_starts_anew_when_moved(make_program, make_system, platform):
     path = make_program(Inertial(), history_length=2, latent_size=1)
-    context, integrator = make_context(path, make_system())
+    context, integrator = make_context(path, make_system(), platform)
     frames = trajectory(context, integrator, 4)
     sampled, _ = scoredyn.Program(path).sample(
         np.repeat(POSITIONS[None, None], 2, axis=1), NO_BOX, 4, 1, 3, 0, 0, "dpmpp_2m", 1
@@ -401,12 +412,12 @@ def test_reinitialize_starts_the_noise_anew_or_keeps_it(make_program, make_syste
     assert np.array_equal(trajectory(context, integrator, 1), second)
 
 
-def test_simulation_with_reporters(make_program, make_system):
+def test_simulation_with_reporters(make_either, make_system):
     topology = app.Topology()
     residue = topology.addResidue("MOL", topology.addChain())
     for symbol in ("C", "H", "F", "Cl", "Br"):
         topology.addAtom(symbol, app.Element.getBySymbol(symbol), residue)
-    integrator = ScoreDynamicsIntegrator(make_program(OrnsteinUhlenbeck()), 300 * unit.kelvin, 1 * unit.picosecond)
+    integrator = ScoreDynamicsIntegrator(make_either(OrnsteinUhlenbeck()), 300 * unit.kelvin, 1 * unit.picosecond)
     simulation = app.Simulation(topology, make_system(), integrator)
     simulation.context.setPositions(POSITIONS)
     text = io.StringIO()
@@ -416,11 +427,11 @@ def test_simulation_with_reporters(make_program, make_system):
     assert text.getvalue().splitlines()[-1].startswith("10,10.0")
 
 
-def test_compound_integrator_switches_between_langevin_and_model(make_program, make_system):
+def test_compound_integrator_switches_between_langevin_and_model(make_program, make_system, platform):
     compound = openmm.CompoundIntegrator()
     compound.addIntegrator(openmm.LangevinMiddleIntegrator(300, 1, 0.001))
     compound.addIntegrator(ScoreDynamicsIntegrator(make_program(OrnsteinUhlenbeck())))
-    context = openmm.Context(make_system(), compound, openmm.Platform.getPlatformByName("Reference"))
+    context = openmm.Context(make_system(), compound, platform)
     context.setPositions(POSITIONS)
     compound.step(2)
     compound.setCurrentIntegrator(1)
@@ -432,10 +443,10 @@ def test_compound_integrator_switches_between_langevin_and_model(make_program, m
         ScoreDynamicsIntegrator.cast(compound.getIntegrator(0))
 
 
-def test_motion_remover_is_accepted(make_program, make_system):
+def test_motion_remover_is_accepted(make_program, make_system, platform):
     system = make_system()
     system.addForce(openmm.CMMotionRemover())
-    context, integrator = make_context(make_program(OrnsteinUhlenbeck()), system)
+    context, integrator = make_context(make_program(OrnsteinUhlenbeck()), system, platform)
     integrator.step(3)
     assert np.isfinite(positions_of(context)).all()
 
@@ -479,8 +490,8 @@ def test_gil_is_released_while_stepping(make_program, make_system):
     assert sum(begin < t < end for t in ticks) > 5
 
 
-def test_thread_count_of_the_process_is_kept(make_program, make_system):
-    context, integrator = make_context(make_program(OrnsteinUhlenbeck()), make_system())
+def test_thread_count_of_the_process_is_kept(make_either, make_system):
+    context, integrator = make_context(make_either(OrnsteinUhlenbeck()), make_system())
     before = torch.get_num_threads()
     integrator.setNumThreads(before + 1)
     integrator.step(2)
@@ -508,12 +519,12 @@ def test_units_in_and_out(make_program):
     assert integrator.getModel().name == "Drift"
 
 
-def test_model_as_path_bytes_or_loaded(make_program, make_system, tmp_path):
+def test_model_as_path_bytes_or_loaded(make_either, make_system, tmp_path):
     from pathlib import Path
 
     from openmm_scoredyn import ScoreModel
 
-    path = make_program(OrnsteinUhlenbeck())
+    path = make_either(OrnsteinUhlenbeck())
     content = Path(path).read_bytes()
     for model in (path, Path(path), content, ScoreModel(path), ScoreModel(content)):
         integrator = ScoreDynamicsIntegrator(model)

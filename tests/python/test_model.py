@@ -73,7 +73,7 @@ def test_missing_file_and_folder_are_refused(tmp_path):
 @pytest.mark.parametrize("kept", [0, 10, 0.5, 0.99])
 def test_truncated_file_is_refused(program, kept):
     data = program.read_bytes()
-    with pytest.raises(ProgramError, match="not a TorchScript archive, or it is truncated"):
+    with pytest.raises(ProgramError, match="not a TorchScript archive or AOTInductor package, or it is truncated"):
         ScoreModel(data[: int(kept * len(data)) if kept < 1 else kept])
 
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from alanine import alanine_molecule, alanine_positions
+from plain_message_passing import PlainMessagePassing
 
 from openmm_scoredyn.errors import TrainingError
 from openmm_scoredyn.nn import fit_network
@@ -108,6 +109,20 @@ def test_message_passing_neither_sees_nor_moves_the_centre():
 def test_the_published_network_has_its_published_size():
     model = fit_network("message_passing", 200, 5, alanine_molecule(), *pairs())
     assert sum(p.numel() for p in model.parameters() if p.requires_grad) == pytest.approx(2.0e6, rel=0.1)
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+def test_message_passing_is_the_published_function(batch):
+    """In float64, where rounding cannot hide a difference, and in float32 to its rounding."""
+    model, (before, after) = network("message_passing"), pairs()
+    plain = PlainMessagePassing(alanine_molecule(), 32, 2)
+    plain.load_state_dict(model.state_dict())
+    latent, level, history = model.latent(before, after)[:batch], torch.linspace(-0.5, 0.5, batch), before[:batch, None]
+    for dtype, limit in ((torch.float64, 1e-12), (torch.float32, 1e-5)):
+        inputs = [x.to(dtype) for x in (latent, level, history, BOX)]
+        expected = plain.to(dtype)(*inputs)
+        assert expected.abs().max() > 0.1
+        assert (model.to(dtype)(*inputs) - expected).abs().max() < limit * expected.abs().max()
 
 
 def test_radius_graph_is_every_near_pair_of_the_same_replica():

@@ -7,7 +7,7 @@ import numpy as np
 import openmm
 import pytest
 import torch
-from programs import MASSES, POSITIONS, Drift, Failing, Jumping, make_card
+from programs import MASSES, POSITIONS, ConditionedOrnsteinUhlenbeck, Drift, Failing, Jumping, make_card
 
 from openmm_scoredyn import ScoreDynamicsIntegrator
 from openmm_scoredyn.errors import BuildError
@@ -42,13 +42,13 @@ def test_directory(tmp_path):
 @pytest.mark.parametrize("fraction", [0.0, 0.1, 0.5, 0.9, 0.99])
 def test_truncated_file(make_program, fraction):
     content = Path(make_program(Drift())).read_bytes()
-    with refusal("the file is not a TorchScript archive, or it is truncated"):
+    with refusal("the file is not a TorchScript archive or AOTInductor package, or it is truncated"):
         ScoreDynamicsIntegrator(content[: int(fraction * len(content))])
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 not a zip"])
 def test_not_an_archive(content):
-    with refusal("the file is not a TorchScript archive, or it is truncated"):
+    with refusal("the file is not a TorchScript archive or AOTInductor package, or it is truncated"):
         ScoreDynamicsIntegrator(content)
 
 
@@ -378,3 +378,18 @@ def test_damaged_file(make_program):
     with refusal("cannot load 'Drift': ") as caught:
         scoredyn.Program.from_bytes(bytes(content))
     assert "Exception raised from" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_condition_of_another_number_of_rows(make_program, make_system):
+    context, integrator = make_context(make_program(ConditionedOrnsteinUhlenbeck(rows=False)), make_system())
+    context.setPositions(FAR)
+    with refusal("the method `condition` of 'ConditionedOrnsteinUhlenbeck' returned the wrong kind; expected a tensor with 1"):
+        integrator.step(1)
+
+
+def test_denoise_is_not_called_where_the_condition_is_apart(make_program, make_system):
+    """Far out it would raise; the guard, which finds a step of 40 nm, is what must speak."""
+    context, integrator = make_context(make_program(ConditionedOrnsteinUhlenbeck()), make_system())
+    context.setPositions(FAR)
+    with refusal("no acceptable draw for step 0"):
+        integrator.step(1)

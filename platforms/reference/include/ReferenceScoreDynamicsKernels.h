@@ -1,8 +1,10 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "ConstraintCheck.h"
 #include "ScoreDynamicsKernels.h"
 #include "openmm/reference/ReferencePlatform.h"
 
@@ -15,24 +17,20 @@ public:
                                               OpenMM::ReferencePlatform::PlatformData& data)
         : IntegrateScoreDynamicsStepKernel(name, platform), data_(data) {}
 
-    void initialize(const OpenMM::System& system, const std::vector<int>& particles) override;
-    void gather(OpenMM::ContextImpl& context, std::vector<OpenMM::Vec3>& positions) override;
-    void finish(OpenMM::ContextImpl& context, const std::vector<float>& positions,
-                const std::vector<float>& normals, double temperature, double stepSize,
-                double constraintTolerance) override;
+    void initialize(const OpenMM::System& system, const Model& model) override;
+    float* gather(OpenMM::ContextImpl& context) override;
+    void finish(OpenMM::ContextImpl& context, const StepEnd& end) override;
     double computeKineticEnergy(OpenMM::ContextImpl& context) override;
 
 private:
-    struct Constraint {
-        int particle1, particle2;
-        double distance;
-    };
     void constrainPositions(double tolerance);
 
     OpenMM::ReferencePlatform::PlatformData& data_;
-    std::vector<int> particles_;
+    std::optional<Model> model_;
     std::vector<double> masses_, inverseMasses_;
     std::vector<Constraint> constraints_;
+    std::vector<OpenMM::Vec3> gathered_;
+    std::vector<float> frame_;
     std::vector<OpenMM::Vec3> unconstrained_, newPositions_, newVelocities_;
 };
 

@@ -1,10 +1,8 @@
 #include "ReferenceScoreDynamicsKernels.h"
 
 #include <cmath>
-#include <sstream>
 #include <utility>
 
-#include "openmm/OpenMMException.h"
 #include "openmm/reference/SimTKOpenMMRealType.h"
 
 namespace ScoreDynPlugin {
@@ -13,45 +11,46 @@ using OpenMM::ContextImpl;
 using OpenMM::System;
 using OpenMM::Vec3;
 
-void ReferenceIntegrateScoreDynamicsStepKernel::initialize(const System& system,
-                                                           const std::vector<int>& particles) {
-    particles_ = particles;
+void ReferenceIntegrateScoreDynamicsStepKernel::initialize(const System& system, const Model& model) {
+    model_ = model;
+    gathered_.resize(model.particles.size());
+    frame_.resize(3 * model.particles.size());
     for (int i = 0; i < system.getNumParticles(); ++i) {
         masses_.push_back(system.getParticleMass(i));
         inverseMasses_.push_back(masses_[i] == 0 ? 0 : 1 / masses_[i]);
     }
-    for (int i = 0; i < system.getNumConstraints(); ++i) {
-        Constraint c;
-        system.getConstraintParameters(i, c.particle1, c.particle2, c.distance);
-        constraints_.push_back(c);
-    }
+    constraints_ = constraintsOf(system);
 }
 
-void ReferenceIntegrateScoreDynamicsStepKernel::gather(ContextImpl&, std::vector<Vec3>& positions) {
-    for (size_t i = 0; i < particles_.size(); ++i) positions[i] = (*data_.positions)[particles_[i]];
+float* ReferenceIntegrateScoreDynamicsStepKernel::gather(ContextImpl&) {
+    for (size_t i = 0; i < gathered_.size(); ++i) gathered_[i] = (*data_.positions)[model_->particles[i]];
+    if (model_->periodic) model_->wholeMolecules.apply(gathered_, data_.periodicBoxVectors);
+    for (size_t i = 0; i < gathered_.size(); ++i)
+        for (int axis = 0; axis < 3; ++axis) frame_[3 * i + axis] = static_cast<float>(gathered_[i][axis]);
+    return frame_.data();
 }
 
-void ReferenceIntegrateScoreDynamicsStepKernel::finish(ContextImpl& context,
-                                                       const std::vector<float>& positions,
-                                                       const std::vector<float>& normals, double temperature,
-                                                       double stepSize, double constraintTolerance) {
+void ReferenceIntegrateScoreDynamicsStepKernel::finish(ContextImpl& context, const StepEnd& end) {
     // Everything is computed beside the context's own arrays, which are touched last, when nothing can fail
     // any more.
     newPositions_ = *data_.positions;
     newVelocities_.assign(newPositions_.size(), Vec3());
-    for (size_t i = 0; i < particles_.size(); ++i) {
-        const int particle = particles_[i];
-        const double speed = std::sqrt(BOLTZ * temperature * inverseMasses_[particle]);
+    const float* const positions = frame_.data();
+    const float* const normals = end.normals.data();
+    for (size_t i = 0; i < model_->particles.size(); ++i) {
+        const int particle = model_->particles[i];
+        const double speed = std::sqrt(BOLTZ * end.temperature * inverseMasses_[particle]);
         newPositions_[particle] = Vec3(positions[3 * i], positions[3 * i + 1], positions[3 * i + 2]);
         newVelocities_[particle] = Vec3(normals[3 * i], normals[3 * i + 1], normals[3 * i + 2]) * speed;
     }
-    constrainPositions(constraintTolerance);
-    data_.constraints->applyToVelocities(newPositions_, newVelocities_, inverseMasses_, constraintTolerance);
+    constrainPositions(end.constraintTolerance);
+    data_.constraints->applyToVelocities(newPositions_, newVelocities_, inverseMasses_,
+                                         end.constraintTolerance);
     data_.virtualSites->computePositions(context.getSystem(), newPositions_, data_.periodicBoxVectors);
 
     std::swap(*data_.positions, newPositions_);
     std::swap(*data_.velocities, newVelocities_);
-    data_.time += stepSize;
+    data_.time += end.stepSize;
     data_.stepCount++;
 }
 
@@ -63,14 +62,7 @@ void ReferenceIntegrateScoreDynamicsStepKernel::constrainPositions(double tolera
     data_.constraints->apply(unconstrained_, newPositions_, inverseMasses_, tolerance);
     for (const Constraint& c : constraints_) {
         const Vec3 delta = newPositions_[c.particle1] - newPositions_[c.particle2];
-        const double distance = std::sqrt(delta.dot(delta));
-        // The algorithms measure the squared distance, hence a little more than the tolerance itself.
-        if (std::abs(distance - c.distance) <= 2 * tolerance * c.distance) continue;
-        std::ostringstream text;
-        text << "ScoreDynamicsIntegrator: the constraint between particles " << c.particle1 << " and "
-             << c.particle2 << " cannot be satisfied; expected a distance of " << c.distance << " nm, found "
-             << distance << " nm; use the constraints of the training data, or another model.";
-        throw OpenMM::OpenMMException(text.str());
+        checkConstraint(c, std::sqrt(delta.dot(delta)), tolerance);
     }
 }
 

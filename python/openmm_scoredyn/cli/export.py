@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -14,7 +14,11 @@ def export(
     checkpoint: Annotated[
         Path, typer.Argument(metavar="CHECKPOINT_OR_RUN_DIR", help="What `scoredyn train` wrote.")
     ],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Score program to write, NAME.pt.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Score program to write: NAME.pt, or NAME.pt2 for aoti.")],
+    format: Annotated[
+        Literal["torchscript", "aoti"],
+        typer.Option(help="aoti: native code for this machine's CPU (AOTInductor), faster; needs g++."),
+    ] = "torchscript",
     symmetric: Annotated[
         bool | None,
         typer.Option(
@@ -42,7 +46,7 @@ def export(
     card = replace(card, **{name: value for name, value in changes.items() if value is not None})
     if accuracy is not None:
         card = replace(card, accuracy=_read_comparison(accuracy))
-    report = export_program(module, out, card, parametrization, symmetric=symmetric)
+    report = export_program(module, out, card, parametrization, format=format, symmetric=symmetric)
     table = Table(title=f"{card.name}: largest differences")
     for heading in ("check", "latents", "allowed", "positions (nm)", "allowed"):
         table.add_column(heading, justify="left" if heading == "check" else "right")

@@ -15,6 +15,9 @@ def info(
     model: Annotated[
         str, typer.Argument(metavar="MODEL", help="Path of a score program, or name of a shipped one.")
     ],
+    allow_native_code: Annotated[
+        bool, typer.Option("--allow-native-code", help="Run the code that a .pt2 holds; only from a source you trust.")
+    ] = False,
 ) -> None:
     """Show the card of a score program and check its golden triple.
 
@@ -23,7 +26,7 @@ def info(
     from openmm_scoredyn.model import ScoreModel, pretrained
 
     source = pretrained(model) if model in pretrained() and not Path(model).exists() else model
-    loaded = ScoreModel(source)
+    loaded = ScoreModel(source, allow_native_code)
     console = Console()
     console.print(card_table(loaded.card, loaded.sha256))
     console.print(

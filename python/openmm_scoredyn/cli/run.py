@@ -38,6 +38,9 @@ def run(
     ] = None,
     platform: Annotated[str | None, typer.Option(help="OpenMM platform; default: the fastest.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of the network.")] = 1,
+    allow_native_code: Annotated[
+        bool, typer.Option("--allow-native-code", help="Run the code that a .pt2 holds; only from a source you trust.")
+    ] = False,
 ) -> None:
     """Simulate with a model; an interrupted run goes on with the same command, as if it had not been interrupted.
 
@@ -45,7 +48,8 @@ def run(
     """
     from openmm_scoredyn.model import ScoreModel, pretrained
 
-    loaded = ScoreModel(pretrained(model) if model in pretrained() and not Path(model).exists() else model)
+    source = pretrained(model) if model in pretrained() and not Path(model).exists() else model
+    loaded = ScoreModel(source, allow_native_code)
     _check_folder(out)
     lag = loaded.card.lag_time_ps
     n_steps = steps_of(length, lag)

@@ -23,6 +23,7 @@ ADVICE = {
     "scripted = eager": "look for code that behaves differently in TorchScript (integer division, rounding, data "
     "dependent branches)",
     "reloaded = scripted": "keep all state in parameters and buffers",
+    "AOTInductor": "look for values that tracing makes constants: Python numbers taken from tensors, branches, caches",
     "float32 = float64": "avoid differences of large numbers in the module, or it will not reproduce its golden triple "
     "on another machine",
     "SE(3) symmetry": "drop symmetric=True and train with random rotations, or give the network invariant inputs",
@@ -65,13 +66,14 @@ class ParityReport:
         return "\n".join(rows)
 
 
-def compare_programs(program: nn.Module, scripted, reloaded, card: Card, probe: Probe) -> ParityReport:
+def compare_programs(program: nn.Module, forms: dict, card: Card, probe: Probe) -> ParityReport:
     """Run all comparisons.
 
     Parameters
     ----------
     program : the eager program, float32
-    scripted, reloaded : the compiled one, before and after a round trip through its archive
+    forms : dict of str to program
+        What became of it, each compared with the one before and the first with the eager program.
 
     Raises
     ------
@@ -83,14 +85,16 @@ def compare_programs(program: nn.Module, scripted, reloaded, card: Card, probe: 
     wide = copy.deepcopy(program).double()
     exact = checked_answer(wide, probe.to(torch.float64), card)
     single = checked_answer(program, probe.first(), card)
-    compiled = checked_answer(scripted, probe, card)
     checks = [
         _compare("repeated = first", checked_answer(program, probe, card), eager, SAME),
         _compare("single = batched", single, (eager[0][:1], eager[1][:1]), SAME),
-        _compare("scripted = eager", compiled, eager, SAME),
-        _compare("reloaded = scripted", checked_answer(reloaded, probe, card), compiled, SAME),
-        _compare("float32 = float64", eager, exact, PRECISION),
     ]
+    before, reference = "eager", eager
+    for name, form in forms.items():
+        found = checked_answer(form, probe, card)
+        checks.append(_compare(f"{name} = {before}", found, reference, SAME))
+        before, reference = name, found
+    checks.append(_compare("float32 = float64", eager, exact, PRECISION))
     if card.symmetric:
         checks.append(_symmetry(wide, card, probe.to(torch.float64), exact))
     for check in checks:
@@ -98,9 +102,13 @@ def compare_programs(program: nn.Module, scripted, reloaded, card: Card, probe: 
             raise ExportError(
                 f"export_program: the check `{check.name}` failed; expected differences up to {check.tolerance[0]:.0e} "
                 f"(latents, relative) and {check.tolerance[1]:.0e} nm (positions), found {check.latents:.1e} and "
-                f"{check.positions_nm:.1e} nm; {ADVICE[check.name]}."
+                f"{check.positions_nm:.1e} nm; {_advice(check.name)}."
             )
     return ParityReport(tuple(checks))
+
+
+def _advice(name: str) -> str:
+    return ADVICE[name] if name in ADVICE else ADVICE[name.split()[0]]
 
 
 def checked_answer(program, probe: Probe, card: Card) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,8 @@
 """Export: module + card + parametrisation -> checked score program."""
 
+import logging
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -11,11 +13,14 @@ from openmm_scoredyn.card import CARD_FILE, Card
 from openmm_scoredyn.data.atomic import write_atomically
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import CardError, ExportError, ProgramError
+from openmm_scoredyn.export.inductor import CompiledMethods, LoadedPackage
 from openmm_scoredyn.export.parity import ParityReport, compare_programs
 from openmm_scoredyn.export.probe import Probe, make_probe
 from openmm_scoredyn.export.scripting import from_bytes, script, to_bytes
 from openmm_scoredyn.export.wrapper import wrap
 from openmm_scoredyn.model import ScoreModel
+
+_log = logging.getLogger(__name__)
 
 
 def export_program(
@@ -43,7 +48,9 @@ def export_program(
         Golden triple and versions are filled in here.
     parametrization : Parametrization
         What `latent` and `level` mean to the module, and what `raw` predicts; default EDM. Not for transitions.
-    format : {"torchscript"}
+    format : {"torchscript", "aoti"}
+        "aoti" compiles the methods to native code for this machine's CPU (AOTInductor; needs g++), for a `.pt2` file
+        that is faster, depends on torch and CPU, and is loaded only where the user allows its code to run.
     symmetric : bool, optional
         Claim SE(3) symmetry, and check it; default what the card says.
     history, box : (H, N, 3) nm, (3, 3) nm, optional
@@ -54,36 +61,58 @@ def export_program(
     -------
     ParityReport
         Largest differences, all within tolerance: repeated = first, single = batched, scripted = eager, reloaded =
-        scripted (latents 1e-4 of 1 + |x|, positions 1e-5 nm), float32 = float64 (5e-4, 5e-5 nm), and, in float64,
+        scripted, for "aoti" AOTInductor = reloaded (latents 1e-4 of 1 + |x|, positions 1e-5 nm), float32 = float64 (5e-4, 5e-5 nm), and, in float64,
         the symmetry where claimed (1e-5, 1e-6 nm).
 
     Raises
     ------
     ExportError
-        If the module does not script (its line is named), breaks the contract, or a check fails.
+        If the module does not script or compile (its line is named), breaks the contract, or a check fails.
     OutputError
         If the file cannot be written; nothing is left behind then.
     """
-    if format != "torchscript":
+    if format not in _FORMATS:
         raise ExportError(
-            f"export_program: unknown format; expected 'torchscript', found {format!r}; use that one."
+            f"export_program: unknown format; expected {' or '.join(map(repr, _FORMATS))}, found {format!r}; "
+            f"use one of them."
         )
     card = _completed(card, module, symmetric)
     probe = make_probe(card, history, box)
     program = wrap(module, card, parametrization or Parametrization())
-    scripted = script(program)
-    reloaded = from_bytes(to_bytes(scripted, {}))
-    report = compare_programs(program, scripted, reloaded, card, probe)
-    card = replace(card, golden=_golden(reloaded, card, probe))
-    data = to_bytes(scripted, {CARD_FILE: card.to_json()})
+    forms, to_file = _FORMATS[format](program, probe)
+    report = compare_programs(program, forms, card, probe)
+    *_, last = forms.values()
+    card = replace(card, golden=_golden(last, card, probe))
+    data = to_file({CARD_FILE: card.to_json()})
     try:
-        ScoreModel(data)
+        ScoreModel(data, allow_native_code=True)  # ours, just compiled
     except (CardError, ProgramError) as error:
         raise ExportError(
             f"export_program: the plugin does not accept the exported program; {error}"
         ) from error
     write_atomically(path, lambda file: file.write(data))
     return report
+
+
+def _torchscript(program: nn.Module, probe: Probe):
+    """The scripted program, the same after a round trip, and what makes a file of it."""
+    scripted = script(program)
+    forms = {"scripted": scripted, "reloaded": from_bytes(to_bytes(scripted, {}))}
+    return forms, partial(to_bytes, scripted)
+
+
+def _aoti(program: nn.Module, probe: Probe):
+    """As `_torchscript`, and compiled; a module that does not script can still be compiled."""
+    try:
+        forms, _ = _torchscript(program, probe)
+    except ExportError as error:
+        _log.info("No parity with TorchScript: %s", error)
+        forms = {}
+    compiled = CompiledMethods(program, probe)
+    return forms | {"AOTInductor": LoadedPackage(compiled.to_bytes({}))}, compiled.to_bytes
+
+
+_FORMATS = {"torchscript": _torchscript, "aoti": _aoti}
 
 
 def _completed(card: Card, module: nn.Module, symmetric: bool | None) -> Card:

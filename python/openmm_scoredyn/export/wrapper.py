@@ -31,6 +31,22 @@ class DenoiserProgram(nn.Module):
         return self.network.advance(latent, history, box)
 
 
+class ConditionedDenoiserProgram(DenoiserProgram):
+    """A denoiser whose network says apart what it needs of the history, which is the same for all noise levels of a step."""
+
+    @torch.jit.export
+    def condition(self, history: Tensor, box: Tensor) -> Tensor:
+        """What `denoise_conditioned` needs (B, ...) of history (B, H, N, 3) and box (3, 3), nm."""
+        return self.network.condition(history, box)
+
+    @torch.jit.export
+    def denoise_conditioned(self, latent: Tensor, sigma: Tensor, condition: Tensor) -> Tensor:
+        """`denoise`, from what `condition` returned."""
+        shown = self.parametrization.network_input(latent, sigma)
+        raw = self.network.predict(shown, self.parametrization.network_level(sigma), condition)
+        return self.parametrization.clean(raw, latent, sigma)
+
+
 class TransitionProgram(nn.Module):
     """A whole step in the network's own way."""
 
@@ -62,4 +78,6 @@ def wrap(network: nn.Module, card: Card, parametrization: Parametrization) -> nn
     network = copy.deepcopy(network).cpu().float().requires_grad_(False)
     if card.kind == "transition":
         return TransitionProgram(network).eval()
-    return DenoiserProgram(network, copy.deepcopy(parametrization)).eval()
+    splits = all(callable(getattr(network, method, None)) for method in ("condition", "predict"))
+    kind = ConditionedDenoiserProgram if splits else DenoiserProgram
+    return kind(network, copy.deepcopy(parametrization)).eval()

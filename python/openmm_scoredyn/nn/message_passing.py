@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from openmm_scoredyn.molecule import Molecule
 
@@ -25,6 +26,10 @@ class MessagePassingNetwork(nn.Module):
     -----
     Hsu et al., J. Chem. Theory Comput. 2024, doi 10.1021/acs.jctc.3c01361; the blocks are those of Pfaff et al. 2021.
     The displacement is diffused without its centre, which differences between atoms cannot see.
+
+    The first layer of a perceptron whose input is joined from parts is applied part by part, W [x, y] = Wx x + Wy y:
+    what belongs to an atom or a replica is multiplied once there, not once for each of its edges, and no joined array
+    is made. The function and its parameters are the published ones.
     """
 
     latent_type = "vector"
@@ -39,9 +44,9 @@ class MessagePassingNetwork(nn.Module):
         self.cutoff = CUTOFF_NM
         self.register_buffer("kind", torch.tensor([kinds[label] for label in labels]))
         self.register_buffer("frequency", torch.randn(32, generator=torch.Generator().manual_seed(0)) * 2 * torch.pi)
-        self.node_inlet = perceptron(len(kinds) + 64, width)
+        self.node_inlet = Perceptron(len(kinds) + 64, width)
         self.label = nn.Embedding.from_pretrained(torch.eye(len(kinds)))
-        self.edge_inlet = perceptron(8, width)
+        self.edge_inlet = Perceptron(8, width)
         self.blocks = nn.ModuleList([GraphBlock(width) for _ in range(blocks)])
         self.outlet = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 3))
 
@@ -64,11 +69,18 @@ class MessagePassingNetwork(nn.Module):
         reach, goal = before[sender] - before[receiver], after[sender] - after[receiver]
         edge = self.edge_inlet(torch.cat([reach, length(reach), goal, length(goal)], dim=1))
         wave = level[:, None] * self.frequency
-        noise = torch.cat([torch.sin(wave), torch.cos(wave)], dim=1).repeat_interleave(self.size, 0)
-        node = self.node_inlet(torch.cat([self.label(self.kind).repeat(batch, 1), noise], dim=1))
+        noise = torch.cat([torch.sin(wave), torch.cos(wave)], dim=1)
+        node = self.node_inlet.rest(self._node_layer(noise).flatten(0, 1))
         for block in self.blocks:
             node, edge = block(node, edge, sender, receiver)
         return centred(self.outlet(node).view(batch, -1, 3))
+
+    def _node_layer(self, noise: Tensor) -> Tensor:
+        """First layer of the node inlet, (B, N, width), for noise levels as waves (B, 64)."""
+        layer = self.node_inlet[0]
+        kinds = layer.weight.shape[1] - noise.shape[1]
+        of_atom = functional.linear(self.label(self.kind), layer.weight[:, :kinds])
+        return functional.linear(noise, layer.weight[:, kinds:], layer.bias)[:, None] + of_atom
 
     @torch.jit.export
     def advance(self, latent: Tensor, history: Tensor, box: Tensor) -> Tensor:
@@ -91,20 +103,36 @@ class GraphBlock(nn.Module):
 
     def __init__(self, width: int):
         super().__init__()
-        self.edge_update = perceptron(3 * width, width)
-        self.node_update = perceptron(2 * width, width)
+        self.width = width
+        self.edge_update = Perceptron(3 * width, width)
+        self.node_update = Perceptron(2 * width, width)
 
     def forward(self, node: Tensor, edge: Tensor, sender: Tensor, receiver: Tensor) -> tuple[Tensor, Tensor]:
         """Updated nodes and edges."""
-        edge = edge + self.edge_update(torch.cat([edge, node[sender], node[receiver]], dim=1))
-        received = torch.zeros_like(node).index_add(0, receiver, edge)
-        return node + self.node_update(torch.cat([node, received], dim=1)), edge
+        layer = self.edge_update[0]
+        own, from_sender, from_receiver = layer.weight.split(self.width, dim=1)
+        sent = functional.linear(node, from_sender)[sender] + functional.linear(node, from_receiver)[receiver]
+        edge = edge + self.edge_update.rest(functional.linear(edge, own, layer.bias) + sent)
+        received = torch.zeros_like(node).scatter_add(0, receiver[:, None].expand(-1, self.width), edge)
+        layer = self.node_update[0]
+        own, from_edges = layer.weight.split(self.width, dim=1)
+        joined = functional.linear(node, own, layer.bias) + functional.linear(received, from_edges)
+        return node + self.node_update.rest(joined), edge
 
 
-def perceptron(inputs: int, width: int) -> nn.Sequential:
+class Perceptron(nn.Sequential):
     """Two hidden layers with SiLU, normalised output."""
-    hidden = [nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU()]
-    return nn.Sequential(*hidden, nn.Linear(width, width), nn.LayerNorm(width))
+
+    def __init__(self, inputs: int, width: int):
+        hidden = [nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU()]
+        super().__init__(*hidden, nn.Linear(width, width), nn.LayerNorm(width))
+
+    def rest(self, x: Tensor) -> Tensor:
+        """Output (..., width) for what the first layer gave, before its activation."""
+        for number, layer in enumerate(self):
+            if number > 0:
+                x = layer(x)
+        return x
 
 
 def radius_graph(positions: Tensor, cutoff_nm: float) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,89 @@
+#include <ATen/Version.h>
+#include <torch/csrc/inductor/aoti_package/model_package_loader.h>
+
+#include <map>
+
+#include "PrivateFile.h"
+#include "ProgramRuntime.h"
+#include "TorchErrors.h"
+#include "openmm/OpenMMException.h"
+
+namespace ScoreDynPlugin {
+
+using OpenMM::OpenMMException;
+using torch::inductor::AOTIModelPackageLoader;
+
+namespace {
+
+/// One compiled model per method, each under the method's name.
+class InductorRuntime : public ProgramRuntime {
+public:
+    InductorRuntime(const ScoreArchive& archive, const std::vector<ProgramMethod>& methods,
+                    const c10::Device& device)
+        : name_("'" + archive.card().name + "'") {
+        // torch loads packages from files only; the bytes are written out because they are what was vouched
+        // for, while the file they came from may have changed since.
+        const PrivateFile package("program.pt2", archive.bytes());
+        for (const ProgramMethod& method : methods) {
+            if (method.optional) continue;  // packages do without: every method costs a compilation
+            try {
+                const Metadata metadata =
+                    AOTIModelPackageLoader::load_metadata_from_package(package.path(), method.name);
+                requireDevice(metadata, device);
+                requireCpu(metadata);
+                models_[method.name] = std::make_unique<AOTIModelPackageLoader>(package.path(), method.name,
+                                                                                false, 1, device.index());
+            } catch (const OpenMMException&) {
+                throw;
+            } catch (const std::exception& error) {
+                throw OpenMMException("ScoreProgram: cannot load the method `" + method.name + "` of " +
+                                      name_ + ": " + reason(error) +
+                                      " Export the model again with this version of torch.");
+            }
+        }
+    }
+
+    bool has(const std::string& method) const override { return models_.contains(method); }
+
+    c10::IValue run(const std::string& method, const std::vector<at::Tensor>& arguments) const override {
+        std::vector<at::Tensor> results = models_.at(method)->run(arguments);
+        if (results.size() == 1) return results.front();
+        return results;
+    }
+
+private:
+    using Metadata = std::unordered_map<std::string, std::string>;
+
+    void requireDevice(const Metadata& metadata, const c10::Device& device) const {
+        const auto compiledFor = metadata.find("AOTI_DEVICE_KEY");
+        const std::string wanted = c10::DeviceTypeName(device.type(), true);
+        if (compiledFor != metadata.end() && compiledFor->second != wanted)
+            throw OpenMMException("ScoreProgram: " + name_ + " was compiled for another device; expected " +
+                                  wanted + ", found " + compiledFor->second +
+                                  "; export it for this device, or use the TorchScript program.");
+    }
+
+    /// Code for wider vectors than this CPU has would end the process without a word.
+    void requireCpu(const Metadata& metadata) const {
+        const auto compiledFor = metadata.find("AOTI_CPU_ISA");
+        if (compiledFor == metadata.end()) return;
+        const std::string here = at::get_cpu_capability();
+        if (compiledFor->second.rfind("AVX512", 0) == 0 && here != "AVX512")
+            throw OpenMMException("ScoreProgram: " + name_ +
+                                  " was compiled for another CPU; expected AVX512, found " + here +
+                                  "; export the model again on this machine.");
+    }
+
+    std::string name_;
+    std::map<std::string, std::unique_ptr<AOTIModelPackageLoader>> models_;
+};
+
+}  // namespace
+
+std::unique_ptr<ProgramRuntime> loadInductorPackage(const ScoreArchive& archive,
+                                                    const std::vector<ProgramMethod>& methods,
+                                                    const c10::Device& device) {
+    return std::make_unique<InductorRuntime>(archive, methods, device);
+}
+
+}  // namespace ScoreDynPlugin

@@ -1,0 +1,100 @@
+#include "TorchMemory.h"
+
+#include <ATen/Functions.h>
+#include <c10/core/InferenceMode.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+#include <exception>
+
+#include "TorchErrors.h"
+#include "openmm/OpenMMException.h"
+
+namespace ScoreDynPlugin {
+
+namespace {
+
+c10::Stream torchStream(const Device& device) {
+    const c10::Device place = torchDevice(device);
+    // The number of a stream that torch did not make is its address; OpenMM's default one is torch's, too.
+    if (device.stream == nullptr) return c10::impl::VirtualGuardImpl(place.type()).getDefaultStream(place);
+    return c10::Stream(c10::Stream::UNSAFE, place, reinterpret_cast<c10::StreamId>(device.stream));
+}
+
+/// Run an operation on the device; what torch throws becomes an OpenMMException.
+template <typename Operation>
+void onDevice(const Device& device, Operation operation) {
+    try {
+        const c10::InferenceMode inference;
+        const DeviceGuard guard(device);
+        operation();
+    } catch (const std::exception& error) {
+        throw OpenMM::OpenMMException("ScoreProgram: an array operation on the device failed: " +
+                                      reason(error));
+    }
+}
+
+}  // namespace
+
+DeviceGuard::DeviceGuard(const Device& device) {
+    if (device.kind == Device::Kind::Gpu) guard_.emplace(torchStream(device));
+}
+
+c10::Device torchDevice(const Device& device) {
+    // A torch built for ROCm calls its devices CUDA as well.
+    if (device.kind == Device::Kind::Gpu)
+        return {c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(device.index)};
+    return {c10::DeviceType::CPU};
+}
+
+at::Tensor deviceView(const Device& device, const float* data, at::IntArrayRef shape) {
+    const at::TensorOptions options = at::TensorOptions(at::kFloat).device(torchDevice(device));
+    return at::from_blob(const_cast<float*>(data), shape, options);
+}
+
+void TorchMemory::reserve(StepBuffer& buffer, size_t count) {
+    if (buffer.size >= count) return;
+    onDevice(device_, [&] {
+        const at::Tensor tensor = at::empty({static_cast<int64_t>(count)},
+                                            at::TensorOptions(at::kFloat).device(torchDevice(device_)));
+        buffer = {std::shared_ptr<float>(tensor.mutable_data_ptr<float>(), [tensor](float*) {}), count};
+    });
+}
+
+void TorchMemory::copy(const float* from, size_t count, float* to) {
+    onDevice(device_, [&] { view(to, count).copy_(view(from, count)); });
+}
+
+const float* TorchMemory::fromHost(const float* values, size_t count, StepBuffer& buffer) {
+    reserve(buffer, count);
+    // The driver takes what lies in pageable memory before it returns, so `values` may change afterwards.
+    onDevice(device_, [&] {
+        view(buffer.get(), count).copy_(deviceView({}, values, {static_cast<int64_t>(count)}), true);
+    });
+    return buffer.get();
+}
+
+const float* TorchMemory::toHost(const float* values, size_t count, std::vector<float>& buffer) {
+    buffer.resize(count);
+    onDevice(device_, [&] {
+        deviceView({}, buffer.data(), {static_cast<int64_t>(count)}).copy_(view(values, count));
+    });
+    return buffer.data();
+}
+
+void TorchMemory::combine(std::initializer_list<Term> terms, size_t count, float* out) {
+    onDevice(device_, [&] {
+        at::Tensor result = view(out, count);
+        bool first = true;
+        for (const Term& term : terms) {
+            if (term.factor == 0) continue;
+            if (first)
+                at::mul_out(result, view(term.values, count), at::scalar_tensor(term.factor));
+            else
+                result.add_(view(term.values, count), term.factor);
+            first = false;
+        }
+        if (first) result.zero_();
+    });
+}
+
+}  // namespace ScoreDynPlugin

@@ -1,0 +1,106 @@
+"""AOTInductor packages: one compiled model per method of a program, in one `.pt2` file with the card."""
+
+import io
+import os
+import shutil
+import warnings
+
+import torch
+from torch import Tensor, nn
+
+from openmm_scoredyn.errors import ExportError
+from openmm_scoredyn.export.probe import Probe
+from openmm_scoredyn.export.scripting import own_line
+
+# One thread in the generated code, whatever the exporting process uses, because the number is compiled in. Matrix
+# products follow the threads of the process that runs the program.
+_OPTIONS = {"aot_inductor.package": True, "cpp.threads": 1}
+_MAX_BATCH = 2**24
+
+
+class CompiledMethods:
+    """The methods of a program, compiled to native code for this CPU; the files lie in torch's cache.
+
+    Parameters
+    ----------
+    program : nn.Module, eager
+    probe : Probe
+        Example inputs. Their batch size stands for any.
+
+    Raises
+    ------
+    ExportError
+        If there is no C++ compiler, or a method cannot be traced or compiled.
+    """
+
+    def __init__(self, program: nn.Module, probe: Probe):
+        _require_compiler()
+        self.files = {
+            name: _compile(_Method(program, name), name, arguments) for name, arguments in _examples(program, probe)
+        }
+
+    def to_bytes(self, extra_files: dict[str, str]) -> bytes:
+        """The package, with extra files in its folder `extra/`."""
+        from torch.export.pt2_archive._package import package_pt2
+
+        buffer = io.BytesIO()
+        package_pt2(buffer, aoti_files=self.files, extra_files=extra_files)
+        return buffer.getvalue()
+
+
+class LoadedPackage:
+    """The methods of a package made here, callable from Python as those of the eager program are."""
+
+    def __init__(self, data: bytes):
+        from torch.export.pt2_archive._package import load_pt2
+
+        for name, model in load_pt2(io.BytesIO(data)).aoti_runners.items():
+            setattr(self, name, model)
+
+
+class _Method(nn.Module):
+    """One method as a module of its own, which is what torch.export takes."""
+
+    def __init__(self, program: nn.Module, name: str):
+        super().__init__()
+        self.program = program
+        self.name = name
+
+    def forward(self, *arguments: Tensor) -> Tensor:
+        return getattr(self.program, self.name)(*arguments)
+
+
+def _examples(program: nn.Module, probe: Probe):
+    """Names of the methods, with example arguments: the box alone has no batch."""
+    if hasattr(program, "propose"):
+        return [("propose", (probe.noise, probe.history, probe.box))]
+    return [
+        ("denoise", (probe.noised, probe.sigma, probe.history, probe.box)),
+        ("advance", (probe.clean, probe.history, probe.box)),
+    ]
+
+
+def _compile(method: _Method, name: str, arguments: tuple[Tensor, ...]) -> list:
+    """Files of one compiled method."""
+    batch = torch.export.Dim("batch", min=1, max=_MAX_BATCH)
+    shapes = (({0: batch},) * (len(arguments) - 1) + (None,),)
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch about itself
+            traced = torch.export.export(method, arguments, dynamic_shapes=shapes)
+            return torch._inductor.aot_compile(traced.module(), arguments, options=dict(_OPTIONS))
+    except Exception as error:  # tracer and compiler raise dozens of classes of their own
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ExportError(
+            f"export_program: the method {name} does not compile; {reason.rstrip('.')}{own_line(error)}; rewrite it "
+            f"without branches on values and without fixed batch sizes, or export it with format='torchscript'."
+        ) from error
+
+
+def _require_compiler() -> None:
+    compiler = os.environ.get("CXX", "g++")
+    if shutil.which(compiler) is None:
+        raise ExportError(
+            f"export_program: the format 'aoti' needs a C++ compiler; expected {compiler}, found none of that name; "
+            f"install g++, name another one in CXX, or use format='torchscript'."
+        )
