@@ -297,7 +297,7 @@ def test_latents_that_do_not_turn_are_checked_as_such(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"format": "onnx"}, "unknown format; expected 'torchscript', found 'onnx'"),
+        ({"format": "onnx"}, "unknown format; expected 'torchscript' or 'aoti', found 'onnx'"),
         (
             {"history": torch.zeros(2, 5, 3)},
             r"example history has the wrong shape; expected \(1, 5, 3\), found \(2, 5, 3\)",

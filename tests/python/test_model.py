@@ -93,7 +93,7 @@ def test_archive_without_a_card_is_refused(program):
 
 
 def test_program_of_a_later_format_is_refused(program):
-    text = ScoreModel(program).card.to_json().replace('"format_version": "1.0"', '"format_version": "2.0"')
+    text = ScoreModel(program).card.to_json().replace('"format_version": "1.1"', '"format_version": "2.0"')
     with pytest.raises(CardError, match="format version 2.0"):
         ScoreModel(with_text(program, text))
 

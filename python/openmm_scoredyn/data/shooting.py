@@ -7,7 +7,7 @@ import numpy as np
 from openmm_scoredyn.data.bias import TorsionBias
 from openmm_scoredyn.data.engine import ReferenceEngine
 from openmm_scoredyn.data.plan import SimulationPlan
-from openmm_scoredyn.evaluation.dihedrals import dihedral_angles
+from openmm_scoredyn.dihedrals import dihedral_angles
 
 _BIASED_PS = 0.5  # between two shots
 _LEAST_INTERVALS = 20  # of a path, between the points it may be shot from

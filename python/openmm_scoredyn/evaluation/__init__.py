@@ -1,9 +1,9 @@
 """Comparing trajectories: populations, rates and times with error bars, whatever made them."""
 
+from openmm_scoredyn.dihedrals import backbone_torsions, dihedral_angles, phi_psi
 from openmm_scoredyn.evaluation.basins import BASINS, CORES, Basin, populations
 from openmm_scoredyn.evaluation.bootstrap import Estimate
 from openmm_scoredyn.evaluation.comparison import ComparisonReport, compare, statistics, with_geometry
-from openmm_scoredyn.evaluation.dihedrals import backbone_torsions, dihedral_angles, phi_psi
 from openmm_scoredyn.evaluation.kinetics import crossing_rate, first_passage_times
 from openmm_scoredyn.evaluation.ramachandran import divergence, free_energy, jensen_shannon
 from openmm_scoredyn.evaluation.rows import Row

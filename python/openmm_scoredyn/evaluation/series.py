@@ -11,8 +11,8 @@ import numpy as np
 
 from openmm_scoredyn.data.atomic import write_atomically
 from openmm_scoredyn.data.trajectory import Trajectory
+from openmm_scoredyn.dihedrals import phi_psi
 from openmm_scoredyn.errors import TrajectoryError
-from openmm_scoredyn.evaluation.dihedrals import phi_psi
 
 RADIANS_PER_COUNT = 1e-4
 FORMAT_VERSION = "1.0"

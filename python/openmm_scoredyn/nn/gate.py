@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from openmm_scoredyn.evaluation.dihedrals import backbone_torsions, dihedral_angles
+from openmm_scoredyn.dihedrals import backbone_torsions, dihedral_angles
 from openmm_scoredyn.molecule import Molecule
 
 # Between the barriers of phi of an L-amino acid. Where exactly the cuts lie does not matter: what is on either side is
