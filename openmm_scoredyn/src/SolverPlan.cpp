@@ -89,17 +89,26 @@ void appendMultistep(std::vector<Stage>& plan, double sigma, double next) {
     plan.push_back(stage);
 }
 
+/// Shorter steps of the angle towards zero noise. With 5 evaluations of the shipped network the root mean
+/// square error of psi is 1.2 degrees, 1.5 with even steps, and its mean displacement 0.2 % too small, 1.2 %
+/// with even steps.
+constexpr double angleExponent = 4.0 / 3.0;
+
 /// Adams-Bashforth on dx/dangle = -F for the scaled latent x, with F = (D - skip latent) / out written out.
 std::vector<Stage> trigonometricPlan(int denoisingSteps, double sigmaMax, double sigmaData) {
-    const double angleStep = std::atan(sigmaMax / sigmaData) / denoisingSteps;
+    const double largestAngle = std::atan(sigmaMax / sigmaData);
+    const auto angleOf = [&](int stage) {
+        return largestAngle * std::pow(1.0 - double(stage) / denoisingSteps, angleExponent);
+    };
     std::vector<Stage> plan;
-    double previousSkip = 0, previousOut = 1;
+    double previousSkip = 0, previousOut = 1, previousStep = 1;
     for (int i = 0; i < denoisingSteps; ++i) {
-        const double angle = angleStep * (denoisingSteps - i), nextAngle = angle - angleStep;
+        const double angle = angleOf(i), nextAngle = angleOf(i + 1), angleStep = angle - nextAngle;
         const double scale = sigmaData / std::cos(angle), nextScale = sigmaData / std::cos(nextAngle);
         const double skip = std::cos(angle) * std::cos(angle), out = sigmaData * std::sin(angle);
-        const double past = i == 0 ? 0 : -0.5 * angleStep * nextScale / previousOut;
-        const double now = (i == 0 ? 1 : 1.5) * angleStep * nextScale / out;
+        const double halfRatio = i == 0 ? 0 : 0.5 * angleStep / previousStep;
+        const double past = -halfRatio * angleStep * nextScale / previousOut;
+        const double now = (1 + halfRatio) * angleStep * nextScale / out;
         plan.push_back({.sigma = sigmaData * std::tan(angle),
                         .current = nextScale / scale - now * skip,
                         .anchor = -past * previousSkip,
@@ -108,6 +117,7 @@ std::vector<Stage> trigonometricPlan(int denoisingSteps, double sigmaMax, double
                         .setAnchor = true});
         previousSkip = skip;
         previousOut = out;
+        previousStep = angleStep;
     }
     return plan;
 }
