@@ -43,6 +43,7 @@ private:
     const float* gatherHistory(int batch, const float* history);
     void propose(uint64_t step, uint32_t redraw, const float* history, const float* box);
     void runSolver(uint64_t step, uint32_t redraw, const float* history, const float* box);
+    void drawSolverNoise(uint64_t step, uint32_t redraw);
     void drawNoise(uint64_t step, uint32_t redraw, uint32_t stage, size_t count, float* noise) const;
     void keepAccepted(uint64_t step, uint32_t redraw, const float* history, float* after);
     void markNotFinite(const float* values, size_t count, size_t stride);
@@ -54,7 +55,7 @@ private:
     std::vector<Stage> plan_;
     Guard guard_;
     StepCounts counts_;
-    size_t historySize_, frameSize_, latentSize_, noiseSize_;  // floats per replica
+    size_t historySize_, frameSize_, latentSize_, noiseSize_;  // floats per replica; noise: of a whole step
     std::vector<int> active_;                                  // replicas without an accepted draw
     std::vector<float> activeHistory_, latent_, anchor_, denoised_, previous_, noise_, proposal_;
 };

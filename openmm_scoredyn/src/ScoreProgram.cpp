@@ -1,8 +1,8 @@
 #include "ScoreProgram.h"
 
+#include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 #include <caffe2/serialize/inline_container.h>
-#include <torch/torch.h>
 #include <torch/version.h>
 
 #include <cstring>
@@ -27,7 +27,7 @@ const char* const packageRecord = "archive_format";  // of torch.export's packag
 
 at::Tensor view(const float* data, at::IntArrayRef shape) {
     // torch has no read-only tensors; the contract says that programs are pure.
-    return torch::from_blob(const_cast<float*>(data), shape, torch::kFloat32);
+    return at::from_blob(const_cast<float*>(data), shape, at::kFloat);
 }
 
 std::string shapeText(at::IntArrayRef shape) {
@@ -76,7 +76,7 @@ void ScoreProgram::Impl::copyChecked(const char* method, const c10::IValue& valu
     if (!value.isTensor()) refuse("something else than a tensor", "a tensor", value.tagKind());
     const at::Tensor& tensor = value.toTensor();
     if (!tensor.device().is_cpu()) refuse("a tensor on the wrong device", "cpu", tensor.device().str());
-    if (tensor.scalar_type() != torch::kFloat32)
+    if (tensor.scalar_type() != at::kFloat)
         refuse("the wrong dtype", "float32", std::string(c10::toString(tensor.scalar_type())));
     if (tensor.sizes() != shape) refuse("the wrong shape", shapeText(shape), shapeText(tensor.sizes()));
     const at::Tensor contiguous = tensor.contiguous();
@@ -109,7 +109,7 @@ void ScoreProgram::denoise(int batch, const float* latent, double sigma, const f
                            const float* box, float* denoised) const {
     const Card& c = card();
     impl_->call("denoise",
-                {view(latent, {batch, c.latentSize, 3}), torch::full({batch}, sigma, torch::kFloat32),
+                {view(latent, {batch, c.latentSize, 3}), at::full({batch}, sigma, at::kFloat),
                  view(history, {batch, c.historyLength, c.numParticles(), 3}), view(box, {3, 3})},
                 {batch, c.latentSize, 3}, denoised);
 }

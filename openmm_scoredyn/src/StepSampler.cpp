@@ -18,10 +18,11 @@ StepSampler::StepSampler(std::shared_ptr<const ScoreProgram> program, const Samp
     frameSize_ = size_t(card.numParticles()) * 3;
     historySize_ = card.historyLength * frameSize_;
     latentSize_ = size_t(card.latentSize) * 3;
-    noiseSize_ = card.noiseCount * latentSize_;
     if (card.kind == "denoiser")
         plan_ = makeSolverPlan(settings.solver, settings.denoisingSteps, card.sigmaMin, card.sigmaMax,
                                card.sigmaData);
+    const auto noisy = std::count_if(plan_.begin(), plan_.end(), [](const Stage& s) { return s.noise != 0; });
+    noiseSize_ = card.kind == "transition" ? card.noiseCount * latentSize_ : noisy * latentSize_;
 }
 
 void StepSampler::reserve(int batch) {
@@ -68,17 +69,13 @@ void StepSampler::propose(uint64_t step, uint32_t redraw, const float* history, 
 void StepSampler::runSolver(uint64_t step, uint32_t redraw, const float* history, const float* box) {
     const int batch = static_cast<int>(active_.size());
     const size_t size = batch * latentSize_;
-    drawNoise(step, redraw, initialStage, latentSize_, latent_.data());
-    const float sigmaMax = static_cast<float>(program_->card().sigmaMax);
-    for (size_t i = 0; i < size; ++i) latent_[i] *= sigmaMax;
+    drawSolverNoise(step, redraw);
     std::fill_n(anchor_.begin(), size, 0.0f);
     std::fill_n(previous_.begin(), size, 0.0f);
 
-    for (size_t s = 0; s < plan_.size(); ++s) {
-        const Stage& stage = plan_[s];
+    const float* noise = noise_.data();
+    for (const Stage& stage : plan_) {
         program_->denoise(batch, latent_.data(), stage.sigma, history, box, denoised_.data());
-        if (stage.noise != 0)
-            drawNoise(step, redraw, static_cast<uint32_t>(initialStage + 1 + s), latentSize_, noise_.data());
         const float x = stage.current, a = stage.anchor, d = stage.denoised, p = stage.previous,
                     n = stage.noise;
         for (size_t i = 0; i < size; ++i) {
@@ -86,9 +83,25 @@ void StepSampler::runSolver(uint64_t step, uint32_t redraw, const float* history
             latent_[i] = x * began + a * anchor_[i] + d * denoised_[i] + p * previous_[i];
             if (stage.setAnchor) anchor_[i] = began;
         }
-        if (stage.noise != 0)
-            for (size_t i = 0; i < size; ++i) latent_[i] += n * noise_[i];
+        if (stage.noise != 0) {
+            for (size_t i = 0; i < size; ++i) latent_[i] += n * noise[i];
+            noise += size;
+        }
         std::swap(previous_, denoised_);
+    }
+}
+
+/// The latent at the largest noise level, and the noise of all stages that have some, one after the other.
+void StepSampler::drawSolverNoise(uint64_t step, uint32_t redraw) {
+    const size_t size = active_.size() * latentSize_;
+    drawNoise(step, redraw, initialStage, latentSize_, latent_.data());
+    const float sigmaMax = static_cast<float>(program_->card().sigmaMax);
+    for (size_t i = 0; i < size; ++i) latent_[i] *= sigmaMax;
+    float* noise = noise_.data();
+    for (size_t s = 0; s < plan_.size(); ++s) {
+        if (plan_[s].noise == 0) continue;
+        drawNoise(step, redraw, static_cast<uint32_t>(initialStage + 1 + s), latentSize_, noise);
+        noise += size;
     }
 }
 
