@@ -74,6 +74,15 @@ def candidates(kind: str) -> tuple[dict, int]:
     return forms_of("plain message_passing", plain) | forms_of(kind, network), rows_of(network)
 
 
+def products(batch: int):
+    """The matrix products of message_passing and nothing else: the floor of what it can cost with this library."""
+    width, blocks = SIZES["message_passing"]
+    weight = torch.randn(width, width)
+    edges, nodes = torch.randn(254 * batch, width), torch.randn(22 * batch, width)
+    todo = [edges] * (2 + 3 * blocks) + [nodes] * (3 + 6 * blocks)
+    return lambda *_: [torch.nn.functional.linear(rows, weight) for rows in todo]
+
+
 def measure(forms: dict, probe: Probe, rounds: int) -> dict[str, list[float]]:
     """CPU seconds of every form in every round, after three of warm-up."""
     arguments, times = (probe.noised, probe.sigma, probe.history, probe.box), {name: [] for name in forms}
@@ -101,7 +110,8 @@ def main() -> None:
             answers = [form(probe.noised, probe.sigma, probe.history, probe.box) for form in forms.values()]
             error = max(float((answer - answers[0]).abs().max()) for answer in answers)
             print(f"batch of {batch}; largest difference {error:.0e} of {float(answers[0].abs().max()):.1f}")
-            report(measure(forms, probe, max(5, options.rounds // batch)), batch)
+            floor = {"its matrix products alone": products(batch)} if kind == "message_passing" else {}
+            report(measure(forms | floor, probe, max(5, options.rounds // batch)), batch)
 
 
 def report(times: dict[str, list[float]], batch: int) -> None:
