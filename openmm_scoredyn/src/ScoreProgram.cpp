@@ -1,8 +1,8 @@
 #include "ScoreProgram.h"
 
+#include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 #include <caffe2/serialize/inline_container.h>
-#include <torch/torch.h>
 #include <torch/version.h>
 
 #include <array>
@@ -53,7 +53,7 @@ struct ScoreProgram::Impl {
     }
     at::Tensor level(int batch, double sigma) const {
         const DeviceGuard onDevice(device);
-        return torch::full({batch}, sigma, torch::TensorOptions(torch::kFloat32).device(torchDevice(device)));
+        return at::full({batch}, sigma, at::TensorOptions(at::kFloat).device(torchDevice(device)));
     }
     /// Run a method and give what it returns to `use`, with torch on the right device.
     template <typename Use>
@@ -95,7 +95,7 @@ void ScoreProgram::Impl::copyChecked(const char* method, const c10::IValue& valu
     const c10::Device expected = torchDevice(device);
     if (tensor.device() != expected)
         refuse("a tensor on the wrong device", expected.str(), tensor.device().str());
-    if (tensor.scalar_type() != torch::kFloat32)
+    if (tensor.scalar_type() != at::kFloat)
         refuse("the wrong dtype", "float32", std::string(c10::toString(tensor.scalar_type())));
     if (tensor.sizes() != shape) refuse("the wrong shape", shapeText(shape), shapeText(tensor.sizes()));
     view(result, shape).copy_(tensor);

@@ -30,6 +30,17 @@ def compiled():
     return compile_once
 
 
+@pytest.fixture(scope="session")
+def tiny_package(tmp_path_factory):
+    """Path and parity report of a DriftingNetwork exported as an AOTInductor package."""
+    from tiny_models import DriftingNetwork, tiny_card
+
+    from openmm_scoredyn.export import export_program
+
+    path = tmp_path_factory.mktemp("package") / "tiny.pt2"
+    return path, export_program(DriftingNetwork(), path, tiny_card(), symmetric=True, format="aoti")
+
+
 @pytest.fixture(params=["torchscript", "aoti"])
 def make_either(request, make_program, compiled, tmp_path):
     """As `make_program`, in each of the two formats; for modules without arguments."""

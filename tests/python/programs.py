@@ -243,10 +243,11 @@ def compile_methods(module: nn.Module) -> dict[str, list]:
     """Files of the module's methods compiled by AOTInductor, for any batch; seconds per method."""
     rows = torch.randn(2, len(ELEMENTS), 3)
     history, box = torch.from_numpy(POSITIONS).repeat(2, 1, 1, 1), torch.zeros(3, 3)
-    methods = {"denoise": (rows, torch.tensor([0.5, 0.7]), history, box), "advance": (rows, history, box)}
     if hasattr(module, "propose"):
         methods = {"propose": (rows[:, None].repeat(1, 2, 1, 1), history, box)}
-    return {name: _compile(module, name, arguments) for name, arguments in methods.items()}
+    else:
+        methods = {"denoise": (rows, torch.tensor([0.5, 0.7]), history, box), "advance": (rows, history, box)}
+    return {name: _compile(module, name, inputs) for name, inputs in methods.items() if hasattr(module, name)}
 
 
 def _compile(module: nn.Module, name: str, arguments: tuple[Tensor, ...]) -> list:

@@ -7,6 +7,7 @@ import os
 import re
 import resource
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import ExportError, OutputError
 from openmm_scoredyn.export import export_program
 from openmm_scoredyn.export.embedding import embed
-from openmm_scoredyn.model import Card
+from openmm_scoredyn.model import Card, ScoreModel
 
 
 def load(path, extra=None):
@@ -64,6 +65,38 @@ def test_exported_program_is_the_canonical_denoiser_of_the_module(tmp_path):
     torch.testing.assert_close(clean, expected, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(program.denoise(latent, sigma, history, box), expected, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(program.advance(latent, history, box), history[:, 0] + 0.001 * latent)
+
+
+def test_package_is_the_same_program_for_any_batch(tmp_path):
+    """Both formats draw the same trajectories, and the report compares them."""
+    arguments = (tiny_card(), Parametrization("v", "vp_cosine"))
+    export_program(DriftingNetwork(), tmp_path / "tiny.pt", *arguments, symmetric=True)
+    report = export_program(
+        DriftingNetwork(), tmp_path / "tiny.pt2", *arguments, format="aoti", symmetric=True
+    )
+    assert [check.name for check in report.checks] == [
+        "repeated = first", "single = batched", "scripted = eager", "reloaded = scripted", "AOTInductor = reloaded",
+        "float32 = float64", "SE(3) symmetry",
+    ]  # fmt: skip
+    scripted, compiled = (
+        ScoreModel(tmp_path / "tiny.pt"),
+        ScoreModel(tmp_path / "tiny.pt2", allow_native_code=True),
+    )
+    assert replace(compiled.card, golden={}) == replace(scripted.card, golden={})
+    start = torch.tensor(scripted.card.golden["history"]).reshape(1, 5, 3)
+    for batch in (1, 2, 33):
+        frames = [model.sample(start.expand(batch, 5, 3), 5, seed=3) for model in (scripted, compiled)]
+        assert (frames[0] - start).abs().max() > 1e-3
+        torch.testing.assert_close(frames[1], frames[0], rtol=0, atol=1e-6)
+
+
+def test_package_needs_a_compiler(tmp_path, monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(
+        ExportError, match="'aoti' needs a C.. compiler; expected no-such-compiler, found none"
+    ):
+        export_program(DriftingNetwork(), tmp_path / "out.pt2", tiny_card(), format="aoti")
+    assert os.listdir(tmp_path) == []
 
 
 def test_card_in_the_file_has_golden_triple_versions_and_claims(tmp_path):
@@ -155,6 +188,20 @@ def test_what_does_not_script_is_refused_with_its_own_line(tmp_path):
     with pytest.raises(ExportError, match="does not script") as caught:
         export_program(UnscriptableNetwork(), tmp_path / "out.pt", tiny_card())
     assert f"test_export.py, line {line_of('THIS LINE')}: `return latent * math.fsum" in str(caught.value)
+    assert os.listdir(tmp_path) == []
+
+
+class BranchingNetwork(UnscriptableNetwork):
+    def advance(self, latent: Tensor, history: Tensor, box: Tensor) -> Tensor:
+        return latent if latent.sum() > 0 else history[:, -1]  # BRANCH LINE
+
+
+def test_what_does_not_compile_is_refused_with_its_own_line(tmp_path, caplog):
+    caplog.set_level("INFO", "openmm_scoredyn")
+    with pytest.raises(ExportError, match="the method (denoise|advance) does not compile") as caught:
+        export_program(BranchingNetwork(), tmp_path / "out.pt2", tiny_card(), format="aoti")
+    assert f"test_export.py, line {line_of('BRANCH LINE')}" in str(caught.value)
+    assert "No parity with TorchScript: export_program: the module does not script" in caplog.text
     assert os.listdir(tmp_path) == []
 
 

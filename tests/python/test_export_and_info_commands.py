@@ -12,7 +12,7 @@ from openmm_scoredyn import training
 from openmm_scoredyn.cli import app
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import ExportError, ProgramError
-from openmm_scoredyn.export import export_program
+from openmm_scoredyn.export import ParityReport, export_program
 from openmm_scoredyn.model import ScoreModel
 
 
@@ -53,6 +53,17 @@ def test_export_writes_a_program_and_shows_parity(checkpoint):
 def test_export_drops_a_claim_on_request(checkpoint):
     assert "SE(3)" not in command("export", checkpoint, checkpoint / "out.pt", "--not-symmetric")
     assert not ScoreModel(checkpoint / "out.pt").card.symmetric
+
+
+def test_export_writes_the_format_asked_for(checkpoint, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "openmm_scoredyn.export.export_program", lambda *_, format, **__: asked.append(format) or ParityReport(())
+    )
+    (checkpoint / "out.pt2").touch()
+    command("export", checkpoint, checkpoint / "out.pt2", "--format", "aoti")
+    command("export", checkpoint, checkpoint / "out.pt2")
+    assert asked == ["aoti", "torchscript"]
 
 
 def test_export_that_fails_writes_nothing(checkpoint, monkeypatch):

@@ -25,9 +25,12 @@ def program(tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="module")
-def model(program):
-    return ScoreModel(program)
+@pytest.fixture(scope="module", params=["torchscript", "aoti"])
+def model(request, program):
+    """The same model in each format."""
+    if request.param == "torchscript":
+        return ScoreModel(program)
+    return ScoreModel(request.getfixturevalue("tiny_package")[0], allow_native_code=True)
 
 
 def start(replicas: int = 3) -> np.ndarray:
