@@ -123,6 +123,32 @@ def test_a_restart_in_a_box_goes_on_bit_for_bit(tmp_path, precise):
     assert np.array_equal(positions_of(context), unbroken)
 
 
+def test_history_goes_on_in_another_context(tmp_path, precise):
+    """A State holds the history, and positions outside the box."""
+    context, integrator = run_bulk(tmp_path, bulk.Accelerating(40), *precise, 200, history_length=2)
+    saved = context.getState(positions=True, velocities=True, integratorParameters=True)
+    other, resumed = run_bulk(tmp_path, bulk.Accelerating(40), *precise, 0, history_length=2)
+    other.setState(saved)
+    integrator.step(20)
+    resumed.step(20)
+    np.testing.assert_allclose(positions_of(other), positions_of(context), rtol=0, atol=1e-3)
+
+
+def test_history_goes_on_when_a_force_changes(tmp_path, precise):
+    """Molecules that are no longer alike make OpenMM put atoms back in order and into the box, with rounding."""
+    module, steps = bulk.Accelerating(40), 200
+    path = bulk.save_bulk_program(tmp_path / "bulk.pt", module, 40, history_length=2)
+    system = bulk.make_system(40)
+    context, integrator = make_context(system, path, *precise, positions=bulk.start(40))
+    integrator.step(steps - 30)
+    force = next(f for f in system.getForces() if isinstance(f, openmm.NonbondedForce))
+    force.setParticleParameters(0, 0, 0.2, 0)
+    force.updateParametersInContext(context)
+    integrator.step(30)
+    expected = bulk.start(40) + 0.005 * steps * (steps + 1) * module.velocity.numpy().astype(float)
+    np.testing.assert_allclose(positions_of(context), expected, rtol=0, atol=0.05)
+
+
 # ---- other forces ----
 
 
