@@ -2,9 +2,13 @@
 # make demo      ten nanoseconds of alanine dipeptide, and a page with plots in demo-output/
 # make test      C++ and Python tests, README examples, style
 # make test-slow the tests that take minutes
+# make bench     the table of benchmarks/README.md, measured here
+# make cuda-sdk  what the CUDA platform is compiled against, where there is no CUDA toolkit; `make test` then uses it
+# make gpu-wheels, make gpu   everything a machine with a GPU can show, and the packages to take there
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CUDA_SDK := build/cuda-sdk
 JOBS ?= 2
 # One thread a process: the networks are small, and the machine may be busy with molecular dynamics.
 export OMP_NUM_THREADS ?= 1
@@ -15,7 +19,7 @@ SOURCES := $(CPP_FILES) $(shell find python/openmm_scoredyn cmake -type f -not -
     $(shell find openmm_scoredyn platforms serialization python/bindings -name CMakeLists.txt -o -name '*.in') \
     CMakeLists.txt pyproject.toml VERSION README.md LICENSE
 
-.PHONY: install demo test test-slow test-cpp test-python style clean
+.PHONY: install demo test test-slow test-cpp test-python style bench cuda-sdk gpu-wheels gpu clean
 
 install: $(VENV)/installed
 
@@ -36,9 +40,11 @@ demo: install
 
 test: style test-cpp test-python
 
-# The build tree of the installation, with the tests added to it.
+# The build tree of the installation, with the tests added to it. CMake says which platforms it leaves out and why;
+# a test whose platform does not come up on this machine is skipped with a sentence.
 test-cpp: install
-	PATH="$(CURDIR)/$(BIN):$$PATH" cmake -S . -B build -DSCOREDYN_BUILD_TESTS=ON
+	PATH="$(CURDIR)/$(BIN):$$PATH" cmake -S . -B build -DSCOREDYN_BUILD_TESTS=ON \
+	    $(if $(wildcard $(CUDA_SDK)/installed),-DSCOREDYN_CUDA_SDK=$(CURDIR)/$(CUDA_SDK))
 	PATH="$(CURDIR)/$(BIN):$$PATH" cmake --build build --parallel $(JOBS)
 	PATH="$(CURDIR)/$(BIN):$$PATH" ctest --test-dir build --output-on-failure
 
@@ -48,6 +54,27 @@ test-python: install
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
+
+bench: install
+	$(BIN)/python benchmarks/speed.py
+
+# Beside the environment: a plugin whose driver is missing has no place in it.
+cuda-sdk: $(CUDA_SDK)/installed
+
+$(CUDA_SDK)/installed: requirements-cuda.txt $(VENV)/requirements-installed
+	$(BIN)/python -m pip install --quiet --progress-bar off --no-deps --upgrade --target $(CUDA_SDK) \
+	    --requirement requirements-cuda.txt
+	touch $@
+
+# For a machine without a network, with the torch and the Python named in docs/platforms.md.
+gpu-wheels: $(VENV)/requirements-installed
+	$(BIN)/python -m pip download --quiet --progress-bar off --no-deps --only-binary=:all: --dest wheels \
+	    --python-version 3.12 --implementation cp --platform manylinux_2_34_x86_64 \
+	    --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 --platform manylinux_2_17_x86_64 \
+	    --platform manylinux2014_x86_64 --platform manylinux2010_x86_64 $(shell grep -E '^(openmm|swig)==' requirements.txt) -r requirements-cuda.txt
+
+gpu:
+	tests/gpu.sh
 
 style: install
 	$(BIN)/ruff check .

@@ -3,7 +3,8 @@
     python benchmarks/speed.py [MODEL] [--rounds 7] [--json FILE]
 
 Every figure comes from this one run, on one thread: the candidates take turns, round after round, so that whatever
-else the machine does hits all of them, and medians with quartiles are printed. The ratio is that of medians.
+else the machine does hits all of them, and medians with quartiles are printed. The ratio is that of medians. Every
+platform that comes up has a row; where CUDA does, MD runs on it as well, and ratios of the GPU's rows refer to that.
 """
 
 import argparse
@@ -16,15 +17,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from openmm import unit
+from openmm import LangevinMiddleIntegrator, LocalEnergyMinimizer, OpenMMException, Platform, unit
+from openmm.app import PDBFile, Simulation
 
 import openmm_scoredyn as sd
-from openmm_scoredyn.cli.demo_runs import molecular_dynamics
+from openmm_scoredyn.cli.demo_runs import MD_STEP_PS, MD_STEPS_PER_PS, TEMPERATURE_K, _water_box
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.export import export_program
+from openmm_scoredyn.native import scoredyn
 
 BATCH = 256
-SINGLE_STEPS, BATCH_STEPS, WATER_SECONDS = 300, 4, 3.0
+GPU_BATCHES = (256, 1024, 4096)
+SINGLE_STEPS, BATCH_STEPS, WATER_PS = 300, 4, 3
+PLATFORMS = ("Reference", "CPU", "OpenCL", "CUDA", "HIP")
+ON_GPU = ("CUDA", "HIP")
+NO_NETWORK = "single context, no network"
 
 
 class Nothing(torch.nn.Module):
@@ -39,9 +46,30 @@ class Nothing(torch.nn.Module):
         return history[:, -1]
 
 
-def context_of(model, structure: Path):
-    """A ready Simulation on the Reference platform, stepped by `model`."""
-    return sd.prepare(structure, model, platform="Reference", seed=1)
+def single_contexts(model, structure: Path) -> dict:
+    """A ready Simulation, stepped by `model`, on every platform that comes up here, by name."""
+    found = {}
+    for name in PLATFORMS:
+        try:
+            found[name] = sd.prepare(structure, model, platform=name, seed=1)
+            found[name].step(1)
+        except OpenMMException as error:
+            print(f"{name} is left out: {error}")
+    return found
+
+
+def water_simulation(structure: Path, platform: str) -> Simulation:
+    """Explicit-water MD of the molecule, minimized and warm."""
+    modeller, system = _water_box(PDBFile(str(structure)))
+    integrator = LangevinMiddleIntegrator(TEMPERATURE_K, 1.0, MD_STEP_PS)
+    properties = {"Threads": "1"} if platform == "CPU" else {}
+    simulation = Simulation(
+        modeller.topology, system, integrator, Platform.getPlatformByName(platform), properties
+    )
+    simulation.context.setPositions(modeller.positions)
+    LocalEnergyMinimizer.minimize(simulation.context, maxIterations=100)
+    simulation.context.setVelocitiesToTemperature(TEMPERATURE_K, 1)
+    return simulation
 
 
 def seconds(call) -> float:
@@ -75,49 +103,98 @@ def main() -> None:
     path = Path(options.model) if Path(options.model).exists() else sd.pretrained(options.model)
     structure = sd.pretrained("alanine-dipeptide-obc2").with_name("alanine-dipeptide.pdb")
     model = sd.ScoreModel(path)
-    single = context_of(path, structure)
+    single = single_contexts(path, structure)
     with tempfile.TemporaryDirectory() as folder:
         null_path = Path(folder) / "nothing.pt"
-        card = replace(model.card, name="nothing", chiral_centres=(), golden={"history": model.card.golden["history"]})
+        card = replace(
+            model.card, name="nothing", chiral_centres=(), golden={"history": model.card.golden["history"]}
+        )
         export_program(Nothing(), null_path, card, Parametrization("clean", "edm"), symmetric=False)
-        null = context_of(null_path, structure)
-    start = single.context.getState(positions=True).getPositions(asNumpy=True).value_in_unit(unit.nanometer)
-    replicas = model.sample(np.repeat(start[None], BATCH, 0).astype(np.float32), 20, seed=2)[-1]
-    water_rate = []
-
-    def water():
-        water_rate.append(molecular_dynamics(structure, True, WATER_SECONDS, 1, lambda *_: None).ps_per_s)
-
+        null = sd.prepare(structure, null_path, platform="Reference", seed=1)
     lag = model.card.lag_time_ps
-    times = measure(
-        {
-            "single context": (lambda: single.step(SINGLE_STEPS), SINGLE_STEPS * lag),
-            "single context, no network": (lambda: null.step(SINGLE_STEPS), SINGLE_STEPS * lag),
-            f"batch of {BATCH}": (lambda: model.sample(replicas, BATCH_STEPS, seed=3), BATCH * BATCH_STEPS * lag),
-            "water": (water, 1),
-        },
-        options.rounds,
+    candidates = {
+        f"single context, {name}": (lambda s=simulation: run(s, SINGLE_STEPS), SINGLE_STEPS * lag)
+        for name, simulation in single.items()
+    }
+    candidates[NO_NETWORK] = (lambda: null.step(SINGLE_STEPS), SINGLE_STEPS * lag)
+    start = positions(single["Reference"]).astype(np.float32)
+    replicas = model.sample(np.repeat(start[None], BATCH, 0), 20, seed=2)[-1]
+    candidates[f"batch of {BATCH}"] = (
+        lambda: model.sample(replicas, BATCH_STEPS, seed=3),
+        BATCH * BATCH_STEPS * lag,
     )
-    times["water"] = [1 / rate for rate in water_rate[1:]]  # without box building and equilibration
-    report(times, model, options)
+    candidates |= gpu_batches(path, model, replicas) if "CUDA" in single else {}
+    for name in ("CPU", *(name for name in ON_GPU if name in single)):
+        simulation = water_simulation(structure, name)
+        candidates[water_of(name)] = (lambda s=simulation: run(s, WATER_PS * MD_STEPS_PER_PS), WATER_PS)
+    report(measure(candidates, options.rounds), model, options)
+
+
+def water_of(platform: str) -> str:
+    """Name of the row of explicit-water MD."""
+    return f"explicit-water MD, {platform}"
+
+
+def gpu_batches(path: Path, model, replicas: np.ndarray) -> dict:
+    """Candidates that draw a batch of replicas on the first GPU."""
+    program, card = scoredyn.Program(str(path), gpu=0), model.card
+
+    def draw(history):
+        program.sample(
+            history, np.zeros((3, 3)), BATCH_STEPS, BATCH_STEPS, 3, 0, 0, card.solver, card.denoising_steps
+        )
+
+    found = {}
+    for size in GPU_BATCHES:
+        history = np.resize(replicas, (size, *replicas.shape[1:]))[:, None]
+        history = np.repeat(history, card.history_length, axis=1)
+        found[f"batch of {size}, CUDA"] = (
+            lambda h=history: draw(h),
+            size * BATCH_STEPS * card.lag_time_ps,
+        )
+    return found
+
+
+def positions(simulation) -> np.ndarray:
+    """Positions (N, 3), nm; waits for the platform to be done."""
+    state = simulation.context.getState(positions=True)
+    return state.getPositions(asNumpy=True).value_in_unit(unit.nanometer)
+
+
+def run(simulation, steps: int) -> None:
+    """Step, and wait for what a GPU has in its queue."""
+    simulation.step(steps)
+    positions(simulation)
 
 
 def report(times: dict[str, list[float]], model, options) -> None:
     """Print the table; write it as JSON if asked."""
     median = {name: statistics.median(values) for name, values in times.items()}
-    print(f"{model.card.name}, {model.card.solver} with {model.card.denoising_steps} evaluations, {options.rounds} rounds")
+    print(
+        f"{model.card.name}, {model.card.solver} with {model.card.denoising_steps} evaluations, {options.rounds} rounds"
+    )
     print(f"{'':28}{'ms per ps':>11}  {'quartiles':>17}{'ps/s':>10}{'of water MD':>13}")
+    ratios = {}
     for name, values in times.items():
         low, _, high = statistics.quantiles(values, n=4)
+        gpu = next((p for p in ON_GPU if name.endswith(p)), None)
+        ratios[name] = median[water_of(gpu or "CPU")] / median[name]
         print(
-            f"{name:28}{1e3 * median[name]:11.3f}  {1e3 * low:8.3f} {1e3 * high:8.3f}{1 / median[name]:10.1f}"
-            f"{median['water'] / median[name]:12.0f}x"
+            f"{name:28}{1e3 * median[name]:11.4f}  {1e3 * low:8.4f} {1e3 * high:8.4f}{1 / median[name]:10.1f}"
+            f"{ratios[name]:12.0f}x"
         )
-    share = median["single context, no network"] / median["single context"]
-    print(f"outside the network: at most {100 * share:.1f} % of a step (calls of an empty program counted in)")
+    share = median[NO_NETWORK] / median["single context, Reference"]
+    print(
+        f"outside the network: at most {100 * share:.1f} % of a step (calls of an empty program counted in)"
+    )
+    for name in (name for name in median if name.startswith("single")):
+        if name != NO_NETWORK:
+            evaluation = 1e6 * median[name] * model.card.lag_time_ps / model.card.denoising_steps
+            print(f"{name}: {evaluation:.0f} microseconds a network evaluation")
     if options.json:
-        ratios = {name: median["water"] / value for name, value in median.items()}
-        options.json.write_text(json.dumps({"seconds_per_ps": times, "ratios": ratios, "overhead": share}, indent=1))
+        options.json.write_text(
+            json.dumps({"seconds_per_ps": times, "ratios": ratios, "overhead": share}, indent=1)
+        )
 
 
 if __name__ == "__main__":

@@ -37,6 +37,9 @@ public:
     /// acceptable draw within maxRedraws; `after` is then unspecified.
     void step(uint64_t step, int batch, const float* history, const float* box, float* after);
 
+    /// The memory of the arrays of step.
+    StepMemory& memory() const { return *memory_; }
+
     const StepCounts& counts() const { return counts_; }
     void setCounts(const StepCounts& counts) { counts_ = counts; }
 

@@ -7,11 +7,17 @@ namespace ScoreDynPlugin {
 
 void rollout(StepSampler& sampler, History& history, int batch, const float* box, const RolloutLength& length,
              float* frames, const std::function<void()>& betweenSteps) {
-    std::vector<float> after(batch * history.frameSize());
+    StepMemory& memory = sampler.memory();
+    const size_t size = batch * history.frameSize();
+    StepBuffer after, boxThere;
+    std::vector<float> copy;
+    memory.reserve(after, size);
+    box = memory.fromHost(box, 9, boxThere);
     for (int64_t i = 0; i < length.numSteps; ++i) {
-        sampler.step(length.firstStep + i, batch, history.data(), box, after.data());
-        history.push(after.data());
-        if ((i + 1) % length.saveEvery == 0) frames = std::copy(after.begin(), after.end(), frames);
+        sampler.step(length.firstStep + i, batch, history.data(), box, after.get());
+        history.push(after.get());
+        if ((i + 1) % length.saveEvery == 0)
+            frames = std::copy_n(memory.toHost(after.get(), size, copy), size, frames);
         betweenSteps();
     }
 }

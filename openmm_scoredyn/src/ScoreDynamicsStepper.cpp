@@ -146,11 +146,13 @@ void ScoreDynamicsStepper::gatherFrame() {
 }
 
 bool ScoreDynamicsStepper::isWhereLastStepLeftIt() const {
-    // A platform that moves molecules into the box between steps returns them with its rounding.
+    // When OpenMM puts atoms in order between steps, as after a change of a force, it moves molecules into
+    // the box and rounds.
+    const float unit = program_->card().periodic ? 8 * std::numeric_limits<float>::epsilon() : 0;
     const float edge = std::max({box_[0], box_[4], box_[8]});
-    const float rounding = 8 * std::numeric_limits<float>::epsilon() * edge;
-    return std::equal(frame_, frame_ + frameSize_, lastFrame_.begin(),
-                      [&](float a, float b) { return std::abs(a - b) <= rounding; });
+    return std::equal(frame_, frame_ + frameSize_, lastFrame_.begin(), [&](float found, float left) {
+        return std::abs(found - left) <= unit * (edge + std::abs(left));
+    });
 }
 
 void ScoreDynamicsStepper::checkFrame() const {

@@ -47,26 +47,42 @@ int requireBatch(const ScoreProgram& program, const FloatArray& history, const F
     return static_cast<int>(history.shape(0));
 }
 
+/// Call a method of the program with arrays in its memory: call(inputs, output).
+template <typename Call>
+FloatArray evaluate(const ScoreProgram& program, const std::array<const FloatArray*, 3>& inputs,
+                    const Shape& shape, Call call) {
+    StepMemory& memory = *program.memory();
+    FloatArray result(shape);
+    float* const out = result.mutable_data();
+    const size_t size = result.size();
+    const py::gil_scoped_release noGil;
+    std::array<StepBuffer, 3> buffers;
+    std::array<const float*, 3> there;
+    for (int i = 0; i < 3; ++i) there[i] = memory.fromHost(inputs[i]->data(), inputs[i]->size(), buffers[i]);
+    StepBuffer output;
+    std::vector<float> copy;
+    memory.reserve(output, size);
+    call(there, output.get());
+    std::copy_n(memory.toHost(output.get(), size, copy), size, out);
+    return result;
+}
+
 FloatArray denoise(const ScoreProgram& program, const FloatArray& latent, double sigma,
                    const FloatArray& history, const FloatArray& box) {
     const int batch = requireBatch(program, history, box);
     requireShape(latent, "latent", {batch, program.card().latentSize, 3});
-    FloatArray result({batch, program.card().latentSize, 3});
-    float* out = result.mutable_data();
-    const py::gil_scoped_release noGil;
-    program.denoise(batch, latent.data(), sigma, *program.condition(batch, history.data(), box.data()), out);
-    return result;
+    return evaluate(program, {&latent, &history, &box}, {batch, program.card().latentSize, 3},
+                    [&](const auto& in, float* out) {
+                        program.denoise(batch, in[0], sigma, *program.condition(batch, in[1], in[2]), out);
+                    });
 }
 
 FloatArray advance(const ScoreProgram& program, const FloatArray& latent, const FloatArray& history,
                    const FloatArray& box) {
     const int batch = requireBatch(program, history, box);
     requireShape(latent, "latent", {batch, program.card().latentSize, 3});
-    FloatArray result({batch, program.card().numParticles(), 3});
-    float* out = result.mutable_data();
-    const py::gil_scoped_release noGil;
-    program.advance(batch, latent.data(), history.data(), box.data(), out);
-    return result;
+    return evaluate(program, {&latent, &history, &box}, {batch, program.card().numParticles(), 3},
+                    [&](const auto& in, float* out) { program.advance(batch, in[0], in[1], in[2], out); });
 }
 
 FloatArray propose(const ScoreProgram& program, const FloatArray& noise, const FloatArray& history,
@@ -74,11 +90,8 @@ FloatArray propose(const ScoreProgram& program, const FloatArray& noise, const F
     const Card& card = program.card();
     const int batch = requireBatch(program, history, box);
     requireShape(noise, "noise", {batch, card.noiseCount, card.latentSize, 3});
-    FloatArray result({batch, card.numParticles(), 3});
-    float* out = result.mutable_data();
-    const py::gil_scoped_release noGil;
-    program.propose(batch, noise.data(), history.data(), box.data(), out);
-    return result;
+    return evaluate(program, {&noise, &history, &box}, {batch, card.numParticles(), 3},
+                    [&](const auto& in, float* out) { program.propose(batch, in[0], in[1], in[2], out); });
 }
 
 void requireAtLeast(int64_t minimum, int64_t value, const char* name) {
@@ -101,7 +114,9 @@ py::tuple sample(const std::shared_ptr<ScoreProgram>& program, const FloatArray&
     program->setNumThreads(numThreads);
 
     History history(program->memory(), batch, card.historyLength, card.numParticles());
-    std::copy_n(historyArray.data(), history.size(), history.data());
+    StepBuffer copy;
+    StepMemory& memory = *program->memory();
+    memory.copy(memory.fromHost(historyArray.data(), history.size(), copy), history.size(), history.data());
     FloatArray frames({py::ssize_t(numSteps / saveEvery), py::ssize_t(batch),
                        py::ssize_t(card.numParticles()), py::ssize_t(3)});
     float* out = frames.mutable_data();
@@ -115,13 +130,19 @@ py::tuple sample(const std::shared_ptr<ScoreProgram>& program, const FloatArray&
     return py::make_tuple(frames, countsDict(sampler.counts()));
 }
 
+/// The host for -1, otherwise a GPU with torch's default stream.
+Device deviceOf(int gpu) {
+    if (gpu < 0) return {};
+    return {Device::Kind::Gpu, gpu, nullptr};
+}
+
 }  // namespace
 
 void bindProgram(py::module_& m) {
     using namespace py::literals;
-    const auto fromFile = [](const std::string& path, const py::object& allowNativeCode) {
+    const auto fromFile = [](const std::string& path, const py::object& allowNativeCode, int gpu) {
         return std::make_shared<ScoreProgram>(
-            ScoreArchive::fromFile(path, nativeCodePermission(allowNativeCode)));
+            ScoreArchive::fromFile(path, nativeCodePermission(allowNativeCode)), deviceOf(gpu));
     };
     const auto fromBytes = [](const py::bytes& bytes, const py::object& allowNativeCode) {
         return std::make_shared<ScoreProgram>(
@@ -131,7 +152,8 @@ void bindProgram(py::module_& m) {
     py::class_<ScoreProgram, std::shared_ptr<ScoreProgram>>(
         m, "Program",
         "A loaded score program. Arrays are float32, C order, in nm; a wrong shape raises OpenMMException.")
-        .def(py::init(fromFile), "path"_a, "allow_native_code"_a = false)
+        .def(py::init(fromFile), "path"_a, "allow_native_code"_a = false, "gpu"_a = -1,
+             "Load a score program onto the host, or onto the GPU of a number.")
         .def_static("from_bytes", fromBytes, "data"_a, "allow_native_code"_a = false)
         .def_property_readonly("card_json", [](const ScoreProgram& p) { return p.card().json; })
         .def_property_readonly("path", [](const ScoreProgram& p) { return p.archive().path(); })

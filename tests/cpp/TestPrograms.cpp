@@ -74,7 +74,7 @@ TestProgram driftProgram(double velocity) {
 def denoise(self, latent, sigma, history, box):
     return torch.zeros_like(latent)
 def advance(self, latent, history, box):
-    return history[:, -1] + torch.tensor([1.0, 0.0, 0.0]) * )" +
+    return history[:, -1] + torch.tensor([1.0, 0.0, 0.0], device=history.device) * )" +
                     number(velocity) + "\n"};
 }
 

@@ -71,9 +71,9 @@ def make_system():
     return make
 
 
-@pytest.fixture(params=["Reference", "CPU", "OpenCL"])
+@pytest.fixture(params=["Reference", "CPU", "OpenCL", "CUDA", "HIP"])
 def platform(request):
-    """Every platform a machine without a GPU can have, in its default precision; skipped where it does not come up."""
+    """Every platform the integrator runs on, in its default precision; skipped where it does not come up."""
     return platform_or_skip(request.param)
 
 

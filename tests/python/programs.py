@@ -121,7 +121,7 @@ class Jumping(nn.Module):
 
     @torch.jit.export
     def propose(self, noise: Tensor, history: Tensor, box: Tensor) -> Tensor:
-        return history[:, -1] + noise[:, 0, :1] * torch.tensor([0.01, 0.0, 0.0])
+        return history[:, -1] + noise[:, 0, :1] * torch.tensor([0.01, 0.0, 0.0], device=noise.device)
 
 
 class Inertial(nn.Module):
