@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,9 @@ public:
 
     /// Where the array of gather and finish lives.
     virtual Device device() const { return {}; }
+
+    /// Make current on this thread what the program needs on that device, until the object is gone.
+    virtual std::shared_ptr<void> selectProgram() { return nullptr; }
 
     /// An array with the positions (N,3) nm of the modelled particles in the order of the model, whole
     /// molecules. Those of a step are written over them.

@@ -31,7 +31,7 @@ public:
     void settingsChanged();
 
     const StepCounts& counts() const { return sampler_ ? sampler_->counts() : state_.counts; }
-    SamplerState state() const;
+    SamplerState state();
     void setState(const SamplerState& state);
     double computeKineticEnergy();
 

@@ -45,6 +45,7 @@ ScoreDynamicsStepper::ScoreDynamicsStepper(ContextImpl& context, const ScoreDyna
       normals_(frameSize_) {
     state_.seed = chooseSeed(integrator.getRandomNumberSeed());
     prepareKernel();
+    const auto selected = kernel().selectProgram();
     program_ = std::make_shared<ScoreProgram>(integrator.getModelPointer(), kernel().device());
     const Card& card = program_->card();
     history_ = std::make_unique<History>(program_->memory(), 1, card.historyLength, card.numParticles());
@@ -72,7 +73,8 @@ void ScoreDynamicsStepper::settingsChanged() {
     sampler_.reset();
 }
 
-SamplerState ScoreDynamicsStepper::state() const {
+SamplerState ScoreDynamicsStepper::state() {
+    const auto selected = kernel().selectProgram();
     SamplerState state = state_;
     state.counts = counts();
     std::vector<float> copy;
@@ -82,6 +84,7 @@ SamplerState ScoreDynamicsStepper::state() const {
 }
 
 void ScoreDynamicsStepper::setState(const SamplerState& state) {
+    const auto selected = kernel().selectProgram();
     state_ = state;
     setHistory(state.history);
     sampler_.reset();
@@ -118,6 +121,7 @@ void ScoreDynamicsStepper::step() {
 }
 
 void ScoreDynamicsStepper::drawAndFinish() {
+    const auto selected = kernel().selectProgram();
     gatherFrame();
     checkFrame();
     // The history goes on only from the positions the last step left; whoever moved the molecule started it

@@ -15,9 +15,7 @@ namespace {
 
 c10::Stream torchStream(const Device& device) {
     const c10::Device place = torchDevice(device);
-    // The number of a stream that torch did not make is its address; OpenMM's default one is torch's, too.
-    if (device.stream == nullptr) return c10::impl::VirtualGuardImpl(place.type()).getDefaultStream(place);
-    return c10::Stream(c10::Stream::UNSAFE, place, reinterpret_cast<c10::StreamId>(device.stream));
+    return c10::impl::VirtualGuardImpl(place.type()).getDefaultStream(place);
 }
 
 /// Run an operation on the device; what torch throws becomes an OpenMMException.
@@ -47,8 +45,12 @@ c10::Device torchDevice(const Device& device) {
 }
 
 at::Tensor deviceView(const Device& device, const float* data, at::IntArrayRef shape) {
-    const at::TensorOptions options = at::TensorOptions(at::kFloat).device(torchDevice(device));
-    return at::from_blob(const_cast<float*>(data), shape, options);
+    const c10::Device place = torchDevice(device);
+    // Told the device, torch does not ask the driver whose memory it is: OpenMM's has another context.
+    return at::for_blob(const_cast<float*>(data), shape)
+        .options(at::TensorOptions(at::kFloat).device(place))
+        .target_device(place)
+        .make_tensor();
 }
 
 void TorchMemory::reserve(StepBuffer& buffer, size_t count) {

@@ -11,7 +11,7 @@
 
 namespace ScoreDynPlugin {
 
-/// Makes torch work on OpenMM's device and stream while it lives; does nothing for the host.
+/// Makes torch work on the device, and on its default stream, while it lives; does nothing for the host.
 ///
 /// Written against c10's interfaces for any device, because the headers of CUDA itself are not part of a CPU
 /// torch: one build serves both.

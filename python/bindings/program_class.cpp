@@ -130,10 +130,10 @@ py::tuple sample(const std::shared_ptr<ScoreProgram>& program, const FloatArray&
     return py::make_tuple(frames, countsDict(sampler.counts()));
 }
 
-/// The host for -1, otherwise a GPU with torch's default stream.
+/// The host for -1, otherwise the GPU of that number.
 Device deviceOf(int gpu) {
     if (gpu < 0) return {};
-    return {Device::Kind::Gpu, gpu, nullptr};
+    return {Device::Kind::Gpu, gpu};
 }
 
 }  // namespace

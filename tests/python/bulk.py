@@ -84,7 +84,7 @@ class Messages(nn.Module):
         positions = history[:, -1] + 0.001 * latent
         edge = positions[:, self.receiver] - positions[:, self.sender]
         edge = edge - torch.round(edge / box.diagonal()) * box.diagonal()
-        length = edge.norm(dim=-1, keepdim=True)
+        length = edge.square().sum(-1, keepdim=True).sqrt()
         node = torch.ones([batch, n, self.width], device=latent.device)
         message = torch.empty(0)
         for _ in range(2):

@@ -34,8 +34,6 @@ protected:
     /// Take the array back with what the program wrote.
     virtual void takeBack(OpenMM::ComputeArray& array);
 
-    OpenMM::ComputeContext& context() const { return cc_; }
-
 private:
     void createArrays(const OpenMM::System& system, const Model& model);
     void createKernels();

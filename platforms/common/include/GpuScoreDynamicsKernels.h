@@ -1,32 +1,41 @@
 #pragma once
 
+#include <memory>
+#include <string>
+
 #include "CommonScoreDynamicsKernels.h"
 
 namespace ScoreDynPlugin {
 
 /// The kernel of the platforms whose memory torch can use, CUDA and HIP: the program reads and writes the
-/// arrays of the context where they are, on the context's own stream.
+/// arrays of the context where they are.
 ///
-/// `Context` and `Array` are the platform's classes of these names.
-template <typename Context, typename Array>
+/// `Context` and `Array` are the platform's classes of these names. `Bridge` orders the context's stream and
+/// torch's: programWaits() makes torch wait for the context, contextWaits() the context for torch, both with
+/// the context current and without stopping the host; select() makes torch's side current.
+template <typename Context, typename Array, typename Bridge>
 class GpuIntegrateScoreDynamicsStepKernel : public CommonIntegrateScoreDynamicsStepKernel {
 public:
     GpuIntegrateScoreDynamicsStepKernel(const std::string& name, const OpenMM::Platform& platform,
                                         Context& context)
-        : CommonIntegrateScoreDynamicsStepKernel(name, platform, context) {}
+        : CommonIntegrateScoreDynamicsStepKernel(name, platform, context),
+          index_(context.getDeviceIndex()),
+          bridge_(context) {}
 
-    Device device() const override {
-        auto& gpu = static_cast<Context&>(context());
-        return {Device::Kind::Gpu, gpu.getDeviceIndex(), reinterpret_cast<void*>(gpu.getCurrentStream())};
-    }
+    Device device() const override { return {Device::Kind::Gpu, index_}; }
+    std::shared_ptr<void> selectProgram() override { return bridge_.select(); }
 
 protected:
-    // Both run on one stream, so nothing has to wait.
     float* handOver(OpenMM::ComputeArray& array) override {
+        bridge_.programWaits();
         auto& onDevice = dynamic_cast<Array&>(array.getArray());
         return reinterpret_cast<float*>(onDevice.getDevicePointer());
     }
-    void takeBack(OpenMM::ComputeArray&) override {}
+    void takeBack(OpenMM::ComputeArray&) override { bridge_.contextWaits(); }
+
+private:
+    int index_;
+    Bridge bridge_;
 };
 
 }  // namespace ScoreDynPlugin

@@ -1,4 +1,5 @@
 #include "CommonScoreDynamicsKernelFactory.h"
+#include "CudaBridge.h"
 #include "GpuScoreDynamicsKernels.h"
 #include "openmm/cuda/CudaArray.h"
 #include "openmm/cuda/CudaContext.h"
@@ -6,7 +7,7 @@
 namespace {
 
 using namespace ScoreDynPlugin;
-using Kernel = GpuIntegrateScoreDynamicsStepKernel<OpenMM::CudaContext, OpenMM::CudaArray>;
+using Kernel = GpuIntegrateScoreDynamicsStepKernel<OpenMM::CudaContext, OpenMM::CudaArray, CudaBridge>;
 using Factory = CommonScoreDynamicsKernelFactory<OpenMM::CudaPlatform, Kernel>;
 
 }  // namespace

@@ -1,12 +1,13 @@
 #include "CommonScoreDynamicsKernelFactory.h"
 #include "GpuScoreDynamicsKernels.h"
+#include "HipBridge.h"
 #include "openmm/hip/HipArray.h"
 #include "openmm/hip/HipContext.h"
 
 namespace {
 
 using namespace ScoreDynPlugin;
-using Kernel = GpuIntegrateScoreDynamicsStepKernel<OpenMM::HipContext, OpenMM::HipArray>;
+using Kernel = GpuIntegrateScoreDynamicsStepKernel<OpenMM::HipContext, OpenMM::HipArray, HipBridge>;
 using Factory = CommonScoreDynamicsKernelFactory<OpenMM::HipPlatform, Kernel>;
 
 }  // namespace

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cuda.h>
+
+#include <memory>
+
+#include "openmm/cuda/CudaContext.h"
+
+namespace ScoreDynPlugin {
+
+/// Between OpenMM's CUDA context, which it makes itself, and the device's primary one, in which torch works.
+///
+/// The two share memory but no stream, so each waits for the other's events; the host goes on.
+class CudaBridge {
+public:
+    explicit CudaBridge(OpenMM::CudaContext& context);
+    ~CudaBridge();
+    CudaBridge(const CudaBridge&) = delete;
+    CudaBridge& operator=(const CudaBridge&) = delete;
+
+    /// Push the primary context; popped when the object is gone.
+    std::shared_ptr<void> select();
+    /// What torch is given from now on waits for what the context was given so far, and the reverse. Called
+    /// with OpenMM's context current.
+    void programWaits();
+    void contextWaits();
+
+private:
+    OpenMM::CudaContext& context_;
+    CUcontext primary_ = nullptr;
+    CUevent contextDone_ = nullptr, programDone_ = nullptr;
+};
+
+}  // namespace ScoreDynPlugin
