@@ -13,11 +13,11 @@ import openmm_scoredyn as sd
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import SamplingError, TrainingError
 from openmm_scoredyn.nn import fit_network
-from openmm_scoredyn.nn.gate import EventGate, changes_side
+from openmm_scoredyn.nn.gate import EventGate, rare_events
 from openmm_scoredyn.training import load_checkpoint, train
 from openmm_scoredyn.training.dataset import collect_pairs
 from openmm_scoredyn.training.describe import describe
-from openmm_scoredyn.training.rare_events import fit_gate, happened, share_out
+from openmm_scoredyn.training.rare_events import fit_gate, share_out
 
 
 def turned(positions: np.ndarray, angle: np.ndarray) -> np.ndarray:
@@ -29,6 +29,18 @@ def turned(positions: np.ndarray, angle: np.ndarray) -> np.ndarray:
     result = positions.copy()
     for k, (vector, turn) in enumerate(zip(axis, angle)):
         result[k, :6] = Rotation.from_rotvec(turn * vector).apply(positions[k, :6] - positions[k, 6]) + positions[k, 6]
+    return result
+
+
+def turned_psi(positions: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """Positions (P, 22, 3) with psi turned by angles (P,), radians: everything after C about the bond CA-C."""
+    from scipy.spatial.transform import Rotation
+
+    result = positions.copy()
+    for k, turn in enumerate(angle):
+        axis = positions[k, 14] - positions[k, 8]
+        rotation = Rotation.from_rotvec(turn * axis / np.linalg.norm(axis))
+        result[k, 15:] = rotation.apply(positions[k, 15:] - positions[k, 14]) + positions[k, 14]
     return result
 
 
@@ -50,9 +62,9 @@ def gated_network(probability: float | None = None):
     pairs = collect_pairs([make_trajectory(400, seed=9)], 1.0, False)
     network = fit_network("gated_molecule_frame", 16, 1, alanine_molecule(), pairs.before, pairs.after)
     if probability is not None:
-        layers = network.gate.layers
-        torch.nn.init.zeros_(layers[-1].weight)
-        layers[-1].bias.data = torch.tensor([np.log(probability / (1 - probability)), 0.0, 0.0])
+        for gate in network.gates:
+            torch.nn.init.zeros_(gate.layers[-1].weight)
+            gate.layers[-1].bias.data = torch.tensor([np.log(probability / (1 - probability)), 0.0, 0.0])
     return network.eval(), pairs
 
 
@@ -76,20 +88,21 @@ def test_a_probability_of_1e_5_is_learnt_from_weighted_pairs(monkeypatch):
     np.testing.assert_allclose(found, -4 + x[:, 0], atol=0.08)
 
 
-def test_sides_of_phi():
-    start = alanine_positions()[None].repeat(3, 0)
-    ends = turned(start, np.radians([0.0, 30.0, 150.0]))
-    found = changes_side(alanine_molecule(), torch.from_numpy(start), torch.from_numpy(ends))
-    assert found.tolist() == [False, False, True]
+def test_events_are_hops_over_a_barrier_of_phi_and_far_turns_of_psi():
+    start = alanine_positions()[None].repeat(5, 0)
+    ends = turned(start, np.radians([0.0, 30.0, 150.0, 0.0, 150.0]))
+    ends[3:] = turned_psi(ends[3:], np.radians([120.0, 120.0]))
+    found = rare_events(alanine_molecule(), torch.from_numpy(start), torch.from_numpy(ends))
+    assert found.tolist() == [[False, False], [False, False], [True, False], [False, True], [True, False]]
 
 
 def test_events_of_plain_pairs_are_left_out_and_shares_hold():
     free = make_trajectory(50, seed=2)
     hop = make_trajectory(segments=(np.stack([shot_paths(3, 5).segments[0]])[0],), seed=3)
     pairs = collect_pairs([free, hop, shot_paths(30, 4)], 1.0, True)
-    event = happened(alanine_molecule(), pairs)
-    shared = share_out(pairs, event, torch.zeros(len(pairs), 3))
-    plain = ~pairs.shot
+    events = rare_events(alanine_molecule(), pairs.before, pairs.after)
+    shared = share_out(pairs, events, torch.zeros(len(pairs), 3))
+    event, plain = events[:, 0], ~pairs.shot
     assert event[plain].sum() == 2 and (shared.weight[plain & event] == 0).all()
     assert shared.weight[plain].sum() == pytest.approx(0.8, abs=1e-5)
     assert shared.weight[event].sum() == pytest.approx(0.05, abs=1e-5)
@@ -97,11 +110,11 @@ def test_events_of_plain_pairs_are_left_out_and_shares_hold():
 
 
 def test_all_evaluations_of_a_step_agree_on_the_event(tmp_path):
-    """With P = 0.3 and a network that moves psi when told of the event: 30 % of the steps show it, none half of it."""
+    """With P = 0.3 for each of two events, the second only where the first does not happen: 30 % and 21 % of the steps."""
     network, pairs = gated_network(0.3)
 
     class Telling(torch.nn.Module):
-        """The optimal denoiser of a latent that is 3 where the event happens and -3 where not."""
+        """The optimal denoiser of a latent that is 3 at the first event, 1 at the second and -3 at none."""
 
         def __init__(self, gated):
             super().__init__()
@@ -110,12 +123,11 @@ def test_all_evaluations_of_a_step_agree_on_the_event(tmp_path):
         def forward(self, latent, level, history, box):
             condition = self.gated.condition(history, box)
             moving = self.gated.moving
-            happens = torch.special.ndtr(latent.flatten(1)[:, moving]) < torch.exp(condition[:, -1])
-            target = torch.where(happens, 3.0, -3.0)[:, None, None]
+            happens = torch.special.ndtr(latent.flatten(1)[:, moving : moving + 2]) < torch.exp(condition[:, -2:])
+            target = torch.where(happens[:, 0], 3.0, torch.where(happens[:, 1], 1.0, -3.0))[:, None, None]
             sigma = torch.exp(4 * level)[:, None, None]
             total = torch.sqrt(1 + sigma * sigma)
             raw = (target - latent / total) * total / sigma
-            raw[:, -1, moving % 3 :] = 0
             raw[:, 0, 1:] = 0
             raw[:, 1:, :] = 0
             return raw
@@ -132,8 +144,10 @@ def test_all_evaluations_of_a_step_agree_on_the_event(tmp_path):
     start = alanine_positions()[None].repeat(4000, 0)
     moved = (model.sample(start, 1, seed=3)[0] - start)[:, 0, 0] / 0.001
     # Five evaluations are good to 0.04; one that saw the other branch would be off by more than 1.
-    np.testing.assert_allclose(np.abs(moved), 3.0, atol=0.1)
-    assert abs((moved > 0).mean() - 0.3) < 4 * np.sqrt(0.3 * 0.7 / 4000)
+    shares = [np.abs(moved - target) < 0.1 for target in (3.0, 1.0, -3.0)]
+    assert sum(shares).all()
+    for share, probability in zip(shares, (0.3, 0.21, 0.49)):
+        assert abs(share.mean() - probability) < 4 * np.sqrt(probability * (1 - probability) / 4000)
 
 
 def test_other_solvers_are_refused(tmp_path):
@@ -169,3 +183,19 @@ def test_paths_without_an_event_are_refused(tmp_path):
     still = [make_trajectory(2, 2, 2, seed=k, steered=True, weights=np.ones((3, 2), np.float32)) for k in (21, 22)]
     with pytest.raises(TrainingError, match="expected paths over a barrier of phi among the 6 pairs"):
         train([make_trajectory(300, seed=1), make_trajectory(300, seed=2), *still], tmp_path / "run", tiny())
+
+
+def test_the_network_is_told_of_one_event_at_most():
+    network, _ = gated_network(0.3)
+    told = []
+    network.inner.predict_flat = lambda flat, level, condition: told.append(condition[:, -2:]) or torch.zeros_like(flat)
+    likely, unlikely = -2.0, 2.0  # distribution functions 0.02 and 0.98
+    latent = torch.zeros(4, (network.moving + network.padding) // 3 * 3)
+    latent[:, network.moving : network.moving + 2] = torch.tensor(
+        [[likely, likely], [likely, unlikely], [unlikely, likely], [unlikely, unlikely]]
+    )
+    history = torch.from_numpy(alanine_positions())[None, None].float().repeat(4, 1, 1, 1)
+    network(latent.unflatten(1, [-1, 3]), torch.zeros(4), history, torch.zeros(3, 3))
+    assert told[0].tolist() == [[1, 0], [1, 0], [0, 1], [0, 0]]
+    pairs = network.told(torch.zeros(2, 5), torch.tensor([[False, True], [True, False]]))
+    assert torch.exp(pairs[:, 5:]).tolist() == [[0, 1], [1, 0]]

@@ -8,7 +8,7 @@ from openmm_scoredyn.errors import TrainingError
 from openmm_scoredyn.molecule import Molecule
 from openmm_scoredyn.nn.conformation import ConformationLatent
 from openmm_scoredyn.nn.conformation_scales import ConformationScales, fit_scales
-from openmm_scoredyn.nn.gate import EventGate
+from openmm_scoredyn.nn.gate import EVENTS, EventGate
 from openmm_scoredyn.nn.gated import GatedNetwork
 from openmm_scoredyn.nn.internal_coordinates import InternalCoordinates
 from openmm_scoredyn.nn.message_passing import MessagePassingNetwork
@@ -56,8 +56,9 @@ def restore_network(kind: str, width: int, blocks: int, molecule: Molecule, weig
 def _of_internal_coordinates(kind: str, width: int, blocks: int, conformation: ConformationLatent):
     if kind == "molecule_frame":
         return MoleculeFrameNetwork(conformation, width, blocks)
-    inner = MoleculeFrameNetwork(conformation, width, blocks, flags=1)
-    return GatedNetwork(inner, EventGate(conformation.features(conformation.origin[None]).shape[1]))
+    inner = MoleculeFrameNetwork(conformation, width, blocks, flags=EVENTS)
+    features = conformation.features(conformation.origin[None]).shape[1]
+    return GatedNetwork(inner, [EventGate(features) for _ in range(EVENTS)])
 
 
 def _require_known(kind: str) -> None:

@@ -1,4 +1,4 @@
-"""How probable a rare event is within the next lag time, given the conformation."""
+"""Which rare events there are, and how probable one is within the next lag time, given the conformation."""
 
 import numpy as np
 import torch
@@ -11,6 +11,9 @@ from openmm_scoredyn.molecule import Molecule
 # Between the barriers of phi of an L-amino acid. Where exactly the cuts lie does not matter: what is on either side is
 # learnt, and a better cut only makes it easier.
 LEFT_HANDED_PHI_RAD = (0.0, np.radians(125.0))
+# A turn of psi beyond this leads from one basin into another without a stop between them.
+FAR_PSI_RAD = np.radians(100.0)
+EVENTS = 2
 _WIDTH = 64
 
 
@@ -39,9 +42,17 @@ class EventGate(nn.Module):
         return self.layers(features)
 
 
-def changes_side(molecule: Molecule, before: Tensor, after: Tensor) -> Tensor:
-    """The rare event, (P,) bool: some phi goes over a barrier between positions (P, N, 3), nm, one lag time apart."""
-    phis = np.array([phi for phi, _ in backbone_torsions(molecule)])
+def rare_events(molecule: Molecule, before: Tensor, after: Tensor) -> Tensor:
+    """What happened between positions (P, N, 3), nm, one lag time apart: (P, 2) bool, at most one of them true.
+
+    The first event is that some phi goes over a barrier, the second that otherwise some psi turns far.
+    """
+    torsions = backbone_torsions(molecule)
+    phi, psi = (
+        [dihedral_angles(x.numpy(), np.array(atoms)) for x in (before, after)] for atoms in zip(*torsions)
+    )
     low, high = LEFT_HANDED_PHI_RAD
-    sides = [(low < angle) & (angle < high) for angle in (dihedral_angles(x.numpy(), phis) for x in (before, after))]
-    return torch.from_numpy((sides[0] != sides[1]).any(1))
+    sides = [(low < angle) & (angle < high) for angle in phi]
+    over = (sides[0] != sides[1]).any(1)
+    turn = np.abs((psi[1] - psi[0] + np.pi) % (2 * np.pi) - np.pi)
+    return torch.from_numpy(np.stack([over, (turn > FAR_PSI_RAD).any(1) & ~over], axis=1))

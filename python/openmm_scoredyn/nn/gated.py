@@ -1,4 +1,4 @@
-"""A molecule-frame network that decides first whether a rare event happens, then where the molecule goes."""
+"""A molecule-frame network that decides first which rare event happens, if any, then where the molecule goes."""
 
 import torch
 from torch import Tensor, nn
@@ -9,32 +9,33 @@ from openmm_scoredyn.nn.molecule_frame import MoleculeFrameNetwork
 
 
 class GatedNetwork(nn.Module):
-    """p(y|x) as P(event|x) p(y|x, event) + (1 - P(event|x)) p(y|x, no event).
+    """p(y|x) as a sum over rare events, P(event|x) p(y|x, event), and the rest, where none happens.
 
     An event of probability 10^-5 is a region of the latent space that a denoising loss does not see: its weight there is
     10^-5. Here the probability is learnt by itself, on a logarithmic scale (`EventGate`), and the network is told what
-    happens.
+    happens. Events are decided one after the other, each given that those before it did not happen.
 
-    The decision needs one random number. It is a latent of its own, a standard normal u that nothing else depends on: the
-    event happens where its distribution function is below P(event|x). For a unit normal latent the optimal raw output is
+    A decision needs one random number. It is a latent of its own, a standard normal u that nothing else depends on: the
+    event happens where its distribution function is below its probability. For a unit normal latent the optimal raw output is
     zero (`edm` preconditioning), and u = noised / sqrt(1 + sigma^2) stays the same along the probability-flow ODE; solver
     `trig_2m` follows that exactly, so all evaluations of a step agree. The other solvers do not, and are refused.
 
     Parameters
     ----------
-    inner : MoleculeFrameNetwork with one flag, D latents
-    gate : EventGate on the features of the inner network's condition
+    inner : MoleculeFrameNetwork with a flag for each of E events, D latents
+    gates : list of E EventGates on the features of the inner network's condition
     """
 
     latent_type = "invariant"
     solvers = ("trig_2m",)
 
-    def __init__(self, inner: MoleculeFrameNetwork, gate: EventGate):
+    def __init__(self, inner: MoleculeFrameNetwork, gates: list[EventGate]):
         super().__init__()
         self.inner = inner
-        self.gate = gate
+        self.gates = nn.ModuleList(gates)
+        self.events = len(gates)
         self.moving = inner.dimension
-        self.padding = 1 + (-self.moving - 1) % 3
+        self.padding = self.events + (-self.moving - self.events) % 3
         weight = functional.pad(inner.loss_weight.flatten()[: self.moving], [0, self.padding])
         self.register_buffer("loss_weight", weight.unflatten(0, [-1, 3]))
 
@@ -44,33 +45,39 @@ class GatedNetwork(nn.Module):
 
     @torch.jit.export
     def condition(self, history: Tensor, box: Tensor) -> Tensor:
-        """Measured coordinates of the newest frame and ln P(event), (B, C + 1)."""
+        """Measured coordinates of the newest frame and ln P of every event, (B, C + E)."""
         coordinates = self.inner.condition(history, box)
-        return torch.cat([coordinates, self.gate(self.inner.conformation.features(coordinates))], dim=1)
+        features = self.inner.conformation.features(coordinates)
+        parts = [coordinates]
+        for gate in self.gates:
+            parts.append(gate(features))
+        return torch.cat(parts, dim=1)
 
     @torch.jit.export
     def predict(self, latent: Tensor, level: Tensor, condition: Tensor) -> Tensor:
-        """Raw output (B, M, 3) from scaled latents (B, M, 3), level ln(sigma)/4 (B,) and condition (B, C + 1)."""
+        """Raw output (B, M, 3) from scaled latents (B, M, 3), level ln(sigma)/4 (B,) and condition (B, C + E)."""
         flat = latent.flatten(1)
-        happens = torch.special.ndtr(flat[:, self.moving :][:, :1]) < torch.exp(condition[:, -1:])
-        told = torch.cat([condition[:, :-1], happens.to(condition.dtype)], dim=1)
+        drawn = torch.special.ndtr(flat[:, self.moving : self.moving + self.events])
+        happens = (drawn < torch.exp(condition[:, -self.events :])).to(condition.dtype)
+        first = happens * (torch.cumsum(happens, dim=1) < 1.5).to(condition.dtype)
+        told = torch.cat([condition[:, : -self.events], first], dim=1)
         raw = self.inner.predict_flat(flat[:, : self.moving], level, told)
         return functional.pad(raw, [0, self.padding]).unflatten(1, [-1, 3])
 
     @torch.jit.ignore
     def told(self, coordinates: Tensor, happened: Tensor) -> Tensor:
-        """The condition (B, C + 1) of pairs of which it is known whether the event happened (B,): P is 1 or 0."""
+        """The condition (B, C + E) of pairs of which it is known which event happened (B, E): every P is 1 or 0."""
         known = torch.where(happened, 0.0, -torch.inf).to(coordinates.dtype)
-        return torch.cat([coordinates, known[:, None]], dim=1)
+        return torch.cat([coordinates, known], dim=1)
 
     @torch.jit.ignore
     def latent(self, before: Tensor, after: Tensor) -> Tensor:
-        """Latents (B, M, 3) of pairs of positions (B, N, 3), nm; u, which the network is not trained on, is 0."""
+        """Latents (B, M, 3) of pairs of positions (B, N, 3), nm; every u, which the network is not trained on, is 0."""
         return self._refill(self.inner.latent(before, after))
 
     @torch.jit.ignore
     def project(self, eps: Tensor) -> Tensor:
-        """Noise (B, M, 3) without u and padding."""
+        """Noise (B, M, 3) without every u and padding."""
         return self._refill(eps)
 
     @torch.jit.export

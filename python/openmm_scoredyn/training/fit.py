@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from openmm_scoredyn.data import Split, Trajectory, frames_per_lag, require_same_molecule, split_by_trajectory
 from openmm_scoredyn.errors import OutputError, TrainingError
 from openmm_scoredyn.nn import GatedNetwork, fit_network
-from openmm_scoredyn.nn.gate import changes_side
+from openmm_scoredyn.nn.gate import rare_events
 from openmm_scoredyn.training.checkpoint import LAST, Description, load_checkpoint, load_config
 from openmm_scoredyn.training.config import TrainingConfig
 from openmm_scoredyn.training.dataset import Batches, Pairs, collect_pairs
@@ -71,7 +71,7 @@ def train(trajectories: list[Trajectory], directory, config: TrainingConfig, cal
         # The scales are those of ordinary motion, of which the paths hold too little.
         usual = pairs if pairs.shot.all() else pairs[~pairs.shot]
         network = fit_network(shape.kind, shape.width, shape.blocks, molecule, usual.before, usual.after)
-    pairs, held_out = gate_pairs(network, molecule, pairs, held_out, directory, config)
+    pairs, held_out = gate_pairs(network, molecule, pairs, held_out, config)
     sample = torch.linspace(0, len(pairs) - 1, min(len(pairs), 100_000)).long()
     card = describe(network, config, training, pairs.before[sample], pairs.after[sample], len(pairs))
     module = ScoreTraining(network, config)
@@ -105,7 +105,9 @@ def _batches(pairs: Pairs, molecule, network, config: TrainingConfig, start) -> 
         latent = torch.cat([network.latent(pairs.before[c], pairs.after[c]) for c in chunks])
         condition = torch.cat([network.condition(pairs.before[c][:, None], box) for c in chunks])
         if isinstance(network, GatedNetwork):
-            condition = network.told(condition[:, :-1], changes_side(molecule, pairs.before, pairs.after))
+            condition = network.told(
+                condition[:, : -network.events], rare_events(molecule, pairs.before, pairs.after)
+            )
     return Batches(latent, condition, pairs.weight, network, config, start)
 
 

@@ -1,7 +1,6 @@
-"""Training of the gate of a `GatedNetwork`, and what each pair then counts for."""
+"""Training of the gates of a `GatedNetwork`, and what each pair then counts for."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -10,13 +9,14 @@ from torch.nn import functional
 from openmm_scoredyn.errors import TrainingError
 from openmm_scoredyn.molecule import Molecule
 from openmm_scoredyn.nn import GatedNetwork
-from openmm_scoredyn.nn.gate import EventGate, changes_side
+from openmm_scoredyn.nn.gate import EventGate, rare_events
 from openmm_scoredyn.training.dataset import Pairs
 
 _UPDATES, _BATCH, _LEARNING_RATE, _WEIGHT_DECAY = 6000, 4096, 2e-3, 1e-2
 _CHECK_EVERY = 100
-# Shares of a batch. Every (condition, event or not) is a problem of its own, so they are free; events are few pairs, soon learnt by heart.
-EVENT_SHARE, SHOT_SHARE = 0.05, 0.15
+# Shares of a batch. Every (condition, event or none) is a problem of its own, so they are free; hops are few pairs, soon
+# learnt by heart.
+HOP_SHARE, SHOT_SHARE = 0.05, 0.15
 
 
 def gate_loss(estimates: Tensor, weight: Tensor, happened: Tensor) -> Tensor:
@@ -65,57 +65,57 @@ def fit_gate(gate: EventGate, training: tuple[Tensor, ...], held_out: tuple[Tens
     return best
 
 
-def happened(molecule: Molecule, pairs: Pairs) -> Tensor:
-    """(P,) bool, whether the event happened in each pair."""
-    return changes_side(molecule, pairs.before, pairs.after)
-
-
-def share_out(pairs: Pairs, happened: Tensor, estimates: Tensor) -> Pairs:
+def share_out(pairs: Pairs, events: Tensor, estimates: Tensor) -> Pairs:
     """The pairs with the weights with which a gated network is trained on them.
 
-    Given the condition and whether the event happened, pairs count for their weight, in units of its mean. An event among
-    the pairs that were not shot has no place there, and is left out.
+    Given the condition and what happened, pairs that were shot count for their weight, in units of its mean. A hop among
+    the others is a single one of great weight, has no place there, and is left out.
 
     Parameters
     ----------
-    happened : (P,) bool
-    estimates : (P, 3), of the gate
+    events : (P, 2) bool, hops over a barrier of phi and far turns of psi
+    estimates : (P, 3), of the gate of hops
     """
-    event = pairs.shot & happened
-    still = pairs.shot & ~happened
-    plain = ~pairs.shot & ~happened
-    relative = pairs.weight * torch.exp(-torch.where(happened, estimates[:, 1], estimates[:, 2]))
+    hop = events[:, 0]
+    relative = pairs.weight * torch.exp(-torch.where(hop, estimates[:, 1], estimates[:, 2]))
+    plain = ~pairs.shot & ~hop
     weight = torch.where(pairs.shot, relative, plain.float()).double()
-    for part, share in ((event, EVENT_SHARE), (still, SHOT_SHARE), (plain, 1 - EVENT_SHARE - SHOT_SHARE)):
+    parts = ((pairs.shot & hop, HOP_SHARE), (pairs.shot & ~hop, SHOT_SHARE), (plain, 1 - HOP_SHARE - SHOT_SHARE))
+    for part, share in parts:
         weight[part] *= share / weight[part].sum().clamp(min=1e-30)
     return replace(pairs, weight=weight.float())
 
 
-def gate_pairs(network, molecule: Molecule, pairs: Pairs, held_out: Pairs, directory: Path, config) -> tuple[Pairs, Pairs]:
-    """Fit the gate of a `GatedNetwork`, in place, write how it fares on held-out pairs, and share the pairs out.
+def gate_pairs(network, molecule: Molecule, pairs: Pairs, held_out: Pairs, config) -> tuple[Pairs, Pairs]:
+    """Fit the gates of a `GatedNetwork`, in place, and share the pairs out.
 
-    Other networks are left as they are, and so are their pairs.
+    Hops are learnt from pairs that were shot, far turns from the others, of which there are enough. Other networks are
+    left as they are, and so are their pairs.
 
     Raises
     ------
     TrainingError
-        If no shot path shows the event.
+        If no shot path shows a hop.
     """
     if not isinstance(network, GatedNetwork):
         return pairs, held_out
-    if not (happened(molecule, pairs) & pairs.shot).any():
+    events = [rare_events(molecule, part.before, part.after) for part in (pairs, held_out)]
+    if not (events[0][:, 0] & pairs.shot).any():
         raise TrainingError(
             f"train: expected paths over a barrier of phi among the {int(pairs.shot.sum())} pairs of shot paths, found none; "
             f"simulate more with --shooting, or leave these out."
         )
-    parts = []
-    for part in (pairs, held_out):
-        parts.append((_features(network, part), part.weight, happened(molecule, part)))
-    shot = [tuple(values[part.shot] for values in columns) for part, columns in zip((pairs, held_out), parts)]
-    fit_gate(network.gate, *shot, config.optimization.seed)
+    features = [_features(network, part) for part in (pairs, held_out)]
+    hops, turns = ([], [])
+    for part, seen, happened in zip((pairs, held_out), features, events):
+        free = ~part.shot & ~happened[:, 0]
+        hops.append((seen[part.shot], part.weight[part.shot], happened[part.shot, 0]))
+        turns.append((seen[free], part.weight[free], happened[free, 1]))
+    for gate, known in zip(network.gates, (hops, turns)):
+        fit_gate(gate, *known, config.optimization.seed)
     with torch.no_grad():
-        estimates = [network.gate.estimates(features) for features, _, _ in parts]
-    return share_out(pairs, parts[0][2], estimates[0]), share_out(held_out, parts[1][2], estimates[1])
+        estimates = [network.gates[0].estimates(seen) for seen in features]
+    return share_out(pairs, events[0], estimates[0]), share_out(held_out, events[1], estimates[1])
 
 
 def _features(network, pairs: Pairs) -> Tensor:
