@@ -64,7 +64,7 @@ def gated_network(probability: float | None = None):
     if probability is not None:
         for gate in network.gates:
             torch.nn.init.zeros_(gate.layers[-1].weight)
-            gate.layers[-1].bias.data = torch.tensor([np.log(probability / (1 - probability)), 0.0, 0.0])
+            gate.layers[-1].bias.data = torch.tensor([float(np.log(probability / (1 - probability))), 0.0, 0.0])
     return network.eval(), pairs
 
 
@@ -194,7 +194,7 @@ def test_the_network_is_told_of_one_event_at_most():
     latent[:, network.moving : network.moving + 2] = torch.tensor(
         [[likely, likely], [likely, unlikely], [unlikely, likely], [unlikely, unlikely]]
     )
-    history = torch.from_numpy(alanine_positions())[None, None].float().repeat(4, 1, 1, 1)
+    history = torch.from_numpy(alanine_positions()).float().repeat(4, 1, 1, 1)
     network(latent.unflatten(1, [-1, 3]), torch.zeros(4), history, torch.zeros(3, 3))
     assert told[0].tolist() == [[1, 0], [1, 0], [0, 1], [0, 0]]
     pairs = network.told(torch.zeros(2, 5), torch.tensor([[False, True], [True, False]]))
