@@ -31,14 +31,29 @@ def find_neighbours(positions: np.ndarray, cell: np.ndarray, periodic, cutoff: f
     positions : (N, 3) float64;  cell : (3, 3), rows are the vectors;  periodic : three bools
     cutoff : float, in the unit of the positions
     """
-    calculator = _vesin().NeighborList(cutoff=float(cutoff), full_list=True)
-    first, second, vectors = calculator.compute(
-        points=np.ascontiguousarray(positions, dtype=np.float64),
-        box=np.ascontiguousarray(cell, dtype=np.float64),
-        periodic=np.asarray(periodic, dtype=bool),
-        quantities="ijD",
-    )
+    first, second, vectors = _pairs(positions, cell, periodic, cutoff, True, "ijD")
     return as_table(first.astype(np.int64), second.astype(np.int64), vectors, len(positions))
+
+
+def pair_distances(positions: np.ndarray, cell: np.ndarray, periodic, cutoff: float) -> np.ndarray:
+    """Distances of all pairs within the cutoff, each once; arguments as `find_neighbours`."""
+    return _pairs(positions, cell, periodic, cutoff, False, "d")[0]
+
+
+def closest_distances(positions: np.ndarray, cell: np.ndarray, periodic) -> np.ndarray:
+    """Distance (N,) of every atom to the closest other one, infinite where there is none; as `find_neighbours`."""
+    extent = np.ptp(positions, axis=0)
+    volume = abs(np.linalg.det(cell)) if all(periodic) else np.prod(np.maximum(extent, 1e-3 * extent.max()))
+    reach = 1.3 * np.cbrt(volume / len(positions))
+    for _ in range(8):
+        first, distances = _pairs(positions, cell, periodic, reach, True, "id")
+        closest = np.full(len(positions), np.inf)
+        np.minimum.at(closest, first, distances)
+        # Half of the atoms suffice: a vapour atom has no neighbour anywhere near.
+        if np.isfinite(closest).mean() > 0.5:
+            return closest
+        reach *= 1.4
+    return closest
 
 
 def as_table(first: np.ndarray, second: np.ndarray, vectors: np.ndarray, n_atoms: int) -> Neighbours:
@@ -55,6 +70,15 @@ def as_table(first: np.ndarray, second: np.ndarray, vectors: np.ndarray, n_atoms
     separations = np.zeros((n_atoms, width, 3), dtype=np.float32)
     separations[rows, columns] = vectors[order]
     return Neighbours(indices, present, separations)
+
+
+def _pairs(positions, cell, periodic, cutoff: float, full: bool, quantities: str):
+    return _vesin().NeighborList(cutoff=float(cutoff), full_list=full).compute(
+        points=np.ascontiguousarray(positions, dtype=np.float64),
+        box=np.ascontiguousarray(cell, dtype=np.float64),
+        periodic=np.asarray(periodic, dtype=bool),
+        quantities=quantities,
+    )
 
 
 def _vesin():

@@ -1,6 +1,7 @@
 """Training of a denoiser: predict the noise that was put on an ideal lattice."""
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -173,7 +174,7 @@ class _Run:
     def _learning_rate(self) -> float:
         config = self.config
         rise = min(1.0, (self.done + 1) / config.warm_up)
-        return config.learning_rate * rise * 0.5 * (1 + np.cos(np.pi * self.done / config.updates))
+        return config.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * self.done / config.updates))
 
     def _resume(self, content: dict) -> None:
         config = DenoiserTraining(**_as_tuples(json.loads(content["config"])))
