@@ -103,7 +103,7 @@ class LatticeDenoiser(nn.Module):
         self.gate = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, vector_width))
         self.out = nn.Linear(vector_width, 1, bias=False)
         # Largest number of atoms worked on at once: what lies in the cache is fast, and memory stays bounded.
-        self.block = 4096
+        self.block = 512
 
     def forward(self, separations: Tensor, neighbours: Tensor, present: Tensor, kinds: Tensor) -> Tensor:
         """Displacements (N, 3) to be subtracted from the positions.
