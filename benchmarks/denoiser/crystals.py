@@ -60,7 +60,9 @@ METALS = {
         1.5,
         0.5,
     ),
-    "Ti": Metal("hcp", "hcp 3.0", (11, 7, 7), 1941.0, ("meam/spline", "* * POTENTIALS/Ti.meam.spline Ti"), 47.867),
+    "Ti": Metal(
+        "hcp", "hcp 3.0", (11, 7, 7), 1941.0, ("meam/spline", "* * POTENTIALS/Ti.meam.spline Ti"), 47.867
+    ),
     "Mg": Metal("hcp", "hcp 3.21", (11, 7, 7), 923.0, ("eam/fs", "* * POTENTIALS/Mg_mm.eam.fs Mg"), 24.305),
 }
 
@@ -162,7 +164,9 @@ def make(path: Path, frames) -> None:
 
 def main() -> None:
     """All metals, all temperatures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--potentials", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("data"))
     parser.add_argument("--only", default=",".join(METALS))

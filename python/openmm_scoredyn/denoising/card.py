@@ -66,7 +66,9 @@ class DenoiserCard:
 
     def to_json(self) -> str:
         """JSON text, one field per line, NaN never written."""
-        lines = [f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in asdict(self).items()]
+        lines = [
+            f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in asdict(self).items()
+        ]
         return "{\n" + ",\n".join(lines) + "\n}\n"
 
     @classmethod

@@ -13,7 +13,9 @@ RMSD_CUTOFF = 0.1
 FIXED_CUTOFF = (1 + 2**0.5) / 2
 
 
-def classify(positions, cell, periodic=(True, True, True), method: str = "cna", cutoff: float | None = None) -> np.ndarray:
+def classify(
+    positions, cell, periodic=(True, True, True), method: str = "cna", cutoff: float | None = None
+) -> np.ndarray:
     """Structure of every atom.
 
     Parameters

@@ -21,7 +21,9 @@ PARTS = ("separations", "neighbours", "present", "kinds")
 TOLERANCE = 1e-5
 
 
-def export_denoiser(run: str | Path, path: str | Path, name: str | None = None, accuracy: dict | None = None) -> Path:
+def export_denoiser(
+    run: str | Path, path: str | Path, name: str | None = None, accuracy: dict | None = None
+) -> Path:
     """Write the averaged network of a training run as a program file.
 
     Parameters
@@ -76,7 +78,9 @@ def make_example(species: int, n_atoms: int = 6, width: int = 5) -> tuple[torch.
     """Arguments of the network: a few atoms with neighbours anywhere, one row not full."""
     generator = np.random.default_rng(11)
     vectors = generator.normal(size=(n_atoms, width, 3))
-    vectors *= generator.uniform(0.8, 1.4, (n_atoms, width, 1)) / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    vectors *= generator.uniform(0.8, 1.4, (n_atoms, width, 1)) / np.linalg.norm(
+        vectors, axis=-1, keepdims=True
+    )
     present = np.ones((n_atoms, width))
     present[-1, -2:] = 0
     vectors[present == 0] = 0

@@ -84,7 +84,9 @@ def check_cell_width(cell: np.ndarray, periodic: np.ndarray, reach: float, unit:
         )
 
 
-def check_overlaps(separations: np.ndarray, present: np.ndarray, spacing: float, unit: float, name: str) -> None:
+def check_overlaps(
+    separations: np.ndarray, present: np.ndarray, spacing: float, unit: float, name: str
+) -> None:
     """Refuse atoms that lie on top of each other; arguments as `Neighbours` and `check_cell_width`."""
     lengths = np.where(present > 0, np.linalg.norm(separations, axis=-1), np.inf)
     closest = lengths.min(axis=1)

@@ -179,7 +179,9 @@ class CrystalDenoiser(ScoreModel):
         moved = float(np.linalg.norm(clean - frame, axis=1)[mask].mean())
         return DenoisedFrame(clean, spacing, moved, last)
 
-    def predict(self, positions, cell, periodic, spacing: float, kinds: np.ndarray, check: bool = False) -> np.ndarray:
+    def predict(
+        self, positions, cell, periodic, spacing: float, kinds: np.ndarray, check: bool = False
+    ) -> np.ndarray:
         """One evaluation of the network: displacements (N, 3) from the lattice, in the unit of the positions."""
         near = find_neighbours(positions, cell, periodic, self.card.cutoff * spacing)
         if check:
@@ -271,7 +273,11 @@ def _mask(selection, n_atoms: int) -> np.ndarray:
     chosen = np.asarray(selection)
     if chosen.dtype == bool and chosen.shape == (n_atoms,):
         return chosen
-    if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or (len(chosen) and (chosen.min() < 0 or chosen.max() >= n_atoms)):
+    if (
+        chosen.ndim != 1
+        or chosen.dtype.kind not in "iu"
+        or (len(chosen) and (chosen.min() < 0 or chosen.max() >= n_atoms))
+    ):
         raise DenoisingError(
             f"denoise: the selection does not fit; expected {n_atoms} truth values or indices from 0 to {n_atoms - 1}, found "
             f"{chosen.dtype} of shape {chosen.shape}; correct it."

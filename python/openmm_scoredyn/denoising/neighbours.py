@@ -73,11 +73,15 @@ def as_table(first: np.ndarray, second: np.ndarray, vectors: np.ndarray, n_atoms
 
 
 def _pairs(positions, cell, periodic, cutoff: float, full: bool, quantities: str):
-    return _vesin().NeighborList(cutoff=float(cutoff), full_list=full).compute(
-        points=np.ascontiguousarray(positions, dtype=np.float64),
-        box=np.ascontiguousarray(cell, dtype=np.float64),
-        periodic=np.asarray(periodic, dtype=bool),
-        quantities=quantities,
+    return (
+        _vesin()
+        .NeighborList(cutoff=float(cutoff), full_list=full)
+        .compute(
+            points=np.ascontiguousarray(positions, dtype=np.float64),
+            box=np.ascontiguousarray(cell, dtype=np.float64),
+            periodic=np.asarray(periodic, dtype=bool),
+            quantities=quantities,
+        )
     )
 
 

@@ -50,9 +50,7 @@ class MessageLayer(nn.Module):
         scalar, along, carried, seen = received.split(self.sizes, dim=-1)
         theirs = vectors.index_select(0, flat).view(n, k, 3, self.vector_width)
         own_vectors = (
-            own_vectors
-            + torch.bmm(units.transpose(1, 2), along)
-            + (theirs * carried.unsqueeze(2)).sum(1)
+            own_vectors + torch.bmm(units.transpose(1, 2), along) + (theirs * carried.unsqueeze(2)).sum(1)
         )
         projected = ((theirs * units.unsqueeze(-1)).sum(2) * seen).sum(1)
         left, right = self.mix(own_vectors).split(self.vector_width, dim=-1)

@@ -131,7 +131,9 @@ class _Run:
         torch.manual_seed(config.seed)
         self.network = _network(config, species).train()
         self.average = {name: value.clone() for name, value in self.network.state_dict().items()}
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate, betas=(0.9, 0.99))
+        self.optimizer = torch.optim.Adam(
+            self.network.parameters(), lr=config.learning_rate, betas=(0.9, 0.99)
+        )
         if path.is_file():
             self._resume(_read(path))
 
