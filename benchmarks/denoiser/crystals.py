@@ -19,7 +19,7 @@ import numpy as np
 
 # Of the melting point that DC3 uses; the melt is made from the last.
 FRACTIONS = (0.4, 0.6, 0.8, 0.95, 1.0)
-FRAMES = 3
+FRAMES = 2
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Metal:
     potential : pair commands, POTENTIALS standing for the folder
     mass_amu : float
     equilibration_ps, spacing_ps : before the first frame, and between frames
+    timestep_fs : float
     """
 
     structure: str
@@ -42,13 +43,16 @@ class Metal:
     melting_K: float
     potential: tuple[str, ...]
     mass_amu: float
-    equilibration_ps: float = 6.0
+    equilibration_ps: float = 4.0
     spacing_ps: float = 1.0
+    timestep_fs: float = 2.0
 
 
 METALS = {
     "Al": Metal("fcc", "fcc 4.0", (8, 8, 8), 933.0, ("eam/fs", "* * POTENTIALS/Al1.eam.fs Al"), 26.98),
-    "Ar": Metal("fcc", "fcc 5.26", (8, 8, 8), 83.8, ("lj/cut 10.2", "* * 0.010341 3.4"), 39.948),
+    "Ar": Metal(
+        "fcc", "fcc 5.26", (8, 8, 8), 83.8, ("lj/cut 10.2", "* * 0.010341 3.4"), 39.948, 6.0, 2.0, 4.0
+    ),
     "Fe": Metal("bcc", "bcc 2.9", (10, 10, 10), 1811.0, ("eam/fs", "* * POTENTIALS/Fe_2.eam.fs Fe"), 55.845),
     "Li": Metal(
         "bcc",
@@ -57,8 +61,9 @@ METALS = {
         454.0,
         ("snap", "* * POTENTIALS/Li_Zuo_JPCA2020.snapcoeff POTENTIALS/Li_Zuo_JPCA2020.snapparam Li"),
         6.941,
-        1.5,
-        0.5,
+        0.8,
+        0.2,
+        1.0,
     ),
     "Ti": Metal(
         "hcp", "hcp 3.0", (11, 7, 7), 1941.0, ("meam/spline", "* * POTENTIALS/Ti.meam.spline Ti"), 47.867
@@ -85,7 +90,7 @@ def set_up(metal: Metal, potentials: Path):
     engine.commands_string(
         f"""
         units metal
-        timestep 0.001
+        timestep {metal.timestep_fs / 1000}
         atom_modify map array
         lattice {metal.lattice}
         region cell block 0 {x} 0 {y} 0 {z}
@@ -99,13 +104,13 @@ def set_up(metal: Metal, potentials: Path):
     return engine
 
 
-def dynamics(engine, start_K: float, end_K: float, picoseconds: float) -> None:
+def dynamics(engine, metal: Metal, temperature_K: float, picoseconds: float) -> None:
     """Constant pressure, DC3's thermostat."""
     engine.commands_string(
         f"""
         fix barostat all nph iso 0 0 1.0
-        fix thermostat all temp/csvr {start_K} {end_K} 0.1 4711
-        run {round(1000 * picoseconds)}
+        fix thermostat all temp/csvr {temperature_K} {temperature_K} 0.1 4711
+        run {round(1000 * picoseconds / metal.timestep_fs)}
         unfix thermostat
         unfix barostat
         """
@@ -127,10 +132,10 @@ def crystal(symbol: str, fraction: float, potentials: Path) -> list[ase.Atoms]:
     engine = set_up(metal, potentials)
     temperature = fraction * metal.melting_K
     engine.command(f"velocity all create {2 * temperature} 815 dist gaussian")
-    dynamics(engine, temperature, temperature, metal.equilibration_ps)
+    dynamics(engine, metal, temperature, metal.equilibration_ps)
     frames = []
     for _ in range(FRAMES):
-        dynamics(engine, temperature, temperature, metal.spacing_ps)
+        dynamics(engine, metal, temperature, metal.spacing_ps)
         frames.append(frame(engine, symbol, structure=metal.structure, fraction=fraction))
     return frames
 
@@ -147,7 +152,7 @@ def melt(symbol: str, potentials: Path) -> list[ase.Atoms]:
     for start, stop, picoseconds in ((hot, hot, 2.0), (hot, end, 1.0), (end, end, 2.0)):
         length = picoseconds * (0.5 if symbol == "Li" else 1.0)
         engine.commands_string(
-            f"fix thermostat all temp/csvr {start} {stop} 0.1 4711\nrun {round(1000 * length)}\nunfix thermostat"
+            f"fix thermostat all temp/csvr {start} {stop} 0.1 4711\nrun {round(1000 * length / metal.timestep_fs)}\nunfix thermostat"
         )
     return [frame(engine, symbol, structure="liquid", fraction=1.1)]
 
@@ -171,6 +176,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("data"))
     parser.add_argument("--only", default=",".join(METALS))
     parser.add_argument("--fractions", default=",".join(map(str, FRACTIONS)))
+    parser.add_argument("--no-melt", action="store_true")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     for symbol in arguments.only.split(","):
@@ -179,6 +185,8 @@ def main() -> None:
                 arguments.out / f"{symbol}-{fraction:.2f}.extxyz",
                 lambda s=symbol, f=fraction: crystal(s, f, arguments.potentials),
             )
+        if arguments.no_melt:
+            continue
         make(arguments.out / f"{symbol}-melt.extxyz", lambda s=symbol: melt(s, arguments.potentials))
 
 

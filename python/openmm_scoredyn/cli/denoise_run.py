@@ -47,19 +47,11 @@ def run_job(job: DenoisingJob) -> list[Row]:
     """Denoise all frames; the file of frames appears when the last one is done, and not at all if one fails."""
     from openmm_scoredyn.data.atomic import write_atomically
     from openmm_scoredyn.denoising.classify import check_method
-    from openmm_scoredyn.denoising.model import CrystalDenoiser
-    from openmm_scoredyn.model import ScoreModel, pretrained
+    from openmm_scoredyn.denoising.model import load_denoiser
 
     if job.classify is not None:
         check_method(job.classify)
-    shipped = job.model in pretrained() and not Path(job.model).exists()
-    model = ScoreModel(pretrained(job.model) if shipped else job.model)
-    if not isinstance(model, CrystalDenoiser):
-        raise DenoisingError(
-            f"denoise: {job.model} is a model of molecular dynamics; expected a crystal denoiser, found kind "
-            f"{model.card.kind!r}; use --model metals."
-        )
-    model.to(job.device)
+    model = load_denoiser(job.model).to(job.device)
     rows, pictures = [], []
 
     def work(file) -> None:

@@ -1,5 +1,6 @@
 """Crystal denoisers: load, check, and strip the thermal noise off a snapshot."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from openmm_scoredyn.denoising.neighbours import find_neighbours
 from openmm_scoredyn.denoising.spacing import measure_spacing
 from openmm_scoredyn.errors import DenoisingError, ProgramError, SamplingError
 from openmm_scoredyn.export.scripting import from_bytes
-from openmm_scoredyn.model import ScoreModel
+from openmm_scoredyn.model import ScoreModel, pretrained
 
 # A spacing measured in the noise that is further than this from the one measured without noise is corrected.
 SPACING_TOLERANCE = 0.015
@@ -83,8 +84,6 @@ class CrystalDenoiser(ScoreModel):
     @property
     def sha256(self) -> str:
         """SHA-256 of the file, hexadecimal."""
-        import hashlib
-
         return hashlib.sha256(self._source).hexdigest()
 
     def to(self, device: str) -> "CrystalDenoiser":
@@ -234,6 +233,25 @@ class CrystalDenoiser(ScoreModel):
                 f"CrystalDenoiser: {self.card.name} does not compute here what it computed where it was exported; expected "
                 f"differences below {10 * TOLERANCE:g}, found {difference:.2g}; install torch {self.card.torch_version}."
             )
+
+
+def load_denoiser(model) -> CrystalDenoiser:
+    """A crystal denoiser from a path, bytes, the name of a shipped model, or one that is loaded already.
+
+    Raises
+    ------
+    DenoisingError
+        If it is a model of molecular dynamics.
+    """
+    if not isinstance(model, ScoreModel):
+        shipped = isinstance(model, str) and model in pretrained() and not Path(model).exists()
+        model = ScoreModel(pretrained(model) if shipped else model)
+    if not isinstance(model, CrystalDenoiser):
+        raise DenoisingError(
+            f"load_denoiser: {model.card.name} is a model of molecular dynamics; expected a crystal denoiser, found kind "
+            f"{model.card.kind!r}; load one, as pretrained('metals')."
+        )
+    return model
 
 
 def _read(path: str | Path) -> bytes:

@@ -33,19 +33,21 @@ def before_and_after(
     structures : two arrays (N,), index into `STRUCTURES`, or None
     names : titles of the two panels
     """
-    extent = np.ptp(np.asarray(after), axis=0)
-    box = cell if np.asarray(cell).any() else np.diag(extent + 1e-9)
-    height = np.ptp(_wrapped(after, box)[:, 2])
-    middle = _wrapped(after, box)[:, 2].min() + height / 2
+    after = np.asarray(after, dtype=float)
+    extent = np.ptp(after, axis=0)
+    box = np.asarray(cell) if np.asarray(cell).any() else np.diag(2 * extent + 1e-9)
+    shown = _wrapped(after, box)
+    # The same image of every atom on both sides: none must jump across the border between the panels.
+    moved = _in_the_plane(np.asarray(before) - after, box)
+    middle = (shown[:, 2].min() + shown[:, 2].max()) / 2
+    chosen = np.flatnonzero(np.abs(shown[:, 2] - middle) < 2 * spacing)
+    order = chosen[np.argsort(shown[chosen, 2])]
     with rc_context(STYLE):
         figure = Figure(figsize=(11.0, 5.8), layout="constrained")
         FigureCanvasAgg(figure)
         panels = figure.subplots(1, 2)
-        for axis, positions, found, name in zip(panels, (before, after), structures, names):
-            shown = _wrapped(positions, box)
-            chosen = np.abs(shown[:, 2] - middle) < 2 * spacing
-            order = np.flatnonzero(chosen)[np.argsort(shown[chosen, 2])]
-            _panel(axis, shown[order], None if found is None else np.asarray(found)[order], spacing)
+        for axis, positions, found, name in zip(panels, (shown + moved, shown), structures, names):
+            _panel(axis, positions[order], None if found is None else np.asarray(found)[order], spacing)
             axis.set_title(name if found is None else f"{name}\n{_summary(found)}")
         content = io.BytesIO()
         figure.savefig(content, format="png", dpi=130)
@@ -72,10 +74,17 @@ def _summary(structures) -> str:
 
 
 def _wrapped(positions, cell) -> np.ndarray:
-    """Positions inside the box, which is turned so that its first two vectors lie in the plane of the picture."""
-    cell = np.asarray(cell, dtype=float)
-    fractions = np.asarray(positions) @ np.linalg.inv(cell)
-    # An atom on the border must not jump from one side to the other between the panels.
-    fractions = np.mod(fractions + 1e-3, 1.0) - 1e-3
-    r = np.linalg.qr(cell.T, mode="r")
-    return fractions @ (r * np.sign(np.diag(r))[:, None]).T
+    """Positions inside the box, whose borders are put where along each vector there is most room between layers."""
+    fractions = np.mod(positions @ np.linalg.inv(cell), 1.0)
+    for axis in range(3):
+        ordered = np.sort(fractions[:, axis])
+        gaps = np.diff(ordered, append=ordered[0] + 1.0)
+        widest = int(np.argmax(gaps))
+        fractions[:, axis] = np.mod(fractions[:, axis] - ordered[widest] - gaps[widest] / 2, 1.0)
+    return _in_the_plane(fractions @ cell, cell)
+
+
+def _in_the_plane(vectors: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """Vectors turned so that the first two of the box lie in the plane of the picture."""
+    q, r = np.linalg.qr(np.asarray(cell, dtype=float).T)
+    return vectors @ (q * np.sign(np.diag(r)))

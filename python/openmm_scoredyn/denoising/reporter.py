@@ -6,8 +6,9 @@ import numpy as np
 from openmm import unit
 
 from openmm_scoredyn.denoising.classify import FIXED_CUTOFF, STRUCTURES, check_method, classify, count
+from openmm_scoredyn.denoising.model import load_denoiser
 from openmm_scoredyn.denoising.snapshots import ANGSTROM_PER_NM, Snapshot, write_snapshot
-from openmm_scoredyn.errors import DenoisingError, OutputError
+from openmm_scoredyn.errors import OutputError
 
 
 class DenoisingReporter:
@@ -43,7 +44,7 @@ class DenoisingReporter:
     ):
         if classify is not None:
             check_method(classify)
-        self._model = _load(model)
+        self._model = load_denoiser(model)
         self._interval = int(interval)
         self._method = classify
         self._options = {"iterations": iterations, "spacing_nm": spacing_nm, "selection": selection}
@@ -119,18 +120,3 @@ class DenoisingReporter:
             values += [entry[when].get(name, 0) for when in ("before", "after") for name in STRUCTURES]
         self._table.write(",".join(map(str, values)) + "\n")
         self._table.flush()
-
-
-def _load(model):
-    from openmm_scoredyn.denoising.model import CrystalDenoiser
-    from openmm_scoredyn.model import ScoreModel, pretrained
-
-    if not isinstance(model, ScoreModel):
-        shipped = isinstance(model, str) and model in pretrained() and not Path(model).exists()
-        model = ScoreModel(pretrained(model) if shipped else model)
-    if not isinstance(model, CrystalDenoiser):
-        raise DenoisingError(
-            f"DenoisingReporter: {model.card.name} is a model of molecular dynamics; expected a crystal denoiser, found kind "
-            f"{model.card.kind!r}; load one, as pretrained('metals')."
-        )
-    return model

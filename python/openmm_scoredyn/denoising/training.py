@@ -33,7 +33,7 @@ class DenoiserTraining:
     sigma_max : float, largest noise per coordinate, in nearest-neighbour distances
     cutoff : float, same unit
     width, vector_width, edge_width, layers : int, shape of the network
-    updates : int;  copies : int, examples of every lattice in a batch
+    updates : int;  batch : int, examples per update, each of a lattice drawn at random
     learning_rate : float, peak of Adam, reached after `warm_up` updates and brought to zero along a cosine
     average : float, decay of the running average of the weights, which is what gets exported
     seed : int
@@ -48,7 +48,7 @@ class DenoiserTraining:
     edge_width: int = 48
     layers: int = 3
     updates: int = 20_000
-    copies: int = 1
+    batch: int = 2
     learning_rate: float = 3e-3
     warm_up: int = 200
     average: float = 0.999
@@ -86,7 +86,8 @@ def train_denoiser(
     losses = []
     for update in range(run.done, config.updates):
         generator = np.random.default_rng([config.seed, update])
-        batch = draw_batch(lattices * config.copies, species, config.sigma_max, config.cutoff, generator)
+        chosen = [lattices[index] for index in generator.integers(0, len(lattices), config.batch)]
+        batch = draw_batch(chosen, species, config.sigma_max, config.cutoff, generator)
         losses.append(run.step(batch))
         if (update + 1) % save_every == 0 or update + 1 == config.updates:
             mean = float(np.mean(losses))
