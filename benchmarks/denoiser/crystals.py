@@ -10,6 +10,7 @@ mpich`). One file for each metal and temperature; what is there already is not m
 import argparse
 import ctypes
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import numpy as np
 
 # Of the melting point that DC3 uses; the melt is made from the last.
 FRACTIONS = (0.4, 0.6, 0.8, 0.95, 1.0)
-FRAMES = 2
+AVERAGED = 20
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Metal:
     melting_K : melting point, as in DC3
     potential : pair commands, POTENTIALS standing for the folder
     mass_amu : float
-    equilibration_ps, spacing_ps : before the first frame, and between frames
+    equilibration_ps, spacing_ps : before the first frame, and between the two frames
     timestep_fs : float
     """
 
@@ -127,17 +128,39 @@ def frame(engine, symbol: str, **info) -> ase.Atoms:
 
 
 def crystal(symbol: str, fraction: float, potentials: Path) -> list[ase.Atoms]:
-    """Frames of a crystal at a fraction of its melting point."""
+    """Frames of a crystal at a fraction of its melting point, and the last one as people clean it today.
+
+    Each frame says in `info["made"]` what it is: `thermal`, `averaged` over the time before the last thermal frame, or
+    `minimised` from it; `info["seconds"]` is what the averaging or the minimisation took.
+    """
     metal = METALS[symbol]
     engine = set_up(metal, potentials)
     temperature = fraction * metal.melting_K
+    info = {"structure": metal.structure, "fraction": fraction}
     engine.command(f"velocity all create {2 * temperature} 815 dist gaussian")
     dynamics(engine, metal, temperature, metal.equilibration_ps)
-    frames = []
-    for _ in range(FRAMES):
-        dynamics(engine, metal, temperature, metal.spacing_ps)
-        frames.append(frame(engine, symbol, structure=metal.structure, fraction=fraction))
-    return frames
+    frames = [frame(engine, symbol, made="thermal", **info)]
+    start = time.perf_counter()
+    mean = average(engine, metal, temperature, symbol)
+    mean.info |= info | {"made": "averaged", "seconds": time.perf_counter() - start}
+    frames.append(frame(engine, symbol, made="thermal", **info))
+    start = time.perf_counter()
+    engine.commands_string("min_modify line forcezero\nminimize 0 1e-3 1000 1000")
+    relaxed = frame(engine, symbol, made="minimised", seconds=time.perf_counter() - start, **info)
+    return [*frames, mean, relaxed]
+
+
+def average(engine, metal: Metal, temperature_K: float, symbol: str) -> ase.Atoms:
+    """Mean of `AVERAGED` configurations over `spacing_ps` of dynamics, relative to the breathing box."""
+    first, total = None, 0.0
+    for _ in range(AVERAGED):
+        dynamics(engine, metal, temperature_K, metal.spacing_ps / AVERAGED)
+        atoms = frame(engine, symbol)
+        scaled = atoms.positions @ np.linalg.inv(atoms.cell[:])
+        first = scaled if first is None else first
+        total = total + scaled - np.round(scaled - first)
+    atoms.positions = (total / AVERAGED) @ atoms.cell[:]
+    return atoms
 
 
 def melt(symbol: str, potentials: Path) -> list[ase.Atoms]:

@@ -113,8 +113,9 @@ def _one(job: DenoisingJob, model, file, index: int, snapshot):
     found, names = (None, None), None
     if job.classify:
         shape = cell if cell.any() else np.diag(np.ptp(positions, axis=0) + 10 * spacing)
+        cutoff = FIXED_CUTOFF * spacing if job.classify == "cna-fixed" else None
         found = tuple(
-            classify(x, shape, periodic, job.classify, FIXED_CUTOFF * spacing)
+            classify(x, shape, periodic, job.classify, cutoff)
             for x in (snapshot.positions, positions)
         )
         names = [STRUCTURES[number] for number in found[1]]

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import zipfile
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -106,8 +107,10 @@ def read_card_text(source: str | Path | bytes) -> str | None:
     return None
 
 
-def is_crystal_denoiser(source: str | Path | bytes) -> bool:
-    """Whether an archive says of itself that it is a crystal denoiser."""
+def is_crystal_denoiser(source) -> bool:
+    """Whether a source (path or content of an archive) says of itself that it is a crystal denoiser."""
+    if not isinstance(source, (str, os.PathLike, bytes)):
+        return False
     text = read_card_text(source)
     try:
         return text is not None and json.loads(text).get("kind") == KIND

@@ -25,7 +25,8 @@ def classify(
     method : {"cna", "cna-fixed", "ptm"}
         Adaptive common neighbour analysis, the same with a fixed cutoff, polyhedral template matching. Diamond is seen by
         "ptm" only, simple cubic too.
-    cutoff : of "cna-fixed", in the unit of the positions
+    cutoff : of "cna-fixed": neighbours within this distance, in the unit of the positions; of "ptm": largest mismatch, default
+        0.1, 0 for none
 
     Returns
     -------
@@ -68,7 +69,7 @@ def _modifier(method: str, cutoff: float | None):
     modifiers = _ovito().modifiers
     if method == "ptm":
         kind = modifiers.PolyhedralTemplateMatchingModifier
-        modifier = kind(rmsd_cutoff=RMSD_CUTOFF)
+        modifier = kind(rmsd_cutoff=RMSD_CUTOFF if cutoff is None else cutoff)
         names = {int(kind.Type.SC): "sc", int(kind.Type.CUBIC_DIAMOND): "diamond"} | _common(kind)
         for structure in modifier.structures:
             structure.enabled = structure.id in names

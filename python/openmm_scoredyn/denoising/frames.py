@@ -76,8 +76,10 @@ def check_cell_width(cell: np.ndarray, periodic: np.ndarray, reach: float, unit:
     ----------
     reach : cutoff of the model, in the unit of the cell;  unit, name : what to show lengths in
     """
+    if not periodic.any():
+        return
     widths = face_distances(cell)[periodic]
-    if len(widths) and widths.min() < reach:
+    if widths.min() < reach:
         raise DenoisingError(
             f"denoise: the cell is thinner than the model's cutoff; expected at least {reach * unit:.3g} {name} between "
             f"opposite faces, found {widths.min() * unit:.3g}; repeat the cell."

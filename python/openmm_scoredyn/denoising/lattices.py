@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from openmm_scoredyn.denoising.neighbours import closest_distances
 from openmm_scoredyn.errors import LatticeError, MissingDependencyError
 
 # Narrower cells would show an atom its own images, and with them its own noise.
@@ -61,7 +62,7 @@ def read_lattice(source, narrowest: float = NARROWEST) -> Lattice:
             f"read_lattice: {name} is not periodic in three directions; expected a cell of three vectors, found "
             f"{atoms.cell.rank} and {len(atoms)} atoms; give the unit cell of a crystal."
         )
-    spacing = nearest_distance(atoms)
+    spacing = float(closest_distances(atoms.positions, np.asarray(atoms.cell[:]), (True,) * 3).min())
     alike = len(set(atoms.symbols)) == 1
     atoms = atoms.repeat(_repetitions(np.asarray(atoms.cell) / spacing, narrowest))
     return Lattice(
@@ -70,18 +71,6 @@ def read_lattice(source, narrowest: float = NARROWEST) -> Lattice:
         np.asarray(atoms.cell[:]) / spacing,
         ("",) * len(atoms) if alike else tuple(atoms.symbols),
     )
-
-
-def nearest_distance(atoms) -> float:
-    """Shortest distance between two atoms of an ideal lattice (ase.Atoms), periodic images included."""
-    from ase.neighborlist import neighbor_list
-
-    reach = 1.1 * max(np.cbrt(atoms.get_volume() / len(atoms)), 1e-6)
-    while True:
-        distances = neighbor_list("d", atoms, reach)
-        if len(distances):
-            return float(distances.min())
-        reach *= 1.5
 
 
 def _repetitions(cell: np.ndarray, narrowest: float) -> np.ndarray:

@@ -93,7 +93,7 @@ class DenoisingReporter:
         }
         names = None
         if self._method:
-            cutoff = FIXED_CUTOFF * clean.spacing_nm
+            cutoff = FIXED_CUTOFF * clean.spacing_nm if self._method == "cna-fixed" else None
             before = classify(positions, box, periodic, self._method, cutoff)
             after = classify(clean.positions, box, periodic, self._method, cutoff)
             entry |= {"before": count(before), "after": count(after)}

@@ -8,6 +8,8 @@ from openmm_scoredyn.errors import DenoisingError
 # Where the first peak of g(r) may lie, in medians of the distance to the closest neighbour.
 _FROM, _TO = 0.9, 1.5
 _BINS = 240
+# Lower peaks than this part of the highest are chance.
+_HIGH = 0.6
 
 
 def measure_spacing(positions: np.ndarray, cell: np.ndarray, periodic, smoothing: float = 0.05) -> float:
@@ -47,5 +49,8 @@ def measure_spacing(positions: np.ndarray, cell: np.ndarray, periodic, smoothing
     kernel = np.exp(-0.5 * ((middles[:, None] - middles[None, :]) / width) ** 2)
     # Normalised row by row, so that the end of the range is no shoulder.
     density = kernel @ (counts / middles**2) / kernel.sum(axis=1)
-    allowed = middles > _FROM * median
-    return float(middles[allowed][np.argmax(density[allowed])])
+    peaks = np.flatnonzero((density[1:-1] >= density[:-2]) & (density[1:-1] >= density[2:])) + 1
+    peaks = peaks[middles[peaks] > _FROM * median]
+    # The first that matters: in simple cubic and diamond the second shell is as high as the first.
+    high = peaks[density[peaks] > _HIGH * density[peaks].max()]
+    return float(middles[high[0]])
