@@ -9,10 +9,10 @@ from openmm_scoredyn.errors import DenoisingError
 _FROM, _TO = 0.9, 1.5
 _BINS = 240
 # Lower peaks than this part of the highest are chance.
-_HIGH = 0.6
+_HIGH = 0.75
 
 
-def measure_spacing(positions: np.ndarray, cell: np.ndarray, periodic, smoothing: float = 0.05) -> float:
+def measure_spacing(positions: np.ndarray, cell: np.ndarray, periodic, smoothing: float = 0.06) -> float:
     """Position of the first peak of the pair distribution function, which is that of the nearest neighbours.
 
     Parameters
@@ -52,5 +52,7 @@ def measure_spacing(positions: np.ndarray, cell: np.ndarray, periodic, smoothing
     peaks = np.flatnonzero((density[1:-1] >= density[:-2]) & (density[1:-1] >= density[2:])) + 1
     peaks = peaks[middles[peaks] > _FROM * median]
     # The first that matters: in simple cubic and diamond the second shell is as high as the first.
+    if not len(peaks):
+        return median
     high = peaks[density[peaks] > _HIGH * density[peaks].max()]
     return float(middles[high[0]])
