@@ -25,7 +25,10 @@ def train_denoiser(
     cutoff: Annotated[
         float, typer.Option(help="Reach of a neighbour, in nearest-neighbour distances.")
     ] = 1.55,
-    updates: Annotated[int, typer.Option(min=1, help="Number of optimiser updates.")] = 4000,
+    updates: Annotated[int, typer.Option(min=1, help="Number of optimiser updates.")] = 2000,
+    start_from: Annotated[
+        Path | None, typer.Option(help="Run (folder) whose network is trained further.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of weights and noise.")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
 ) -> None:
@@ -64,6 +67,6 @@ def train_denoiser(
         def progress(done: int, total: int, loss: float) -> None:
             bar.update(task, completed=done, total=total, loss=f"{loss:.3f}")
 
-        run(config, folder, progress=progress, save_every=min(100, updates))
+        run(config, folder, progress=progress, save_every=min(100, updates), start_from=start_from)
     export_denoiser(folder, out)
     typer.echo(f"Trained: {out}. Next: scoredyn denoise trajectory.dump --model {out} -o clean.extxyz")

@@ -12,7 +12,7 @@ from openmm_scoredyn.card import CARD_FILE
 from openmm_scoredyn.data.atomic import write_atomically
 from openmm_scoredyn.denoising.card import DenoiserCard
 from openmm_scoredyn.denoising.network import LatticeDenoiser
-from openmm_scoredyn.denoising.training import DenoiserTraining, load_trained
+from openmm_scoredyn.denoising.training import TrainedDenoiser, load_trained
 from openmm_scoredyn.errors import ExportError
 from openmm_scoredyn.export.scripting import from_bytes, script, to_bytes
 
@@ -40,21 +40,21 @@ def export_denoiser(
     ExportError
         If the scripted program does not give what the network gives, or is not equivariant.
     """
-    network, config, species, loss = load_trained(run)
-    alike = species == ("",)
+    trained = load_trained(run)
+    config, species = trained.config, trained.species
     card = DenoiserCard(
         name=name or config.name,
-        lattices=config.lattices,
-        elements=() if alike else species,
+        lattices=tuple(dict.fromkeys(config.lattices)),
+        elements=() if species == ("",) else species,
         cutoff=config.cutoff,
         sigma_max=config.sigma_max,
-        training_data=_training_data(config, loss),
+        training_data=_training_data(trained),
         accuracy=accuracy or {},
         licence="MIT",
         package_version=openmm_scoredyn.__version__,
         torch_version=torch.__version__,
     )
-    return write_denoiser(network, card, path)
+    return write_denoiser(trained.network, card, path)
 
 
 def write_denoiser(network: LatticeDenoiser, card: DenoiserCard, path: str | Path) -> Path:
@@ -101,11 +101,21 @@ def _compare(what: str, found: torch.Tensor, expected: torch.Tensor) -> None:
         )
 
 
-def _training_data(config: DenoiserTraining, loss: float) -> dict:
+def _training_data(trained: TrainedDenoiser) -> dict:
     return {
         "made of": "ideal lattices with Gaussian noise, nothing else",
-        "noise per coordinate": f"uniform, 0 to {config.sigma_max} nearest-neighbour distances",
-        "updates": config.updates,
-        "seed": config.seed,
-        "noise left unpredicted": round(loss, 5),
+        "noise per coordinate": f"uniform, 0 to {trained.config.sigma_max} nearest-neighbour distances",
+        "stages": [
+            {
+                "lattices": ", ".join(config.lattices),
+                "updates": config.updates,
+                "batch": config.batch,
+                "seed": config.seed,
+                "learning_rate": config.learning_rate,
+                "noise_floor": config.noise_floor,
+                "strain": config.strain,
+                "noise left unpredicted": round(loss, 4),
+            }
+            for config, loss in trained.stages
+        ],
     }

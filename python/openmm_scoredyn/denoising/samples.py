@@ -9,10 +9,8 @@ from torch import Tensor
 from openmm_scoredyn.denoising.lattices import Lattice
 from openmm_scoredyn.denoising.neighbours import Neighbours, find_neighbours
 
-# Thermal expansion, the error of a measured scale and the axial ratios of real hcp metals: what is not noise must be
-# left alone, so the targets are lattices strained by as much.
+# Thermal expansion and the error of a measured scale are no noise and must be left alone: targets are scaled by as much.
 SCALE_SPREAD = 0.03
-STRAIN_SPREAD = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,15 +40,17 @@ def draw_batch(
     sigma_max: float,
     cutoff: float,
     generator: np.random.Generator,
+    strain_spread: float = 0.015,
 ) -> Batch:
     """One noised example of every lattice in the list.
 
-    The noise level is uniform between 0 and `sigma_max`, in nearest-neighbour distances, per lattice.
+    The noise level is uniform between 0 and `sigma_max`, in nearest-neighbour distances, per lattice. Lattices are strained at random by `strain_spread`, as in real
+    crystals, hcp with its axial ratio above all.
     """
     examples, sigmas = [], []
     for lattice in lattices:
         sigma = sigma_max * generator.random()
-        strain = (1 + SCALE_SPREAD * generator.normal()) * (np.eye(3) + _symmetric(generator))
+        strain = (1 + SCALE_SPREAD * generator.normal()) * (np.eye(3) + _symmetric(generator, strain_spread))
         noise = sigma * generator.normal(size=lattice.positions.shape)
         # A shift of the whole lattice cannot be seen.
         noise -= noise.mean(axis=0)
@@ -62,8 +62,8 @@ def draw_batch(
     return _join(examples, sigmas)
 
 
-def _symmetric(generator: np.random.Generator) -> np.ndarray:
-    strain = STRAIN_SPREAD * generator.normal(size=(3, 3))
+def _symmetric(generator: np.random.Generator, spread: float) -> np.ndarray:
+    strain = spread * generator.normal(size=(3, 3))
     return (strain + strain.T) / 2
 
 
