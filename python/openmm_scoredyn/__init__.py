@@ -10,6 +10,7 @@ from openmm_scoredyn import errors
 # Public name -> module that holds it.
 _HOMES = {
     "Card": "card",
+    "DenoisingReporter": "denoising.reporter",
     "Molecule": "molecule",
     "Parametrization": "diffusion.parametrization",
     "ScoreDynamicsIntegrator": "integrator",

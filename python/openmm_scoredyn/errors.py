@@ -44,6 +44,14 @@ class SamplingError(ScoreDynError):
     """A trajectory cannot be drawn from a model with the arguments given."""
 
 
+class LatticeError(ScoreDynError):
+    """A crystal lattice cannot be built or read."""
+
+
+class DenoisingError(ScoreDynError):
+    """A frame cannot be denoised: no cell, too few atoms, not finite, overlapping, or of unknown elements."""
+
+
 class MissingDependencyError(ScoreDynError, ImportError):
     """An optional package that a function needs is not installed."""
 

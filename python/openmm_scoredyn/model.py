@@ -7,7 +7,8 @@ import numpy as np
 from openmm import OpenMMException
 
 from openmm_scoredyn.card import Card
-from openmm_scoredyn.errors import CardError, ProgramError, SamplingError
+from openmm_scoredyn.denoising.card import is_crystal_denoiser
+from openmm_scoredyn.errors import CardError, DenoisingError, ProgramError, SamplingError
 from openmm_scoredyn.sample_arguments import MAX_SEED, as_box, as_history, as_integer, as_solver
 
 __all__ = ["Card", "ScoreModel", "pretrained", "trust_native_code"]
@@ -45,6 +46,13 @@ class ScoreModel:
     CardError
         If its card cannot be read or contradicts itself.
     """
+
+    def __new__(cls, source: str | Path | bytes, *_, **__):
+        if cls is ScoreModel and is_crystal_denoiser(source):
+            from openmm_scoredyn.denoising.model import CrystalDenoiser
+
+            return super().__new__(CrystalDenoiser)
+        return super().__new__(cls)
 
     def __init__(self, source: str | Path | bytes, allow_native_code: bool | str = False):
         self.program = _load(source, allow_native_code)
@@ -146,6 +154,18 @@ class ScoreModel:
         import torch
 
         return torch.from_numpy(frames).to(positions.device)
+
+    def denoise(self, *_, **__):
+        """Positions without thermal noise: what crystal denoisers do (`denoising.model.CrystalDenoiser`), and no other.
+
+        Raises
+        ------
+        DenoisingError
+        """
+        raise DenoisingError(
+            f"ScoreModel.denoise: {self.card.name} is a model of molecular dynamics; expected a crystal denoiser, found "
+            f"kind {self.card.kind!r}; load one, as pretrained('metals')."
+        )
 
     def _count(self, counts: dict) -> None:
         self.num_redraws += counts["redraws"]

@@ -1,6 +1,7 @@
 """`scoredyn info`: what a score program says about itself, and whether it still computes what it computed."""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from openmm_scoredyn.card import Card
+from openmm_scoredyn.denoising.card import DenoiserCard
 
 
 def info(
@@ -28,19 +30,20 @@ def info(
     source = pretrained(model) if model in pretrained() and not Path(model).exists() else model
     loaded = ScoreModel(source, allow_native_code)
     console = Console()
-    console.print(card_table(loaded.card, loaded.sha256))
+    rows = denoiser_rows if isinstance(loaded.card, DenoiserCard) else _rows
+    console.print(card_table(loaded.card, loaded.sha256, rows))
     console.print(
         "Golden triple reproduced: the program computes here what it computed where it was exported."
     )
 
 
-def card_table(card: Card, sha256: str) -> Table:
+def card_table(card: Card | DenoiserCard, sha256: str, rows: Callable[..., list]) -> Table:
     """Two columns, one row per thing a user wants to know before a run."""
     table = Table(title=card.name, show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in (
-        _rows(card) + _nested("trained on", card.training_data) + _nested("measured", card.accuracy)
+        rows(card) + _nested("trained on", card.training_data) + _nested("measured", card.accuracy)
     ):
         table.add_row(name, value)
     table.add_row("SHA-256", sha256)
@@ -73,6 +76,24 @@ def _rows(card: Card) -> list[tuple[str, str]]:
         return rows + [("kind", f"transition, {card.noise_count} x {card.latent_size} x 3 normals a step")]
     levels = f"sigma {card.sigma_min:g} to {card.sigma_max:g}, {card.latent_size} x 3 latents"
     return rows + [("kind", f"denoiser, {card.solver} with {card.denoising_steps} denoising steps, {levels}")]
+
+
+def denoiser_rows(card: DenoiserCard) -> list[tuple[str, str]]:
+    """As `_rows`, for a crystal denoiser."""
+    return [
+        ("kind", f"crystal denoiser, {card.iterations} iterations"),
+        ("lattices", ", ".join(card.lattices)),
+        ("elements", ", ".join(card.elements) or "any, all atoms alike"),
+        (
+            "noise",
+            f"up to {card.sigma_max:g} per coordinate, cutoff {card.cutoff:g}, in nearest-neighbour distances",
+        ),
+        ("licence", card.licence),
+        (
+            "made by",
+            f"openmm-scoredyn {card.package_version}, torch {card.torch_version}, format {card.format_version}",
+        ),
+    ]
 
 
 def _nested(title: str, values: dict, prefix: str = "") -> list[tuple[str, str]]:

@@ -1,0 +1,198 @@
+"""The work of `scoredyn denoise`: read, denoise, classify, write; then the table and the picture."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from openmm_scoredyn.errors import DenoisingError
+
+SHOWN_ROWS = 40
+
+
+@dataclass(frozen=True)
+class DenoisingJob:
+    """Arguments of the command, as `scoredyn denoise --help` explains them."""
+
+    trajectory: Path
+    out: Path
+    model: str
+    classify: str | None
+    iterations: int | None
+    spacing: float | None
+    topology: Path | None
+    every: int
+    select: str | None
+    no_cell: bool
+    picture: Path | None
+    device: str
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One line of the table: frame, atoms, lengths in Angstrom, and counts by structure or None."""
+
+    frame: int
+    atoms: int
+    spacing: float
+    moved: float
+    last_move: float
+    before: dict | None
+    after: dict | None
+
+
+def run_job(job: DenoisingJob) -> list[Row]:
+    """Denoise all frames; the file of frames appears when the last one is done, and not at all if one fails."""
+    from openmm_scoredyn.data.atomic import write_atomically
+    from openmm_scoredyn.denoising.classify import check_method
+    from openmm_scoredyn.denoising.model import load_denoiser
+
+    if job.classify is not None:
+        check_method(job.classify)
+    model = load_denoiser(job.model).to(job.device)
+    rows, pictures = [], []
+
+    def work(file) -> None:
+        for row, picture in _frames(job, model, file):
+            rows.append(row)
+            pictures[:] = [picture]
+
+    write_atomically(job.out, work)
+    if pictures:
+        content = pictures[0]()
+        write_atomically(picture_path(job), lambda file: file.write(content))
+    return rows
+
+
+def picture_path(job: DenoisingJob) -> Path:
+    """Where the picture goes."""
+    return job.picture or job.out.with_suffix(".png")
+
+
+def _frames(job: DenoisingJob, model, file) -> Iterator:
+    """Rows, each with a function that draws the picture of its frame."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from openmm_scoredyn.denoising.snapshots import read_snapshots
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("denoising", total=_number_of_frames(job))
+        snapshots = enumerate(read_snapshots(job.trajectory, job.topology))
+        for index, snapshot in islice(snapshots, 0, None, job.every):
+            try:
+                yield _one(job, model, file, index, snapshot)
+            except DenoisingError as error:
+                raise DenoisingError(f"frame {index}: {error}") from None
+            bar.advance(task)
+
+
+def _one(job: DenoisingJob, model, file, index: int, snapshot):
+    from openmm_scoredyn.denoising.classify import FIXED_CUTOFF, STRUCTURES, classify, count
+    from openmm_scoredyn.denoising.snapshots import ANGSTROM_PER_NM, Snapshot, write_snapshot
+
+    periodic = np.zeros(3, dtype=bool) if job.no_cell else snapshot.periodic
+    if not periodic.any() and not job.no_cell:
+        raise DenoisingError(
+            "denoise: the frame has no cell; expected periodic box vectors, found none; if it is a cluster, say --no-cell."
+        )
+    clean = model.denoise_frame(
+        snapshot.positions / ANGSTROM_PER_NM,
+        snapshot.cell / ANGSTROM_PER_NM,
+        job.iterations,
+        elements=snapshot.elements,
+        spacing_nm=None if job.spacing is None else job.spacing / ANGSTROM_PER_NM,
+        selection=None if job.select is None else _selection(job.select, len(snapshot.elements)),
+        periodic=periodic,
+    )
+    positions, spacing = ANGSTROM_PER_NM * clean.positions, ANGSTROM_PER_NM * clean.spacing_nm
+    cell = snapshot.cell if periodic.any() else np.zeros((3, 3))
+    found, names = (None, None), None
+    if job.classify:
+        shape = cell if cell.any() else np.diag(np.ptp(positions, axis=0) + 10 * spacing)
+        cutoff = FIXED_CUTOFF * spacing if job.classify == "cna-fixed" else None
+        found = tuple(
+            classify(x, shape, periodic, job.classify, cutoff)
+            for x in (snapshot.positions, positions)
+        )
+        names = [STRUCTURES[number] for number in found[1]]
+    write_snapshot(
+        file,
+        Snapshot(positions, cell, periodic, snapshot.elements),
+        names,
+        f"frame={index} spacing={spacing:.5f}",
+    )
+    counts = (None, None) if names is None else tuple(map(count, found))
+    scale = ANGSTROM_PER_NM
+    row = Row(index, len(positions), spacing, scale * clean.moved_nm, scale * clean.last_move_nm, *counts)
+
+    def draw() -> bytes:
+        from openmm_scoredyn.denoising.picture import before_and_after
+
+        return before_and_after(snapshot.positions, positions, cell, spacing, found)
+
+    return row, draw
+
+
+def _number_of_frames(job: DenoisingJob) -> int | None:
+    """Of formats where counting is cheap; None leaves the bar without an end."""
+    if job.trajectory.suffix.lower() not in (".extxyz", ".xyz", ".dump", ".lammpstrj"):
+        return None
+    marks = (b"Lattice=", b"ITEM: TIMESTEP")
+    with job.trajectory.open("rb") as file:
+        frames = sum(any(mark in line for mark in marks) for line in file)
+    return -(-frames // job.every) or None
+
+
+def _selection(text: str, n_atoms: int) -> np.ndarray:
+    chosen = []
+    try:
+        for part in text.split(","):
+            first, _, last = part.strip().partition("-")
+            chosen += range(int(first), int(last or first) + 1)
+    except ValueError:
+        raise DenoisingError(
+            f"denoise: cannot read the selection; expected ranges of 0-based indices as 0-99,200, found {text!r}."
+        ) from None
+    if not chosen or max(chosen) >= n_atoms:
+        raise DenoisingError(
+            f"denoise: the selection does not fit; expected indices from 0 to {n_atoms - 1}, found {text!r}; correct it."
+        )
+    return np.array(chosen)
+
+
+def show_table(rows: list[Row], job: DenoisingJob) -> None:
+    """One line per frame, and where the files are."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from openmm_scoredyn.denoising.classify import STRUCTURES
+
+    console = Console()
+    names = [
+        name
+        for name in STRUCTURES
+        if any(name in (row.before or {}) or name in (row.after or {}) for row in rows)
+    ]
+    table = Table(title=f"{job.trajectory.name} denoised by {job.model}")
+    for heading in ("frame", "atoms", "neighbours at, A", "moved by, A", "last step, A"):
+        table.add_column(heading, justify="right")
+    for name in names:
+        table.add_column(f"{name}\nbefore, after", justify="right")
+    for row in rows[:SHOWN_ROWS]:
+        counts = [f"{row.before.get(name, 0)}, {row.after.get(name, 0)}" for name in names]
+        table.add_row(
+            str(row.frame),
+            str(row.atoms),
+            f"{row.spacing:.3f}",
+            f"{row.moved:.3f}",
+            f"{row.last_move:.4f}",
+            *counts,
+        )
+    console.print(table)
+    if len(rows) > SHOWN_ROWS:
+        console.print(f"and {len(rows) - SHOWN_ROWS} frames more")
+    console.print(f"Frames: {job.out}; picture: {picture_path(job)}", soft_wrap=True)

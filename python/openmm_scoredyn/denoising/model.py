@@ -1,0 +1,305 @@
+"""Crystal denoisers: load, check, and strip the thermal noise off a snapshot."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from openmm_scoredyn.denoising.card import DenoiserCard, read_card_text
+from openmm_scoredyn.denoising.export import PARTS, TOLERANCE
+from openmm_scoredyn.denoising.frames import as_cell, as_frame, check_cell_width, check_overlaps
+from openmm_scoredyn.denoising.neighbours import find_neighbours
+from openmm_scoredyn.denoising.spacing import measure_spacing
+from openmm_scoredyn.errors import DenoisingError, ProgramError, SamplingError
+from openmm_scoredyn.export.scripting import from_bytes
+from openmm_scoredyn.model import ScoreModel, pretrained
+
+# A spacing measured in the noise that is further than this from the one measured without noise is corrected.
+SPACING_TOLERANCE = 0.015
+MAX_ITERATIONS = 100
+
+
+@dataclass(frozen=True, eq=False)
+class DenoisedFrame:
+    """A frame without thermal noise.
+
+    Attributes
+    ----------
+    positions : (N, 3) float64, nm, each atom moved from where it was given, not wrapped
+    spacing_nm : float, nearest-neighbour distance that was used
+    moved_nm : float, mean distance an atom was moved
+    last_move_nm : float, mean distance of the last iteration; small if more would change nothing
+    """
+
+    positions: np.ndarray
+    spacing_nm: float
+    moved_nm: float
+    last_move_nm: float
+
+
+class CrystalDenoiser(ScoreModel):
+    """A crystal denoiser, loaded and verified; `ScoreModel(source)` gives one where the file holds one.
+
+    Parameters
+    ----------
+    source : str, Path or bytes
+        Path of a program, or its content.
+    device : str, torch device that the network runs on
+
+    Attributes
+    ----------
+    card : DenoiserCard
+
+    Raises
+    ------
+    ProgramError
+        If the file is missing or damaged, or does not reproduce its golden output.
+    CardError
+        If its card cannot be read or contradicts itself.
+    """
+
+    def __init__(self, source: str | Path | bytes, device: str = "cpu"):
+        self._source = source if isinstance(source, bytes) else _read(source)
+        text = read_card_text(self._source)
+        if text is None:
+            raise ProgramError(
+                f"CrystalDenoiser: no card found; expected a model of `scoredyn train-denoiser`, found "
+                f"{len(self._source)} bytes of something else; check the path."
+            )
+        self.card = DenoiserCard.from_json(text)
+        self.program = from_bytes(self._source)
+        self._check_golden()
+        self.to(device)
+
+    def __repr__(self) -> str:
+        return f"CrystalDenoiser({self.card.name!r}, {', '.join(self.card.lattices)})"
+
+    @property
+    def source(self) -> bytes:
+        """The file's content."""
+        return self._source
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file, hexadecimal."""
+        return hashlib.sha256(self._source).hexdigest()
+
+    def to(self, device: str) -> "CrystalDenoiser":
+        """Run the network on another torch device, as "cuda"."""
+        try:
+            self.program = self.program.to(device)
+        except (RuntimeError, AssertionError) as error:
+            raise ProgramError(
+                f"CrystalDenoiser: cannot use the device {device!r}; expected one that torch finds, found "
+                f"{str(error).splitlines()[0]}; use 'cpu'."
+            ) from None
+        self.device = device
+        return self
+
+    def sample(self, *_, **__):
+        """Refused: a crystal denoiser knows no dynamics."""
+        raise SamplingError(
+            f"ScoreModel.sample: {self.card.name} is a crystal denoiser; expected a model of molecular dynamics, found "
+            "one that strips noise from crystals; call denoise, or load another model."
+        )
+
+    def denoise(self, positions, box=None, iterations: int | None = None, **options):
+        """Positions without thermal noise.
+
+        Parameters
+        ----------
+        positions : (N, 3) or (T, N, 3), nm, NumPy array or torch tensor
+        box : (3, 3) nm, rows are the box vectors, or (T, 3, 3); any shape of cell
+        iterations : int, 3 to 10; default what the card recommends
+        **options : as `denoise_frame`
+
+        Returns
+        -------
+        positions : as given, same shape and type
+
+        Raises
+        ------
+        DenoisingError
+            If a frame cannot be denoised; see `denoise_frame`.
+        """
+        if isinstance(positions, torch.Tensor):
+            clean = self.denoise(positions.detach().cpu().numpy(), _as_array(box), iterations, **options)
+            return torch.from_numpy(clean).to(positions)
+        frames = np.asarray(positions)
+        if frames.ndim == 3:
+            boxes = [None] * len(frames) if box is None else np.broadcast_to(box, (len(frames), 3, 3))
+            rows = [self.denoise(frame, cell, iterations, **options) for frame, cell in zip(frames, boxes)]
+            return np.stack(rows) if rows else frames.copy()
+        dtype = frames.dtype if frames.dtype.kind == "f" else np.float64
+        return self.denoise_frame(positions, box, iterations, **options).positions.astype(dtype)
+
+    def denoise_frame(
+        self,
+        positions,
+        box=None,
+        iterations: int | None = None,
+        *,
+        elements=None,
+        spacing_nm: float | None = None,
+        selection=None,
+        periodic=True,
+    ) -> DenoisedFrame:
+        """One frame without thermal noise, and how far it was from that.
+
+        Parameters
+        ----------
+        positions, box, iterations : (N, 3) nm, (3, 3) nm, int
+        elements : (N,) chemical symbols; needed by a model of several elements, of no use to another
+        spacing_nm : nearest-neighbour distance; default: measured
+        selection : (N,) bool, or indices, of the atoms to be moved; the others stay and are seen as neighbours
+        periodic : bool or three bools, which box vectors repeat
+
+        Raises
+        ------
+        DenoisingError
+            If there is no cell where one is needed, the cell is thinner than the cutoff, there are fewer than two atoms,
+            positions are not finite, atoms overlap, or an element is none of the model's.
+        """
+        frame = as_frame(positions)
+        cell, directions = as_cell(box, periodic)
+        rounds = _checked_iterations(self.card.iterations if iterations is None else iterations)
+        kinds = self._kinds(elements, len(frame))
+        mask = _mask(selection, len(frame))
+        spacing = _checked_spacing(spacing_nm) or measure_spacing(frame, cell, directions)
+        check_cell_width(cell, directions, self.card.cutoff * spacing, 1.0, "nm")
+        clean, last = self._iterate(frame, cell, directions, spacing, rounds, kinds, mask)
+        if spacing_nm is None:
+            sharp = measure_spacing(clean, cell, directions, smoothing=0.02)
+            if abs(sharp / spacing - 1) > SPACING_TOLERANCE:
+                spacing = sharp
+                clean, last = self._iterate(frame, cell, directions, spacing, rounds, kinds, mask)
+        moved = float(np.linalg.norm(clean - frame, axis=1)[mask].mean())
+        return DenoisedFrame(clean, spacing, moved, last)
+
+    def predict(
+        self, positions, cell, periodic, spacing: float, kinds: np.ndarray, check: bool = False
+    ) -> np.ndarray:
+        """One evaluation of the network: displacements (N, 3) from the lattice, in the unit of the positions."""
+        near = find_neighbours(positions, cell, periodic, self.card.cutoff * spacing)
+        if check:
+            check_overlaps(near.separations, near.present, spacing, 1.0, "nm")
+        parts = (near.separations / np.float32(spacing), near.indices, near.present, kinds)
+        with torch.no_grad():
+            moved = self.program(*(torch.from_numpy(part).to(self.device) for part in parts))
+        return moved.cpu().numpy().astype(np.float64) * spacing
+
+    def _iterate(self, frame, cell, periodic, spacing, rounds, kinds, mask) -> tuple[np.ndarray, float]:
+        clean = frame.copy()
+        last = 0.0
+        for index in range(rounds):
+            step = self.predict(clean, cell, periodic, spacing, kinds, check=index == 0)
+            if not np.isfinite(step).all():
+                raise DenoisingError(
+                    "denoise: the network gave no finite displacement; expected numbers, found NaN; check the model."
+                )
+            clean[mask] -= step[mask]
+            last = float(np.linalg.norm(step[mask], axis=1).mean())
+        return clean, last
+
+    def _kinds(self, elements, n_atoms: int) -> np.ndarray:
+        known = self.card.elements
+        if not known:
+            return np.zeros(n_atoms, dtype=np.int64)
+        if elements is None or len(elements) != n_atoms:
+            raise DenoisingError(
+                f"denoise: the model {self.card.name} tells elements apart; expected {n_atoms} chemical symbols, found "
+                f"{'none' if elements is None else len(elements)}; give elements=."
+            )
+        unknown = sorted(set(elements) - set(known))
+        if unknown:
+            raise DenoisingError(
+                f"denoise: the model {self.card.name} does not know {', '.join(unknown)}; expected atoms of "
+                f"{', '.join(known)} only; train a model for this crystal."
+            )
+        return np.array([known.index(element) for element in elements], dtype=np.int64)
+
+    def _check_golden(self) -> None:
+        golden = self.card.golden
+        n_atoms = len(golden["kinds"])
+        shapes = {"separations": (n_atoms, -1, 3), "neighbours": (n_atoms, -1), "present": (n_atoms, -1)}
+        arguments = [torch.tensor(golden[part]).reshape(shapes.get(part, (n_atoms,))) for part in PARTS]
+        with torch.no_grad():
+            found = self.program(*arguments)
+        difference = float((found - torch.tensor(golden["displacements"]).reshape(n_atoms, 3)).abs().max())
+        if not difference < 10 * TOLERANCE:
+            raise ProgramError(
+                f"CrystalDenoiser: {self.card.name} does not compute here what it computed where it was exported; expected "
+                f"differences below {10 * TOLERANCE:g}, found {difference:.2g}; install torch {self.card.torch_version}."
+            )
+
+
+def load_denoiser(model) -> CrystalDenoiser:
+    """A crystal denoiser from a path, bytes, the name of a shipped model, or one that is loaded already.
+
+    Raises
+    ------
+    DenoisingError
+        If it is a model of molecular dynamics.
+    """
+    if not isinstance(model, ScoreModel):
+        shipped = isinstance(model, str) and model in pretrained() and not Path(model).exists()
+        model = ScoreModel(pretrained(model) if shipped else model)
+    if not isinstance(model, CrystalDenoiser):
+        raise DenoisingError(
+            f"load_denoiser: {model.card.name} is a model of molecular dynamics; expected a crystal denoiser, found kind "
+            f"{model.card.kind!r}; load one, as pretrained('metals')."
+        )
+    return model
+
+
+def _read(path: str | Path) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ProgramError(
+            f"CrystalDenoiser: cannot read {path}; {error.strerror or error}; check the path."
+        ) from None
+
+
+def _as_array(values):
+    return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else values
+
+
+def _checked_iterations(value) -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__") or not 1 <= int(value) <= MAX_ITERATIONS:
+        raise DenoisingError(
+            f"denoise: the number of iterations is not valid; expected an integer from 1 to {MAX_ITERATIONS}, found "
+            f"{value!r}; 3 to 10 are of use."
+        )
+    return int(value)
+
+
+def _checked_spacing(value) -> float | None:
+    if value is not None and not (np.isscalar(value) and np.isfinite(value) and value > 0):
+        raise DenoisingError(
+            f"denoise: the nearest-neighbour distance is not valid; expected a positive number of nm, found {value!r}."
+        )
+    return value
+
+
+def _mask(selection, n_atoms: int) -> np.ndarray:
+    mask = np.ones(n_atoms, dtype=bool)
+    if selection is None:
+        return mask
+    chosen = np.asarray(selection)
+    if chosen.dtype == bool and chosen.shape == (n_atoms,):
+        return chosen
+    if (
+        chosen.ndim != 1
+        or chosen.dtype.kind not in "iu"
+        or (len(chosen) and (chosen.min() < 0 or chosen.max() >= n_atoms))
+    ):
+        raise DenoisingError(
+            f"denoise: the selection does not fit; expected {n_atoms} truth values or indices from 0 to {n_atoms - 1}, found "
+            f"{chosen.dtype} of shape {chosen.shape}; correct it."
+        )
+    mask[:] = False
+    mask[chosen] = True
+    return mask
