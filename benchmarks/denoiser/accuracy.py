@@ -1,6 +1,6 @@
 """Accuracy of CNA and PTM on thermal crystals and melts, raw and denoised, beside averaging and minimisation.
 
-    python benchmarks/denoiser/accuracy.py data [--model metals] [--json accuracy.json]
+    python benchmarks/denoiser/accuracy.py data [--model metals] [--iterations 8] [--json accuracy.json]
 
 `data` is the folder of crystals.py. Accuracy is the part of the atoms, in per cent, that get the structure the crystal was
 built with; of a melt the part that is taken for any crystal is shown instead.
@@ -38,14 +38,14 @@ def shares(positions: np.ndarray, atoms: ase.Atoms, spacing: float) -> dict[str,
     }
 
 
-def measure(path: Path, model) -> dict:
+def measure(path: Path, model, iterations: int | None) -> dict:
     """One file: raw and denoised over its thermal frames, and what else it holds."""
     frames = ase.io.read(path, ":")
     thermal = [atoms for atoms in frames if atoms.info.get("made", "thermal") == "thermal"]
     raw, clean, seconds = [], [], []
     for atoms in thermal:
         start = time.perf_counter()
-        result = model.denoise_frame(atoms.positions / 10, atoms.cell[:] / 10, periodic=atoms.pbc)
+        result = model.denoise_frame(atoms.positions / 10, atoms.cell[:] / 10, iterations, periodic=atoms.pbc)
         seconds.append(time.perf_counter() - start)
         spacing = 10 * result.spacing_nm
         raw.append(shares(atoms.positions, atoms, spacing))
@@ -94,11 +94,12 @@ def main() -> None:
     )
     parser.add_argument("data", type=Path)
     parser.add_argument("--model", default="metals")
+    parser.add_argument("--iterations", type=int, help="default: what the model recommends")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     model = load_denoiser(arguments.model)
-    rows = [measure(path, model) for path in sorted(arguments.data.glob("*.extxyz"))]
+    rows = [measure(path, model, arguments.iterations) for path in sorted(arguments.data.glob("*.extxyz"))]
     print(as_table(rows))
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1) + "\n")

@@ -164,19 +164,30 @@ def average(engine, metal: Metal, temperature_K: float, symbol: str) -> ase.Atom
 
 
 def melt(symbol: str, potentials: Path) -> list[ase.Atoms]:
-    """Frames of the liquid at 1.1 of the melting point, melted at 3."""
+    """A frame of the liquid at 1.1 of the melting point, kept at 4 until the atoms have moved by two lattice spacings."""
     metal = METALS[symbol]
     engine = set_up(metal, potentials)
-    hot, end = 3 * metal.melting_K, 1.1 * metal.melting_K
+    hot, end = 4 * metal.melting_K, 1.1 * metal.melting_K
     engine.command(f"velocity all create {2 * hot} 815 dist gaussian")
     # Expanding freely that hot, argon would boil: volume fixed at the crystal's, 8 % more.
     engine.command("change_box all x scale 1.026 y scale 1.026 z scale 1.026 remap")
-    engine.command("fix volume all nve")
-    for start, stop, picoseconds in ((hot, hot, 2.0), (hot, end, 1.0), (end, end, 2.0)):
-        length = picoseconds * (0.5 if symbol == "Li" else 1.0)
-        engine.commands_string(
-            f"fix thermostat all temp/csvr {start} {stop} 0.1 4711\nrun {round(1000 * length / metal.timestep_fs)}\nunfix thermostat"
-        )
+    engine.commands_string("fix volume all nve\ncompute moved all msd\nthermo_style custom step c_moved[4]")
+    enough = (2 * float(metal.lattice.split()[1])) ** 2
+    engine.command(f"fix thermostat all temp/csvr {hot} {hot} 0.1 4711")
+    for _ in range(40):
+        engine.command(f"run {round(1000 * metal.spacing_ps / metal.timestep_fs)}")
+        if engine.extract_compute("moved", 0, 1)[3] > enough:
+            break
+    engine.command("unfix thermostat")
+    engine.commands_string(
+        f"""
+        fix thermostat all temp/csvr {hot} {end} 0.1 4711
+        run {round(2000 * metal.spacing_ps / metal.timestep_fs)}
+        unfix thermostat
+        fix thermostat all temp/csvr {end} {end} 0.1 4711
+        run {round(2000 * metal.spacing_ps / metal.timestep_fs)}
+        """
+    )
     return [frame(engine, symbol, structure="liquid", fraction=1.1)]
 
 

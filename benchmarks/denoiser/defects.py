@@ -94,10 +94,10 @@ def grain_boundary() -> ase.Atoms:
 
 
 def dislocation() -> ase.Atoms:
-    """Two edge dislocations of opposite sign: half a (110) double layer taken out of the middle of the crystal."""
+    """Two edge dislocations of opposite sign: half of two neighbouring (220) layers taken out of the middle of the crystal."""
     atoms = FaceCenteredCubic(
         directions=[[1, 1, 0], [-1, 1, 1], [1, -1, 2]],
-        size=(14, 5, 2),
+        size=(20, 10, 2),
         symbol="Al",
         latticeconstant=LATTICE_CONSTANT,
         pbc=True,
@@ -105,7 +105,8 @@ def dislocation() -> ase.Atoms:
     burgers = LATTICE_CONSTANT / 2**0.5
     x, y = (atoms.positions[:, axis] / atoms.cell[axis, axis] for axis in (0, 1))
     half = (y > 0.27) & (y < 0.73)
-    gone = half & (np.abs(x - 0.5) * atoms.cell[0, 0] < burgers / 2 - 0.01)
+    across = (x - 0.5) * atoms.cell[0, 0]
+    gone = half & (across > -burgers / 2 - 0.01) & (across < burgers / 2 - 0.01)
     # The rest of these layers closes the gap, and stretches over the length of the crystal.
     side = np.where(x < 0.5, 1.0, -1.0)
     atoms.positions[half, 0] += (side * burgers * np.minimum(x, 1 - x))[half]

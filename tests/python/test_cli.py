@@ -14,7 +14,7 @@ import openmm_scoredyn
 from openmm_scoredyn.cli import COMMANDS, app, main
 
 ALANINE = Path(openmm_scoredyn.__file__).parent / "pretrained" / "alanine-dipeptide.pdb"
-NAMES = [command.__name__ for command in COMMANDS]
+NAMES = [command.__name__.replace("_", "-") for command in COMMANDS]
 ENTRY = "from openmm_scoredyn.cli import main; main()"
 
 

@@ -101,7 +101,7 @@ def test_a_disordered_frame_gains_no_order(model):
     for _ in range(60):
         separations = positions[:, None] - positions[None]
         separations -= 1.5 * np.round(separations / 1.5)
-        lengths = np.linalg.norm(separations, axis=-1) + np.eye(200)
+        lengths = np.linalg.norm(separations, axis=-1) + np.eye(150)
         push = np.clip(0.25 - lengths, 0, None)[..., None] * separations / lengths[..., None]
         positions += 0.3 * push.sum(axis=1)
     clean = model.denoise_frame(positions, cell)

@@ -1,0 +1,1 @@
+"""Score-based denoising of crystals: training on ideal lattices, programs, snapshots, reporters."""

@@ -11,6 +11,7 @@ from openmm_scoredyn.denoising.card import DenoiserCard, read_card_text
 from openmm_scoredyn.denoising.export import PARTS, TOLERANCE
 from openmm_scoredyn.denoising.frames import as_cell, as_frame, check_cell_width, check_overlaps
 from openmm_scoredyn.denoising.neighbours import find_neighbours
+from openmm_scoredyn.denoising.options import as_mask, checked_iterations, checked_spacing
 from openmm_scoredyn.denoising.spacing import measure_spacing
 from openmm_scoredyn.errors import DenoisingError, ProgramError, SamplingError
 from openmm_scoredyn.export.scripting import from_bytes
@@ -18,7 +19,6 @@ from openmm_scoredyn.model import ScoreModel, pretrained
 
 # A spacing measured in the noise that is further than this from the one measured without noise is corrected.
 SPACING_TOLERANCE = 0.015
-MAX_ITERATIONS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,10 +164,10 @@ class CrystalDenoiser(ScoreModel):
         """
         frame = as_frame(positions)
         cell, directions = as_cell(box, periodic)
-        rounds = _checked_iterations(self.card.iterations if iterations is None else iterations)
+        rounds = checked_iterations(self.card.iterations if iterations is None else iterations)
         kinds = self._kinds(elements, len(frame))
-        mask = _mask(selection, len(frame))
-        spacing = _checked_spacing(spacing_nm) or measure_spacing(frame, cell, directions)
+        mask = as_mask(selection, len(frame))
+        spacing = checked_spacing(spacing_nm) or measure_spacing(frame, cell, directions)
         check_cell_width(cell, directions, self.card.cutoff * spacing, 1.0, "nm")
         clean, last = self._iterate(frame, cell, directions, spacing, rounds, kinds, mask)
         if spacing_nm is None:
@@ -265,41 +265,3 @@ def _read(path: str | Path) -> bytes:
 
 def _as_array(values):
     return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else values
-
-
-def _checked_iterations(value) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__") or not 1 <= int(value) <= MAX_ITERATIONS:
-        raise DenoisingError(
-            f"denoise: the number of iterations is not valid; expected an integer from 1 to {MAX_ITERATIONS}, found "
-            f"{value!r}; 3 to 10 are of use."
-        )
-    return int(value)
-
-
-def _checked_spacing(value) -> float | None:
-    if value is not None and not (np.isscalar(value) and np.isfinite(value) and value > 0):
-        raise DenoisingError(
-            f"denoise: the nearest-neighbour distance is not valid; expected a positive number of nm, found {value!r}."
-        )
-    return value
-
-
-def _mask(selection, n_atoms: int) -> np.ndarray:
-    mask = np.ones(n_atoms, dtype=bool)
-    if selection is None:
-        return mask
-    chosen = np.asarray(selection)
-    if chosen.dtype == bool and chosen.shape == (n_atoms,):
-        return chosen
-    if (
-        chosen.ndim != 1
-        or chosen.dtype.kind not in "iu"
-        or (len(chosen) and (chosen.min() < 0 or chosen.max() >= n_atoms))
-    ):
-        raise DenoisingError(
-            f"denoise: the selection does not fit; expected {n_atoms} truth values or indices from 0 to {n_atoms - 1}, found "
-            f"{chosen.dtype} of shape {chosen.shape}; correct it."
-        )
-    mask[:] = False
-    mask[chosen] = True
-    return mask

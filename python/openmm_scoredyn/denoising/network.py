@@ -102,6 +102,8 @@ class LatticeDenoiser(nn.Module):
         self.out = nn.Linear(vector_width, 1, bias=False)
         # Largest number of atoms worked on at once: what lies in the cache is fast, and memory stays bounded.
         self.block = 512
+        # Up to so many atoms the view of every block is kept from layer to layer; beyond, that would fill the memory.
+        self.kept_atoms = 50_000
 
     def forward(self, separations: Tensor, neighbours: Tensor, present: Tensor, kinds: Tensor) -> Tensor:
         """Displacements (N, 3) to be subtracted from the positions.
@@ -116,9 +118,8 @@ class LatticeDenoiser(nn.Module):
         n = separations.shape[0]
         block = n if self.training else self.block
         starts = list(range(0, n, max(block, 1)))
-        # Kept for small systems, computed anew in every layer for large ones, where they would fill the memory.
         kept: list[tuple[Tensor, Tensor, Tensor]] = []
-        keep = n <= 50000
+        keep = n <= self.kept_atoms
         scalars = self.kind(kinds)
         first: list[Tensor] = []
         for start in starts:

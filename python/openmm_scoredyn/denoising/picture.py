@@ -18,6 +18,8 @@ COLOURS = {
     "sc": "#8e5bb0",
     "diamond": "#2aa5a0",
 }
+HALF_SLICE = 0.8  # nearest-neighbour distances
+FEW_DEFECTS = 0.1  # of the atoms
 PLAIN = "#3a6fb5"
 STYLE = {"font.family": "sans-serif", "font.size": 10, "axes.titlesize": 11}
 
@@ -25,7 +27,7 @@ STYLE = {"font.family": "sans-serif", "font.size": 10, "axes.titlesize": 11}
 def before_and_after(
     before, after, cell, spacing: float, structures=(None, None), names=("before", "after")
 ) -> bytes:
-    """PNG of a slice four neighbour distances thick through the middle, seen along the third box vector.
+    """PNG of a thin slice, seen along the third box vector: through defects if they are few, else through the middle.
 
     Parameters
     ----------
@@ -39,8 +41,7 @@ def before_and_after(
     shown = _wrapped(after, box)
     # The same image of every atom on both sides: none must jump across the border between the panels.
     moved = _in_the_plane(np.asarray(before) - after, box)
-    middle = (shown[:, 2].min() + shown[:, 2].max()) / 2
-    chosen = np.flatnonzero(np.abs(shown[:, 2] - middle) < 2 * spacing)
+    chosen = np.flatnonzero(np.abs(shown[:, 2] - _height(shown[:, 2], structures[1])) < HALF_SLICE * spacing)
     order = chosen[np.argsort(shown[chosen, 2])]
     with rc_context(STYLE):
         figure = Figure(figsize=(11.0, 5.8), layout="constrained")
@@ -50,8 +51,17 @@ def before_and_after(
             _panel(axis, positions[order], None if found is None else np.asarray(found)[order], spacing)
             axis.set_title(name if found is None else f"{name}\n{_summary(found)}")
         content = io.BytesIO()
-        figure.savefig(content, format="png", dpi=130)
+        figure.savefig(content, format="png", dpi=100, bbox_inches="tight")
     return content.getvalue()
+
+
+def _height(heights: np.ndarray, structures) -> float:
+    """Where to cut: in the middle, or through the atom without structure nearest to the median of them."""
+    middle = (heights.min() + heights.max()) / 2
+    if structures is None:
+        return middle
+    odd = np.sort(heights[np.asarray(structures) == 0])
+    return float(odd[len(odd) // 2]) if 0 < len(odd) < FEW_DEFECTS * len(heights) else middle
 
 
 def _panel(axis, positions: np.ndarray, structures, spacing: float) -> None:

@@ -1,0 +1,48 @@
+"""Arguments of `denoise`, checked."""
+
+import numpy as np
+
+from openmm_scoredyn.errors import DenoisingError
+
+MAX_ITERATIONS = 100
+
+
+def checked_iterations(value) -> int:
+    """Number of iterations; raises DenoisingError if it is none."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or not 1 <= int(value) <= MAX_ITERATIONS:
+        raise DenoisingError(
+            f"denoise: the number of iterations is not valid; expected an integer from 1 to {MAX_ITERATIONS}, found "
+            f"{value!r}; 3 to 10 are of use."
+        )
+    return int(value)
+
+
+def checked_spacing(value) -> float | None:
+    """Nearest-neighbour distance or None; raises DenoisingError if it is no length."""
+    if value is not None and not (np.isscalar(value) and np.isfinite(value) and value > 0):
+        raise DenoisingError(
+            f"denoise: the nearest-neighbour distance is not valid; expected a positive number of nm, found {value!r}."
+        )
+    return value
+
+
+def as_mask(selection, n_atoms: int) -> np.ndarray:
+    """Truth values (N,) of a selection, all true for None; raises DenoisingError if it does not fit."""
+    mask = np.ones(n_atoms, dtype=bool)
+    if selection is None:
+        return mask
+    chosen = np.asarray(selection)
+    if chosen.dtype == bool and chosen.shape == (n_atoms,):
+        return chosen
+    if (
+        chosen.ndim != 1
+        or chosen.dtype.kind not in "iu"
+        or (len(chosen) and (chosen.min() < 0 or chosen.max() >= n_atoms))
+    ):
+        raise DenoisingError(
+            f"denoise: the selection does not fit; expected {n_atoms} truth values or indices from 0 to {n_atoms - 1}, found "
+            f"{chosen.dtype} of shape {chosen.shape}; correct it."
+        )
+    mask[:] = False
+    mask[chosen] = True
+    return mask
