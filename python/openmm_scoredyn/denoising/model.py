@@ -46,6 +46,7 @@ class CrystalDenoiser(ScoreModel):
     ----------
     source : str, Path or bytes
         Path of a program, or its content.
+    allow_native_code : as `ScoreModel`; without effect, for these models are TorchScript
     device : str, torch device that the network runs on
 
     Attributes
@@ -60,7 +61,7 @@ class CrystalDenoiser(ScoreModel):
         If its card cannot be read or contradicts itself.
     """
 
-    def __init__(self, source: str | Path | bytes, device: str = "cpu"):
+    def __init__(self, source: str | Path | bytes, allow_native_code: bool | str = False, device: str = "cpu"):
         self._source = source if isinstance(source, bytes) else _read(source)
         text = read_card_text(self._source)
         if text is None:
