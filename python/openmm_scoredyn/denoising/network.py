@@ -103,7 +103,7 @@ class LatticeDenoiser(nn.Module):
         # Largest number of atoms worked on at once: what lies in the cache is fast, and memory stays bounded.
         self.block = 512
         # Up to so many atoms the view of every block is kept from layer to layer; beyond, that would fill the memory.
-        self.kept_atoms = 50_000
+        self.kept_atoms = 400_000
 
     def forward(self, separations: Tensor, neighbours: Tensor, present: Tensor, kinds: Tensor) -> Tensor:
         """Displacements (N, 3) to be subtracted from the positions.
