@@ -78,9 +78,7 @@ def main() -> None:
     single = context_of(path, structure)
     with tempfile.TemporaryDirectory() as folder:
         null_path = Path(folder) / "nothing.pt"
-        card = replace(
-            model.card, name="nothing", chiral_centres=(), golden={"history": model.card.golden["history"]}
-        )
+        card = replace(model.card, name="nothing", chiral_centres=(), golden={"history": model.card.golden["history"]})
         export_program(Nothing(), null_path, card, Parametrization("clean", "edm"), symmetric=False)
         null = context_of(null_path, structure)
     start = single.context.getState(positions=True).getPositions(asNumpy=True).value_in_unit(unit.nanometer)
@@ -95,10 +93,7 @@ def main() -> None:
         {
             "single context": (lambda: single.step(SINGLE_STEPS), SINGLE_STEPS * lag),
             "single context, no network": (lambda: null.step(SINGLE_STEPS), SINGLE_STEPS * lag),
-            f"batch of {BATCH}": (
-                lambda: model.sample(replicas, BATCH_STEPS, seed=3),
-                BATCH * BATCH_STEPS * lag,
-            ),
+            f"batch of {BATCH}": (lambda: model.sample(replicas, BATCH_STEPS, seed=3), BATCH * BATCH_STEPS * lag),
             "water": (water, 1),
         },
         options.rounds,
@@ -110,9 +105,7 @@ def main() -> None:
 def report(times: dict[str, list[float]], model, options) -> None:
     """Print the table; write it as JSON if asked."""
     median = {name: statistics.median(values) for name, values in times.items()}
-    print(
-        f"{model.card.name}, {model.card.solver} with {model.card.denoising_steps} evaluations, {options.rounds} rounds"
-    )
+    print(f"{model.card.name}, {model.card.solver} with {model.card.denoising_steps} evaluations, {options.rounds} rounds")
     print(f"{'':28}{'ms per ps':>11}  {'quartiles':>17}{'ps/s':>10}{'of water MD':>13}")
     for name, values in times.items():
         low, _, high = statistics.quantiles(values, n=4)
@@ -121,14 +114,10 @@ def report(times: dict[str, list[float]], model, options) -> None:
             f"{median['water'] / median[name]:12.0f}x"
         )
     share = median["single context, no network"] / median["single context"]
-    print(
-        f"outside the network: at most {100 * share:.1f} % of a step (calls of an empty program counted in)"
-    )
+    print(f"outside the network: at most {100 * share:.1f} % of a step (calls of an empty program counted in)")
     if options.json:
         ratios = {name: median["water"] / value for name, value in median.items()}
-        options.json.write_text(
-            json.dumps({"seconds_per_ps": times, "ratios": ratios, "overhead": share}, indent=1)
-        )
+        options.json.write_text(json.dumps({"seconds_per_ps": times, "ratios": ratios, "overhead": share}, indent=1))
 
 
 if __name__ == "__main__":
