@@ -1,14 +1,11 @@
 """The card: what a score program says about itself (`scoredyn.json` inside the archive)."""
 
-import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 
-from openmm_scoredyn.card_checks import check_card, check_types, check_version
-from openmm_scoredyn.errors import CardError
+from openmm_scoredyn.card_checks import check_card, check_types
+from openmm_scoredyn.card_json import FORMAT_VERSION, read_fields, write_fields
 from openmm_scoredyn.molecule import Molecule
 
-CARD_FILE = "scoredyn.json"
-FORMAT_VERSION = "1.1"
 _SINCE_1_1 = ("solvers",)
 
 
@@ -110,10 +107,7 @@ class Card:
 
     def to_json(self) -> str:
         """JSON text, one field per line, NaN never written."""
-        lines = [
-            f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in asdict(self).items()
-        ]
-        return "{\n" + ",\n".join(lines) + "\n}\n"
+        return write_fields(self)
 
     @classmethod
     def from_json(cls, text: str) -> "Card":
@@ -125,26 +119,4 @@ class Card:
             If the text is not JSON, the major version is another, or a field is missing, of another type or
             at odds with the rest.
         """
-        values = _read_object(text)
-        check_version(values.get("format_version"))
-        for entry in fields(cls):
-            if entry.name not in values and entry.name not in _SINCE_1_1:
-                raise CardError(
-                    f"Card: the field {entry.name} is missing; expected every field of format {FORMAT_VERSION}, "
-                    f"found {len(values)} fields without it; export the program again."
-                )
-        return cls(**{entry.name: values[entry.name] for entry in fields(cls) if entry.name in values})
-
-
-def _read_object(text: str) -> dict:
-    try:
-        values = json.loads(text)
-    except ValueError as error:
-        raise CardError(
-            f"Card: {CARD_FILE} is not JSON; expected an object, found an error ({error}); export the program again."
-        ) from None
-    if not isinstance(values, dict):
-        raise CardError(
-            f"Card: {CARD_FILE} does not hold an object; expected one, found {type(values).__name__}; export again."
-        )
-    return values
+        return cls(**read_fields(cls, text, later=_SINCE_1_1))

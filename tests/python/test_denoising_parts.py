@@ -231,7 +231,7 @@ def test_a_program_that_computes_something_else_is_refused(salt, tmp_path):
     golden = salt.card.golden | {"displacements": [0.5 + x for x in salt.card.golden["displacements"]]}
     text = salt.card.to_json()
     wrong = DenoiserCard(**{**salt.card.__dict__, "golden": golden}).to_json()
-    from openmm_scoredyn.card import CARD_FILE
+    from openmm_scoredyn.card_json import CARD_FILE
     from openmm_scoredyn.export.scripting import to_bytes
 
     CrystalDenoiser(to_bytes(salt.program, {CARD_FILE: text}))

@@ -4,11 +4,11 @@ import io
 import json
 import os
 import zipfile
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from openmm_scoredyn.card import CARD_FILE, FORMAT_VERSION
 from openmm_scoredyn.card_checks import check_types, check_version
+from openmm_scoredyn.card_json import CARD_FILE, FORMAT_VERSION, read_fields, write_fields
 from openmm_scoredyn.errors import CardError
 
 # Not "denoiser", which is the kind of a dynamics program whose steps are made by denoising.
@@ -67,10 +67,7 @@ class DenoiserCard:
 
     def to_json(self) -> str:
         """JSON text, one field per line, NaN never written."""
-        lines = [
-            f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in asdict(self).items()
-        ]
-        return "{\n" + ",\n".join(lines) + "\n}\n"
+        return write_fields(self)
 
     @classmethod
     def from_json(cls, text: str) -> "DenoiserCard":
@@ -81,15 +78,7 @@ class DenoiserCard:
         CardError
             If the text is not JSON, the major version is another, or a field is missing or wrong.
         """
-        values = json.loads(text)
-        check_version(values.get("format_version"))
-        for entry in fields(cls):
-            if entry.name not in values:
-                raise CardError(
-                    f"Card: the field {entry.name} is missing; expected every field of format {FORMAT_VERSION}, "
-                    f"found {len(values)} fields without it; export the program again."
-                )
-        return cls(**{entry.name: values[entry.name] for entry in fields(cls)})
+        return cls(**read_fields(cls, text))
 
 
 def read_card_text(source: str | Path | bytes) -> str | None:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 import openmm_scoredyn
-from openmm_scoredyn.card import CARD_FILE
+from openmm_scoredyn.card_json import CARD_FILE
 from openmm_scoredyn.data.atomic import write_atomically
 from openmm_scoredyn.denoising.card import DenoiserCard
 from openmm_scoredyn.denoising.network import LatticeDenoiser

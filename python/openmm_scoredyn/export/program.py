@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 import openmm_scoredyn
-from openmm_scoredyn.card import CARD_FILE, Card
+from openmm_scoredyn.card import Card
+from openmm_scoredyn.card_json import CARD_FILE
 from openmm_scoredyn.data.atomic import write_atomically
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import CardError, ExportError, ProgramError
