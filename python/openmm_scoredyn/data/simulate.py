@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import threading
 from collections.abc import Callable
 from io import StringIO
@@ -14,6 +15,8 @@ from openmm_scoredyn.data.plan import SimulationPlan
 from openmm_scoredyn.data.pool import run_in_processes
 from openmm_scoredyn.data.worker import bias_path, remove_chunk_folder, run_trajectory, trajectory_path
 from openmm_scoredyn.errors import MoleculeError, OutputError, TrajectoryError
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def simulate(
@@ -102,6 +105,7 @@ def _find_bias(text: str, plan: SimulationPlan) -> TorsionBias:
 
     pdb = PDBFile(StringIO(text))
     phi = backbone_torsions(pdb.topology)[0][0]
+    _LOGGER.info("Finding the bias along phi, by metadynamics; this takes a minute or two, once.")
     return find_bias(pdb.topology, pdb.positions, plan.physics, phi, seed=plan.seed % (2**31 - 1) + 1)
 
 
