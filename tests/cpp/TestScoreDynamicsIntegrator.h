@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "Assertions.h"
 #include "Noise.h"
 #include "ScoreDynamicsIntegrator.h"
 #include "TestPrograms.h"
@@ -32,6 +33,7 @@ namespace integrator_tests {
 
 using namespace OpenMM;
 using namespace ScoreDynPlugin;
+using core_tests::assertThrows;
 
 inline Platform* platform = nullptr;
 inline std::map<std::string, std::string> properties;
@@ -52,16 +54,6 @@ inline void addParticles(System& system) {
 
 inline std::vector<Vec3> positionsOf(const Context& context) {
     return context.getState(State::Positions).getPositions();
-}
-
-inline void assertThrows(const std::function<void()>& action, const std::string& text) {
-    try {
-        action();
-    } catch (const OpenMMException& error) {
-        if (std::string(error.what()).find(text) != std::string::npos) return;
-        throwException(__FILE__, __LINE__, "expected '" + text + "', found '" + error.what() + "'");
-    }
-    throwException(__FILE__, __LINE__, "expected an exception: " + text);
 }
 
 /// A context of the plain two-atom System with a program in it.
