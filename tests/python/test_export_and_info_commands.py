@@ -92,6 +92,27 @@ def test_info_shows_the_card(tmp_path):
     assert ScoreModel(tmp_path / "m.pt").sha256 in output.replace(" │ │ │ ", "").replace(" ", "")
 
 
+def test_info_tells_a_comparison_in_sentences(tmp_path):
+    def row(group, verdict):
+        estimates = {side: {"value": value, "error": 0.25, "samples": 9.0} for side, value in SIDES}
+        return {"group": group, "quantity": "crossings", "unit": "1/ns", "verdict": verdict} | estimates
+
+    SIDES = (("reference", 12.5), ("candidate", 11.5))
+    accuracy = {
+        "reference": {"name": "MD", "length_ns": 200.0},
+        "candidate": {"name": "model", "length_ns": 512.3},
+        "rows": [row("Kinetics", "differs"), row("Geometry", "agrees"), row("Geometry", "differs")],
+        "notes": ["No redraw."],
+    }
+    export_program(DriftingNetwork(), tmp_path / "m.pt", tiny_card(accuracy=accuracy))
+    output = command("info", tmp_path / "m.pt")
+    for text in (
+        "512 ns (model) against 200 ns (MD)", "crossings: 11.50 ± 0.25 against 12.50 ± 0.25 1/ns, differs",
+        "geometry: 1 of 2 agree", "No redraw.",
+    ):  # fmt: skip
+        assert text in output, text
+
+
 def test_info_finds_shipped_models_by_name(tmp_path, monkeypatch):
     export_program(DriftingNetwork(), tmp_path / "shipped.pt", tiny_card(name="shipped"))
     monkeypatch.setattr(model_module, "_PRETRAINED", tmp_path)

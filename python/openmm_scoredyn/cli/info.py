@@ -43,7 +43,7 @@ def card_table(card: Card | DenoiserCard, sha256: str, rows: Callable[..., list]
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in (
-        rows(card) + _nested("trained on", card.training_data) + _nested("measured", card.accuracy)
+        rows(card) + _nested("trained on", card.training_data) + _measured(card.accuracy)
     ):
         table.add_row(name, value)
     table.add_row("SHA-256", sha256)
@@ -94,6 +94,27 @@ def denoiser_rows(card: DenoiserCard) -> list[tuple[str, str]]:
             f"openmm-scoredyn {card.package_version}, torch {card.torch_version}, format {card.format_version}",
         ),
     ]
+
+
+def _measured(accuracy: dict) -> list[tuple[str, str]]:
+    """Rows of a `scoredyn compare` as sentences, geometry as a count; anything else leaf by leaf."""
+    if "rows" not in accuracy:
+        return _nested("measured", accuracy)
+    from openmm_scoredyn.evaluation.bootstrap import Estimate
+    from openmm_scoredyn.evaluation.report import format_estimate
+
+    sides = [f"{accuracy[side]['length_ns']:.0f} ns ({accuracy[side]['name']})" for side in ("candidate", "reference")]
+    lines = [" against ".join(sides)]
+    rows = [row for row in accuracy["rows"] if row["group"] != "Geometry"]
+    for row in rows:
+        ours, theirs = (
+            format_estimate(Estimate.from_dict(row[side])) for side in ("candidate", "reference")
+        )
+        lines.append(f"{row['quantity']}: {ours} against {theirs} {row['unit']}, {row['verdict']}".replace(" ,", ","))
+    geometry = [row["verdict"] for row in accuracy["rows"] if row["group"] == "Geometry"]
+    if geometry:
+        lines.append(f"geometry: {sum(verdict != 'differs' for verdict in geometry)} of {len(geometry)} agree")
+    return [("measured" if n == 0 else "", line) for n, line in enumerate([*lines, *accuracy.get("notes", [])])]
 
 
 def _nested(title: str, values: dict, prefix: str = "") -> list[tuple[str, str]]:
