@@ -1,5 +1,6 @@
 """Training of the gates of a `GatedNetwork`, and what each pair then counts for."""
 
+import logging
 from dataclasses import replace
 
 import torch
@@ -12,6 +13,7 @@ from openmm_scoredyn.nn import GatedNetwork
 from openmm_scoredyn.nn.gate import EventGate, rare_events
 from openmm_scoredyn.training.dataset import Pairs
 
+_LOGGER = logging.getLogger(__name__)
 _UPDATES, _BATCH, _LEARNING_RATE, _WEIGHT_DECAY = 6000, 4096, 2e-3, 1e-2
 _CHECK_EVERY = 100
 # Shares of a batch. Every (condition, event or none) is a problem of its own, so they are free; hops are few pairs, soon
@@ -105,6 +107,7 @@ def gate_pairs(network, molecule: Molecule, pairs: Pairs, held_out: Pairs, confi
             f"train: expected paths over a barrier of phi among the {int(pairs.shot.sum())} pairs of shot paths, found none; "
             f"simulate more with --shooting, or leave these out."
         )
+    _LOGGER.info("Fitting how probable hops of phi and far turns of psi are; this takes a few minutes.")
     features = [_features(network, part) for part in (pairs, held_out)]
     hops, turns = ([], [])
     for part, seen, happened in zip((pairs, held_out), features, events):
