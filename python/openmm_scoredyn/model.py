@@ -193,6 +193,11 @@ def pretrained(name: str | None = None):
     return found[name]
 
 
+def path_or_shipped(model: str) -> str | Path:
+    """What a user means by a name: the file of that path, or else the shipped model of that name."""
+    return pretrained(model) if model in pretrained() and not Path(model).exists() else model
+
+
 def trust_native_code(sha256: str) -> None:
     """Let this process run the native code of one AOTInductor package (`.pt2`), wherever it arrives from.
 

@@ -11,6 +11,7 @@ from openmm_scoredyn.data.engine import backbone_torsions
 from openmm_scoredyn.data.plan import Physics, SimulationPlan
 from openmm_scoredyn.data.shooting import path_weights, two_way_path
 from openmm_scoredyn.data.simulate import simulate
+from openmm_scoredyn.dihedrals import backbone_torsions as torsions_of_molecule
 from openmm_scoredyn.errors import MoleculeError, SamplingError, TrajectoryError
 
 SHOOTING = SimulationPlan(2, 2, n_segments=6, steering="shooting", equilibration_ps=1.0, frames_per_chunk=4)
@@ -119,18 +120,12 @@ def test_restart_gives_the_same_bytes(tmp_path):
 
 def test_weights_follow_from_the_bias_at_the_ends(tmp_path):
     paths = data.load(simulate(PDB, SHOOTING, prepared(tmp_path / "paths")))
-    phi = np.array([backbone_torsions_of(path)[0] for path in paths[:1]])
+    phi = np.array([torsions_of_molecule(paths[0].molecule)[0][0]])
     for path in paths:
         ends = np.stack(path.segments).reshape(-1, 22, 3)
         angle = data.shooting.dihedral_angles(ends, phi)[:, 0].reshape(-1, 2)
         factors = BIAS.boltzmann_factor(angle, 300.0)
         np.testing.assert_allclose(path.weights[:, 0] / path.weights[:, 1], factors[:, 0] / factors[:, 1], rtol=1e-3)
-
-
-def backbone_torsions_of(path):
-    from openmm_scoredyn.evaluation import backbone_torsions as torsions
-
-    return torsions(path.molecule)[0]
 
 
 def test_mistakes_are_named(tmp_path):

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,10 +24,9 @@ def info(
 
     Example: scoredyn info alanine-dipeptide-obc2
     """
-    from openmm_scoredyn.model import ScoreModel, pretrained
+    from openmm_scoredyn.model import ScoreModel, path_or_shipped
 
-    source = pretrained(model) if model in pretrained() and not Path(model).exists() else model
-    loaded = ScoreModel(source, allow_native_code)
+    loaded = ScoreModel(path_or_shipped(model), allow_native_code)
     console = Console()
     rows = denoiser_rows if isinstance(loaded.card, DenoiserCard) else _rows
     console.print(card_table(loaded.card, loaded.sha256, rows))

@@ -46,10 +46,9 @@ def run(
 
     Example: scoredyn run alanine-dipeptide-obc2 ala2.pdb --length 10ns --out traj.dcd
     """
-    from openmm_scoredyn.model import ScoreModel, pretrained
+    from openmm_scoredyn.model import ScoreModel, path_or_shipped
 
-    source = pretrained(model) if model in pretrained() and not Path(model).exists() else model
-    loaded = ScoreModel(source, allow_native_code)
+    loaded = ScoreModel(path_or_shipped(model), allow_native_code)
     _check_folder(out)
     lag = loaded.card.lag_time_ps
     n_steps = steps_of(length, lag)

@@ -15,7 +15,7 @@ from openmm_scoredyn.denoising.options import as_mask, checked_iterations, check
 from openmm_scoredyn.denoising.spacing import measure_spacing
 from openmm_scoredyn.errors import DenoisingError, ProgramError, SamplingError
 from openmm_scoredyn.export.scripting import from_bytes
-from openmm_scoredyn.model import ScoreModel, pretrained
+from openmm_scoredyn.model import ScoreModel, path_or_shipped
 
 # A spacing measured in the noise that is further than this from the one measured without noise is corrected.
 SPACING_TOLERANCE = 0.015
@@ -245,8 +245,7 @@ def load_denoiser(model) -> CrystalDenoiser:
         If it is a model of molecular dynamics.
     """
     if not isinstance(model, ScoreModel):
-        shipped = isinstance(model, str) and model in pretrained() and not Path(model).exists()
-        model = ScoreModel(pretrained(model) if shipped else model)
+        model = ScoreModel(path_or_shipped(model) if isinstance(model, str) else model)
     if not isinstance(model, CrystalDenoiser):
         raise DenoisingError(
             f"load_denoiser: {model.card.name} is a model of molecular dynamics; expected a crystal denoiser, found kind "
