@@ -29,6 +29,10 @@ def train(
     start_from: Annotated[
         Path | None, typer.Option(help="Run or checkpoint whose network is trained further; its shape is kept.")
     ] = None,
+    distil_to: Annotated[
+        int | None,
+        typer.Option(help="Teach the network of --start-from to draw in so many evaluations what it draws in many."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, batches and noise.")] = 1,
     threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
 ):
@@ -43,7 +47,7 @@ def train(
 
     from openmm_scoredyn.data import load
     from openmm_scoredyn.diffusion.noise_levels import NoiseLevels
-    from openmm_scoredyn.training import NetworkConfig, OptimizationConfig, TrainingConfig
+    from openmm_scoredyn.training import DistillationConfig, NetworkConfig, OptimizationConfig, TrainingConfig
     from openmm_scoredyn.training import train as run
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its advertisements
@@ -59,6 +63,7 @@ def train(
         schedule="vp_linear" if published else "edm",
         noise=NoiseLevels("log_uniform", -4.56, 5.02) if published else NoiseLevels("log_normal", noise_mean, noise_spread),
         lag_time_ps=lag_time_ps,
+        distillation=None if distil_to is None else DistillationConfig(distil_to),
     )
     trajectories = load(
         data, topology=topology, frame_spacing_ps=spacing_ps, temperature_K=temperature_k

@@ -37,6 +37,21 @@ class OptimizationConfig:
 
 
 @dataclass(frozen=True)
+class DistillationConfig:
+    """Evaluations of the network per draw: of the student, and of the teacher it imitates."""
+
+    evaluations: int = 2
+    teacher_evaluations: int = 12
+
+    def __post_init__(self):
+        if not 1 <= self.evaluations < self.teacher_evaluations:
+            raise TrainingError(
+                f"DistillationConfig: expected at least one evaluation and fewer than the teacher's "
+                f"{self.teacher_evaluations}, found {self.evaluations}; change one of them."
+            )
+
+
+@dataclass(frozen=True)
 class TrainingConfig:
     """Everything a run depends on but its data.
 
@@ -52,6 +67,8 @@ class TrainingConfig:
         Use pairs of unsteered equilibrium trajectories in both directions, as detailed balance allows.
     validation_fraction : float
         Fraction of the trajectories (never of the frames of one) that is held out.
+    distillation : DistillationConfig or None
+        Teach the network that training starts from to draw in fewer evaluations.
     """
 
     name: str = "model"
@@ -65,6 +82,7 @@ class TrainingConfig:
     lag_time_ps: float = 1.0
     time_reversal: bool = True
     validation_fraction: float = 0.1
+    distillation: DistillationConfig | None = None
 
     def to_dict(self) -> dict:
         """Nested plain values, ready for JSON."""
@@ -73,5 +91,12 @@ class TrainingConfig:
     @classmethod
     def from_dict(cls, values: dict) -> "TrainingConfig":
         """Inverse of `to_dict`."""
-        nested = {"network": NetworkConfig, "optimization": OptimizationConfig, "noise": NoiseLevels}
-        return cls(**{key: nested[key](**value) if key in nested else value for key, value in values.items()})
+        nested = {
+            "network": NetworkConfig,
+            "optimization": OptimizationConfig,
+            "noise": NoiseLevels,
+            "distillation": DistillationConfig,
+        }
+        return cls(
+            **{key: nested[key](**value) if key in nested and value else value for key, value in values.items()}
+        )

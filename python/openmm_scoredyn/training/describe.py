@@ -39,7 +39,7 @@ def describe(
         sigma_data=1.0,
         solver="trig_2m",
         solvers=getattr(network, "solvers", ()),
-        denoising_steps=8,
+        denoising_steps=config.distillation.evaluations if config.distillation else 8,
         bond_lengths_nm=mean_bond_lengths(molecule, after),
         bond_tolerance=BOND_TOLERANCE,
         chiral_centres=chiral_centres(molecule, after),

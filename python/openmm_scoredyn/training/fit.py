@@ -18,6 +18,7 @@ from openmm_scoredyn.training.checkpoint import LAST, Description, load_checkpoi
 from openmm_scoredyn.training.config import TrainingConfig
 from openmm_scoredyn.training.dataset import Batches, Pairs, collect_pairs
 from openmm_scoredyn.training.describe import common_temperature, describe
+from openmm_scoredyn.training.distillation import Distillation
 from openmm_scoredyn.training.module import ScoreTraining
 from openmm_scoredyn.training.rare_events import gate_pairs
 from openmm_scoredyn.training.rollout import RolloutValidation
@@ -50,6 +51,10 @@ def train(trajectories: list[Trajectory], directory, config: TrainingConfig, cal
     OutputError
         If the directory cannot be written.
     """
+    if config.distillation and start_from is None:
+        raise TrainingError(
+            "train: distillation needs a teacher; expected a trained network to start from, found none; give its run."
+        )
     molecule = require_same_molecule(trajectories)
     if start_from is not None:
         config = replace(config, network=load_config(start_from).network)
@@ -74,7 +79,7 @@ def train(trajectories: list[Trajectory], directory, config: TrainingConfig, cal
     pairs, held_out = gate_pairs(network, molecule, pairs, held_out, config)
     sample = torch.linspace(0, len(pairs) - 1, min(len(pairs), 100_000)).long()
     card = describe(network, config, training, pairs.before[sample], pairs.after[sample], len(pairs))
-    module = ScoreTraining(network, config)
+    module = Distillation(network, config) if config.distillation else ScoreTraining(network, config)
     rollout = RolloutValidation(validation, card, directory)
     trainer = _trainer(directory, config, [Description(config, card), rollout, *callbacks])
     previous = directory / LAST

@@ -102,23 +102,29 @@ def gate_pairs(network, molecule: Molecule, pairs: Pairs, held_out: Pairs, confi
     if not isinstance(network, GatedNetwork):
         return pairs, held_out
     events = [rare_events(molecule, part.before, part.after) for part in (pairs, held_out)]
-    if not (events[0][:, 0] & pairs.shot).any():
+    features = [_features(network, part) for part in (pairs, held_out)]
+    if not config.distillation:  # which leaves what happens, and how often, to the teacher
+        _fit_gates(network, (pairs, held_out), events, features, config.optimization.seed)
+    with torch.no_grad():
+        estimates = [network.gates[0].estimates(seen) for seen in features]
+    return share_out(pairs, events[0], estimates[0]), share_out(held_out, events[1], estimates[1])
+
+
+def _fit_gates(network: GatedNetwork, parts, events, features, seed: int) -> None:
+    """Fit both gates to the first of two parts, keeping what does best on the second."""
+    if not (events[0][:, 0] & parts[0].shot).any():
         raise TrainingError(
-            f"train: expected paths over a barrier of phi among the {int(pairs.shot.sum())} pairs of shot paths, found none; "
-            f"simulate more with --shooting, or leave these out."
+            f"train: expected paths over a barrier of phi among the {int(parts[0].shot.sum())} pairs of shot paths, found "
+            f"none; simulate more with --shooting, or leave these out."
         )
     _LOGGER.info("Fitting how probable hops of phi and far turns of psi are; this takes a few minutes.")
-    features = [_features(network, part) for part in (pairs, held_out)]
     hops, turns = ([], [])
-    for part, seen, happened in zip((pairs, held_out), features, events):
+    for part, seen, happened in zip(parts, features, events):
         free = ~part.shot & ~happened[:, 0]
         hops.append((seen[part.shot], part.weight[part.shot], happened[part.shot, 0]))
         turns.append((seen[free], part.weight[free], happened[free, 1]))
     for gate, known in zip(network.gates, (hops, turns)):
-        fit_gate(gate, *known, config.optimization.seed)
-    with torch.no_grad():
-        estimates = [network.gates[0].estimates(seen) for seen in features]
-    return share_out(pairs, events[0], estimates[0]), share_out(held_out, events[1], estimates[1])
+        fit_gate(gate, *known, seed)
 
 
 def _features(network, pairs: Pairs) -> Tensor:
