@@ -8,6 +8,7 @@ import pytest
 import torch
 from alanine import alanine_molecule, alanine_positions, make_trajectory
 from test_training import Stop, killed_after, tiny
+from torch import Tensor
 
 import openmm_scoredyn as sd
 from openmm_scoredyn.diffusion.parametrization import Parametrization
@@ -68,24 +69,45 @@ def gated_network(probability: float | None = None):
     return network.eval(), pairs
 
 
-def test_a_probability_of_1e_5_is_learnt_from_weighted_pairs(monkeypatch):
-    """P(event|x) = 10^(-4 + x): the pairs show it with odds of one to two, by construction with the weights to match."""
+def weighted_pairs(count: int, generator, exponent: float):
+    """Pairs of P(event|x) = 10^(exponent + x), shown with odds of one to two, and the weights to match."""
+    x = 2 * torch.rand(count, 1, generator=generator) - 1
+    event = torch.rand(count, generator=generator) < 1 / 3
+    probability = 10 ** (exponent + x[:, 0])
+    mean = torch.where(event, 3 * probability, 1.5 * (1 - probability))
+    return x, mean * -torch.log(torch.rand(count, generator=generator)), event
+
+
+@pytest.fixture
+def fitted_gate(monkeypatch):
+    """A gate that has learnt P(event|x) = 10^(-4 + x), and the generator of its pairs."""
     generator = torch.Generator().manual_seed(4)
-
-    def draw(count):
-        x = 2 * torch.rand(count, 1, generator=generator) - 1
-        event = torch.rand(count, generator=generator) < 1 / 3
-        probability = 10 ** (-4 + x[:, 0])
-        mean = torch.where(event, 3 * probability, 1.5 * (1 - probability))
-        return x, mean * -torch.log(torch.rand(count, generator=generator)), event
-
     monkeypatch.setattr("openmm_scoredyn.training.rare_events._UPDATES", 1500)
     torch.manual_seed(0)
     gate = EventGate(1)
-    fit_gate(gate, draw(40_000), draw(10_000), seed=1)
+    fit_gate(gate, weighted_pairs(40_000, generator, -4), weighted_pairs(10_000, generator, -4), seed=1)
+    return gate, generator
+
+
+def logarithms(gate) -> tuple[Tensor, Tensor]:
     x = torch.linspace(-0.9, 0.9, 10)[:, None]
-    found = gate(x)[:, 0].detach() / np.log(10)
-    np.testing.assert_allclose(found, -4 + x[:, 0], atol=0.08)
+    return x[:, 0], gate(x)[:, 0].detach() / np.log(10)
+
+
+def test_a_probability_of_1e_5_is_learnt_from_weighted_pairs(fitted_gate):
+    x, found = logarithms(fitted_gate[0])
+    np.testing.assert_allclose(found, -4 + x, atol=0.08)
+
+
+def test_few_pairs_of_other_dynamics_move_a_fitted_gate_as_a_whole(fitted_gate):
+    """Events eight times as rare, known from 200 pairs: the shape must stay, and what lies below the last layer with it."""
+    gate, generator = fitted_gate
+    below = [parameter.clone() for parameter in gate.layers[:-1].parameters()]
+    slower = -4 - np.log10(8)
+    fit_gate(gate, weighted_pairs(200, generator, slower), weighted_pairs(200, generator, slower), 1, further=True)
+    x, found = logarithms(gate)
+    np.testing.assert_allclose(found, slower + x, atol=0.25)
+    assert all(torch.equal(old, new) for old, new in zip(below, gate.layers[:-1].parameters()))
 
 
 def test_events_are_hops_over_a_barrier_of_phi_and_far_turns_of_psi():

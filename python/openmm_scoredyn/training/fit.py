@@ -76,7 +76,7 @@ def train(trajectories: list[Trajectory], directory, config: TrainingConfig, cal
         # The scales are those of ordinary motion, of which the paths hold too little.
         usual = pairs if pairs.shot.all() else pairs[~pairs.shot]
         network = fit_network(shape.kind, shape.width, shape.blocks, molecule, usual.before, usual.after)
-    pairs, held_out = gate_pairs(network, molecule, pairs, held_out, config)
+    pairs, held_out = gate_pairs(network, molecule, pairs, held_out, config, start_from is not None)
     sample = torch.linspace(0, len(pairs) - 1, min(len(pairs), 100_000)).long()
     card = describe(network, config, training, pairs.before[sample], pairs.after[sample], len(pairs))
     module = Distillation(network, config) if config.distillation else ScoreTraining(network, config)

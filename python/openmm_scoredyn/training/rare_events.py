@@ -32,20 +32,23 @@ def gate_loss(estimates: Tensor, weight: Tensor, happened: Tensor) -> Tensor:
     return bernoulli + (weight * torch.exp(-log_mean) + log_mean).mean()
 
 
-def fit_gate(gate: EventGate, training: tuple[Tensor, ...], held_out: tuple[Tensor, ...], seed: int) -> float:
+def fit_gate(
+    gate: EventGate, training: tuple[Tensor, ...], held_out: tuple[Tensor, ...], seed: int, further: bool = False
+) -> None:
     """Fit the estimates to shot pairs, in place, keeping what does best on held-out ones.
 
     Parameters
     ----------
     training, held_out : features (P, F), weight (P,) and whether the event happened (P,)
     seed : of the batches
-
-    Returns
-    -------
-    The loss of the held-out pairs.
+    further : the gate was fitted to other dynamics of the molecule before; only its last layer is fitted again. A few
+        hundred events are enough for that, and too few for all of it, which learns them by heart.
     """
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(gate.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
+    gate.requires_grad_(not further)
+    gate.layers[-1].requires_grad_(True)
+    fitted = [parameter for parameter in gate.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(fitted, lr=_LEARNING_RATE, weight_decay=0.0 if further else _WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _UPDATES)
     best, kept = float("inf"), gate.state_dict()
     for update in range(1, _UPDATES + 1):
@@ -54,7 +57,7 @@ def fit_gate(gate: EventGate, training: tuple[Tensor, ...], held_out: tuple[Tens
         loss = gate_loss(gate.estimates(features), weight, happened)
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(gate.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(fitted, 1.0)
         optimizer.step()
         schedule.step()
         if update % _CHECK_EVERY == 0:
@@ -64,7 +67,6 @@ def fit_gate(gate: EventGate, training: tuple[Tensor, ...], held_out: tuple[Tens
                 best, kept = now, {name: value.clone() for name, value in gate.state_dict().items()}
     gate.load_state_dict(kept)
     gate.requires_grad_(False)
-    return best
 
 
 def share_out(pairs: Pairs, events: Tensor, estimates: Tensor) -> Pairs:
@@ -88,8 +90,10 @@ def share_out(pairs: Pairs, events: Tensor, estimates: Tensor) -> Pairs:
     return replace(pairs, weight=weight.float())
 
 
-def gate_pairs(network, molecule: Molecule, pairs: Pairs, held_out: Pairs, config) -> tuple[Pairs, Pairs]:
-    """Fit the gates of a `GatedNetwork`, in place, and share the pairs out.
+def gate_pairs(
+    network, molecule: Molecule, pairs: Pairs, held_out: Pairs, config, further: bool = False
+) -> tuple[Pairs, Pairs]:
+    """Fit the gates of a `GatedNetwork`, in place, and share the pairs out; `further` as in `fit_gate`.
 
     Hops are learnt from pairs that were shot, far turns from the others, of which there are enough. Other networks are
     left as they are, and so are their pairs.
@@ -104,13 +108,13 @@ def gate_pairs(network, molecule: Molecule, pairs: Pairs, held_out: Pairs, confi
     events = [rare_events(molecule, part.before, part.after) for part in (pairs, held_out)]
     features = [_features(network, part) for part in (pairs, held_out)]
     if not config.distillation:  # which leaves what happens, and how often, to the teacher
-        _fit_gates(network, (pairs, held_out), events, features, config.optimization.seed)
+        _fit_gates(network, (pairs, held_out), events, features, config.optimization.seed, further)
     with torch.no_grad():
         estimates = [network.gates[0].estimates(seen) for seen in features]
     return share_out(pairs, events[0], estimates[0]), share_out(held_out, events[1], estimates[1])
 
 
-def _fit_gates(network: GatedNetwork, parts, events, features, seed: int) -> None:
+def _fit_gates(network: GatedNetwork, parts, events, features, seed: int, further: bool) -> None:
     """Fit both gates to the first of two parts, keeping what does best on the second."""
     if not (events[0][:, 0] & parts[0].shot).any():
         raise TrainingError(
@@ -124,7 +128,7 @@ def _fit_gates(network: GatedNetwork, parts, events, features, seed: int) -> Non
         hops.append((seen[part.shot], part.weight[part.shot], happened[part.shot, 0]))
         turns.append((seen[free], part.weight[free], happened[free, 1]))
     for gate, known in zip(network.gates, (hops, turns)):
-        fit_gate(gate, *known, seed)
+        fit_gate(gate, *known, seed, further)
 
 
 def _features(network, pairs: Pairs) -> Tensor:
