@@ -1,8 +1,10 @@
-// Loaded before everything else (LD_PRELOAD): counts what is allocated between start and stop, by the library that asked.
+// Loaded before everything else (LD_PRELOAD): counts what is allocated between start and stop, by the library
+// that asked.
 //
-// The library that asked is the first on the stack that is neither this one nor one of the C and C++ runtime, so what
-// our own headers and the standard library's inline into our code counts as ours, and what torch or OpenMM do when they
-// are called counts as theirs. Of each place in a library the number of allocations and of bytes is kept.
+// The library that asked is the first on the stack that is neither this one nor one of the C and C++ runtime,
+// so what our own headers and the standard library's inline into our code counts as ours, and what torch or
+// OpenMM do when they are called counts as theirs. Of each place in a library the number of allocations and
+// of bytes is kept.
 #include <dlfcn.h>
 #include <execinfo.h>
 #include <link.h>
@@ -132,8 +134,9 @@ void allocation_counter_stop(const char* path) {
         Dl_info info{};
         dladdr(place, &info);
         const auto offset = static_cast<char*>(place) - static_cast<char*>(info.dli_fbase);
-        fprintf(file, "%ld\t%ld\t%s\t%#lx\t%s\n", amount.count, amount.bytes, info.dli_fname ? info.dli_fname : "?",
-                info.dli_fname ? offset : 0L, info.dli_sname ? info.dli_sname : "?");
+        fprintf(file, "%ld\t%ld\t%s\t%#lx\t%s\n", amount.count, amount.bytes,
+                info.dli_fname ? info.dli_fname : "?", info.dli_fname ? offset : 0L,
+                info.dli_sname ? info.dli_sname : "?");
     }
     fclose(file);
 }

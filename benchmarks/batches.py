@@ -19,7 +19,8 @@ from openmm_scoredyn.native import scoredyn
 
 SIZES = (1, 4, 16, 64, 256, 1024, 4096)
 GPU_SIZES = (1, 16, 256, 1024, 4096, 16384, 65536)
-REPLICA_STEPS = 1024  # about this many steps of a replica a call; on a GPU this many steps of the batch in 64
+REPLICA_STEPS = 512  # at least this many steps of a replica a call
+GPU_STEPS = 16  # of the whole batch a call
 WARM_UP_STEPS = 20
 
 
@@ -43,7 +44,7 @@ def candidates(path: Path, sizes, gpu: bool) -> dict:
 
     found = {}
     for size in sizes:
-        steps = 16 if gpu else max(1, REPLICA_STEPS // size)
+        steps = GPU_STEPS if gpu else max(1, REPLICA_STEPS // size)
         found[size] = (lambda n=size, k=steps: draw(n, k), size * steps * card.lag_time_ps)
     return found
 

@@ -27,7 +27,7 @@ from openmm_scoredyn.export.scripting import script
 WIDTH, BLOCKS, SOLVER_STEPS = 200, 5, 20
 BETA_MIN, BETA_MAX, LAST_TIME = 0.1, 20.0, 1e-3  # of the variance-preserving linear schedule
 OUR_STEPS, BATCH = 100, 256
-RECIPE, RECIPE_BATCH = "published recipe", 8
+RECIPE, RECIPE_BATCH = "published recipe", 4
 
 
 def log_signal_to_noise(time: float) -> float:
