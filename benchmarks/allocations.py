@@ -45,12 +45,12 @@ def count(platform: str, answer: Path) -> None:
 
     model = sd.pretrained("alanine-dipeptide-obc2")
     structure = model.with_name("alanine-dipeptide.pdb")
-    integrator = sd.prepare(structure, model, platform=platform, seed=1).integrator
+    simulation = sd.prepare(structure, model, platform=platform, seed=1)
     counter, lines = ctypes.CDLL(None), answer.with_suffix(".txt")
 
     def counted(steps: int) -> tuple[Counter, Counter]:
         counter.allocation_counter_start()
-        integrator.step(steps)
+        simulation.step(steps)
         counter.allocation_counter_stop(str(lines).encode())
         counts, sizes = Counter(), Counter()
         for line in lines.read_text().splitlines():
