@@ -62,7 +62,8 @@ def count(platform: str, answer: Path) -> None:
     counted(STEPS)  # buffers grow on the first steps
     more, less = counted(2 * STEPS), counted(STEPS)
     found = {
-        library: [(more[i][library] - less[i][library]) / STEPS for i in (0, 1)] for library in sorted(more[0])
+        library: [(more[i][library] - less[i][library]) / STEPS for i in (0, 1)]
+        for library in sorted(more[0])
     }
     answer.write_text(json.dumps({library: values for library, values in found.items() if any(values)}))
 

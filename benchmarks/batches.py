@@ -70,7 +70,9 @@ def main() -> None:
             f"{size:8}{1e3 * middle:12.5f}  {1e3 * low:8.5f} {1e3 * high:8.5f}{1 / middle:10.0f}{one / middle:8.1f}x"
         )
     best = min(times, key=lambda size: quartiles(times[size])[1])
-    print(f"best batch: {best} replicas, {1e-6 / quartiles(times[best])[1]:.4f} microseconds of trajectory per second")
+    print(
+        f"best batch: {best} replicas, {1e-6 / quartiles(times[best])[1]:.4f} microseconds of trajectory per second"
+    )
 
 
 if __name__ == "__main__":

@@ -130,10 +130,15 @@ def main() -> None:
     path = Path(options.model) if Path(options.model).exists() else sd.pretrained(options.model)
     times = take_turns(candidates(path), options.rounds)
     base = quartiles(times[RECIPE])[1]
-    print(f"One step of one molecule, {options.rounds} rounds\n{'':32}{'CPU ms':>10}  {'quartiles':>17}{'ratio':>9}")
+    print(
+        f"One step of one molecule, {options.rounds} rounds\n{'':32}{'CPU ms':>10}  {'quartiles':>17}{'ratio':>9}"
+    )
     for name, values in times.items():
         low, middle, high = quartiles(values)
-        print(f"{name:32}{1e3 * middle:10.3f}  {1e3 * low:8.3f} {1e3 * high:8.3f}{base / middle:9.1f}", flush=True)
+        print(
+            f"{name:32}{1e3 * middle:10.3f}  {1e3 * low:8.3f} {1e3 * high:8.3f}{base / middle:9.1f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

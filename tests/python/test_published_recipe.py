@@ -23,7 +23,9 @@ def error(steps):
     """Of the solution that starts at 1; the probability flow keeps the ratio to the standard deviation."""
     deviation = [
         np.hypot(alpha * SPREAD, sigma)
-        for alpha, sigma in map(recipe.alpha_and_sigma, map(recipe.log_signal_to_noise, (1.0, recipe.LAST_TIME)))
+        for alpha, sigma in map(
+            recipe.alpha_and_sigma, map(recipe.log_signal_to_noise, (1.0, recipe.LAST_TIME))
+        )
     ]
     return abs(recipe.dpm_solver_3(predicted_noise, 1.0, steps) - deviation[1] / deviation[0])
 
