@@ -2,7 +2,7 @@
 # make demo      ten nanoseconds of alanine dipeptide, and a page with plots in demo-output/
 # make test      C++ and Python tests, README examples, style
 # make test-slow the tests that take minutes
-# make bench     the table of benchmarks/README.md, measured here
+# make bench     the tables of benchmarks/README.md, measured here; make bench-long: those that take long
 # make cuda-sdk  what the CUDA platform is compiled against, where there is no CUDA toolkit; `make test` then uses it
 # make gpu-wheels, make gpu   everything a machine with a GPU can show, and the packages to take there
 PYTHON ?= python3
@@ -13,13 +13,13 @@ JOBS ?= 2
 # One thread a process: the networks are small, and the machine may be busy with molecular dynamics.
 export OMP_NUM_THREADS ?= 1
 
-CPP_DIRS := openmm_scoredyn platforms serialization python/bindings tests/cpp
+CPP_DIRS := openmm_scoredyn platforms serialization python/bindings tests/cpp benchmarks
 CPP_FILES := $(shell find $(CPP_DIRS) -name '*.h' -o -name '*.cpp')
 SOURCES := $(CPP_FILES) $(shell find python/openmm_scoredyn cmake -type f -not -name '*.pyc') \
     $(shell find openmm_scoredyn platforms serialization python/bindings -name CMakeLists.txt -o -name '*.in') \
     CMakeLists.txt pyproject.toml VERSION README.md LICENSE
 
-.PHONY: install demo test test-slow test-cpp test-python style bench cuda-sdk gpu-wheels gpu clean
+.PHONY: install demo test test-slow test-cpp test-python style bench bench-long cuda-sdk gpu-wheels gpu clean
 
 install: $(VENV)/installed
 
@@ -57,6 +57,14 @@ test-slow: install
 
 bench: install
 	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/batches.py
+	$(BIN)/python benchmarks/recipe.py
+	$(BIN)/python benchmarks/atoms.py
+	$(BIN)/python benchmarks/allocations.py
+
+bench-long: install
+	$(BIN)/python benchmarks/networks.py
+	$(BIN)/python benchmarks/atoms.py --platforms Reference OpenCL
 
 # Beside the environment: a plugin whose driver is missing has no place in it.
 cuda-sdk: $(CUDA_SDK)/installed

@@ -5,11 +5,11 @@
 Every figure comes from this one run, on one thread: the candidates take turns, round after round, so that whatever
 else the machine does hits all of them, and medians with quartiles are printed. The ratio is that of medians. Every
 platform that comes up has a row; where CUDA does, MD runs on it as well, and ratios of the GPU's rows refer to that.
+More sizes of batches: batches.py.
 """
 
 import argparse
 import json
-import statistics
 import tempfile
 import time
 from dataclasses import replace
@@ -19,15 +19,14 @@ import numpy as np
 import torch
 from openmm import LangevinMiddleIntegrator, LocalEnergyMinimizer, OpenMMException, Platform, unit
 from openmm.app import PDBFile, Simulation
+from turns import quartiles, take_turns
 
 import openmm_scoredyn as sd
 from openmm_scoredyn.cli.demo_runs import MD_STEP_PS, MD_STEPS_PER_PS, TEMPERATURE_K, _water_box
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.export import export_program
-from openmm_scoredyn.native import scoredyn
 
 BATCH = 256
-GPU_BATCHES = (256, 1024, 4096)
 SINGLE_STEPS, BATCH_STEPS, WATER_PS = 300, 4, 3
 PLATFORMS = ("Reference", "CPU", "OpenCL", "CUDA", "HIP")
 ON_GPU = ("CUDA", "HIP")
@@ -72,26 +71,6 @@ def water_simulation(structure: Path, platform: str) -> Simulation:
     return simulation
 
 
-def seconds(call) -> float:
-    """Wall time of one call."""
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
-def measure(candidates: dict, rounds: int) -> dict[str, list[float]]:
-    """Seconds of every candidate in every round, after one round of warm-up."""
-    for call, _ in candidates.values():
-        call()
-    return {
-        name: times
-        for name, times in zip(
-            candidates,
-            zip(*[[seconds(call) / count for call, count in candidates.values()] for _ in range(rounds)]),
-        )
-    }
-
-
 def main() -> None:
     """Measure and print."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -123,36 +102,16 @@ def main() -> None:
         lambda: model.sample(replicas, BATCH_STEPS, seed=3),
         BATCH * BATCH_STEPS * lag,
     )
-    candidates |= gpu_batches(path, model, replicas) if "CUDA" in single else {}
     for name in ("CPU", *(name for name in ON_GPU if name in single)):
         simulation = water_simulation(structure, name)
         candidates[water_of(name)] = (lambda s=simulation: run(s, WATER_PS * MD_STEPS_PER_PS), WATER_PS)
-    report(measure(candidates, options.rounds), model, options)
+    # Wall time: explicit-water MD has threads that wait for each other, and a GPU works beside the processor.
+    report(take_turns(candidates, options.rounds, time.perf_counter), model, options)
 
 
 def water_of(platform: str) -> str:
     """Name of the row of explicit-water MD."""
     return f"explicit-water MD, {platform}"
-
-
-def gpu_batches(path: Path, model, replicas: np.ndarray) -> dict:
-    """Candidates that draw a batch of replicas on the first GPU."""
-    program, card = scoredyn.Program(str(path), gpu=0), model.card
-
-    def draw(history):
-        program.sample(
-            history, np.zeros((3, 3)), BATCH_STEPS, BATCH_STEPS, 3, 0, 0, card.solver, card.denoising_steps
-        )
-
-    found = {}
-    for size in GPU_BATCHES:
-        history = np.resize(replicas, (size, *replicas.shape[1:]))[:, None]
-        history = np.repeat(history, card.history_length, axis=1)
-        found[f"batch of {size}, CUDA"] = (
-            lambda h=history: draw(h),
-            size * BATCH_STEPS * card.lag_time_ps,
-        )
-    return found
 
 
 def positions(simulation) -> np.ndarray:
@@ -169,14 +128,14 @@ def run(simulation, steps: int) -> None:
 
 def report(times: dict[str, list[float]], model, options) -> None:
     """Print the table; write it as JSON if asked."""
-    median = {name: statistics.median(values) for name, values in times.items()}
+    median = {name: quartiles(values)[1] for name, values in times.items()}
     print(
         f"{model.card.name}, {model.card.solver} with {model.card.denoising_steps} evaluations, {options.rounds} rounds"
     )
     print(f"{'':28}{'ms per ps':>11}  {'quartiles':>17}{'ps/s':>10}{'of water MD':>13}")
     ratios = {}
     for name, values in times.items():
-        low, _, high = statistics.quantiles(values, n=4)
+        low, _, high = quartiles(values)
         gpu = next((p for p in ON_GPU if name.endswith(p)), None)
         ratios[name] = median[water_of(gpu or "CPU")] / median[name]
         print(

@@ -4,7 +4,7 @@
 #     tests/gpu.sh [FOLDER OF WHEELS]
 #
 # builds against the torch that $PYTHON imports, runs the C++ tests on CUDA in three precisions, parity with Reference
-# included, the Python tests on CUDA, and the benchmark table. `make gpu-wheels` collects the wheels that such a machine
+# included, the Python tests on CUDA, and the benchmark tables. `make gpu-wheels` collects the wheels that such a machine
 # may lack (for Python 3.12; torch with CUDA, numpy, pybind11, cmake, ninja, pytest, typer and rich must be there).
 # Results go to $OUT, build/gpu/results unless set. Fails when a test fails or is skipped for want of the platform.
 set -euo pipefail
@@ -35,9 +35,11 @@ cmake --install "$WORK/build" --prefix "$SITE"
 } | tee "$OUT/machine.txt"
 status=0
 ctest --test-dir "$WORK/build" -R 'Torch|Reference|CUDA' --output-on-failure | tee "$OUT/ctest.txt" || status=1
-"$PYTHON" -m pytest tests/python/test_platforms.py tests/python/test_integrator.py -k CUDA |
+"$PYTHON" -m pytest tests/python/test_{platforms,integrator,constraints}.py -k CUDA |
     tee "$OUT/pytest.txt" || status=1
+# Single contexts: microseconds a network evaluation, and the ratio to MD on the same GPU. Then the best batch.
 "$PYTHON" benchmarks/speed.py --json "$OUT/speed.json" | tee "$OUT/speed.txt" || status=1
+"$PYTHON" benchmarks/batches.py --gpu | tee "$OUT/batches.txt" || status=1
 if grep -q Skipped "$OUT/ctest.txt"; then
     echo "The CUDA tests were skipped: OpenMM's CUDA platform does not come up here." >&2
     status=1

@@ -37,9 +37,11 @@ public:
     int getNumThreads() const;
 
     /// What all evaluations of one step share: the history and the box, which must stay as they are while it
-    /// is used, and what the program makes of them once, if it has the methods for that.
+    /// is used, and what the program makes of them once, if it has the methods for that. One that is not
+    /// needed any more may be `used` again for another step.
     struct Condition;
-    std::shared_ptr<const Condition> condition(int batch, const float* history, const float* box) const;
+    std::shared_ptr<Condition> condition(int batch, const float* history, const float* box,
+                                         std::shared_ptr<Condition> used = nullptr) const;
 
     /// Expectation of the clean latent given the noised one: `denoised` (B,M,3).
     void denoise(int batch, const float* latent, double sigma, const Condition& condition,

@@ -64,6 +64,7 @@ private:
     std::vector<uint32_t> noiseStages_;            // stages that need one, in order
     std::vector<int> active_;                      // replicas without an accepted draw
     int reserved_ = 0;                             // replicas the buffers are large enough for
+    std::shared_ptr<ScoreProgram::Condition> condition_;
     StepBuffer activeHistory_, latent_, next_, anchor_, denoised_, previous_, noiseCopy_, proposal_;
     std::vector<float> noise_, hostHistory_, hostLatent_, hostProposal_;
 };

@@ -49,8 +49,8 @@ public:
 
     bool has(const std::string& method) const override { return models_.contains(method); }
 
-    c10::IValue run(const std::string& method, const std::vector<at::Tensor>& arguments) const override {
-        std::vector<at::Tensor> results = models_.at(method)->run(arguments);
+    c10::IValue run(const std::string& method, at::TensorList arguments) const override {
+        std::vector<at::Tensor> results = models_.at(method)->run(arguments.vec());
         if (results.size() == 1) return results.front();
         return results;
     }

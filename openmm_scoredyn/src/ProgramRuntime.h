@@ -25,7 +25,7 @@ public:
     /// Whether the program has an optional method.
     virtual bool has(const std::string& method) const = 0;
     /// What a method returns. May be called from several threads, and throws whatever torch throws.
-    virtual c10::IValue run(const std::string& method, const std::vector<at::Tensor>& arguments) const = 0;
+    virtual c10::IValue run(const std::string& method, at::TensorList arguments) const = 0;
 };
 
 /// Load a TorchScript archive onto a device, freeze it, and see that it has the methods. Throws

@@ -26,6 +26,10 @@ namespace {
 const char* const cardRecord = "extra/scoredyn.json";
 const char* const packageRecord = "archive_format";  // of torch.export's packages alone
 
+// The methods of the contract; strings, because one made at every call would be allocated there.
+const std::string denoiseMethod = "denoise", advanceMethod = "advance", proposeMethod = "propose",
+                  conditionMethod = "condition", conditionedMethod = "denoise_conditioned";
+
 std::string shapeText(at::IntArrayRef shape) {
     std::ostringstream text;
     text << '(';
@@ -46,6 +50,7 @@ struct ScoreProgram::Impl {
     std::string name;
     Device device;
     int numThreads = 1;
+    bool conditionsApart = false;  ///< whether the program has the two optional methods
 
     // The contract says that programs are pure: they change no input.
     at::Tensor view(const float* data, at::IntArrayRef shape) const {
@@ -57,18 +62,17 @@ struct ScoreProgram::Impl {
     }
     /// Run a method and give what it returns to `use`, with torch on the right device.
     template <typename Use>
-    void call(const char* method, const std::vector<at::Tensor>& arguments, const Use& use) const;
-    void call(const char* method, const std::vector<at::Tensor>& arguments, at::IntArrayRef shape,
+    void call(const std::string& method, at::TensorList arguments, const Use& use) const;
+    void call(const std::string& method, at::TensorList arguments, at::IntArrayRef shape,
               float* result) const {
         call(method, arguments, [&](const c10::IValue& value) { copyChecked(method, value, shape, result); });
     }
-    void copyChecked(const char* method, const c10::IValue& value, at::IntArrayRef shape,
+    void copyChecked(const std::string& method, const c10::IValue& value, at::IntArrayRef shape,
                      float* result) const;
 };
 
 template <typename Use>
-void ScoreProgram::Impl::call(const char* method, const std::vector<at::Tensor>& arguments,
-                              const Use& use) const {
+void ScoreProgram::Impl::call(const std::string& method, at::TensorList arguments, const Use& use) const {
     try {
         const c10::InferenceMode inference;
         const DeviceGuard onDevice(device);
@@ -77,17 +81,16 @@ void ScoreProgram::Impl::call(const char* method, const std::vector<at::Tensor>&
     } catch (const OpenMMException&) {
         throw;
     } catch (const std::exception& error) {
-        throw OpenMMException("ScoreProgram: the method `" + std::string(method) + "` of " + name +
-                              " raised an error: " + reason(error) +
-                              " Correct the module and export it again.");
+        throw OpenMMException("ScoreProgram: the method `" + method + "` of " + name + " raised an error: " +
+                              reason(error) + " Correct the module and export it again.");
     }
 }
 
-void ScoreProgram::Impl::copyChecked(const char* method, const c10::IValue& value, at::IntArrayRef shape,
-                                     float* result) const {
+void ScoreProgram::Impl::copyChecked(const std::string& method, const c10::IValue& value,
+                                     at::IntArrayRef shape, float* result) const {
     const auto refuse = [&](const std::string& what, const std::string& expected, const std::string& found) {
-        throw OpenMMException("ScoreProgram: the method `" + std::string(method) + "` of " + name +
-                              " returned " + what + "; expected " + expected + ", found " + found +
+        throw OpenMMException("ScoreProgram: the method `" + method + "` of " + name + " returned " + what +
+                              "; expected " + expected + ", found " + found +
                               "; correct the module and export it again.");
     };
     if (!value.isTensor()) refuse("something else than a tensor", "a tensor", value.tagKind());
@@ -106,15 +109,16 @@ ScoreProgram::ScoreProgram(std::shared_ptr<const ScoreArchive> archive, const De
     impl_->name = "'" + card().name + "'";
     impl_->device = device;
     if (device.kind != Device::Kind::Host) memory_ = std::make_shared<TorchMemory>(device);
-    const std::vector<ProgramMethod> methods =
-        card().kind == "denoiser" ? std::vector<ProgramMethod>{{"denoise", 4},
-                                                               {"advance", 3},
-                                                               {"condition", 2, true},
-                                                               {"denoise_conditioned", 3, true}}
-                                  : std::vector<ProgramMethod>{{"propose", 3}};
+    const std::vector<ProgramMethod> methods = card().kind == "denoiser"
+                                                   ? std::vector<ProgramMethod>{{denoiseMethod, 4},
+                                                                                {advanceMethod, 3},
+                                                                                {conditionMethod, 2, true},
+                                                                                {conditionedMethod, 3, true}}
+                                                   : std::vector<ProgramMethod>{{proposeMethod, 3}};
     impl_->runtime = archive_->holdsNativeCode()
                          ? loadInductorPackage(*archive_, methods, torchDevice(device))
                          : loadTorchScript(*archive_, methods, torchDevice(device));
+    impl_->conditionsApart = impl_->runtime->has(conditionMethod) && impl_->runtime->has(conditionedMethod);
     checkGolden(*this);
 }
 
@@ -129,21 +133,22 @@ void ScoreProgram::setNumThreads(int numThreads) {
 
 int ScoreProgram::getNumThreads() const { return impl_->numThreads; }
 
-std::shared_ptr<const ScoreProgram::Condition> ScoreProgram::condition(int batch, const float* history,
-                                                                       const float* box) const {
+std::shared_ptr<ScoreProgram::Condition> ScoreProgram::condition(int batch, const float* history,
+                                                                 const float* box,
+                                                                 std::shared_ptr<Condition> used) const {
     const Card& c = card();
-    auto condition = std::make_shared<Condition>();
+    const std::shared_ptr<Condition> condition = used ? std::move(used) : std::make_shared<Condition>();
     condition->history = impl_->view(history, {batch, c.historyLength, c.numParticles(), 3});
     condition->box = impl_->view(box, {3, 3});
-    if (impl_->runtime->has("condition") && impl_->runtime->has("denoise_conditioned"))
-        impl_->call("condition", {condition->history, condition->box}, [&](const c10::IValue& value) {
-            if (!value.isTensor() || value.toTensor().dim() == 0 || value.toTensor().size(0) != batch)
-                throw OpenMMException("ScoreProgram: the method `condition` of " + impl_->name +
-                                      " returned the wrong kind; expected a tensor with " +
-                                      std::to_string(batch) + " rows, found " + value.tagKind() +
-                                      "; correct the module and export it again.");
-            condition->made = value.toTensor();
-        });
+    if (!impl_->conditionsApart) return condition;
+    impl_->call(conditionMethod, {condition->history, condition->box}, [&](const c10::IValue& value) {
+        if (!value.isTensor() || value.toTensor().dim() == 0 || value.toTensor().size(0) != batch)
+            throw OpenMMException("ScoreProgram: the method `condition` of " + impl_->name +
+                                  " returned the wrong kind; expected a tensor with " +
+                                  std::to_string(batch) + " rows, found " + value.tagKind() +
+                                  "; correct the module and export it again.");
+        condition->made = value.toTensor();
+    });
     return condition;
 }
 
@@ -152,16 +157,16 @@ void ScoreProgram::denoise(int batch, const float* latent, double sigma, const C
     const std::array<int64_t, 3> shape = {batch, card().latentSize, 3};
     const at::Tensor noised = impl_->view(latent, shape), level = impl_->level(batch, sigma);
     if (condition.made.defined())
-        impl_->call("denoise_conditioned", {noised, level, condition.made}, shape, denoised);
+        impl_->call(conditionedMethod, {noised, level, condition.made}, shape, denoised);
     else
-        impl_->call("denoise", {noised, level, condition.history, condition.box}, shape, denoised);
+        impl_->call(denoiseMethod, {noised, level, condition.history, condition.box}, shape, denoised);
 }
 
 void ScoreProgram::advance(int batch, const float* latent, const float* history, const float* box,
                            float* positions) const {
     const Card& c = card();
     impl_->call(
-        "advance",
+        advanceMethod,
         {impl_->view(latent, {batch, c.latentSize, 3}),
          impl_->view(history, {batch, c.historyLength, c.numParticles(), 3}), impl_->view(box, {3, 3})},
         {batch, c.numParticles(), 3}, positions);
@@ -171,7 +176,7 @@ void ScoreProgram::propose(int batch, const float* noise, const float* history, 
                            float* positions) const {
     const Card& c = card();
     impl_->call(
-        "propose",
+        proposeMethod,
         {impl_->view(noise, {batch, c.noiseCount, c.latentSize, 3}),
          impl_->view(history, {batch, c.historyLength, c.numParticles(), 3}), impl_->view(box, {3, 3})},
         {batch, c.numParticles(), 3}, positions);

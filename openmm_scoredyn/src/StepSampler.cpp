@@ -103,9 +103,9 @@ void StepSampler::runSolver(const float* noise, const float* history, const floa
     const int batch = static_cast<int>(active_.size());
     const size_t size = batch * latentSize_;
     memory_->combine({{static_cast<float>(program_->card().sigmaMax), noise}}, size, latent_.get());
-    const auto condition = program_->condition(batch, history, box);
+    condition_ = program_->condition(batch, history, box, std::move(condition_));
     for (const Stage& stage : plan_) {
-        program_->denoise(batch, latent_.get(), stage.sigma, *condition, denoised_.get());
+        program_->denoise(batch, latent_.get(), stage.sigma, *condition_, denoised_.get());
         if (stage.noise != 0) noise += size;
         memory_->combine({{float(stage.current), latent_.get()},
                           {float(stage.anchor), anchor_.get()},

@@ -43,10 +43,16 @@ public:
         return std::ranges::find(methods_, method) != methods_.end();
     }
 
-    c10::IValue run(const std::string& method, const std::vector<at::Tensor>& arguments) const override {
+    c10::IValue run(const std::string& method, at::TensorList arguments) const override {
         // The profiling executor would compile again for every new batch size.
         const torch::jit::GraphOptimizerEnabledGuard noProfiling(false);
-        return module_.get_method(method)({arguments.begin(), arguments.end()});
+        // Kept from call to call, so that a step allocates nothing here.
+        thread_local torch::jit::Stack stack;
+        stack.assign(arguments.begin(), arguments.end());
+        module_.get_method(method).run(stack);
+        c10::IValue result = std::move(stack.back());
+        stack.clear();
+        return result;
     }
 
 private:
