@@ -11,33 +11,29 @@ from openmm_scoredyn.errors import TrajectoryError
 from openmm_scoredyn.molecule import Molecule
 
 FORMAT_VERSION = "1.0"
-_LARGEST_PM = 32_000  # of int16, with room for rounding
+_LARGEST_NM = 32.0  # of int16
 
 
 def to_picometres(positions_nm: np.ndarray) -> np.ndarray:
-    """Positions (T, N, 3), nm, in whole picometres, int16, with the centroid of every frame at the origin, to 1 pm.
+    """Positions (T, N, 3), nm, in whole picometres, int16, with the centroid of every frame at the origin.
 
-    Whole picometres about the origin are left as they are, so that packing what was packed changes nothing.
+    What was packed before stays as it is: its centroids are within half a picometre of the origin, and rounding undoes
+    the shift.
 
     Raises
     ------
     TrajectoryError
         If an atom is too far from the centroid: the molecule is not whole.
     """
-    picometres = np.round(np.asarray(positions_nm, dtype=np.float64) * 1000)
-    # trunc, as whole picometres have a centroid within half of one of the origin, up to 0.5 exactly.
-    picometres -= _whole(picometres.mean(axis=1, keepdims=True))
-    if np.abs(picometres).max() > _LARGEST_PM:
+    picometres = np.asarray(positions_nm, dtype=np.float64) * 1000
+    picometres = np.round(picometres - picometres.mean(axis=1, keepdims=True))
+    farthest = np.abs(picometres).max() / 1000
+    if farthest > _LARGEST_NM:
         raise TrajectoryError(
-            f"pack: an atom is {np.abs(picometres).max() / 1000:.3g} nm from the centroid; expected at most "
-            f"{_LARGEST_PM / 1000:g} nm, so the molecule is not whole; make it whole first."
+            f"pack: an atom is {farthest:.3g} nm from the centroid; expected at most {_LARGEST_NM:g} nm, so the molecule is "
+            f"not whole; make it whole first."
         )
     return picometres.astype(np.int16)
-
-
-def _whole(numbers: np.ndarray) -> np.ndarray:
-    """The nearest whole numbers, halves towards zero."""
-    return np.sign(numbers) * np.ceil(np.abs(numbers) - 0.5)
 
 
 def encode(frames: np.ndarray, lengths) -> tuple[np.ndarray, np.ndarray]:

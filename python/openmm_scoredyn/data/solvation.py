@@ -79,7 +79,7 @@ class SolvatedBox:
                     int(stored["copies"]),
                     float(stored["contact_nm"]),
                 )
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise TrajectoryError(
                 f"simulate: the box in {path} cannot be read ({error}); expected what `scoredyn simulate` wrote; delete it "
                 f"to make it again."
