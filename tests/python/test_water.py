@@ -313,3 +313,51 @@ def test_command_has_the_defaults_of_the_solvent(tmp_path, monkeypatch):
     assert "3 trajectories, 33 ps in all" in result.output and "ns/day" in result.output
     CliRunner().invoke(app, arguments)
     assert asked["plan"].physics == Physics() and asked["plan"].equilibration_ps == 1000.0
+
+
+def slow_runs(directory, platform, copies, frames, seed):
+    """Trajectories of `copies` in one box, in water as real simulations have it."""
+    physics = Physics.in_solvent("tip3p", platform=platform, npt_ps=100.0)
+    plan = SimulationPlan(1, frames, equilibration_ps=20.0, physics=physics, copies=copies, seed=seed)
+    return data.load(simulate(PDB, plan, directory / f"{copies}_{seed}"))
+
+
+def measure(trajectory):
+    """Populations and how fast they change, of one trajectory (K,): share of alpha_R, its crossings, means, fast motions."""
+    angles = phi_psi(trajectory.positions, trajectory.molecule)
+    psi = np.degrees(angles[:, 1])
+    helical, extended = (psi > -70) & (psi < 10), (psi > 110) | (psi < -150)
+    visited = helical[helical | extended]
+    steps = np.angle(np.exp(1j * np.diff(angles, axis=0)))
+    ends = np.linalg.norm(trajectory.positions[:, 1] - trajectory.positions[:, 18], axis=-1)
+    decay = ends - ends.mean()
+    return np.array(
+        [
+            helical.mean(),
+            (visited[1:] != visited[:-1]).mean(),
+            *np.cos(angles).mean(0),
+            *(steps**2).mean(0),
+            ends.mean(),
+            ends.var(),
+            (decay[1:] * decay[:-1]).mean() / ends.var(),
+        ]
+    )
+
+
+@pytest.mark.slow
+def test_many_copies_behave_like_one_alone(tmp_path):
+    """The same start and the same history in both, so that they agree at any length; on a GPU long enough for crossings.
+
+    Half an hour on a processor of its own.
+    """
+    from conftest import platforms_here
+
+    on_gpu = bool(platforms_here(("CUDA",)))
+    platform, copies, alone, frames = ("CUDA", 64, 8, 4000) if on_gpu else ("CPU", 4, 6, 120)
+    together = np.array([measure(t) for t in slow_runs(tmp_path, platform, copies, frames, seed=1)])
+    apart = [t for seed in range(alone) for t in slow_runs(tmp_path, platform, 1, frames, seed)]
+    apart = np.array([measure(t) for t in apart])
+    error = np.sqrt(sum(part.var(0, ddof=1) / len(part) for part in (together, apart)))
+    difference = together.mean(0) - apart.mean(0)
+    # Few trajectories: Student's t with about 7 degrees of freedom goes beyond 5 once in a thousand times.
+    assert np.all(np.abs(difference) <= 5 * error), (difference, error)
