@@ -100,7 +100,7 @@ def _make_box(text: str, plan: SimulationPlan) -> SolvatedBox:
         "Setting the box at %g bar, %g ps, once for this folder.", plan.physics.pressure_bar, plan.physics.npt_ps
     )
     box = make_box(topology, positions, plan.physics, plan.copies, _seed(plan))
-    _LOGGER.info("The box: %.3f nm^3, %d atoms.", abs(np.linalg.det(box.vectors)), len(box.positions))
+    _LOGGER.info("The box from now on: %.3f nm^3, %d atoms.", abs(np.linalg.det(box.vectors)), len(box.positions))
     return box
 
 

@@ -1,5 +1,7 @@
 """The box of a simulation in water: its size from a run at constant pressure, and water that fits it."""
 
+import logging
+
 import numpy as np
 
 from openmm_scoredyn.data.copies import repulsion
@@ -8,8 +10,10 @@ from openmm_scoredyn.data.solvation import SolvatedBox, solvate
 from openmm_scoredyn.data.system import build_reference_system, find_platform, langevin_integrator
 from openmm_scoredyn.errors import SamplingError
 
+_LOGGER = logging.getLogger(__name__)
 _BAROSTAT_EVERY_STEPS = 25
 _SAMPLE_EVERY_PS = 0.2
+_REPORTS = 5
 _MINIMISATION_STEPS = 200
 
 
@@ -45,9 +49,12 @@ def make_box(solute, positions: np.ndarray, physics: Physics, copies: int, seed:
     steps = max(1, round(_SAMPLE_EVERY_PS * 1000 / physics.timestep_fs))
     samples = max(2, round(physics.npt_ps / _SAMPLE_EVERY_PS))
     volumes = []
-    for _ in range(samples):
+    for sample in range(1, samples + 1):
         integrator.step(steps)
         volumes.append(float(np.linalg.det(_vectors(context.getState()))))
+        if sample * _REPORTS // samples > (sample - 1) * _REPORTS // samples:
+            done_ps = sample * physics.npt_ps / samples
+            _LOGGER.info("The box: %.0f of %.0f ps, %.2f nm^3.", done_ps, physics.npt_ps, volumes[-1])
     state = context.getState(getPositions=True)
     final = state.getPositions(asNumpy=True).value_in_unit(unit.nanometer)
     if not (np.isfinite(final).all() and np.isfinite(volumes).all()):
