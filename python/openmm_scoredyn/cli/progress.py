@@ -1,6 +1,5 @@
 """The progress bar of commands that count physical time."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -8,6 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from openmm_scoredyn.cli.duration import format_duration
+from openmm_scoredyn.cli.throughput import Throughput
 
 
 @contextmanager
@@ -24,15 +24,11 @@ def time_progress(description: str) -> Iterator[Callable[[float, float], None]]:
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(description, total=None, state="", visible=False)
-        first = None
+        speed = Throughput()
 
         def update(done: float, total: float) -> None:
-            nonlocal first
-            if first is None:
-                first = (done, time.monotonic())
-            elapsed = time.monotonic() - first[1]
-            rate = f", {(done - first[0]) / elapsed:,.0f} ps/s" if elapsed > 0 and done > first[0] else ""
-            state = f"{format_duration(done)} of {format_duration(total)}{rate}"
+            speed.update(done)
+            state = f"{format_duration(done)} of {format_duration(total)}{speed.text()}"
             bar.update(task, completed=done, total=total, state=state, visible=True)
 
         yield update

@@ -7,6 +7,9 @@ import typer
 from rich.console import Console
 
 from openmm_scoredyn.cli.duration import format_duration, parse_duration
+from openmm_scoredyn.cli.throughput import Throughput
+
+_FRAMES_PER_CHUNK_IN_WATER = 200
 
 
 def simulate(
@@ -38,34 +41,47 @@ def simulate(
         str | None, typer.Option(help="Begin every trajectory at this phi,psi in degrees, as 60,-90.")
     ] = None,
     spacing: Annotated[str, typer.Option(help="Time between frames.")] = "1ps",
-    equilibration: Annotated[str, typer.Option(help="Time before the first frame.")] = "1ns",
+    equilibration: Annotated[
+        str | None, typer.Option(help="Time before the first frame; 1ns, in water 200ps.")
+    ] = None,
     force_field: Annotated[
         list[str] | None, typer.Option(help="Force field file of OpenMM or a path; repeat for several.")
     ] = None,
     solvent: Annotated[
-        str, typer.Option(help="How the force field treats solvent, for the record.")
+        str,
+        typer.Option(help="tip3p for a box of water; anything else says how the force field treats it, for the record."),
     ] = "implicit (OBC)",
     temperature: Annotated[float, typer.Option(help="K.")] = 300.0,
-    friction: Annotated[float, typer.Option(help="1/ps.")] = 10.0,
+    friction: Annotated[float | None, typer.Option(help="1/ps; 10, in water 1.")] = None,
     timestep: Annotated[str, typer.Option(help="Time step of the dynamics.")] = "4fs",
     seed: Annotated[int, typer.Option(help="Trajectory i depends on the seed and i only.")] = 1,
     processes: Annotated[int, typer.Option(min=1, help="Trajectories made at a time.")] = 1,
+    platform: Annotated[
+        str | None, typer.Option(help="Of OpenMM; Reference, in water CPU with one thread a process.")
+    ] = None,
+    copies: Annotated[
+        int, typer.Option(min=1, help="Of the molecule in one box of water, a file each; for a GPU.")
+    ] = 1,
+    bias: Annotated[
+        Path | None, typer.Option(help="Shoot with this bias.json of another folder instead of finding one.")
+    ] = None,
 ) -> None:
-    """Run molecular dynamics of a molecule in implicit solvent, restartable at any time.
+    """Run molecular dynamics of a molecule in implicit solvent or in water, restartable at any time.
 
-    Example: scoredyn simulate ala2.pdb --out md/ --length 20ns --trajectories 10 --processes 2
+    Example: scoredyn simulate ala2.pdb --out md/ --solvent tip3p --length 20ns --trajectories 2 --processes 2
     """
     from openmm_scoredyn.cli.progress import time_progress
-    from openmm_scoredyn.data.plan import Physics, SimulationPlan
+    from openmm_scoredyn.data.physics import Physics
+    from openmm_scoredyn.data.plan import SimulationPlan
     from openmm_scoredyn.data.simulate import simulate as run
 
     spacing_ps = parse_duration(spacing)
-    physics = Physics(
-        solvent=solvent,
+    given = {"force_field": tuple(force_field or ()), "friction_per_ps": friction, "platform": platform}
+    physics = Physics.in_solvent(
+        solvent,
         temperature_K=temperature,
-        friction_per_ps=friction,
         timestep_fs=parse_duration(timestep) * 1000,
-        **({"force_field": tuple(force_field)} if force_field else {}),
+        **{name: value for name, value in given.items() if value},
     )
     plan = SimulationPlan(
         n_trajectories=trajectories,
@@ -73,15 +89,26 @@ def simulate(
         # Both ends of a segment are frames.
         frames_per_segment=2 if shooting else round(parse_duration(length) / spacing_ps) + 1,
         steering=parse_steering(steered, shooting, start),
-        equilibration_ps=parse_duration(equilibration),
+        equilibration_ps=parse_duration(equilibration or ("200ps" if physics.in_water else "1ns")),
         frame_spacing_ps=spacing_ps,
+        # Minutes of work: in water a frame takes a hundred times as long.
+        frames_per_chunk=_FRAMES_PER_CHUNK_IN_WATER if physics.in_water else 1000,
         seed=seed,
+        copies=copies,
         physics=physics,
     )
+    speed = Throughput()
     with time_progress("Simulating") as progress:
-        paths = run(structure, plan, out, processes=processes, progress=progress)
-    total = trajectories * plan.frames_per_trajectory * spacing_ps
-    Console().print(f"{len(paths)} trajectories, {format_duration(total)} in all, in {out}.", soft_wrap=True)
+
+        def report(done: float, whole: float) -> None:
+            speed.update(done)
+            progress(done, whole)
+
+        paths = run(structure, plan, out, processes=processes, bias=bias, progress=report)
+    total = len(paths) * plan.frames_per_trajectory * spacing_ps
+    Console().print(
+        f"{len(paths)} trajectories, {format_duration(total)} in all, in {out}{speed.text()}.", soft_wrap=True
+    )
 
 
 def parse_steering(steered: bool, shooting: bool, start: str | None) -> str | tuple[float, float]:

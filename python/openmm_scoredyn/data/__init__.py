@@ -3,6 +3,7 @@
 from openmm_scoredyn.data.archive import save_archive
 from openmm_scoredyn.data.cutting import cut, discard
 from openmm_scoredyn.data.loading import load
+from openmm_scoredyn.data.packing import pack
 from openmm_scoredyn.data.pairs import frames_per_lag, lagged_pairs
 from openmm_scoredyn.data.split import Split, split_by_trajectory
 from openmm_scoredyn.data.trajectory import Trajectory, fingerprint, require_same_molecule
@@ -16,6 +17,7 @@ __all__ = [
     "frames_per_lag",
     "lagged_pairs",
     "load",
+    "pack",
     "require_same_molecule",
     "save_archive",
     "split_by_trajectory",

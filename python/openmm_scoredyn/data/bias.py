@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from openmm_scoredyn.data.atomic import write_text_atomically
-from openmm_scoredyn.data.plan import Physics
+from openmm_scoredyn.data.physics import Physics
+from openmm_scoredyn.data.system import build_reference_system, find_platform, langevin_integrator
 from openmm_scoredyn.errors import TrajectoryError
 from openmm_scoredyn.units import GAS_CONSTANT_KJ_PER_MOL_K
 
 _HARMONICS = 10
 _METADYNAMICS_PS = 4000.0
+_METADYNAMICS_IN_WATER_PS = 1000.0  # a quarter of an hour on a processor; the bias need not be exact
 _HILL_WIDTH_RAD = 0.2
 _HILL_HEIGHT_KJ_PER_MOL = 1.0
 _HILL_EVERY_PS = 0.2
@@ -81,8 +83,8 @@ class TorsionBias:
             return cls(tuple(fields["cosines"]), tuple(fields["sines"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise TrajectoryError(
-                f"simulate: the bias in {path} cannot be read ({error!r}); expected what `scoredyn simulate` wrote; delete "
-                f"the folder and simulate again."
+                f"simulate: the bias in {path} cannot be read ({error!r}); expected what `scoredyn simulate` wrote; give "
+                f"another file, or delete it to find a bias anew."
             ) from None
 
 
@@ -90,13 +92,15 @@ def find_bias(topology, positions, physics: Physics, atoms: tuple[int, ...], see
     """The bias that fills the basins of the torsion of four atoms, by well-tempered metadynamics (Barducci et al. 2008).
 
     It need not be exact: whoever samples with it knows it, and weighs by it.
+
+    Parameters
+    ----------
+    topology, positions : of everything, water and box included where there is water
     """
     import openmm
     from openmm import unit
     from openmm.app import Metadynamics, Simulation
     from openmm.app.metadynamics import BiasVariable
-
-    from openmm_scoredyn.data.engine import build_reference_system
 
     system = build_reference_system(topology, physics)
     torsion = openmm.CustomTorsionForce("theta")
@@ -106,15 +110,12 @@ def find_bias(topology, positions, physics: Physics, atoms: tuple[int, ...], see
     metadynamics = Metadynamics(
         system, [variable], physics.temperature_K, _BIAS_FACTOR, _HILL_HEIGHT_KJ_PER_MOL, frequency
     )
-    integrator = openmm.LangevinMiddleIntegrator(
-        physics.temperature_K, physics.friction_per_ps, physics.timestep_fs * unit.femtosecond
-    )
-    integrator.setRandomNumberSeed(seed)
-    simulation = Simulation(topology, system, integrator, openmm.Platform.getPlatformByName(physics.platform))
+    simulation = Simulation(topology, system, langevin_integrator(physics, seed), *find_platform(physics))
     simulation.context.setPositions(positions)
     simulation.minimizeEnergy(maxIterations=100)
     simulation.context.setVelocitiesToTemperature(physics.temperature_K, seed)
-    metadynamics.step(simulation, round(_METADYNAMICS_PS * 1000 / physics.timestep_fs))
+    duration_ps = _METADYNAMICS_IN_WATER_PS if physics.in_water else _METADYNAMICS_PS
+    metadynamics.step(simulation, round(duration_ps * 1000 / physics.timestep_fs))
     # The grid holds both ends of the period.
     free_energy = metadynamics.getFreeEnergy().value_in_unit(unit.kilojoule_per_mole)[:-1]
     highest = _HIGHEST_KT * GAS_CONSTANT_KJ_PER_MOL_K * physics.temperature_K

@@ -3,8 +3,17 @@
 import numpy as np
 
 from openmm_scoredyn.data.bias import TorsionBias
-from openmm_scoredyn.data.plan import Physics
-from openmm_scoredyn.errors import MoleculeError, SamplingError
+from openmm_scoredyn.data.physics import Physics
+from openmm_scoredyn.data.pressure import build_box_system
+from openmm_scoredyn.data.snapshot import pack_state, unpack_state
+from openmm_scoredyn.data.solvation import SolvatedBox
+from openmm_scoredyn.data.system import (
+    backbone_torsions,
+    build_reference_system,
+    find_platform,
+    langevin_integrator,
+)
+from openmm_scoredyn.errors import SamplingError
 from openmm_scoredyn.molecule import Molecule
 
 # Steering and bias sit in the last groups, which the dynamics leave out except while they are meant: a force constant
@@ -22,10 +31,15 @@ class ReferenceEngine:
 
     Parameters
     ----------
-    topology, positions : openmm.app.Topology and positions with unit, complete with hydrogens
+    topology, positions : openmm.app.Topology and positions with unit, of one molecule complete with hydrogens
     physics : Physics
     seed : int, 1 .. 2^31 - 1
-    bias : TorsionBias or None, on the first phi, at work in `step_biased` alone
+    bias : TorsionBias or None, on the first phi, at work in `advance_biased` alone
+    box : SolvatedBox or None, copies of the molecule in water, which then stand for `positions`
+
+    Attributes
+    ----------
+    torsions : atoms of phi and psi of every residue of every copy
 
     Raises
     ------
@@ -35,14 +49,43 @@ class ReferenceEngine:
         If the platform does not exist.
     """
 
-    def __init__(self, topology, positions, physics: Physics, seed: int, bias: TorsionBias | None = None):
+    def __init__(
+        self,
+        topology,
+        positions,
+        physics: Physics,
+        seed: int,
+        bias: TorsionBias | None = None,
+        box: SolvatedBox | None = None,
+    ):
         import openmm
-        from openmm import unit
 
         self._physics, self._seed = physics, seed
-        self.torsions = backbone_torsions(topology)
-        system = build_reference_system(topology, physics)
+        copies, atoms = box.copies if box is not None else 1, topology.getNumAtoms()
+        self._kept = copies * atoms
+        self.torsions = [
+            tuple(tuple(copy * atoms + atom for atom in four) for four in pair)
+            for copy in range(copies)
+            for pair in backbone_torsions(topology)
+        ]
+        if box is None:
+            system = build_reference_system(topology, physics)
+        else:
+            system, positions = build_box_system(topology, box, physics), box.positions
         self.molecule = Molecule.from_topology(topology, system)
+        self._add_steering(system)
+        if bias is not None:
+            force = bias.force(self.torsions[0][0])
+            force.setForceGroup(_BIAS_GROUP)
+            system.addForce(force)
+        self._integrator = langevin_integrator(physics, seed)
+        self._integrator.setIntegrationForceGroups(_ORDINARY_GROUPS)
+        self._context = openmm.Context(system, self._integrator, *find_platform(physics))
+        self._context.setPositions(positions)
+
+    def _add_steering(self, system) -> None:
+        import openmm
+
         self._steering = openmm.CustomTorsionForce("steering_k*(1-cos(theta-target))")
         self._steering.addGlobalParameter("steering_k", 0.0)
         self._steering.addPerTorsionParameter("target")
@@ -50,21 +93,6 @@ class ReferenceEngine:
             self._steering.addTorsion(*atoms, [0.0])
         system.addForce(self._steering)
         self._steering.setForceGroup(_STEERING_GROUP)
-        if bias is not None:
-            force = bias.force(self.torsions[0][0])
-            force.setForceGroup(_BIAS_GROUP)
-            system.addForce(force)
-        self._integrator = openmm.LangevinMiddleIntegrator(
-            physics.temperature_K, physics.friction_per_ps, physics.timestep_fs * unit.femtosecond
-        )
-        self._integrator.setRandomNumberSeed(seed)
-        self._integrator.setIntegrationForceGroups(_ORDINARY_GROUPS)
-        try:
-            platform = openmm.Platform.getPlatformByName(physics.platform)
-        except openmm.OpenMMException as error:
-            raise SamplingError(f"simulate: {error}; give a platform that this OpenMM has.") from None
-        self._context = openmm.Context(system, self._integrator, platform)
-        self._context.setPositions(positions)
 
     def start(self, equilibration_ps: float) -> None:
         """Minimise, draw velocities and run `equilibration_ps`."""
@@ -75,7 +103,7 @@ class ReferenceEngine:
         self._advance(equilibration_ps)
 
     def steer(self, targets: np.ndarray) -> None:
-        """Pull phi and psi of every residue to targets (residues, 2), radians, and release them."""
+        """Pull phi and psi of every residue to targets (residues, 2), radians, hold them in water, and release them."""
         flat = np.ravel(targets)
         for index, atoms in enumerate(atoms for pair in self.torsions for atoms in pair):
             self._steering.setTorsionParameters(index, *atoms, [float(flat[index])])
@@ -84,6 +112,8 @@ class ReferenceEngine:
         for constant, duration_ps in _STEERING_RAMP:
             self._context.setParameter("steering_k", constant)
             self._advance(duration_ps)
+        # The pull acts on the solute alone: once water is used to the place, it is as in equilibrium.
+        self._advance(self._physics.hold_ps)
         self._context.setParameter("steering_k", 0.0)
         self._integrator.setIntegrationForceGroups(_ORDINARY_GROUPS)
 
@@ -98,12 +128,12 @@ class ReferenceEngine:
         self._integrator.setIntegrationForceGroups(_ORDINARY_GROUPS)
 
     def draw_velocities(self, seed: int) -> np.ndarray:
-        """Maxwell-Boltzmann velocities (N, 3), nm/ps, that obey the constraints at the present positions."""
+        """Maxwell-Boltzmann velocities of everything, nm/ps, that obey the constraints at the present positions."""
         self._context.setVelocitiesToTemperature(self._physics.temperature_K, seed)
         return self.phase_point()[1]
 
     def phase_point(self) -> tuple[np.ndarray, np.ndarray]:
-        """Positions, nm, and velocities, nm/ps, (N, 3) float64 each."""
+        """Positions, nm, and velocities, nm/ps, float64, of everything, solvent included."""
         state = self._context.getState(getPositions=True, getVelocities=True)
         # Without units, for speed: they are OpenMM's own.
         return state.getPositions(asNumpy=True)._value, state.getVelocities(asNumpy=True)._value
@@ -114,7 +144,7 @@ class ReferenceEngine:
         self._context.setVelocities(velocities)
 
     def positions(self) -> np.ndarray:
-        """(N, 3) float32, nm.
+        """The molecule's, copies one after the other, (copies N, 3) float32, nm, whole.
 
         Raises
         ------
@@ -124,7 +154,7 @@ class ReferenceEngine:
         from openmm import unit
 
         state = self._context.getState(getPositions=True)
-        positions = state.getPositions(asNumpy=True).value_in_unit(unit.nanometer).astype(np.float32)
+        positions = state.getPositions(asNumpy=True)[: self._kept].value_in_unit(unit.nanometer).astype(np.float32)
         if not np.isfinite(positions).all():
             raise SamplingError(
                 "simulate: a position is not finite, so the dynamics have blown up; check the structure, or use a shorter "
@@ -133,16 +163,27 @@ class ReferenceEngine:
         return positions
 
     def checkpoint(self) -> bytes:
-        """Everything needed to go on bit for bit, random numbers included."""
-        return self._context.createCheckpoint()
+        """Everything `restore` needs."""
+        if self._physics.exact_restart:
+            return self._context.createCheckpoint()
+        return pack_state(*self.phase_point())
 
-    def restore(self, checkpoint: bytes) -> None:
-        """Inverse of `checkpoint`, in a new engine of the same molecule."""
+    def restore(self, checkpoint: bytes, seed: int) -> None:
+        """Go on from a checkpoint, in this engine or a new one of the same molecule.
+
+        Only the Reference platform keeps its random numbers in checkpoints. Elsewhere positions and velocities go on in a
+        context made anew, with random numbers from `seed`.
+        """
         import openmm
 
         try:
-            self._context.loadCheckpoint(checkpoint)
-        except openmm.OpenMMException as error:
+            if self._physics.exact_restart:
+                self._context.loadCheckpoint(checkpoint)
+                return
+            self._integrator.setRandomNumberSeed(seed)
+            self._context.reinitialize()
+            self.set_phase_point(*unpack_state(checkpoint))
+        except (openmm.OpenMMException, ValueError) as error:
             raise SamplingError(
                 f"simulate: the stored checkpoint cannot be loaded ({error}); go on with the OpenMM it was made with, or "
                 f"delete the output folder."
@@ -150,34 +191,3 @@ class ReferenceEngine:
 
     def _advance(self, duration_ps: float) -> None:
         self._integrator.step(round(duration_ps * 1000 / self._physics.timestep_fs))
-
-
-def build_reference_system(topology, physics: Physics):
-    """The System of the reference dynamics: no cutoff, X-H bonds constrained, heavy hydrogens, free centre of mass."""
-    from openmm import app, unit
-
-    try:
-        return app.ForceField(*physics.force_field).createSystem(
-            topology,
-            nonbondedMethod=app.NoCutoff,
-            constraints=app.HBonds,
-            hydrogenMass=physics.hydrogen_mass_amu * unit.dalton,
-            removeCMMotion=False,
-        )
-    except (ValueError, OSError) as error:
-        raise MoleculeError(
-            f"simulate: no System with {', '.join(physics.force_field)}; {error}; repair the structure or give another "
-            f"force field."
-        ) from None
-
-
-def backbone_torsions(topology) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Atoms (four indices each) of phi and psi of every residue that has both, found by the names of the backbone atoms."""
-    pairs = []
-    for chain in topology.chains():
-        residues = [{atom.name: atom.index for atom in residue.atoms()} for residue in chain.residues()]
-        for before, here, after in zip(residues, residues[1:], residues[2:]):
-            if "C" in before and {"N", "CA", "C"} <= here.keys() and "N" in after:
-                backbone = (here["N"], here["CA"], here["C"])
-                pairs.append(((before["C"], *backbone), (*backbone, after["N"])))
-    return pairs

@@ -24,8 +24,8 @@ def load(
 
     Parameters
     ----------
-    paths : a path or a list of paths: npz files of `scoredyn simulate`, npz files with `positions_pm`, anything mdtraj
-        reads, or folders, of which every `*.npz` is read in the order of the names
+    paths : a path or a list of paths: npz files of `scoredyn simulate` and `scoredyn pack`, npz files with `positions_pm`,
+        anything mdtraj reads, or folders, of which every `*.npz` is read in the order of the names
     topology : PDB file (or anything mdtraj takes as a topology) for files that do not hold their own
     frame_spacing_ps : ps, for files that do not hold it, or to correct what they hold; not used for npz files
     temperature_K : K, for files that do not hold it
@@ -42,7 +42,7 @@ def load(
     MoleculeError
         If the files are not all of one molecule.
     """
-    files = _expand([paths] if isinstance(paths, (str, Path)) else list(paths))
+    files = expand(paths)
     trajectories = []
     for path in files:
         if path.suffix.lower() == ".npz":
@@ -54,9 +54,10 @@ def load(
     return trajectories
 
 
-def _expand(paths) -> list[Path]:
+def expand(paths) -> list[Path]:
+    """The files of a path or a list of paths: folders stand for every npz file in them; each can be opened."""
     files = []
-    for path in map(Path, paths):
+    for path in map(Path, [paths] if isinstance(paths, (str, Path)) else paths):
         found = sorted(path.glob("*.npz")) if path.is_dir() else [path]
         if not found:
             raise TrajectoryError(

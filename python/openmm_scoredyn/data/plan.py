@@ -1,33 +1,10 @@
-"""What a reference simulation is to do: physics in one dataclass, bookkeeping in another."""
+"""What a reference simulation is to do: which trajectories, how they begin, how long they are."""
 
 import math
 from dataclasses import asdict, dataclass, field
 
+from openmm_scoredyn.data.physics import Physics
 from openmm_scoredyn.errors import SamplingError
-
-
-@dataclass(frozen=True)
-class Physics:
-    """Force field and dynamics of the reference simulation, without periodic boundaries.
-
-    The defaults are those of the shipped model's data: implicit solvent through the fast `GBSAOBCForce`, heavy hydrogens
-    and constrained X-H bonds for a step of 4 fs. The centre of mass moves freely, as the model has to learn real dynamics.
-    """
-
-    force_field: tuple[str, ...] = ("amber99sbildn.xml", "amber99_obc.xml")
-    solvent: str = "implicit (OBC)"
-    temperature_K: float = 300.0
-    friction_per_ps: float = 10.0
-    timestep_fs: float = 4.0
-    hydrogen_mass_amu: float = 3.0
-    platform: str = "Reference"
-
-    def __post_init__(self):
-        for name in ("temperature_K", "timestep_fs", "hydrogen_mass_amu", "friction_per_ps"):
-            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
-                raise SamplingError(
-                    f"simulate: {name} must be positive; found {getattr(self, name)}; give another value."
-                )
 
 
 @dataclass(frozen=True)
@@ -36,7 +13,7 @@ class SimulationPlan:
 
     Attributes
     ----------
-    n_trajectories : independent trajectories, one file each
+    n_trajectories : independent trajectories, one file for each copy
     n_segments : segments of one trajectory; more than one only makes sense with steering
     frames_per_segment : frames of a segment, >= 2
     steering : how a segment begins.
@@ -48,6 +25,7 @@ class SimulationPlan:
     frame_spacing_ps : ps, a multiple of the time step
     frames_per_chunk : frames between two checkpoints
     seed : trajectory i depends on (seed, i) only
+    copies : of the molecule in one box of water, each with a file of its own; what a GPU needs to be busy
     """
 
     n_trajectories: int
@@ -58,6 +36,7 @@ class SimulationPlan:
     frame_spacing_ps: float = 1.0
     frames_per_chunk: int = 1000
     seed: int = 1
+    copies: int = 1
     physics: Physics = field(default_factory=Physics)
 
     def __post_init__(self):
@@ -68,6 +47,7 @@ class SimulationPlan:
             "n_segments": 1,
             "frames_per_segment": 2,
             "frames_per_chunk": 1,
+            "copies": 1,
             "equilibration_ps": 0,
         }
         for name, bound in least.items():
@@ -83,6 +63,11 @@ class SimulationPlan:
             raise SamplingError(
                 f"simulate: a shot path is a segment of two frames; expected frames_per_segment 2 and an even number of "
                 f"frames_per_chunk, found {self.frames_per_segment} and {self.frames_per_chunk}; change them."
+            )
+        if self.copies > 1 and (self.steering == "shooting" or not self.physics.in_water):
+            raise SamplingError(
+                f"simulate: several copies share a box of water, and paths are shot one by one; expected one copy with "
+                f"solvent {self.physics.solvent} and steering {self.steering}, found {self.copies}; simulate with one."
             )
         ratio = self.frame_spacing_ps * 1000 / self.physics.timestep_fs
         if not (math.isfinite(ratio) and round(ratio) >= 1 and abs(ratio - round(ratio)) < 1e-6 * ratio):

@@ -7,6 +7,7 @@ import numpy as np
 from openmm_scoredyn.data.bias import TorsionBias
 from openmm_scoredyn.data.engine import ReferenceEngine
 from openmm_scoredyn.data.plan import SimulationPlan
+from openmm_scoredyn.data.solvation import SolvatedBox
 from openmm_scoredyn.dihedrals import dihedral_angles
 
 _BIASED_PS = 0.5  # between two shots
@@ -31,11 +32,21 @@ class ShootingEngine(ReferenceEngine):
     bias : TorsionBias of the first phi
     index : of the trajectory; path k depends on (plan.seed, index) and the chain before it
     seed : int, of the chain's dynamics
+    box : SolvatedBox of one copy, or None
     """
 
-    def __init__(self, topology, positions, plan: SimulationPlan, bias: TorsionBias, index: int, seed: int):
+    def __init__(
+        self,
+        topology,
+        positions,
+        plan: SimulationPlan,
+        bias: TorsionBias,
+        index: int,
+        seed: int,
+        box: SolvatedBox | None = None,
+    ):
         self._plan, self._bias, self._index = plan, bias, index
-        super().__init__(topology, positions, plan.physics, seed, bias)
+        super().__init__(topology, positions, plan.physics, seed, bias, box)
         self._phi = np.array(self.torsions[0][:1])
         steps = plan.steps_per_frame
         self._stride = next(n for n in range(max(1, steps // _LEAST_INTERVALS), 0, -1) if steps % n == 0)
@@ -54,13 +65,14 @@ class ShootingEngine(ReferenceEngine):
         generator = np.random.default_rng([self._plan.seed, self._index, number])
         self.advance_biased(_BIASED_PS)
         chain = self.phase_point()
+        point = chain[0][: len(self.molecule)]
         velocities = self.draw_velocities(int(generator.integers(1, 2**31)))
 
         def run(sign: int, intervals: int) -> np.ndarray:
             self.set_phase_point(chain[0], sign * velocities)
             return np.array([self._after_interval() for _ in range(intervals)])
 
-        path = two_way_path(chain[0], run, self._intervals, generator)
+        path = two_way_path(point, run, self._intervals, generator)
         self.set_phase_point(*chain)
         phi = dihedral_angles(path, self._phi)[:, 0]
         factors = self._bias.boltzmann_factor(phi, self._plan.physics.temperature_K)

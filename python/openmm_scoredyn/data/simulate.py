@@ -1,22 +1,19 @@
 """Reference molecular dynamics for training and evaluation, in several processes, restartable bit for bit."""
 
-import hashlib
-import json
-import logging
 import threading
 from collections.abc import Callable
-from io import StringIO
+from dataclasses import replace
 from pathlib import Path
 
-from openmm_scoredyn.data.atomic import make_directory, write_text_atomically
-from openmm_scoredyn.data.bias import TorsionBias, find_bias
-from openmm_scoredyn.data.engine import ReferenceEngine, backbone_torsions
+from openmm_scoredyn.data.atomic import make_directory
+from openmm_scoredyn.data.engine import ReferenceEngine
 from openmm_scoredyn.data.plan import SimulationPlan
 from openmm_scoredyn.data.pool import run_in_processes
-from openmm_scoredyn.data.worker import bias_path, remove_chunk_folder, run_trajectory, trajectory_path
-from openmm_scoredyn.errors import MoleculeError, OutputError, TrajectoryError
-
-_LOGGER = logging.getLogger(__name__)
+from openmm_scoredyn.data.preparation import claim, prepare, read_bias
+from openmm_scoredyn.data.system import backbone_torsions
+from openmm_scoredyn.data.worker import remove_chunk_folder, run_trajectory, trajectory_paths
+from openmm_scoredyn.errors import MoleculeError, TrajectoryError
+from openmm_scoredyn.structure import SOLVENT_RESIDUES
 
 
 def simulate(
@@ -25,6 +22,7 @@ def simulate(
     directory: str | Path,
     *,
     processes: int = 1,
+    bias: str | Path | None = None,
     progress: Callable[[float, float], None] | None = None,
 ) -> list[Path]:
     """Make the trajectories of a plan, or go on with those that an earlier call did not finish.
@@ -35,31 +33,35 @@ def simulate(
     plan : SimulationPlan
     directory : output folder; `trajectory_0000.npz`, ... appear there as they are complete, `plan.json` at once
     processes : trajectories made at a time; the results do not depend on it
-    progress : called with (ps done, ps in all), earlier calls included
+    bias : file of the bias to shoot with, `bias.json` of an earlier simulation; None uses what lies in the folder under
+        that name, or finds one
+    progress : called with (ps done, ps in all) of all copies, earlier calls included
 
     Returns
     -------
-    list of Path, one per trajectory
+    list of Path, one per trajectory and copy
 
     Raises
     ------
     TrajectoryError
-        If the structure cannot be read.
+        If the structure or the bias cannot be read.
     MoleculeError
         If the force field does not fit, or steering is asked of a molecule without phi and psi.
     OutputError
-        If the folder cannot be written, or holds trajectories of another plan.
+        If the folder cannot be written, or holds trajectories of another plan or bias.
 
     Notes
     -----
-    A run that was killed and restarted gives the same bytes as one that was not, on the Reference platform, whose random
-    numbers are part of the checkpoint.
+    A run that was killed and restarted gives the same bytes as one that was not, on the platforms Reference, whose random
+    numbers are part of the checkpoint, and CPU, where every chunk begins in a context made anew. On a GPU it goes on as
+    well, but forces differ in their last bits from one context to the next. In water, `box/box.npz` holds the box that
+    all trajectories of the folder begin in.
     """
+    bias = read_bias(bias, plan)
     text = _read_structure(structure, plan)
     directory = make_directory(directory)
-    _claim(directory, plan, text)
-    if plan.steering == "shooting" and not bias_path(directory).exists():
-        _find_bias(text, plan).save(bias_path(directory))
+    claim(directory, plan, text)
+    prepare(directory, plan, text, bias)
     add = _adder(plan, progress)
     if processes == 1:
         for index in range(plan.n_trajectories):
@@ -67,7 +69,7 @@ def simulate(
     else:
         run_in_processes(text, plan, directory, processes, add)
     remove_chunk_folder(directory)
-    return [trajectory_path(directory, index) for index in range(plan.n_trajectories)]
+    return [path for index in range(plan.n_trajectories) for path in trajectory_paths(directory, plan, index)]
 
 
 def _read_structure(structure, plan: SimulationPlan) -> str:
@@ -85,7 +87,14 @@ def _read_structure(structure, plan: SimulationPlan) -> str:
         raise TrajectoryError(
             f"simulate: {structure} is not a readable PDB file ({error}); check its content."
         ) from None
-    ReferenceEngine(pdb.topology, pdb.positions, plan.physics, seed=1)
+    water = [residue.name for residue in pdb.topology.residues() if residue.name.upper() in SOLVENT_RESIDUES]
+    if plan.physics.in_water and water:
+        raise MoleculeError(
+            f"simulate: water is added to the molecule; expected {structure} without, found {len(water)} residues "
+            f"{water[0]}; remove them."
+        )
+    # Without the water, which would take its time.
+    ReferenceEngine(pdb.topology, pdb.positions, replace(plan.physics, solvent=""), seed=1)
     residues = len(backbone_torsions(pdb.topology))
     if plan.steering != "none" and not residues:
         raise MoleculeError(
@@ -100,49 +109,15 @@ def _read_structure(structure, plan: SimulationPlan) -> str:
     return text
 
 
-def _find_bias(text: str, plan: SimulationPlan) -> TorsionBias:
-    from openmm.app import PDBFile
-
-    pdb = PDBFile(StringIO(text))
-    phi = backbone_torsions(pdb.topology)[0][0]
-    _LOGGER.info("Finding the bias along phi, by metadynamics; this takes a minute or two, once.")
-    return find_bias(pdb.topology, pdb.positions, plan.physics, phi, seed=plan.seed % (2**31 - 1) + 1)
-
-
-def _claim(directory: Path, plan: SimulationPlan, text: str) -> None:
-    """Write plan.json, or check that the one there is ours: trajectories of two plans must not mix."""
-    import openmm
-
-    # A checkpoint is only good for the OpenMM that wrote it; the structure is the start of every trajectory.
-    claim = plan.to_dict() | {
-        "structure_sha256": hashlib.sha256(text.encode()).hexdigest(),
-        "openmm_version": openmm.Platform.getOpenMMVersion(),
-    }
-    claim = json.loads(json.dumps(claim))
-    path = directory / "plan.json"
-    if not path.exists():
-        write_text_atomically(path, json.dumps(claim, indent=1) + "\n")
-        return
-    try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError):
-        found = {}
-    different = sorted(key for key in claim | found if claim.get(key) != found.get(key))
-    if different:
-        raise OutputError(
-            f"simulate: {directory} holds another simulation; expected {different[0]} {claim.get(different[0])}, found "
-            f"{found.get(different[0])}; use another folder or the same settings."
-        )
-
-
 def _adder(plan: SimulationPlan, progress):
     """Turn (trajectory, frames) into ps of all trajectories, for `progress`."""
     done: dict[int, int] = {}
-    total = plan.n_trajectories * plan.frames_per_trajectory * plan.frame_spacing_ps
+    ps_per_frame = plan.copies * plan.frame_spacing_ps
+    total = plan.n_trajectories * plan.frames_per_trajectory * ps_per_frame
 
     def add(index: int, frames: int) -> None:
         done[index] = frames
         if progress is not None:
-            progress(sum(done.values()) * plan.frame_spacing_ps, total)
+            progress(sum(done.values()) * ps_per_frame, total)
 
     return add

@@ -13,6 +13,7 @@ from openmm_scoredyn.data.chunks import ChunkStore
 from openmm_scoredyn.data.engine import ReferenceEngine
 from openmm_scoredyn.data.plan import SimulationPlan
 from openmm_scoredyn.data.shooting import ShootingEngine
+from openmm_scoredyn.data.solvation import SolvatedBox
 from openmm_scoredyn.version import __version__
 
 
@@ -20,14 +21,20 @@ class Interrupted(Exception):
     """The process that asked for the trajectory is gone or has been stopped."""
 
 
-def trajectory_path(directory: Path, index: int) -> Path:
-    """Final file of a trajectory."""
-    return directory / f"trajectory_{index:04d}.npz"
+def trajectory_paths(directory: Path, plan: SimulationPlan, index: int) -> list[Path]:
+    """Final files of a trajectory, one for each copy."""
+    first = index * plan.copies
+    return [directory / f"trajectory_{number:04d}.npz" for number in range(first, first + plan.copies)]
 
 
 def bias_path(directory: Path) -> Path:
     """File of the bias that paths are shot with."""
     return directory / "bias.json"
+
+
+def box_path(directory: Path) -> Path:
+    """File of the box of water that all trajectories begin in."""
+    return directory / "box" / "box.npz"
 
 
 def chunk_store(directory: Path, index: int) -> ChunkStore:
@@ -56,8 +63,9 @@ def run_trajectory(
     report : called with (index, frames done) when the trajectory is taken up, and after every chunk
     stop : event; when set, the work ends before the next chunk is written
     """
-    target = trajectory_path(directory, index)
-    if target.exists():
+    targets = trajectory_paths(directory, plan, index)
+    # The last file is written last.
+    if targets[-1].exists():
         report(index, plan.frames_per_trajectory)
         # A kill between the final file and this line leaves the chunks behind.
         chunk_store(directory, index).remove()
@@ -65,23 +73,28 @@ def run_trajectory(
     store = chunk_store(directory, index)
     engine = _open_engine(structure, plan, directory, index)
     first = store.count()
-    if first:
-        engine.restore(store.last_state())
-    else:
+    state = store.last_state() if first else b""
+    if not first:
         engine.start(plan.equilibration_ps)
     report(index, min(first * plan.frames_per_chunk, plan.frames_per_trajectory))
     for chunk in range(first, plan.n_chunks):
+        # Where random numbers are not part of a checkpoint, every chunk begins as after a restart, so that a restart
+        # changes nothing.
+        if chunk and (chunk == first or not plan.physics.exact_restart):
+            engine.restore(state, _seed(plan, index, chunk))
         begin = chunk * plan.frames_per_chunk
         end = min(begin + plan.frames_per_chunk, plan.frames_per_trajectory)
         arrays = _next_chunk(engine, plan, index, begin, end)
+        state = engine.checkpoint()
         # An orphan must not write: its successor may be at work in the same folder.
         if stop.is_set() or _orphaned():
             raise Interrupted
-        store.append(chunk, arrays, engine.checkpoint())
+        store.append(chunk, arrays, state)
         report(index, end)
-    positions = store.joined("frames").reshape(plan.n_segments, plan.frames_per_segment, -1, 3)
+    positions = store.joined("frames").reshape(plan.n_segments, plan.frames_per_segment, plan.copies, -1, 3)
     weights = store.joined("weights") if plan.steering == "shooting" else None
-    save_archive(target, positions, _describe(plan, index, engine), weights)
+    for copy, target in enumerate(targets):
+        save_archive(target, positions[:, :, copy], _describe(plan, index, copy, engine), weights)
     store.remove()
 
 
@@ -91,10 +104,16 @@ def _open_engine(structure: str, plan: SimulationPlan, directory: Path, index: i
     from openmm.app import PDBFile
 
     pdb = PDBFile(StringIO(structure))
-    seed = int(np.random.SeedSequence([plan.seed, index]).generate_state(1)[0] % (2**31 - 1)) + 1
+    seed = _seed(plan, index)
+    box = SolvatedBox.load(box_path(directory)) if plan.physics.in_water else None
     if plan.steering == "shooting":
-        return ShootingEngine(pdb.topology, pdb.positions, plan, TorsionBias.load(bias_path(directory)), index, seed)
-    return ReferenceEngine(pdb.topology, pdb.positions, plan.physics, seed)
+        bias = TorsionBias.load(bias_path(directory))
+        return ShootingEngine(pdb.topology, pdb.positions, plan, bias, index, seed, box)
+    return ReferenceEngine(pdb.topology, pdb.positions, plan.physics, seed, box=box)
+
+
+def _seed(plan: SimulationPlan, *numbers: int) -> int:
+    return int(np.random.SeedSequence([plan.seed, *numbers]).generate_state(1)[0] % (2**31 - 1)) + 1
 
 
 def _next_chunk(engine, plan: SimulationPlan, index: int, begin: int, end: int) -> dict[str, np.ndarray]:
@@ -117,9 +136,10 @@ def _next_frame(engine: ReferenceEngine, plan: SimulationPlan, index: int, frame
     return engine.positions()
 
 
-def _describe(plan: SimulationPlan, index: int, engine: ReferenceEngine) -> dict:
+def _describe(plan: SimulationPlan, index: int, copy: int, engine: ReferenceEngine) -> dict:
     import openmm
 
+    water = {"cutoff_nm": plan.physics.cutoff_nm, "pressure_bar": plan.physics.pressure_bar, "copies": plan.copies}
     return {
         "frame_spacing_ps": plan.frame_spacing_ps,
         "temperature_K": plan.physics.temperature_K,
@@ -131,11 +151,14 @@ def _describe(plan: SimulationPlan, index: int, engine: ReferenceEngine) -> dict
         "integrator": "LangevinMiddleIntegrator",
         "friction_per_ps": plan.physics.friction_per_ps,
         "timestep_fs": plan.physics.timestep_fs,
+        "hydrogen_mass_amu": plan.physics.hydrogen_mass_amu,
+        "platform": plan.physics.platform,
         "seed": plan.seed,
-        "trajectory": index,
+        "trajectory": index * plan.copies + copy,
         "steering": plan.steering,
         "package_version": __version__,
         "openmm_version": openmm.Platform.getOpenMMVersion(),
+        **(water if plan.physics.in_water else {}),
     }
 
 

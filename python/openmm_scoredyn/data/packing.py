@@ -1,0 +1,144 @@
+"""Add trajectories to a folder of packed ones, with a card that says what each is and how it was made."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+from openmm_scoredyn.data.archive import read_metadata
+from openmm_scoredyn.data.atomic import make_directory
+from openmm_scoredyn.data.data_card import PHYSICS, read_card, write_card
+from openmm_scoredyn.data.loading import expand, load
+from openmm_scoredyn.data.packed import save_packed
+from openmm_scoredyn.data.trajectory import Trajectory, first_difference
+from openmm_scoredyn.errors import MoleculeError, TrajectoryError
+from openmm_scoredyn.molecule import Molecule
+
+_RECORDED = (*PHYSICS, "seed", "trajectory", "steering", "package_version")
+
+
+def pack(
+    sources, directory: str | Path, *, name: str | None = None, record: dict | None = None, **reading
+) -> list[Path]:
+    """Pack trajectories into a folder; those of earlier calls stay, and a source that is there already is left out.
+
+    Parameters
+    ----------
+    sources : files and folders, as `load` takes them
+    directory : of the packed files, `card.json` and `README.md`
+    name : the files are called NAME_0000.npz and so on; default: the folder each source lies in
+    record : how the trajectories were made, for files that do not say it themselves: `engine` with its version, and any of
+        force_field, solvent, integrator, friction_per_ps, timestep_fs, hydrogen_mass_amu, cutoff_nm, pressure_bar, seed.
+        With hydrogen_mass_amu the masses of the molecule are those after repartitioning.
+    reading : topology, frame_spacing_ps, temperature_K and selection of `load`
+
+    Returns
+    -------
+    list of Path, of the new files
+
+    Raises
+    ------
+    TrajectoryError
+        If a source cannot be read, does not say its engine or temperature, or the record has an unknown name.
+    MoleculeError
+        If a source is of another molecule than what is packed already.
+    """
+    record = dict(record or {})
+    unknown = sorted(set(record) - set(_RECORDED))
+    if unknown:
+        raise TrajectoryError(
+            f"pack: unknown {unknown[0]}; expected one of {', '.join(_RECORDED)}; use one of these names."
+        )
+    directory = Path(directory)
+    entries = read_card(directory)
+    known = {entry["source_sha256"] for entry in entries}
+    new = []
+    # Everything is read and checked before anything is written.
+    for path in expand(sources):
+        for trajectory, metadata in _read(path, record, reading):
+            if trajectory.source_sha256 not in known:
+                known.add(trajectory.source_sha256)
+                new.append((name or path.resolve().parent.name, trajectory, metadata))
+    _require_one_molecule(directory, entries, new)
+    make_directory(directory)
+    written = []
+    for prefix, trajectory, metadata in new:
+        path = _free_path(directory, prefix, entries)
+        save_packed(path, trajectory, metadata)
+        entries.append(_entry(path, trajectory, metadata))
+        written.append(path)
+    write_card(directory, entries)
+    return written
+
+
+def _read(path: Path, record: dict, reading: dict) -> list[tuple[Trajectory, dict]]:
+    stored = read_metadata(path)
+    if "openmm_version" in stored:
+        stored.setdefault("engine", f"OpenMM {stored['openmm_version']}")
+    metadata = {key: value for key, value in (record | stored).items() if key in _RECORDED}
+    if "engine" not in metadata:
+        raise TrajectoryError(
+            f"pack: {path} does not say what made it; expected the engine and its version, as GROMACS 2022.5; name it "
+            f"(--engine)."
+        )
+    read = []
+    for trajectory in load(path, **reading):
+        if trajectory.temperature_K is None:
+            raise TrajectoryError(
+                f"pack: {path} does not say its temperature; expected it in K; give it (--temperature-k)."
+            )
+        described = {name: metadata[name] for name in ("force_field", "solvent") if name in metadata}
+        if not stored and "hydrogen_mass_amu" in metadata:
+            described["molecule"] = _repartitioned(trajectory.molecule, float(metadata["hydrogen_mass_amu"]))
+        metadata |= {
+            "frame_spacing_ps": trajectory.frame_spacing_ps,
+            "temperature_K": trajectory.temperature_K,
+        }
+        read.append((replace(trajectory, **described), dict(metadata)))
+    return read
+
+
+def _repartitioned(molecule: Molecule, hydrogen_mass_amu: float) -> Molecule:
+    """Heavier hydrogens at the expense of what they are bonded to, as `createSystem(hydrogenMass=...)` does."""
+    masses = list(molecule.masses_amu)
+    for bond in molecule.bonds:
+        for hydrogen, other in (bond, bond[::-1]):
+            if molecule.elements[hydrogen] == "H" != molecule.elements[other]:
+                masses[other] -= hydrogen_mass_amu - masses[hydrogen]
+                masses[hydrogen] = hydrogen_mass_amu
+    return replace(molecule, masses_amu=tuple(masses))
+
+
+def _require_one_molecule(directory: Path, entries: list[dict], new) -> None:
+    molecules = [trajectory.molecule for _, trajectory, _ in new]
+    if entries and new:
+        molecules.insert(0, load(directory / entries[0]["file"])[0].molecule)
+    for molecule in molecules[1:]:
+        difference = first_difference(molecules[0], molecule)
+        if difference:
+            raise MoleculeError(
+                f"pack: a folder holds trajectories of one molecule; {difference}; pack into another folder."
+            )
+
+
+def _free_path(directory: Path, prefix: str, entries: list[dict]) -> Path:
+    """The next number: a file that a killed call left behind is not in the card, and is written over."""
+    taken, number = {entry["file"] for entry in entries}, 0
+    while f"{prefix}_{number:04d}.npz" in taken:
+        number += 1
+    return directory / f"{prefix}_{number:04d}.npz"
+
+
+def _entry(path: Path, trajectory: Trajectory, metadata: dict) -> dict:
+    content = path.read_bytes()
+    kind = "shot" if trajectory.weights is not None else "steered" if trajectory.steered else "unsteered"
+    return {
+        "file": path.name,
+        "kind": kind,
+        "segments": len(trajectory.segments),
+        "frames": trajectory.n_frames,
+        "ns": trajectory.length_ps / 1000,
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "source_sha256": trajectory.source_sha256,
+        **metadata,
+    }

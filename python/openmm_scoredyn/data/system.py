@@ -1,0 +1,78 @@
+"""The OpenMM System of the reference dynamics, its Context, and the dihedrals it is steered by."""
+
+from openmm_scoredyn.data.physics import Physics
+from openmm_scoredyn.errors import MoleculeError, SamplingError
+
+# One thread: trajectories in processes of their own scale better. Forces summed in one order make a restart repeatable.
+_PROPERTIES = {"CPU": {"Threads": "1", "DeterministicForces": "true"}}
+
+
+def build_reference_system(topology, physics: Physics):
+    """The System of the reference dynamics: X-H bonds constrained, heavy hydrogens, free centre of mass.
+
+    In water PME with the cutoff of `physics`, in the periodic box of the topology; without a cutoff otherwise.
+
+    Raises
+    ------
+    MoleculeError
+        If the force field has no parameters for the molecule.
+    """
+    from openmm import app, unit
+
+    if physics.in_water:
+        method = {"nonbondedMethod": app.PME, "nonbondedCutoff": physics.cutoff_nm * unit.nanometer}
+    else:
+        method = {"nonbondedMethod": app.NoCutoff}
+    try:
+        return app.ForceField(*physics.force_field).createSystem(
+            topology,
+            constraints=app.HBonds,
+            hydrogenMass=physics.hydrogen_mass_amu * unit.dalton,
+            removeCMMotion=False,
+            **method,
+        )
+    except (ValueError, OSError) as error:
+        raise MoleculeError(
+            f"simulate: no System with {', '.join(physics.force_field)}; {error}; repair the structure or give another "
+            f"force field."
+        ) from None
+
+
+def find_platform(physics: Physics):
+    """The platform of `physics` and its properties, by name.
+
+    Raises
+    ------
+    SamplingError
+        If this OpenMM does not have it.
+    """
+    import openmm
+
+    try:
+        return openmm.Platform.getPlatformByName(physics.platform), _PROPERTIES.get(physics.platform, {})
+    except openmm.OpenMMException as error:
+        raise SamplingError(f"simulate: {error}; give a platform that this OpenMM has.") from None
+
+
+def langevin_integrator(physics: Physics, seed: int):
+    """The thermostatted dynamics of `physics`."""
+    import openmm
+    from openmm import unit
+
+    integrator = openmm.LangevinMiddleIntegrator(
+        physics.temperature_K, physics.friction_per_ps, physics.timestep_fs * unit.femtosecond
+    )
+    integrator.setRandomNumberSeed(seed)
+    return integrator
+
+
+def backbone_torsions(topology) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Atoms (four indices each) of phi and psi of every residue that has both, found by the names of the backbone atoms."""
+    pairs = []
+    for chain in topology.chains():
+        residues = [{atom.name: atom.index for atom in residue.atoms()} for residue in chain.residues()]
+        for before, here, after in zip(residues, residues[1:], residues[2:]):
+            if "C" in before and {"N", "CA", "C"} <= here.keys() and "N" in after:
+                backbone = (here["N"], here["CA"], here["C"])
+                pairs.append(((before["C"], *backbone), (*backbone, after["N"])))
+    return pairs
