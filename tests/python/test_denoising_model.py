@@ -39,6 +39,22 @@ def test_a_perfect_crystal_stays(model, structure):
     assert np.abs(moved - moved.mean(axis=0)).max() < 0.01 * crystals.COPPER_NM
 
 
+def test_iterations_end_when_atoms_settle(model, hot):
+    """A hot crystal takes more than a cold one, and none takes those that would only smooth strains away."""
+    positions, cell = hot
+    ideal, _ = crystals.crystal()
+    frame = model.denoise_frame(positions, cell)
+    cold = model.denoise_frame(ideal + 0.1 * (positions - ideal), cell)
+    assert cold.iterations < frame.iterations < model.card.iterations
+    assert frame.last_move_nm < 0.01 * frame.spacing_nm
+    asked = [
+        model.denoise_frame(positions, cell, frame.iterations - less, spacing_nm=frame.spacing_nm) for less in (0, 1)
+    ]
+    assert np.array_equal(asked[0].positions, frame.positions)
+    assert asked[1].last_move_nm > 0.01 * frame.spacing_nm
+    assert model.denoise_frame(positions, cell, 12).iterations == 12
+
+
 def test_a_turned_crystal_gives_the_turned_answer(model, hot):
     positions, cell = hot
     turn = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
