@@ -105,7 +105,8 @@ def damaged(trajectory, folder):
 
 def test_bad_files_are_refused_and_nothing_is_written(trajectory, tmp_path):
     (tmp_path / "out").mkdir()
-    for sentence, path in damaged(trajectory, tmp_path):
+    absent = ("cannot read .*absent.dump; No such file", tmp_path / "absent.dump")
+    for sentence, path in (*damaged(trajectory, tmp_path), absent):
         with pytest.raises(errors.ScoreDynError, match=sentence):
             run("denoise", path, "-o", tmp_path / "out" / "clean.extxyz")
         assert list((tmp_path / "out").iterdir()) == [], sentence
@@ -127,6 +128,12 @@ def test_bad_files_are_refused_and_nothing_is_written(trajectory, tmp_path):
 def test_bad_options_are_refused_and_nothing_is_written(trajectory, tmp_path, options, sentence):
     with pytest.raises(errors.ScoreDynError, match=sentence):
         run("denoise", trajectory, "-o", tmp_path / "clean.extxyz", *options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_run_of_a_denoiser(tmp_path):
+    with pytest.raises(errors.SamplingError, match="metals is a crystal denoiser"):
+        run("run", "metals", tmp_path / "any.pdb", "--length", "1ns", "--out", tmp_path / "out.npz")
     assert list(tmp_path.iterdir()) == []
 
 

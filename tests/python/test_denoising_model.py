@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import openmm_scoredyn as sd
-from openmm_scoredyn.denoising.model import CrystalDenoiser
+from openmm_scoredyn.denoising.model import CrystalDenoiser, load_denoiser
 from openmm_scoredyn.errors import DenoisingError, ProgramError, SamplingError
 
 
@@ -185,6 +185,12 @@ def test_surfaces_and_clusters_need_no_cell(model):
     kept = model.denoise(positions, slab, periodic=(True, True, False)) - positions
     inside = np.abs(positions[:, 2] - positions[:, 2].mean()) < 0.3
     assert np.linalg.norm(kept[inside] - kept[inside].mean(axis=0), axis=1).max() < 0.03
+
+
+def test_a_folder_does_not_hide_the_shipped_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "metals").mkdir()
+    assert load_denoiser("metals").card.name == "metals"
 
 
 def test_the_other_kind_of_model_is_refused(model):

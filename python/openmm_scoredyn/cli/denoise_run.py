@@ -144,8 +144,11 @@ def _number_of_frames(job: DenoisingJob) -> int | None:
     if job.trajectory.suffix.lower() not in (".extxyz", ".xyz", ".dump", ".lammpstrj"):
         return None
     marks = (b"Lattice=", b"ITEM: TIMESTEP")
-    with job.trajectory.open("rb") as file:
-        frames = sum(any(mark in line for mark in marks) for line in file)
+    try:
+        with job.trajectory.open("rb") as file:
+            frames = sum(any(mark in line for mark in marks) for line in file)
+    except OSError:  # `read_snapshots` says it better
+        return None
     return -(-frames // job.every) or None
 
 
