@@ -63,7 +63,7 @@ SUBSTANCES = {
         ("Li",),
         "bcc",
         "bcc 3.51",
-        (8, 8, 8),
+        (7, 7, 7),
         454.0,
         (
             "pair_style snap",
@@ -81,7 +81,8 @@ SUBSTANCES = {
         (11, 7, 7),
         1941.0,
         ("pair_style meam/spline", "pair_coeff * * POTENTIALS/Ti.meam.spline Ti", "mass 1 47.867"),
-        equilibration_ps=2.0,
+        equilibration_ps=1.5,
+        spacing_ps=0.5,
     ),
     "Mg": Substance(("Mg",), "hcp", "hcp 3.21", (11, 7, 7), 923.0, _eam("Mg_mm.eam.fs", "Mg", 24.305)),
     # Stillinger and Weber 1985; melting point of this potential: Broughton and Li 1987.
@@ -100,7 +101,7 @@ SUBSTANCES = {
         "rocksalt",
         "custom 5.64 a1 1 0 0 a2 0 1 0 a3 0 0 1 basis 0 0 0 basis 0 0.5 0.5 basis 0.5 0 0.5 basis 0.5 0.5 0 "
         "basis 0.5 0.5 0.5 basis 0.5 0 0 basis 0 0.5 0 basis 0 0 0.5",
-        (6, 6, 6),
+        (5, 5, 5),
         1064.0,
         (
             "set type 1 charge 1.0",
@@ -114,5 +115,7 @@ SUBSTANCES = {
             "mass 2 35.453",
         ),
         second_type=(5, 6, 7, 8),
+        equilibration_ps=1.5,
+        spacing_ps=0.5,
     ),
 }

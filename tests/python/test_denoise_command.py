@@ -2,6 +2,9 @@
 
 import csv
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import crystals
 import numpy as np
@@ -145,6 +148,16 @@ def test_a_model_is_trained_and_described(tmp_path, monkeypatch):
     with pytest.raises(errors.LatticeError, match="unknown lattice"):
         run("train-denoiser", "--lattices", "fcx", "-o", "other.pt")
     assert not (tmp_path / "other.pt").exists()
+
+
+@pytest.mark.slow
+def test_the_example_that_makes_the_shipped_model_runs(tmp_path):
+    example = Path(__file__).parents[2] / "examples" / "train_metals.py"
+    subprocess.run([sys.executable, example, "--short", "--out", tmp_path / "metals.pt"], check=True)
+    card, shipped = (sd.ScoreModel(model).card for model in (tmp_path / "metals.pt", sd.pretrained("metals")))
+    assert (card.name, card.lattices, card.elements) == (shipped.name, shipped.lattices, shipped.elements)
+    stages = [stage["updates"] for stage in shipped.training_data["stages"]]
+    assert [20 * stage["updates"] for stage in card.training_data["stages"]] == pytest.approx(stages, rel=0.02)
 
 
 @pytest.fixture
