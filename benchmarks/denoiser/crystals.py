@@ -77,6 +77,13 @@ def frame(engine, symbols: tuple[str, ...], **info) -> ase.Atoms:
     return ase.Atoms(kinds, positions=positions, cell=cell, pbc=True, info=info)
 
 
+def place(engine, atoms: ase.Atoms) -> None:
+    """Put the atoms back to where they were in a frame of this crystal."""
+    x, y, z = atoms.cell.lengths()
+    engine.command(f"change_box all x final 0 {x} y final 0 {y} z final 0 {z} units box")
+    engine.scatter_atoms("x", 1, 3, np.ctypeslib.as_ctypes(atoms.positions.ravel()))
+
+
 def crystal(name: str, fraction: float, potentials: Path) -> list[ase.Atoms]:
     """Frames of a crystal at a fraction of its melting point, and the last one as people clean it today.
 

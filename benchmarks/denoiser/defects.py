@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from ase.build import bulk
 from ase.lattice.cubic import FaceCenteredCubic
-from crystals import average, dynamics, frame, start_lammps
+from crystals import average, dynamics, frame, place, start_lammps
 from ovito.io.ase import ase_to_ovito
 from ovito.modifiers import DislocationAnalysisModifier, WignerSeitzAnalysisModifier
 from ovito.pipeline import StaticSource
@@ -151,9 +151,7 @@ def simulate(atoms: ase.Atoms, fraction: float, potentials: Path) -> tuple[ase.A
     dynamics(engine, ALUMINIUM, temperature, 2.0)
     hot = frame(engine, ALUMINIUM.symbols)
     mean = average(engine, ALUMINIUM, temperature)
-    x, y, z = hot.cell.lengths()
-    engine.command(f"change_box all x final 0 {x} y final 0 {y} z final 0 {z}")
-    engine.scatter_atoms("x", 1, 3, np.ctypeslib.as_ctypes(hot.positions.ravel()))
+    place(engine, hot)
     engine.command("minimize 0 1e-4 1000 2000")
     return hot, frame(engine, ALUMINIUM.symbols), mean
 
