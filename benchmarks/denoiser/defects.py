@@ -1,10 +1,12 @@
-"""Defects in hot aluminium, counted after a quench (energy minimisation) and after denoising.
+"""Defects in hot aluminium, counted after a quench (energy minimisation), in a time average, and after denoising.
 
     python benchmarks/denoiser/defects.py --potentials POTENTIALS --out defects [--model metals] [--json defects.json]
 
 Potential and engine are those of crystals.py. Each crystal is relaxed, heated to 0.6 of melting for 2 ps (the vacancy
-also to 0.95) and then cleaned in both ways from the same frame. Vacancies and interstitials are counted by Wigner-Seitz
-cells, dislocations by OVITO's DXA, the rest by adaptive CNA.
+also to 0.95, the dislocations to 0.4 and 0.8) and then cleaned from the same frame; the average is over the picosecond
+after it. Vacancies and interstitials are counted by Wigner-Seitz cells, dislocations by OVITO's DXA, the rest by
+adaptive CNA. Dislocations: length of perfect lines (1/2<110>) and of Shockley partials (1/6<112>); a perfect line that has
+split counts twice, as two partials, so the length of Burgers vector 1/2<110> is that of the perfect lines and half of the partials'.
 """
 
 import argparse
@@ -17,16 +19,17 @@ import numpy as np
 import torch
 from ase.build import bulk
 from ase.lattice.cubic import FaceCenteredCubic
-from crystals import METALS, dynamics, frame, start_lammps
+from crystals import average, dynamics, frame, place, start_lammps
 from ovito.io.ase import ase_to_ovito
 from ovito.modifiers import DislocationAnalysisModifier, WignerSeitzAnalysisModifier
 from ovito.pipeline import StaticSource
+from substances import SUBSTANCES
 
 from openmm_scoredyn.denoising.classify import classify, count
 from openmm_scoredyn.denoising.model import load_denoiser
 
 LATTICE_CONSTANT = 4.05
-MELTING_K = METALS["Al"].melting_K
+ALUMINIUM = SUBSTANCES["Al"]
 
 
 def perfect() -> ase.Atoms:
@@ -121,34 +124,36 @@ DEFECTS = {
     "stacking fault": (stacking_fault, 0.6),
     "grain boundary": (grain_boundary, 0.6),
     "dislocations": (dislocation, 0.6),
+    "dislocations colder": (dislocation, 0.4),
+    "dislocations hotter": (dislocation, 0.8),
 }
 
 
-def simulate(atoms: ase.Atoms, fraction: float, potentials: Path) -> tuple[ase.Atoms, ase.Atoms]:
-    """The hot frame, and the same quenched."""
-    metal = METALS["Al"]
-    style, coefficients = metal.potential
+def simulate(atoms: ase.Atoms, fraction: float, potentials: Path) -> tuple[ase.Atoms, ...]:
+    """The hot frame, the same quenched, and the average of the dynamics after it."""
+    temperature = fraction * ALUMINIUM.melting_K
     data = potentials.parent / "defect.data"
-    ase.io.write(data, atoms, format="lammps-data")
+    ase.io.write(data, atoms, format="lammps-data", atom_style="charge")
     engine = start_lammps()
     engine.commands_string(
         f"""
         units metal
-        timestep {metal.timestep_fs / 1000}
+        timestep {ALUMINIUM.timestep_fs / 1000}
+        atom_style charge
         atom_modify map array
         read_data {data}
-        pair_style {style}
-        pair_coeff {coefficients.replace("POTENTIALS", str(potentials))}
-        mass 1 {metal.mass_amu}
+        {ALUMINIUM.commands(potentials)}
         minimize 0 1e-3 200 400
         reset_timestep 0
-        velocity all create {2 * fraction * MELTING_K} 815 dist gaussian
+        velocity all create {2 * temperature} 815 dist gaussian
         """
     )
-    dynamics(engine, metal, fraction * MELTING_K, 2.0)
-    hot = frame(engine, "Al")
+    dynamics(engine, ALUMINIUM, temperature, 2.0)
+    hot = frame(engine, ALUMINIUM.symbols)
+    mean = average(engine, ALUMINIUM, temperature)
+    place(engine, hot)
     engine.command("minimize 0 1e-4 1000 2000")
-    return hot, frame(engine, "Al")
+    return hot, frame(engine, ALUMINIUM.symbols), mean
 
 
 def find(atoms: ase.Atoms, defect: str) -> dict:
@@ -159,10 +164,11 @@ def find(atoms: ase.Atoms, defect: str) -> dict:
         reference = perfect()
         reference.set_cell(atoms.cell, scale_atoms=True)
         counts |= wigner_seitz(atoms, reference)
-    if defect == "dislocations":
+    if defect.startswith("dislocations"):
         data = ase_to_ovito(atoms)
         data.apply(DislocationAnalysisModifier())
-        counts["line, A"] = round(float(data.attributes["DislocationAnalysis.total_line_length"]), 1)
+        for key, family in (("perfect, A", "1/2<110>"), ("partials, A", "1/6<112>")):
+            counts[key] = round(float(data.attributes[f"DislocationAnalysis.length.{family}"]), 1)
     return counts
 
 
@@ -198,15 +204,14 @@ def main() -> None:
         path = arguments.out / f"{name.replace(' ', '-')}.extxyz"
         if not path.exists():
             ase.io.write(path, simulate(build(), fraction, arguments.potentials.absolute()))
-        hot, quenched = ase.io.read(path, ":")
-        result = model.denoise_frame(hot.positions / 10, hot.cell[:] / 10)
-        clean = hot.copy()
-        clean.positions = 10 * result.positions
-        results[name] = {
-            "raw": find(hot, name),
-            "quenched": find(quenched, name),
-            "denoised": find(clean, name),
-        }
+        hot, quenched, mean = ase.io.read(path, ":")
+        ways = {"raw": hot, "quenched": quenched, "averaged": mean}
+        for iterations in (None, 3, 8):
+            result = model.denoise_frame(hot.positions / 10, hot.cell[:] / 10, iterations)
+            clean = hot.copy()
+            clean.positions = 10 * result.positions
+            ways[f"denoised, {result.iterations} iterations{'' if iterations else ' (default)'}"] = clean
+        results[name] = {way: find(atoms, name) for way, atoms in ways.items()}
         print(f"{name} at {fraction} of melting, {len(hot)} atoms")
         for way, counts in results[name].items():
             print(f"    {way}: {counts}", flush=True)

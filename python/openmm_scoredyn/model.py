@@ -195,7 +195,7 @@ def pretrained(name: str | None = None):
 
 def path_or_shipped(model: str) -> str | Path:
     """What a user means by a name: the file of that path, or else the shipped model of that name."""
-    return pretrained(model) if model in pretrained() and not Path(model).exists() else model
+    return pretrained(model) if model in pretrained() and not Path(model).is_file() else model
 
 
 def trust_native_code(sha256: str) -> None:

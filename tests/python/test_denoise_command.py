@@ -2,6 +2,9 @@
 
 import csv
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import crystals
 import numpy as np
@@ -105,7 +108,8 @@ def damaged(trajectory, folder):
 
 def test_bad_files_are_refused_and_nothing_is_written(trajectory, tmp_path):
     (tmp_path / "out").mkdir()
-    for sentence, path in damaged(trajectory, tmp_path):
+    absent = ("cannot read .*absent.dump; No such file", tmp_path / "absent.dump")
+    for sentence, path in (*damaged(trajectory, tmp_path), absent):
         with pytest.raises(errors.ScoreDynError, match=sentence):
             run("denoise", path, "-o", tmp_path / "out" / "clean.extxyz")
         assert list((tmp_path / "out").iterdir()) == [], sentence
@@ -130,6 +134,12 @@ def test_bad_options_are_refused_and_nothing_is_written(trajectory, tmp_path, op
     assert list(tmp_path.iterdir()) == []
 
 
+def test_no_run_of_a_denoiser(tmp_path):
+    with pytest.raises(errors.SamplingError, match="metals is a crystal denoiser"):
+        run("run", "metals", tmp_path / "any.pdb", "--length", "1ns", "--out", tmp_path / "out.npz")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_model_is_trained_and_described(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run("train-denoiser", "--lattices", "diamond", "--sigma-max", "0.1", "--updates", "1", "-o", "mine.pt")
@@ -138,6 +148,16 @@ def test_a_model_is_trained_and_described(tmp_path, monkeypatch):
     with pytest.raises(errors.LatticeError, match="unknown lattice"):
         run("train-denoiser", "--lattices", "fcx", "-o", "other.pt")
     assert not (tmp_path / "other.pt").exists()
+
+
+@pytest.mark.slow
+def test_the_example_that_makes_the_shipped_model_runs(tmp_path):
+    example = Path(__file__).parents[2] / "examples" / "train_metals.py"
+    subprocess.run([sys.executable, example, "--short", "--out", tmp_path / "metals.pt"], check=True)
+    card, shipped = (sd.ScoreModel(model).card for model in (tmp_path / "metals.pt", sd.pretrained("metals")))
+    assert (card.name, card.lattices, card.elements) == (shipped.name, shipped.lattices, shipped.elements)
+    stages = [stage["updates"] for stage in shipped.training_data["stages"]]
+    assert [20 * stage["updates"] for stage in card.training_data["stages"]] == pytest.approx(stages, rel=0.02)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import openmm_scoredyn as sd
-from openmm_scoredyn.denoising.model import CrystalDenoiser
+from openmm_scoredyn.denoising.model import CrystalDenoiser, load_denoiser
 from openmm_scoredyn.errors import DenoisingError, ProgramError, SamplingError
 
 
@@ -37,6 +37,22 @@ def test_a_perfect_crystal_stays(model, structure):
     ideal, cell = crystals.crystal(structure)
     moved = model.denoise(ideal, cell, 3) - ideal
     assert np.abs(moved - moved.mean(axis=0)).max() < 0.01 * crystals.COPPER_NM
+
+
+def test_iterations_end_when_atoms_settle(model, hot):
+    """A hot crystal takes more than a cold one, and none takes those that would only smooth strains away."""
+    positions, cell = hot
+    ideal, _ = crystals.crystal()
+    frame = model.denoise_frame(positions, cell)
+    cold = model.denoise_frame(ideal + 0.1 * (positions - ideal), cell)
+    assert cold.iterations < frame.iterations < model.card.iterations
+    assert frame.last_move_nm < 0.01 * frame.spacing_nm
+    asked = [
+        model.denoise_frame(positions, cell, frame.iterations - less, spacing_nm=frame.spacing_nm) for less in (0, 1)
+    ]
+    assert np.array_equal(asked[0].positions, frame.positions)
+    assert asked[1].last_move_nm > 0.01 * frame.spacing_nm
+    assert model.denoise_frame(positions, cell, 12).iterations == 12
 
 
 def test_a_turned_crystal_gives_the_turned_answer(model, hot):
@@ -169,6 +185,12 @@ def test_surfaces_and_clusters_need_no_cell(model):
     kept = model.denoise(positions, slab, periodic=(True, True, False)) - positions
     inside = np.abs(positions[:, 2] - positions[:, 2].mean()) < 0.3
     assert np.linalg.norm(kept[inside] - kept[inside].mean(axis=0), axis=1).max() < 0.03
+
+
+def test_a_folder_does_not_hide_the_shipped_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "metals").mkdir()
+    assert load_denoiser("metals").card.name == "metals"
 
 
 def test_the_other_kind_of_model_is_refused(model):

@@ -17,7 +17,7 @@ def denoise(
         typer.Option(help="cna (adaptive), cna-fixed or ptm: structures before and after, by OVITO."),
     ] = None,
     iterations: Annotated[
-        int | None, typer.Option(help="3 to 10; default: what the model recommends.")
+        int | None, typer.Option(help="So many; default: until atoms settle.")
     ] = None,
     spacing: Annotated[
         float | None, typer.Option(help="Nearest-neighbour distance, Angstrom; default: measured.")

@@ -39,6 +39,7 @@ class Row:
     spacing: float
     moved: float
     last_move: float
+    iterations: int
     before: dict | None
     after: dict | None
 
@@ -127,7 +128,8 @@ def _one(job: DenoisingJob, model, file, index: int, snapshot):
     )
     counts = (None, None) if names is None else tuple(map(count, found))
     scale = ANGSTROM_PER_NM
-    row = Row(index, len(positions), spacing, scale * clean.moved_nm, scale * clean.last_move_nm, *counts)
+    moved, last = scale * clean.moved_nm, scale * clean.last_move_nm
+    row = Row(index, len(positions), spacing, moved, last, clean.iterations, *counts)
 
     def draw() -> bytes:
         from openmm_scoredyn.denoising.picture import before_and_after
@@ -142,8 +144,11 @@ def _number_of_frames(job: DenoisingJob) -> int | None:
     if job.trajectory.suffix.lower() not in (".extxyz", ".xyz", ".dump", ".lammpstrj"):
         return None
     marks = (b"Lattice=", b"ITEM: TIMESTEP")
-    with job.trajectory.open("rb") as file:
-        frames = sum(any(mark in line for mark in marks) for line in file)
+    try:
+        with job.trajectory.open("rb") as file:
+            frames = sum(any(mark in line for mark in marks) for line in file)
+    except OSError:  # `read_snapshots` says it better
+        return None
     return -(-frames // job.every) or None
 
 
@@ -178,7 +183,7 @@ def show_table(rows: list[Row], job: DenoisingJob) -> None:
         if any(name in (row.before or {}) or name in (row.after or {}) for row in rows)
     ]
     table = Table(title=f"{job.trajectory.name} denoised by {job.model}")
-    for heading in ("frame", "atoms", "neighbours at, A", "moved by, A", "last step, A"):
+    for heading in ("frame", "atoms", "neighbours at, A", "moved by, A", "last step, A", "iterations"):
         table.add_column(heading, justify="right")
     for name in names:
         table.add_column(f"{name}\nbefore, after", justify="right")
@@ -190,6 +195,7 @@ def show_table(rows: list[Row], job: DenoisingJob) -> None:
             f"{row.spacing:.3f}",
             f"{row.moved:.3f}",
             f"{row.last_move:.4f}",
+            str(row.iterations),
             *counts,
         )
     console.print(table)

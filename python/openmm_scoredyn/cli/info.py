@@ -79,7 +79,7 @@ def _rows(card: Card) -> list[tuple[str, str]]:
 def denoiser_rows(card: DenoiserCard) -> list[tuple[str, str]]:
     """As `_rows`, for a crystal denoiser."""
     return [
-        ("kind", f"crystal denoiser, {card.iterations} iterations"),
+        ("kind", f"crystal denoiser, at most {card.iterations} iterations"),
         ("lattices", ", ".join(card.lattices)),
         ("elements", ", ".join(card.elements) or "any, all atoms alike"),
         (

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from openmm_scoredyn.cli.duration import format_duration, steps_of
-from openmm_scoredyn.errors import OutputError
+from openmm_scoredyn.errors import OutputError, SamplingError
 
 
 def run(
@@ -49,6 +49,7 @@ def run(
     from openmm_scoredyn.model import ScoreModel, path_or_shipped
 
     loaded = ScoreModel(path_or_shipped(model), allow_native_code)
+    _check_kind(loaded.card)
     _check_folder(out)
     lag = loaded.card.lag_time_ps
     n_steps = steps_of(length, lag)
@@ -63,6 +64,16 @@ def run(
         )
     done = format_duration(n_steps * lag * replicas)
     Console().print(f"{done} in {', '.join(map(str, paths))}.", soft_wrap=True)
+
+
+def _check_kind(card) -> None:
+    from openmm_scoredyn.denoising.card import DenoiserCard
+
+    if isinstance(card, DenoiserCard):
+        raise SamplingError(
+            f"run: {card.name} is a crystal denoiser, which knows no dynamics; expected a model of molecular dynamics, found "
+            f"kind {card.kind!r}; give another one, or use scoredyn denoise."
+        )
 
 
 def _check_folder(out: Path) -> None:

@@ -27,7 +27,7 @@ class DenoiserCard:
         Species in the order of the network's numbers; empty for a model to which all atoms are alike.
     cutoff, sigma_max : float
         Reach of a neighbour, and largest noise per coordinate in training; in nearest-neighbour distances.
-    iterations : int, recommended
+    iterations : int, the most that are done where none are asked for
     training_data, accuracy : dict
         Free.
     golden : dict

@@ -19,6 +19,9 @@ from openmm_scoredyn.model import ScoreModel, path_or_shipped
 
 # A spacing measured in the noise that is further than this from the one measured without noise is corrected.
 SPACING_TOLERANCE = 0.015
+# An iteration that moves atoms by less than this part of the nearest-neighbour distance in the mean is the last: thermal
+# noise is gone then, and what more iterations smooth away is the strain around defects, dislocations above all.
+SETTLED = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,12 +34,14 @@ class DenoisedFrame:
     spacing_nm : float, nearest-neighbour distance that was used
     moved_nm : float, mean distance an atom was moved
     last_move_nm : float, mean distance of the last iteration; small if more would change nothing
+    iterations : int, how many were done
     """
 
     positions: np.ndarray
     spacing_nm: float
     moved_nm: float
     last_move_nm: float
+    iterations: int
 
 
 class CrystalDenoiser(ScoreModel):
@@ -113,7 +118,7 @@ class CrystalDenoiser(ScoreModel):
         ----------
         positions : (N, 3) or (T, N, 3), nm, NumPy array or torch tensor
         box : (3, 3) nm, rows are the box vectors, or (T, 3, 3); any shape of cell
-        iterations : int, 3 to 10; default what the card recommends
+        iterations : int; default: until atoms settle, see `denoise_frame`
         **options : as `denoise_frame`
 
         Returns
@@ -151,7 +156,9 @@ class CrystalDenoiser(ScoreModel):
 
         Parameters
         ----------
-        positions, box, iterations : (N, 3) nm, (3, 3) nm, int
+        positions, box : (N, 3) nm, (3, 3) nm
+        iterations : int, so many; default: until one moves atoms by less than 1 % of the nearest-neighbour distance in the
+            mean, and no more than the card says
         elements : (N,) chemical symbols; needed by a model of several elements, of no use to another
         spacing_nm : nearest-neighbour distance; default: measured
         selection : (N,) bool, or indices, of the atoms to be moved; the others stay and are seen as neighbours
@@ -166,18 +173,19 @@ class CrystalDenoiser(ScoreModel):
         frame = as_frame(positions)
         cell, directions = as_cell(box, periodic)
         rounds = checked_iterations(self.card.iterations if iterations is None else iterations)
+        settled = SETTLED if iterations is None else 0.0
         kinds = self._kinds(elements, len(frame))
         mask = as_mask(selection, len(frame))
         spacing = checked_spacing(spacing_nm) or measure_spacing(frame, cell, directions)
         check_cell_width(cell, directions, self.card.cutoff * spacing, 1.0, "nm")
-        clean, last = self._iterate(frame, cell, directions, spacing, rounds, kinds, mask)
+        clean, moves = self._iterate(frame, cell, directions, spacing, rounds, settled, kinds, mask)
         if spacing_nm is None:
             sharp = measure_spacing(clean, cell, directions, smoothing=0.02)
             if abs(sharp / spacing - 1) > SPACING_TOLERANCE:
                 spacing = sharp
-                clean, last = self._iterate(frame, cell, directions, spacing, rounds, kinds, mask)
+                clean, moves = self._iterate(frame, cell, directions, spacing, rounds, settled, kinds, mask)
         moved = float(np.linalg.norm(clean - frame, axis=1)[mask].mean())
-        return DenoisedFrame(clean, spacing, moved, last)
+        return DenoisedFrame(clean, spacing, moved, moves[-1], len(moves))
 
     def predict(
         self, positions, cell, periodic, spacing: float, kinds: np.ndarray, check: bool = False
@@ -191,9 +199,12 @@ class CrystalDenoiser(ScoreModel):
             moved = self.program(*(torch.from_numpy(part).to(self.device) for part in parts))
         return moved.cpu().numpy().astype(np.float64) * spacing
 
-    def _iterate(self, frame, cell, periodic, spacing, rounds, kinds, mask) -> tuple[np.ndarray, float]:
+    def _iterate(
+        self, frame, cell, periodic, spacing, rounds, settled, kinds, mask
+    ) -> tuple[np.ndarray, list[float]]:
+        """Positions, and the mean distance that each iteration moved atoms by."""
         clean = frame.copy()
-        last = 0.0
+        moves: list[float] = []
         for index in range(rounds):
             step = self.predict(clean, cell, periodic, spacing, kinds, check=index == 0)
             if not np.isfinite(step).all():
@@ -201,8 +212,10 @@ class CrystalDenoiser(ScoreModel):
                     "denoise: the network gave no finite displacement; expected numbers, found NaN; check the model."
                 )
             clean[mask] -= step[mask]
-            last = float(np.linalg.norm(step[mask], axis=1).mean())
-        return clean, last
+            moves.append(float(np.linalg.norm(step[mask], axis=1).mean()))
+            if moves[-1] < settled * spacing:
+                break
+        return clean, moves
 
     def _kinds(self, elements, n_atoms: int) -> np.ndarray:
         known = self.card.elements

@@ -12,7 +12,7 @@ def checked_iterations(value) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__") or not 1 <= int(value) <= MAX_ITERATIONS:
         raise DenoisingError(
             f"denoise: the number of iterations is not valid; expected an integer from 1 to {MAX_ITERATIONS}, found "
-            f"{value!r}; 3 to 10 are of use."
+            f"{value!r}; leave it out to stop when atoms settle."
         )
     return int(value)
 

@@ -25,14 +25,14 @@ class DenoiseModifier(ModifierInterface):
     Attributes
     ----------
     model : str, path of a crystal denoiser, or name of a shipped one
-    iterations : int
+    iterations : int; 0 goes on until atoms settle
     only_selected : bool, move the selected particles only
     spacing : float, nearest-neighbour distance in Angstrom; 0 measures it
     device : {"cpu", "cuda"}
     """
 
     model = Str("metals", label="Model")
-    iterations = Range(low=1, high=100, value=8, label="Iterations")
+    iterations = Range(low=0, high=100, value=0, label="Iterations (0: until atoms settle)")
     only_selected = Bool(False, label="Only selected particles")
     spacing = Range(low=0.0, high=100.0, value=0.0, label="Nearest-neighbour distance (0: measured)")
     device = Enum("cpu", "cuda", label="Device")
@@ -52,7 +52,7 @@ class DenoiseModifier(ModifierInterface):
         clean = self._loaded().denoise_frame(
             positions / ANGSTROM_PER_NM,
             cell / ANGSTROM_PER_NM,
-            self.iterations,
+            self.iterations or None,
             elements=_elements(data),
             spacing_nm=self.spacing / ANGSTROM_PER_NM or None,
             selection=selection,

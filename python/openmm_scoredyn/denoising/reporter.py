@@ -21,7 +21,7 @@ class DenoisingReporter:
     model : ScoreModel, or what `ScoreModel` and `pretrained` take: a path, bytes, or the name of a shipped model
     classify : {None, "cna", "cna-fixed", "ptm"}
         Structure of every atom before and after, by OVITO.
-    iterations : int;  spacing_nm : float;  selection : (N,) bool or indices
+    iterations : int, default until atoms settle;  spacing_nm : float;  selection : (N,) bool or indices
         As `CrystalDenoiser.denoise_frame`.
 
     Attributes
