@@ -186,15 +186,15 @@ def timescales(report: ComparisonReport) -> bytes:
         (report.reference, report.reference_name, REFERENCE_COLOUR, "o-"),
         (report.candidate, report.candidate_name, CANDIDATE_COLOUR, "s--"),
     ):
-        lags = np.array(sorted(side.timescales))
-        curves = np.array([[(e.value, e.error) for e in side.timescales[lag]] for lag in lags])
+        lags = np.array(sorted(side.markov.timescales))
+        curves = np.array([[(e.value, e.error) for e in side.markov.timescales[lag]] for lag in lags])
         for process in range(curves.shape[1] if len(curves) else 0):
             value, error = curves[:, process].T
             if np.isfinite(value).any():
                 name = label if process == 0 or not np.isfinite(curves[:, 0, 0]).any() else None
                 axis.errorbar(lags, value, yerr=np.nan_to_num(error), fmt=marker, color=colour, ms=5, lw=1.5, capsize=3, label=name)
                 highest = max(highest, np.nanmax(value))
-    lags = np.array(sorted(set(report.reference.timescales) | set(report.candidate.timescales)) or [1.0])
+    lags = np.array(sorted(set(report.reference.markov.timescales) | set(report.candidate.markov.timescales)) or [1.0])
     axis.fill_between(lags, 0.1, lags, color="#eaecf0", lw=0)
     axis.text(lags[-1], lags[-1] * 0.62, "faster than the lag", ha="right", va="top", fontsize=9, color="#667085")
     axis.set(xscale="log", yscale="log", xlabel="lag (ps)", ylabel="implied time scale (ps)", ylim=(0.7, highest * 3))
