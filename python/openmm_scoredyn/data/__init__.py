@@ -1,6 +1,6 @@
 """Trajectories: reading, pairing, splitting, and the reference molecular dynamics that makes them."""
 
-from openmm_scoredyn.data.archive import save_archive
+from openmm_scoredyn.data.archive import archive_guard, save_archive
 from openmm_scoredyn.data.cutting import cut, discard
 from openmm_scoredyn.data.loading import load
 from openmm_scoredyn.data.pairs import frames_per_lag, lagged_pairs
@@ -10,6 +10,7 @@ from openmm_scoredyn.data.trajectory import Trajectory, fingerprint, require_sam
 __all__ = [
     "Split",
     "Trajectory",
+    "archive_guard",
     "cut",
     "discard",
     "fingerprint",

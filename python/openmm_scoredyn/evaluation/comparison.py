@@ -43,6 +43,7 @@ class ComparisonReport:
     speeds_ps_per_s : dict of float by side's name, empty where no one measured it
     notes : tuple of str, what a reader must know
     intervals : tuple of IntervalStatistics, the Chapman-Kolmogorov test where one was made, the reference first
+    guard : dict of dicts by title: steps, and how many of them were refused by cause
     """
 
     rows: tuple[Row, ...]
@@ -53,6 +54,7 @@ class ComparisonReport:
     speeds_ps_per_s: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     intervals: tuple[IntervalStatistics, ...] = ()
+    guard: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def to_dict(self) -> dict:
         """JSON-ready."""
@@ -63,6 +65,7 @@ class ComparisonReport:
             "speeds_ps_per_s": self.speeds_ps_per_s,
             "notes": list(self.notes),
             "chapman_kolmogorov": [interval.to_dict() for interval in self.intervals],
+            "guard": self.guard,
         }
 
     def write(self, directory, first_pictures=()) -> None:
@@ -192,10 +195,13 @@ def with_geometry(series: DihedralSeries, trajectories, seed: int = 0) -> Dihedr
 
 
 def statistics(series: DihedralSeries, seed: int = 0) -> dict:
-    """Every dihedral statistic of one series with its error, JSON-ready: the reference statistics that are shipped."""
+    """Every statistic of one series with its error, JSON-ready: the reference statistics that are shipped."""
     side = measure(series, fit_timescales(series.angles, series.frame_spacing_ps, seed=seed), seed)
+    stored = series.metadata.get("geometry", {}).get("estimates", {})
+    structure = structure_quantities({name: Estimate.from_dict(fields) for name, fields in stored.items()})
     quantities = [
-        {"group": q.group, "quantity": q.name, "unit": q.unit, **estimate.to_dict()} for q, estimate in side.estimates.items()
+        {"group": q.group, "quantity": q.name, "unit": q.unit, **estimate.to_dict()}
+        for q, estimate in (side.estimates | structure).items()
     ]
     return {**_side_dict("reference", side), "quantities": quantities}
 
