@@ -34,7 +34,7 @@ def timescales(report: ComparisonReport) -> bytes:
             value, error = best[:, process].T
             if not np.isfinite(value).any():
                 continue
-            middle, spread = drawn[:, process].T
+            middle, spread = np.where(np.isfinite(value), drawn[:, process].T, np.nan)
             axis.fill_between(lags, np.maximum(middle - spread, 0.1), middle + spread, color=colour, alpha=0.15, lw=0)
             name = label if process == 0 or not np.isfinite(best[:, 0, 0]).any() else None
             axis.errorbar(lags, value, yerr=np.nan_to_num(error), fmt=marker, color=colour, ms=5, lw=1.5, capsize=3, label=name)
@@ -60,10 +60,10 @@ def transition_paths(report: ComparisonReport) -> bytes | None:
     draw_pairs(right, report, [row for row in rows if row not in times], "share of paths")
     for axis in (left, right):
         axis.set_ylim(bottom=0)
-        axis.set_xticks(axis.get_xticks(), [text.get_text().replace(": path time", "") for text in axis.get_xticklabels()])
-        axis.tick_params(axis="x", labelrotation=35)
-        for text in axis.get_xticklabels():
-            text.set_ha("right")
+        labels = [text.get_text() for text in axis.get_xticklabels()]
+        for long, short in ((": path time", ""), (": share over", ","), (": share between two frames", ", unseen")):
+            labels = [label.replace(long, short) for label in labels]
+        axis.set_xticks(axis.get_xticks(), labels, rotation=35, ha="right")
     left.legend(loc="best")
     return as_png(figure)
 
