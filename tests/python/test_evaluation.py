@@ -20,6 +20,7 @@ from openmm_scoredyn.evaluation import (
 )
 from openmm_scoredyn.evaluation.autocorrelation import autocorrelation
 
+
 def expected_passage(source: list[int], target: list[int]) -> float:
     """Mean time, frames, from leaving `target` for `source` until the return: equilibrium time over crossings."""
     weights = stationary()

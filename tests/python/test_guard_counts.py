@@ -1,7 +1,5 @@
 """What the guard refuses, counted in frames, and models that run without it."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 from alanine import alanine_molecule, alanine_positions, make_trajectory
@@ -9,7 +7,6 @@ from test_model import StandardNormal, start
 from tiny_models import tiny_card
 
 from openmm_scoredyn.data import Trajectory
-from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import MoleculeError
 from openmm_scoredyn.evaluation import count_refusals
 from openmm_scoredyn.evaluation.geometry import bond_lengths, chiral_centres, handedness
@@ -46,9 +43,8 @@ def test_each_cause_is_counted_once_and_the_first_counts():
 
 
 def test_another_molecule_is_refused():
-    with pytest.raises(MoleculeError, match="expected 21 atoms, found 22"):
-        card = alanine_card()
-        count_refusals([make_trajectory(5)], dataclasses.replace(card, elements=card.elements[:-1]))
+    with pytest.raises(MoleculeError, match="expected 5 atoms, found 22"):
+        count_refusals([make_trajectory(5)], tiny_card())
 
 
 def test_without_its_guard_a_model_keeps_the_draws_that_it_would_refuse(tmp_path):
@@ -57,7 +53,7 @@ def test_without_its_guard_a_model_keeps_the_draws_that_it_would_refuse(tmp_path
     free = unguarded(guarded)
     kept = guarded.sample(start(50), 1, seed=1, max_redraws=50)[0]
     drawn = free.sample(start(50), 1, seed=1, max_redraws=0)[0]
-    assert guarded.num_rejected_steps > 5 and free.num_redraws == 0
+    assert 0 < guarded.num_rejected_steps < 50 and free.num_redraws == 0
     # The same noise, so whatever the guard lets pass is the same, and what it refuses is counted alike in the frames.
     moved = np.linalg.norm(drawn - start(50), axis=-1).max(axis=1)
     refused = moved > 0.0033
