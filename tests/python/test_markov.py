@@ -84,7 +84,8 @@ def test_two_visits_leave_a_free_energy_open():
 
 
 def test_markov_passages_stand_where_few_were_counted():
-    short, long = draw(2, 1500, seed=14), draw(20, 1500, seed=15)
+    rare = np.array([[0.959, 0.04, 0.001], [0.06, 0.939, 0.001], [0.02, 0.02, 0.96]])
+    short, long = draw(2, 1500, seed=14, chain=rare), draw(20, 1500, seed=15, chain=rare)
     report = compare(series(long), series(short))
     rows = {row.quantity.name: row for row in report.rows if row.quantity.group.startswith("First passages")}
     assert "beta -> alpha_R" not in rows, "counted often on both sides"

@@ -4,7 +4,8 @@ from openmm_scoredyn.dihedrals import backbone_torsions, dihedral_angles, phi_ps
 from openmm_scoredyn.evaluation.basins import BASINS, CORES, Basin, populations
 from openmm_scoredyn.evaluation.bootstrap import Estimate
 from openmm_scoredyn.evaluation.chapman_kolmogorov import IntervalStatistics, chapman_kolmogorov
-from openmm_scoredyn.evaluation.comparison import ComparisonReport, compare, statistics, with_geometry
+from openmm_scoredyn.evaluation.comparison import compare, statistics, with_geometry
+from openmm_scoredyn.evaluation.comparison_report import ComparisonReport
 from openmm_scoredyn.evaluation.free_energies import free_energies
 from openmm_scoredyn.evaluation.guard_counts import count_refusals
 from openmm_scoredyn.evaluation.kinetics import crossing_rate, first_passage_times

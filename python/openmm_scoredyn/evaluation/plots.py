@@ -7,7 +7,7 @@ import numpy as np
 from openmm_scoredyn.errors import MissingDependencyError
 from openmm_scoredyn.evaluation.autocorrelation import SIGNALS
 from openmm_scoredyn.evaluation.basins import BASINS
-from openmm_scoredyn.evaluation.comparison import ComparisonReport
+from openmm_scoredyn.evaluation.comparison_report import ComparisonReport
 from openmm_scoredyn.evaluation.ramachandran import free_energy
 
 REFERENCE_COLOUR, CANDIDATE_COLOUR = "#3b4252", "#d1495b"

@@ -10,7 +10,7 @@ from openmm_scoredyn.data.atomic import make_directory, write_atomically, write_
 from openmm_scoredyn.errors import MissingDependencyError
 from openmm_scoredyn.evaluation import captions, plots, plots_kinetics
 from openmm_scoredyn.evaluation.bootstrap import Estimate
-from openmm_scoredyn.evaluation.comparison import ComparisonReport
+from openmm_scoredyn.evaluation.comparison_report import ComparisonReport
 from openmm_scoredyn.evaluation.rows import DIFFERS, SIGNIFICANT, UNDETERMINED
 
 PICTURES = (

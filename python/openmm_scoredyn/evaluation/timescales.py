@@ -9,20 +9,19 @@ import numpy as np
 from openmm_scoredyn.evaluation.autocorrelation import signals_of
 from openmm_scoredyn.evaluation.basins import CORES, PAIRS
 from openmm_scoredyn.evaluation.blocks import Blocks, cut
-from openmm_scoredyn.evaluation.bootstrap import Estimate, resample
+from openmm_scoredyn.evaluation.bootstrap import Estimate
 from openmm_scoredyn.evaluation.markov import (
     fit_markov_model,
     passage_time,
     require_deeptime,
-    sample_posterior,
     slowest_eigenvalues,
 )
+from openmm_scoredyn.evaluation.markov_ensemble import MarkovEnsemble
 
 CLUSTERS = 40
 LAGS_PS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 PASSAGE_LAG_PS = 10.0
 PROCESSES = 2
-RESAMPLES = 40
 FITTING_FRAMES = 20_000
 FITTING_BINS = 36
 RESOLVED_EIGENVALUE = float(np.exp(-1.0))
@@ -84,7 +83,7 @@ class TimescaleModel:
                 continue
             earlier, later = blocks.lagged_pairs(lag)
             counts = blocks.count(later, states[earlier] * size + states[later], size**2)
-            matrices = _Matrices.of(counts, size, lag, seed)
+            matrices = MarkovEnsemble.of(counts, size, lag, seed)
             value, error, mean, spread = matrices.apply(lambda *m, lag_ps=lag_ps: self._implied(*m, lag_ps), PROCESSES)
             for known, values, errors in ((result.timescales, value, error), (result.posterior, mean, spread)):
                 known[lag_ps] = [
@@ -113,48 +112,6 @@ class TimescaleModel:
         angles = np.stack([np.arctan2(sine_phi, cosine_phi), np.arctan2(sine_psi, cosine_psi)], axis=1)
         members = {name: CORES[name].contains(angles) for pair in PAIRS for name in pair}
         return np.array([passage_time(transition, members[a], members[b]) for a, b in PAIRS])
-
-
-@dataclass(frozen=True)
-class _Matrices:
-    """Markov models of one set of counts, each a matrix with its states: the best, of redrawn blocks, of the posterior."""
-
-    best: list
-    redrawn: list
-    posterior: list
-
-    @classmethod
-    def of(cls, counts: np.ndarray, size: int, lag: int, seed: int) -> "_Matrices":
-        """From counts per block (n_blocks, size * size) at a lag in frames."""
-        whole = counts.sum(axis=0).reshape(size, size)
-        resamples = resample(counts, seed, RESAMPLES) if len(counts) > 1 else []
-        drawn = sample_posterior(whole, lag, seed)
-        return cls(
-            best=[fit_markov_model(whole)],
-            redrawn=[fit_markov_model(sums.reshape(size, size)) for sums in resamples],
-            posterior=[] if drawn is None else [(matrix, drawn[1]) for matrix in drawn[0]],
-        )
-
-    def apply(self, statistic, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Of a statistic of a matrix and its states, (count,): value, bootstrap error, mean and spread of the posterior."""
-        best, redrawn, posterior = (
-            [statistic(*matrix) for matrix in matrices if matrix is not None]
-            for matrices in (self.best, self.redrawn, self.posterior)
-        )
-        if not best:
-            return (np.full(count, np.nan),) * 4
-        mean, spread = _moments(posterior, len(self.posterior), best[0])
-        return best[0], _moments(redrawn, len(self.redrawn), best[0])[1], mean, spread
-
-
-def _moments(values: list, wanted: int, like: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of lists of (K,) arrays; NaN where more than half of those wanted are not numbers."""
-    mean, spread = np.full(like.shape, np.nan), np.full(like.shape, np.nan)
-    if values:
-        table = np.where(np.isfinite(values), values, np.nan)
-        enough = np.isfinite(table).sum(axis=0) > wanted / 2
-        mean[enough], spread[enough] = np.nanmean(table[:, enough], axis=0), np.nanstd(table[:, enough], axis=0)
-    return mean, spread
 
 
 def fit_timescales(
