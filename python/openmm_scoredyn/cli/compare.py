@@ -156,8 +156,12 @@ def comparison_table(report, groups: tuple[str, ...] | None = None):
     from openmm_scoredyn.evaluation.report import format_estimate
 
     table = Table()
-    for heading in ("", report.reference_name, report.candidate_name, "unit", "verdict", "target"):
-        table.add_column(heading, justify="left" if heading in ("", "unit", "verdict", "target") else "right")
+    # Wide enough for a name's first words on a terminal of 80 columns.
+    table.add_column("", min_width=24)
+    for heading in (report.reference_name, report.candidate_name):
+        table.add_column(heading, justify="right")
+    for heading in ("unit", "verdict", "target"):
+        table.add_column(heading)
     for row in report.rows:
         if groups is None or row.quantity.group in groups:
             numbers = format_estimate(row.reference), format_estimate(row.candidate)
