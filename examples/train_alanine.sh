@@ -28,4 +28,6 @@ scoredyn export "$folder/run" "$folder/model.pt" --denoising-steps 5
     scoredyn run "$folder/model.pt" "$structure" --length 11ns --replicas 64 --out "$folder/sampled/model.npz"
 }
 scoredyn compare "$folder/reference" "$folder/sampled" --equilibration 3ns --temperature 300 --out "$folder/comparison"
+# What is kept of the reference: dihedrals of every frame, and statistics of the positions.
+scoredyn reference "$folder/reference" --out "$folder/alanine-dipeptide-obc2-reference"
 scoredyn export "$folder/run" "$folder/model.pt" --denoising-steps 5 --accuracy "$folder/comparison/comparison.json"

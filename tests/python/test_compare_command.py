@@ -56,6 +56,40 @@ def test_equilibration_is_left_out_of_the_candidate(tmp_path, monkeypatch):
     assert stored["candidate"]["length_ns"] == pytest.approx(0.299)
 
 
+def test_lags_speeds_and_guard_stand_in_the_report(tmp_path, monkeypatch):
+    paths = [write(tmp_path / f"{name}.npz", 200, seed) for seed, name in enumerate(("ours", "theirs", "longer"))]
+    options = ("--chapman-kolmogorov", paths[2], "--speed", "Langevin=82.5")
+    with pytest.raises(SystemExit) as stop:
+        call(monkeypatch, *paths[:2], *options, "--out", tmp_path / "report")
+    assert stop.value.code == 0
+    stored = json.loads((tmp_path / "report" / "comparison.json").read_text())
+    assert stored["speeds_ps_per_s"] == {"Langevin": 82.5}
+    assert [side["name"] for side in stored["chapman_kolmogorov"]] == ["ours", "theirs", "longer"]
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "Chapman-Kolmogorov test between lag times</h2>" in page and "<b>Figure 1.</b>" in page
+    assert "longer, 1 ps" in page
+
+
+def test_a_stored_reference_gives_the_rows_of_its_trajectories(tmp_path, monkeypatch):
+    ours, theirs = (write(tmp_path / f"{name}.npz", 200, seed) for seed, name in enumerate(("ours", "theirs")))
+    monkeypatch.setattr(sys, "argv", ["scoredyn", "reference", ours, "--out", str(tmp_path / "kept")])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 0
+    tables = []
+    for reference in (ours, tmp_path / "kept.npz"):
+        with pytest.raises(SystemExit):
+            call(monkeypatch, reference, theirs, "--out", tmp_path / "report")
+        tables.append(json.loads((tmp_path / "report" / "comparison.json").read_text())["rows"])
+    assert [row["quantity"] for row in tables[0]] == [row["quantity"] for row in tables[1]]
+    assert any("methyl" in row["quantity"] for row in tables[0])
+    for one, other in zip(*tables, strict=True):
+        if one["group"] in ("Geometry", "Rotors and end-to-end distance", "Populations"):
+            assert one["reference"] == pytest.approx(other["reference"], rel=1e-6, nan_ok=True), one["quantity"]
+    kept = json.loads((tmp_path / "kept.json").read_text())
+    assert {"Geometry", "Populations"} <= {quantity["group"] for quantity in kept["quantities"]}
+
+
 @pytest.mark.parametrize("integrator", ["LangevinMiddleIntegrator", "LangevinIntegrator"])
 def test_langevin_side_is_run_for_the_length_asked(integrator):
     trajectory, speed = run_langevin(LangevinRun(PDB, integrator=integrator), length_ps=3.0)
@@ -80,4 +114,5 @@ def test_mistakes_are_one_sentence(tmp_path, monkeypatch, capsys):
     assert "nothing.npz" in refusal(monkeypatch, capsys, one, tmp_path / "nothing.npz", *out)
     text = refusal(monkeypatch, capsys, one, "--langevin", PDB, *out)
     assert "either a length or a wall time" in text
+    assert "expected NAME=PS_PER_S, found 'fast'" in refusal(monkeypatch, capsys, one, one, "--speed", "fast", *out)
     assert not (tmp_path / "report").exists()

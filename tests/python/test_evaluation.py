@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from alanine import make_trajectory
+from chains import CENTRES, CHAIN, draw, series, stationary
 
 from openmm_scoredyn.errors import TrajectoryError
 from openmm_scoredyn.evaluation import (
@@ -18,28 +19,6 @@ from openmm_scoredyn.evaluation import (
     save_series,
 )
 from openmm_scoredyn.evaluation.autocorrelation import autocorrelation
-
-# Centres of the beta, alpha_R and phi > 0 cores, rad, and transition probabilities per frame.
-CENTRES = np.radians([[-100.0, 150.0], [-80.0, -20.0], [60.0, 40.0]])
-CHAIN = np.array([[0.96, 0.035, 0.005], [0.06, 0.937, 0.003], [0.01, 0.02, 0.97]])
-
-
-def stationary() -> np.ndarray:
-    values, vectors = np.linalg.eig(CHAIN.T)
-    weights = np.real(vectors[:, np.argmax(np.real(values))])
-    return weights / weights.sum()
-
-
-def draw(replicas: int, frames: int, seed: int, chain=CHAIN) -> list[np.ndarray]:
-    """Trajectories (frames, 2) of phi and psi, rad, from equilibrium, with a small spread about the centres."""
-    generator = np.random.default_rng(seed)
-    state = generator.choice(3, size=replicas, p=stationary())
-    path = np.empty((frames, replicas), dtype=int)
-    for frame in range(frames):
-        path[frame] = state
-        state = (generator.random(replicas)[:, None] > np.cumsum(chain, axis=1)[state]).sum(axis=1)
-    angles = CENTRES[path] + 0.05 * generator.normal(size=(frames, replicas, 2))
-    return [angles[:, replica].astype(np.float32) for replica in range(replicas)]
 
 
 def expected_passage(source: list[int], target: list[int]) -> float:
@@ -108,10 +87,6 @@ def test_divergence_of_equal_disjoint_and_known_histograms():
     assert jensen_shannon(half, other) == pytest.approx(1.0)  # bit
     exact = 0.5 * np.log2(1 / 0.75) + 0.5 * (0.5 * np.log2(0.5 / 0.75) + 0.5 * np.log2(0.5 / 0.25))
     assert jensen_shannon(np.array([1.0, 0.0]), np.array([1.0, 1.0])) == pytest.approx(exact)
-
-
-def series(angles, spacing: float = 1.0) -> DihedralSeries:
-    return DihedralSeries(tuple(angles), spacing, 300.0, {"force_field": "chain"})
 
 
 def test_equal_chains_agree_and_another_differs(long_run, tmp_path):

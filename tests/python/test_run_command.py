@@ -94,7 +94,9 @@ def test_kill_and_restart_gives_the_bytes_of_an_unbroken_run(program, structure,
 def test_replicas_can_be_loaded_and_equal_single_runs(program, structure, tmp_path):
     out = tmp_path / "r.npz"
     arguments = [program, structure, "--length", "30ps", "--save-every", "3ps", "--seed", 4]
-    invoke(*arguments, "--replicas", 3, "--out", out)
+    result = invoke(*arguments, "--replicas", 3, "--out", out)
+    assert "Draws refused by the guard: not finite 0, bond 0, chirality 0, displacement 0." in result.output
+    assert data.archive_guard(out) == {"steps": 90, "not_finite": 0, "bond": 0, "chirality": 0, "displacement": 0}
     (trajectory,) = data.load(out)
     assert [segment.shape for segment in trajectory.segments] == [(10, 5, 3)] * 3
     assert trajectory.frame_spacing_ps == 3.0

@@ -16,13 +16,14 @@ from openmm_scoredyn.cli.denoise import denoise
 from openmm_scoredyn.cli.export import export
 from openmm_scoredyn.cli.info import info
 from openmm_scoredyn.cli.pack import pack
+from openmm_scoredyn.cli.reference import reference
 from openmm_scoredyn.cli.run import run
 from openmm_scoredyn.cli.simulate import simulate
 from openmm_scoredyn.cli.train import train
 from openmm_scoredyn.cli.train_denoiser import train_denoiser
 from openmm_scoredyn.errors import ScoreDynError
 
-COMMANDS = (demo, simulate, pack, train, export, info, run, compare, denoise, train_denoiser)
+COMMANDS = (demo, simulate, pack, train, export, info, run, reference, compare, denoise, train_denoiser)
 
 app = typer.Typer(
     help="Molecular dynamics in picosecond steps, with OpenMM and trained score models.",

@@ -1,5 +1,6 @@
 """`scoredyn compare`: one trajectory against another, with error bars."""
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -39,17 +40,33 @@ def compare(
     equilibration: Annotated[
         str | None, typer.Option(help="Beginning of every candidate trajectory to leave out, as 3ns.")
     ] = None,
+    chapman_kolmogorov: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="OTHER",
+            help="Trajectories of a model with another lag; repeat for several. All are compared over 10 ps.",
+        ),
+    ] = None,
+    speed: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=PS_PER_S", help="A speed to show; repeat for several.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="The candidate's model: measures its speed here, and counts what its guard would refuse."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap and of the Langevin side.")] = 1,
 ) -> None:
-    """Compare populations, rates, passage times and geometry of two trajectories, whatever made them.
+    """Compare two trajectories, whatever made them: populations, time scales, passages, paths, geometry, with errors.
 
     Example: scoredyn compare alanine-dipeptide-obc2 run.dcd --topology run.pdb --out comparison/
     """
     from rich.console import Console
 
+    from openmm_scoredyn.cli.compare_model import guard_table, model_speeds, parse_speeds
     from openmm_scoredyn.errors import TrajectoryError
+    from openmm_scoredyn.evaluation import chapman_kolmogorov as test_lags
     from openmm_scoredyn.evaluation import compare as run
-    from openmm_scoredyn.evaluation.report import summary
+    from openmm_scoredyn.evaluation.report import summary, target_summary
 
     expected = 1 if langevin else 2
     if len(paths) != expected:
@@ -60,7 +77,10 @@ def compare(
     options = {"topology": topology, "frame_spacing_ps": spacing_ps, "temperature_K": temperature}
     skipped_ps = parse_duration(equilibration) if equilibration else 0.0
     theirs, their_trajectories = read_side(paths[-1], options, skipped_ps)
-    speeds = {}
+    speeds = parse_speeds(speed or ())
+    others = {path.stem: read_side(path, options, skipped_ps)[0] for path in chapman_kolmogorov or ()}
+    if model:
+        speeds |= model_speeds(model, their_trajectories)
     if langevin:
         physics = {"friction_per_ps": friction, "timestep_fs": 1000 * parse_duration(timestep), "seed": seed}
         ours, our_trajectories, speeds[integrator] = _langevin_side(
@@ -78,10 +98,15 @@ def compare(
         speeds_ps_per_s=speeds,
         seed=seed,
     )
+    report = dataclasses.replace(report, guard=guard_table(paths[-1], model, their_trajectories))
+    if others:
+        sides = {paths[-1].stem: theirs, **others}
+        intervals = test_lags(ours, sides, reference_name=report.reference_name, seed=seed)
+        report = dataclasses.replace(report, intervals=tuple(intervals))
     report.write(out)
     console = Console()
     console.print(comparison_table(report))
-    console.print(summary(report), soft_wrap=True)
+    console.print(f"{summary(report)} {target_summary(report)}", soft_wrap=True)
     console.print(f"Page with all plots: {out / 'report.html'}", soft_wrap=True)
 
 
@@ -131,10 +156,14 @@ def comparison_table(report, groups: tuple[str, ...] | None = None):
     from openmm_scoredyn.evaluation.report import format_estimate
 
     table = Table()
-    for heading in ("", report.reference_name, report.candidate_name, "unit", "verdict"):
-        table.add_column(heading, justify="left" if heading in ("", "unit", "verdict") else "right")
+    # Wide enough for a name's first words on a terminal of 80 columns.
+    table.add_column("", min_width=24)
+    for heading in (report.reference_name, report.candidate_name):
+        table.add_column(heading, justify="right")
+    for heading in ("unit", "verdict", "target"):
+        table.add_column(heading)
     for row in report.rows:
         if groups is None or row.quantity.group in groups:
             numbers = format_estimate(row.reference), format_estimate(row.candidate)
-            table.add_row(row.quantity.name, *numbers, row.quantity.unit, row.verdict)
+            table.add_row(row.quantity.name, *numbers, row.quantity.unit, row.judgement, row.target)
     return table

@@ -46,6 +46,7 @@ def run(
 
     Example: scoredyn run alanine-dipeptide-obc2 ala2.pdb --length 10ns --out traj.dcd
     """
+    from openmm_scoredyn.data import archive_guard
     from openmm_scoredyn.model import ScoreModel, path_or_shipped
 
     loaded = ScoreModel(path_or_shipped(model), allow_native_code)
@@ -57,13 +58,19 @@ def run(
     options = {"seed": seed, "solver": solver, "denoising_steps": denoising_steps, "max_redraws": max_redraws}
     if replicas > 1 or out.suffix == ".npz":
         _run_replicas(loaded, structure, out, n_steps, every, replicas, strip, repair, threads, options)
-        paths = [out]
+        paths, refused = [out], archive_guard(out)
     else:
-        paths = _run_single(
+        paths, refused = _run_single(
             loaded, structure, out, n_steps, every, strip, repair, force_field, platform, threads, options
         )
     done = format_duration(n_steps * lag * replicas)
-    Console().print(f"{done} in {', '.join(map(str, paths))}.", soft_wrap=True)
+    Console().print(f"{done} in {', '.join(map(str, paths))}. {_guard_sentence(refused)}", soft_wrap=True)
+
+
+def _guard_sentence(refused: dict[str, int]) -> str:
+    """How many draws the guard refused, by cause; of a run that went on, since it went on."""
+    causes = [f"{cause.replace('_', ' ')} {refused[cause]}" for cause in ("not_finite", "bond", "chirality", "displacement")]
+    return f"Draws refused by the guard: {', '.join(causes)}."
 
 
 def _check_kind(card) -> None:
@@ -146,4 +153,4 @@ def _run_single(
             identity=identity,
             progress=lambda done, total: progress(done * lag, total * lag),
         )
-    return [files.trajectory, files.log, files.topology]
+    return [files.trajectory, files.log, files.topology], integrator.getRedrawsByCause()

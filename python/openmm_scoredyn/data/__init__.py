@@ -1,6 +1,6 @@
 """Trajectories: reading, pairing, splitting, and the reference molecular dynamics that makes them."""
 
-from openmm_scoredyn.data.archive import save_archive
+from openmm_scoredyn.data.archive import archive_guard, save_archive
 from openmm_scoredyn.data.cutting import cut, discard
 from openmm_scoredyn.data.loading import load
 from openmm_scoredyn.data.packing import pack
@@ -11,6 +11,7 @@ from openmm_scoredyn.data.trajectory import Trajectory, fingerprint, require_sam
 __all__ = [
     "Split",
     "Trajectory",
+    "archive_guard",
     "cut",
     "discard",
     "fingerprint",

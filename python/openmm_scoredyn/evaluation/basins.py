@@ -32,11 +32,15 @@ class Basin:
         return inside
 
 
-# Populations. phi > 0 ends at 130 degrees: beyond lies the far side of the beta basin, which wraps around at 180.
+# Populations. phi > 0 ends at 130 degrees: beyond lies the far side of the beta basin, which wraps around at 180. It has
+# two wells, parted where the density has its minima, near psi = -105 and 110 degrees: alpha_L, and another about psi = 180,
+# called C7ax here. (The C7ax of the gas phase, near (75, -65), is a shoulder of alpha_L in solution and no well.)
 BASINS = (
     Basin("beta", (-180.0, 0.0), (110.0, 210.0)),
     Basin("alpha_R", (-180.0, 0.0), (-70.0, 10.0)),
     Basin("phi>0", (0.0, 130.0), (-180.0, 180.0)),
+    Basin("alpha_L", (0.0, 130.0), (-105.0, 110.0)),
+    Basin("C7ax", (0.0, 130.0), (110.0, 255.0)),
 )
 
 # Kinetics. Cores keep away from the barriers at phi = 0 and 130 degrees, and a molecule belongs to the core it was
@@ -45,7 +49,13 @@ CORES = {
     "beta": Basin("beta", (-180.0, -30.0), (110.0, 210.0)),
     "alpha_R": Basin("alpha_R", (-180.0, -30.0), (-70.0, 10.0)),
     "phi>0": Basin("phi>0", (20.0, 110.0), (-180.0, 180.0)),
+    "alpha_L": Basin("alpha_L", (20.0, 110.0), (-30.0, 80.0)),
+    "C7ax": Basin("C7ax", (20.0, 110.0), (140.0, 230.0)),
 }
+
+# The basins whose passage times are given one by one; beta is beta and polyproline II together.
+MAIN_BASINS = ("beta", "alpha_R", "alpha_L", "C7ax")
+PAIRS = tuple((source, target) for source in MAIN_BASINS for target in MAIN_BASINS if source != target)
 
 
 def populations(

@@ -67,6 +67,12 @@ class Blocks:
         counts = np.bincount(flat, minlength=len(self) * num_labels)
         return counts.reshape(len(self), num_labels).astype(np.float64)
 
+    def sums_at(self, frames: np.ndarray, *values: np.ndarray) -> np.ndarray:
+        """Sums of values (P,) at frames (P,) over each block, and how many there are: (n_blocks, len(values) + 1)."""
+        owner = self.owner[frames]
+        columns = (*values, np.ones(len(frames)))
+        return np.stack([np.bincount(owner, column, minlength=len(self)) for column in columns], axis=1)
+
     def sum(self, values: np.ndarray) -> np.ndarray:
         """Sum of per-frame values (num_frames, K) over each block, (n_blocks, K) float64."""
         return np.add.reduceat(np.asarray(values, dtype=np.float64), self.starts, axis=0)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from openmm_scoredyn.evaluation.basins import CORES, Basin
+from openmm_scoredyn.evaluation.basins import CORES, PAIRS, Basin
 from openmm_scoredyn.evaluation.blocks import Blocks, cut
 from openmm_scoredyn.evaluation.bootstrap import Estimate, standard_error
 
@@ -12,12 +12,14 @@ PS_PER_NS = 1000.0
 # Below this number of events the bootstrap does not see the spread of a Poisson count.
 FEW_EVENTS = 10
 
+# Four by name, then every ordered pair of main basins.
 PASSAGES = {
     "beta -> alpha_R": (("beta",), ("alpha_R",)),
     "alpha_R -> beta": (("alpha_R",), ("beta",)),
     "into phi>0": (("beta", "alpha_R"), ("phi>0",)),
     "out of phi>0": (("phi>0",), ("beta", "alpha_R")),
 }
+PASSAGES |= {f"{source} -> {target}": ((source,), (target,)) for source, target in PAIRS}
 
 
 def milestones(core: np.ndarray, blocks: Blocks) -> np.ndarray:
@@ -33,6 +35,15 @@ def milestones(core: np.ndarray, blocks: Blocks) -> np.ndarray:
     return core[np.maximum.accumulate(visited)]
 
 
+def core_labels(angles: np.ndarray, source: Sequence[Basin], target: Sequence[Basin]) -> np.ndarray:
+    """Core of each frame of angles (T, 2), rad: 0 in the source, 1 in the target, -1 in neither, (T,) int."""
+    core = np.full(len(angles), -1)
+    for label, members in enumerate((source, target)):
+        for basin in members:
+            core[basin.contains(angles)] = label
+    return core
+
+
 def core_statistics(
     trajectories: Sequence[np.ndarray], blocks: Blocks, source: Sequence[Basin], target: Sequence[Basin]
 ) -> np.ndarray:
@@ -42,12 +53,7 @@ def core_statistics(
     -------
     (n_blocks, 4) float64: frames spent in source, frames spent in target, crossings source -> target, and back
     """
-    angles = np.concatenate(trajectories)
-    core = np.full(len(angles), -1)
-    for label, members in enumerate((source, target)):
-        for basin in members:
-            core[basin.contains(angles)] = label
-    state = milestones(core, blocks)
+    state = milestones(core_labels(np.concatenate(trajectories), source, target), blocks)
     before, after = blocks.lagged_pairs(1)
     assigned = state[before] >= 0
     before, after = before[assigned], after[assigned]

@@ -1,20 +1,25 @@
 """Everything that is measured on one side of a comparison."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from openmm_scoredyn.evaluation.autocorrelation import Autocorrelation, autocorrelation
 from openmm_scoredyn.evaluation.basins import populations
-from openmm_scoredyn.evaluation.blocks import cut
+from openmm_scoredyn.evaluation.blocks import Blocks, cut
 from openmm_scoredyn.evaluation.bootstrap import Estimate
-from openmm_scoredyn.evaluation.kinetics import crossing_rate, first_passage_times
+from openmm_scoredyn.evaluation.free_energies import free_energies
+from openmm_scoredyn.evaluation.kinetics import PS_PER_NS, crossing_rate, first_passage_times
 from openmm_scoredyn.evaluation.ramachandran import block_histograms
 from openmm_scoredyn.evaluation.series import DihedralSeries
-from openmm_scoredyn.evaluation.timescales import TimescaleModel
+from openmm_scoredyn.evaluation.timescales import MarkovResult, TimescaleModel
+from openmm_scoredyn.evaluation.transition_paths import UNSEEN, transition_paths
 
 CORRELATION_LAGS_PS = (1.0, 10.0, 50.0)
 TIMESCALE_LAG_PS = 10.0
+DEFAULT_TEMPERATURE_K = 300.0
+PASSAGE_PREFIX = "first passage, "
+MARKOV_PASSAGES = "First passages by the Markov model"
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,8 @@ class Quantity:
     name, unit : str
     relative_tolerance, absolute_tolerance : differences that do not matter to a user; 0 for none
     ratio : compared on a logarithmic scale: rates and times, which are positive and skewed
+    relative_target, absolute_target : by how much a good model may be off; 0 where nothing was set
+    one_sided : smaller than the reference is as good as equal
     """
 
     group: str
@@ -35,6 +42,9 @@ class Quantity:
     relative_tolerance: float = 0.0
     absolute_tolerance: float = 0.0
     ratio: bool = False
+    relative_target: float = 0.0
+    absolute_target: float = 0.0
+    one_sided: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,7 @@ class Measurement:
     estimates : Estimate by Quantity
     histogram : (50, 50) counts, phi first, from -180 degrees
     correlation : Autocorrelation
-    timescales : by lag (ps), one Estimate (ps) per slow process
+    markov : MarkovResult
     """
 
     series: DihedralSeries
@@ -56,42 +66,72 @@ class Measurement:
     estimates: dict[Quantity, Estimate]
     histogram: np.ndarray
     correlation: Autocorrelation
-    timescales: dict[float, list[Estimate]]
+    markov: MarkovResult
 
 
 def measure(series: DihedralSeries, model: TimescaleModel, seed: int = 0) -> Measurement:
     """All dihedral statistics of one side; `model` was fitted on the reference."""
     blocks = cut(series.angles)
     angles, spacing = series.angles, series.frame_spacing_ps
-    estimates: dict[Quantity, Estimate] = {}
-    for name, estimate in populations(angles, blocks, seed=seed).items():
-        # A rare basin's population has no percentage to meet: its own error bar is the measure.
-        tolerance = 0.0 if name == "phi>0" else 0.05
-        estimates[Quantity("Populations", name, "", tolerance)] = estimate
-    rate = crossing_rate(angles, spacing, blocks, seed=seed)
-    estimates[Quantity("Kinetics", "beta <-> alpha_R crossings", "1/ns", 0.10, ratio=True)] = rate
-    for name, estimate in first_passage_times(angles, spacing, blocks, seed=seed).items():
-        tolerance = 0.25 if "phi>0" in name else 0.10
-        estimates[Quantity("Kinetics", f"first passage, {name}", "ns", tolerance, ratio=True)] = estimate
     correlation = autocorrelation(angles, spacing, blocks=blocks, seed=seed)
+    markov = model.measure(angles, spacing, blocks, seed)
+    estimates = _occupation(series, blocks, seed) | _kinetics(series, blocks, seed)
     for lag in CORRELATION_LAGS_PS:
         if lag in correlation.lags_ps:
             for name, estimate in correlation.at(lag).items():
                 quantity = Quantity("Autocorrelation", f"{name} at {lag:g} ps", "", absolute_tolerance=0.02)
                 estimates[quantity] = estimate
-    timescales = model.timescales(angles, spacing, blocks, seed)
-    for process, estimate in enumerate(timescales.get(TIMESCALE_LAG_PS, [])):
-        name = f"process {process + 1} at lag {TIMESCALE_LAG_PS:g} ps"
-        estimates[Quantity("Implied time scales", name, "ps", 0.10, ratio=True)] = estimate
+    estimates |= _markov_quantities(markov, estimates)
     counts = block_histograms(angles, blocks).sum(axis=0)
     side = int(np.sqrt(len(counts)))
-    return Measurement(series, len(blocks), estimates, counts.reshape(side, side), correlation, timescales)
+    return Measurement(series, len(blocks), estimates, counts.reshape(side, side), correlation, markov)
 
 
-def geometry_quantities(estimates: dict[str, Estimate]) -> dict[Quantity, Estimate]:
-    """Give geometry statistics their units and tolerances: 0.5 pm for bonds, 0.5 degrees for angles."""
+def _occupation(series: DihedralSeries, blocks: Blocks, seed: int) -> dict[Quantity, Estimate]:
+    """Populations and free-energy differences."""
     result = {}
-    for name, estimate in estimates.items():
-        unit, tolerance = ("nm", 0.0005) if name.startswith("bond") else ("deg", 0.5) if name.startswith("angle") else ("", 0.0)
-        result[Quantity("Geometry", name, unit, absolute_tolerance=tolerance)] = estimate
+    for name, estimate in populations(series.angles, blocks, seed=seed).items():
+        # A rare basin's population has no percentage to meet: its own error bar is the measure.
+        tolerance = 0.05 if name in ("beta", "alpha_R") else 0.0
+        result[Quantity("Populations", name, "", tolerance)] = estimate
+    temperature_K = series.temperature_K or DEFAULT_TEMPERATURE_K
+    for name, estimate in free_energies(series.angles, temperature_K, blocks, seed).items():
+        result[Quantity("Free energies", name, "kJ/mol", absolute_target=0.3)] = estimate
+    return result
+
+
+def _kinetics(series: DihedralSeries, blocks: Blocks, seed: int) -> dict[Quantity, Estimate]:
+    """Crossings, passages between core sets, and the paths they take."""
+    angles, spacing = series.angles, series.frame_spacing_ps
+    rate = crossing_rate(angles, spacing, blocks, seed=seed)
+    result = {Quantity("Kinetics", "beta <-> alpha_R crossings", "1/ns", 0.10, ratio=True): rate}
+    for name, estimate in first_passage_times(angles, spacing, blocks, seed=seed).items():
+        rare = any(basin in name for basin in ("phi>0", "alpha_L", "C7ax"))
+        quantity = Quantity(
+            "Kinetics", f"{PASSAGE_PREFIX}{name}", "ns", 0.25 if rare else 0.10, ratio=True, relative_target=0.15
+        )
+        result[quantity] = estimate
+    for passage, paths in transition_paths(angles, spacing, blocks, seed).items():
+        for name, estimate in paths.items():
+            unit, text = ("ps", name) if name == "path time" else ("", f"share {name}" if name == UNSEEN else f"share over {name}")
+            result[Quantity("Transition paths", f"{passage}: {text}", unit)] = estimate
+    return result
+
+
+def _markov_quantities(markov: MarkovResult, known: dict[Quantity, Estimate]) -> dict[Quantity, Estimate]:
+    """Implied time scales, and passage times of the Markov model with the number of passages that were counted."""
+    result = {}
+    pairs = zip(markov.timescales.get(TIMESCALE_LAG_PS, []), markov.posterior.get(TIMESCALE_LAG_PS, []), strict=True)
+    for process, (estimate, posterior) in enumerate(pairs):
+        name = f"process {process + 1} at lag {TIMESCALE_LAG_PS:g} ps"
+        quantity = Quantity("Implied time scales", name, "ps", 0.10, ratio=True, relative_target=0.15)
+        # The bootstrap does not see the scatter of a handful of events, the posterior not what the clusters hide.
+        result[quantity] = replace(estimate, error=float(np.fmax(estimate.error, posterior.error)))
+    counted = {quantity.name: estimate.samples for quantity, estimate in known.items()}
+    for (source, target), estimate in markov.passages.items():
+        name = f"{source} -> {target}"
+        quantity = Quantity(MARKOV_PASSAGES, name, "ns", 0.25, ratio=True, relative_target=0.15)
+        result[quantity] = Estimate(
+            estimate.value / PS_PER_NS, estimate.error / PS_PER_NS, counted[f"{PASSAGE_PREFIX}{name}"]
+        )
     return result

@@ -7,14 +7,20 @@ import numpy as np
 from openmm_scoredyn.errors import MissingDependencyError
 from openmm_scoredyn.evaluation.autocorrelation import SIGNALS
 from openmm_scoredyn.evaluation.basins import BASINS
-from openmm_scoredyn.evaluation.comparison import ComparisonReport
+from openmm_scoredyn.evaluation.comparison_report import ComparisonReport
 from openmm_scoredyn.evaluation.ramachandran import free_energy
 
 REFERENCE_COLOUR, CANDIDATE_COLOUR = "#3b4252", "#d1495b"
 HIGHEST_KJ_PER_MOL = 25.0
 DEFAULT_TEMPERATURE_K = 300.0
 # matplotlib's own symbols, so that no font without Greek letters leaves a box.
-SYMBOLS = {"beta": r"$\beta$", "alpha_R": r"$\alpha_\mathrm{R}$", "phi>0": r"$\phi>0$", "phi": r"$\phi$", "psi": r"$\psi$"}
+SYMBOLS = {
+    "beta": r"$\beta$",
+    "alpha_R": r"$\alpha_\mathrm{R}$",
+    "phi>0": r"$\phi>0$",
+    "alpha_L": r"$\alpha_\mathrm{L}$",
+    "C7ax": r"C$_{7\mathrm{ax}}$",
+}
 STYLE = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -33,14 +39,15 @@ STYLE = {
 
 def symbolic(text: str) -> str:
     """Plain names of basins and angles as mathematics."""
-    for name in ("phi>0", "alpha_R", "beta"):
+    for name in ("phi>0", "alpha_R", "alpha_L", "C7ax", "beta"):
         text = text.replace(name, SYMBOLS[name])
     return text.replace("->", r"$\rightarrow$").replace("sin phi", r"sin $\phi$").replace("cos phi", r"cos $\phi$").replace(
         "sin psi", r"sin $\psi$"
     ).replace("cos psi", r"cos $\psi$")
 
 
-def _figure(rows: int, columns: int, size: tuple[float, float]):
+def new_figure(rows: int, columns: int, size: tuple[float, float]):
+    """A figure in the style of the report, and its axes (rows, columns); raises `MissingDependencyError`."""
     try:
         from matplotlib import rc_context
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -56,7 +63,8 @@ def _figure(rows: int, columns: int, size: tuple[float, float]):
     return figure, axes
 
 
-def _png(figure) -> bytes:
+def as_png(figure) -> bytes:
+    """The figure as a PNG file's content."""
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=STYLE["savefig.dpi"])
     return content.getvalue()
@@ -64,7 +72,7 @@ def _png(figure) -> bytes:
 
 def ramachandran(report: ComparisonReport) -> bytes:
     """Free energies of both sides and their difference."""
-    figure, ((left, middle, right),) = _figure(1, 3, (12.6, 4.1))
+    figure, ((left, middle, right),) = new_figure(1, 3, (12.6, 4.1))
     sides = ((left, report.reference, report.reference_name), (middle, report.candidate, report.candidate_name))
     energies = []
     for axis, side, name in sides:
@@ -80,7 +88,7 @@ def ramachandran(report: ComparisonReport) -> bytes:
     image = _map(right, difference, "RdBu_r", -5.0, 5.0)
     right.set_title("difference")
     figure.colorbar(image, ax=right, label=f"{report.candidate_name} $-$ {report.reference_name} (kJ/mol)", shrink=0.9, pad=0.03, extend="both")
-    return _png(figure)
+    return as_png(figure)
 
 
 def _map(axis, values: np.ndarray, colours: str, low: float, high: float):
@@ -95,7 +103,7 @@ def _map(axis, values: np.ndarray, colours: str, low: float, high: float):
 
 def _outline_basins(axis) -> None:
     """Dotted outlines of the basins whose populations the report gives; a range through 180 is drawn on both sides."""
-    for basin in BASINS:
+    for basin in (basin for basin in BASINS if basin.name != "phi>0"):
         width, height = basin.phi[1] - basin.phi[0], basin.psi[1] - basin.psi[0]
         for shift in (0, -360):
             low = basin.psi[0] + shift
@@ -107,7 +115,7 @@ def _outline_basins(axis) -> None:
     axis.set(xlim=(-180, 180), ylim=(-180, 180))
 
 
-def _pairs(axis, report: ComparisonReport, rows, unit: str) -> None:
+def draw_pairs(axis, report: ComparisonReport, rows, unit: str) -> None:
     """One pair of points with error bars of one standard error per row."""
     for offset, colour, name, side in (
         (-0.12, REFERENCE_COLOUR, report.reference_name, "reference"),
@@ -131,33 +139,38 @@ def _pairs(axis, report: ComparisonReport, rows, unit: str) -> None:
 
 
 def populations(report: ComparisonReport) -> bytes:
-    """Populations with error bars, the rare basin on its own scale."""
+    """Populations with error bars, the rare basins on their own scale, and free energies."""
     rows = [row for row in report.rows if row.quantity.group == "Populations"]
-    figure, ((left, right),) = _figure(1, 2, (8.0, 3.6))
-    common = [row for row in rows if row.quantity.name != "phi>0"]
-    _pairs(left, report, common, "population")
-    _pairs(right, report, [row for row in rows if row not in common], "population")
+    figure, ((left, right, energies),) = new_figure(1, 3, (12.0, 3.6))
+    common = [row for row in rows if row.quantity.name in ("beta", "alpha_R")]
+    draw_pairs(left, report, common, "population")
+    draw_pairs(right, report, [row for row in rows if row not in common], "population")
     for axis in (left, right):
         axis.set_ylim(bottom=0)
     left.set_title("large basins")
-    right.set_title("rare basin")
+    right.set_title("rare basins")
+    differences = [row for row in report.rows if row.quantity.group == "Free energies"]
+    draw_pairs(energies, report, differences, "free energy (kJ/mol)")
+    energies.set_title(r"relative to $\beta$")
+    energies.set_xticks(range(len(differences)), [symbolic(row.quantity.name.split()[0]) for row in differences])
     left.legend(loc="lower left")
-    return _png(figure)
+    return as_png(figure)
 
 
 def passage_times(report: ComparisonReport) -> bytes:
     """Mean first passage times on a logarithmic scale."""
     rows = [row for row in report.rows if row.quantity.name.startswith("first passage")]
-    figure, ((axis,),) = _figure(1, 1, (7.2, 3.8))
-    _pairs(axis, report, rows, "mean first passage time (ns)")
+    figure, ((axis,),) = new_figure(1, 1, (12.0, 4.2))
+    draw_pairs(axis, report, rows, "mean first passage time (ns)")
     axis.set_yscale("log")
+    axis.tick_params(axis="x", labelrotation=30)
     axis.legend(loc="best")
-    return _png(figure)
+    return as_png(figure)
 
 
 def autocorrelation(report: ComparisonReport) -> bytes:
     """Autocorrelation of sin and cos of both dihedrals, bands of one standard error."""
-    figure, axes = _figure(2, 2, (8.6, 5.6))
+    figure, axes = new_figure(2, 2, (8.6, 5.6))
     for column, (axis, name) in enumerate(zip(axes.flat, SIGNALS, strict=True)):
         for side, label, colour, line in (
             (report.reference, report.reference_name, REFERENCE_COLOUR, "-"),
@@ -175,30 +188,4 @@ def autocorrelation(report: ComparisonReport) -> bytes:
     for axis in axes[:, 0]:
         axis.set_ylabel("autocorrelation")
     axes[0, 0].legend(loc="upper right")
-    return _png(figure)
-
-
-def timescales(report: ComparisonReport) -> bytes:
-    """Implied time scales against the lag of the Markov model."""
-    figure, ((axis,),) = _figure(1, 1, (6.4, 4.2))
-    highest = 1.0
-    for side, label, colour, marker in (
-        (report.reference, report.reference_name, REFERENCE_COLOUR, "o-"),
-        (report.candidate, report.candidate_name, CANDIDATE_COLOUR, "s--"),
-    ):
-        lags = np.array(sorted(side.timescales))
-        curves = np.array([[(e.value, e.error) for e in side.timescales[lag]] for lag in lags])
-        for process in range(curves.shape[1] if len(curves) else 0):
-            value, error = curves[:, process].T
-            if np.isfinite(value).any():
-                name = label if process == 0 or not np.isfinite(curves[:, 0, 0]).any() else None
-                axis.errorbar(lags, value, yerr=np.nan_to_num(error), fmt=marker, color=colour, ms=5, lw=1.5, capsize=3, label=name)
-                highest = max(highest, np.nanmax(value))
-    lags = np.array(sorted(set(report.reference.timescales) | set(report.candidate.timescales)) or [1.0])
-    axis.fill_between(lags, 0.1, lags, color="#eaecf0", lw=0)
-    axis.text(lags[-1], lags[-1] * 0.62, "faster than the lag", ha="right", va="top", fontsize=9, color="#667085")
-    axis.set(xscale="log", yscale="log", xlabel="lag (ps)", ylabel="implied time scale (ps)", ylim=(0.7, highest * 3))
-    axis.set_xticks(lags, [f"{lag:g}" for lag in lags])
-    axis.minorticks_off()
-    axis.legend(loc="upper left")
-    return _png(figure)
+    return as_png(figure)

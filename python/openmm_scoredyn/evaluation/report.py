@@ -8,17 +8,20 @@ import numpy as np
 
 from openmm_scoredyn.data.atomic import make_directory, write_atomically, write_text_atomically
 from openmm_scoredyn.errors import MissingDependencyError
-from openmm_scoredyn.evaluation import plots
+from openmm_scoredyn.evaluation import captions, plots, plots_kinetics
 from openmm_scoredyn.evaluation.bootstrap import Estimate
-from openmm_scoredyn.evaluation.comparison import ComparisonReport
+from openmm_scoredyn.evaluation.comparison_report import ComparisonReport
 from openmm_scoredyn.evaluation.rows import DIFFERS, SIGNIFICANT, UNDETERMINED
 
 PICTURES = (
     ("ramachandran", "Free energy of the dihedrals", plots.ramachandran),
-    ("populations", "Basin populations", plots.populations),
+    ("populations", "Basin populations and free energies", plots.populations),
     ("passage_times", "Mean first passage times", plots.passage_times),
+    ("transition_paths", "Transition paths", plots_kinetics.transition_paths),
     ("autocorrelation", "Autocorrelation of the dihedrals", plots.autocorrelation),
-    ("timescales", "Implied time scales", plots.timescales),
+    ("rotors", "Rotors and end-to-end distance", plots_kinetics.rotors),
+    ("timescales", "Implied time scales", plots_kinetics.timescales),
+    ("chapman_kolmogorov", "Chapman-Kolmogorov test between lag times", plots_kinetics.chapman_kolmogorov),
 )
 CHANCE_BEYOND_SIGNIFICANT = 0.046
 
@@ -55,6 +58,13 @@ def summary(report: ComparisonReport) -> str:
     )
 
 
+def target_summary(report: ComparisonReport) -> str:
+    """One sentence: how many targets are met, missed, or cannot be judged."""
+    targets = [row.target for row in report.rows if row.target]
+    counts = [f"{targets.count(kind)} {kind}" for kind in dict.fromkeys(sorted(targets))]
+    return f"Of {len(targets)} targets: {', '.join(counts)}."
+
+
 def write_report(report: ComparisonReport, directory, first_pictures=()) -> None:
     """Write `comparison.json`, the PNGs and `report.html` into a folder that is made if need be.
 
@@ -78,12 +88,22 @@ def write_report(report: ComparisonReport, directory, first_pictures=()) -> None
     pictures = []
     drawn = ((name, title, draw(report)) for name, title, draw in PICTURES)
     for name, title, content in (*first_pictures, *drawn):
+        if content is None:
+            continue
         write_atomically(folder / f"{name}.png", lambda file, content=content: file.write(content))
-        pictures.append({"title": title, "data": base64.b64encode(content).decode("ascii")})
+        encoded = base64.b64encode(content).decode("ascii")
+        pictures.append({"title": title, "data": encoded, "caption": captions.PICTURES.get(name, "")})
     template = Path(__file__).with_name("report.html.jinja").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     page = environment.from_string(template).render(
-        report=report, content=report.to_dict(), pictures=pictures, groups=_groups(report), summary=summary(report)
+        report=report,
+        content=report.to_dict(),
+        pictures=pictures,
+        groups=_groups(report),
+        timescales=_timescales(report),
+        intervals=_intervals(report),
+        summary=summary(report),
+        targets=target_summary(report),
     )
     write_text_atomically(folder / "report.html", page)
 
@@ -101,6 +121,54 @@ def _groups(report: ComparisonReport) -> list[dict]:
                 "samples": f"{format_samples(row.reference)} / {format_samples(row.candidate)}",
                 "difference": f"{row.difference:+.1f}" if np.isfinite(row.difference) else "",
                 "verdict": row.verdict,
+                "judgement": row.judgement,
+                "target": row.target,
             }
         )
-    return [{"name": name, "rows": rows} for name, rows in groups.items()]
+    return [{"name": name, "rows": rows, "caption": captions.GROUPS.get(name, "")} for name, rows in groups.items()]
+
+
+def _timescales(report: ComparisonReport) -> list[dict]:
+    """Every implied time scale of both sides, by lag, as text."""
+    sides = ((report.reference_name, report.reference.markov), (report.candidate_name, report.candidate.markov))
+    return [
+        {
+            "lag": f"{lag:g}",
+            "side": name,
+            "process": process + 1,
+            "bootstrap": format_estimate(estimate),
+            "posterior": format_estimate(markov.posterior[lag][process]),
+        }
+        for lag in sorted({lag for _, markov in sides for lag in markov.timescales})
+        for name, markov in sides
+        for process, estimate in enumerate(markov.timescales.get(lag, []))
+    ]
+
+
+def _intervals(report: ComparisonReport) -> list[dict]:
+    """The Chapman-Kolmogorov test as text: divergences and floors, then every probability with its distance from MD."""
+    if not report.intervals:
+        return []
+    reference = report.intervals[0]
+    sides = []
+    for side in report.intervals:
+        cells = [
+            {
+                "name": f"{source} -> {target}",
+                "value": format_estimate(estimate),
+                "difference": _distance(estimate, reference.probabilities[source, target]) if side is not reference else "",
+            }
+            for (source, target), estimate in side.probabilities.items()
+        ]
+        joint = [
+            {"angle": angle, "value": format_estimate(side.divergence[angle]), "floor": format_estimate(side.floor[angle])}
+            for angle in side.divergence
+        ]
+        sides.append({"name": side.name, "step": f"{side.step_ps:g}", "cells": cells, "joint": joint})
+    return sides
+
+
+def _distance(estimate: Estimate, reference: Estimate) -> str:
+    error = np.hypot(estimate.error, reference.error)
+    distance = (estimate.value - reference.value) / error if error > 0 else float("nan")
+    return f"{distance:+.1f}" if np.isfinite(distance) else ""

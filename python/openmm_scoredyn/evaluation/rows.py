@@ -9,6 +9,7 @@ from openmm_scoredyn.evaluation.kinetics import FEW_EVENTS
 from openmm_scoredyn.evaluation.measurement import Quantity
 
 SIGNIFICANT = 2.0
+MET, MISSED, REFERENCE_TOO_SHORT, CANDIDATE_TOO_SHORT = "met", "missed", "MD too short to tell", "model too short to tell"
 # Seeing no event where three were expected has a probability of 5 %.
 EXPECTED_EVENTS_TO_MISS = 3.0
 
@@ -35,6 +36,22 @@ class Row:
     difference: float
     verdict: str
 
+    @property
+    def judgement(self) -> str:
+        """The verdict in words: "within error" (at most 2 standard errors), or by how many standard errors it is off."""
+        if self.verdict == UNDETERMINED:
+            return "too few data"
+        if self.verdict == AGREES:
+            return "within error"
+        if not np.isfinite(self.difference):
+            return "off: waited for in vain" if np.isnan(self.difference) else "off"
+        return f"off by {abs(self.difference):.1f} standard errors"
+
+    @property
+    def target(self) -> str:
+        """"met", "missed", or whose data are too short to tell; empty where the quantity has no target."""
+        return judge_target(self)
+
     def to_dict(self) -> dict:
         """JSON-ready."""
         return {
@@ -47,6 +64,10 @@ class Row:
             "relative_tolerance": self.quantity.relative_tolerance,
             "absolute_tolerance": self.quantity.absolute_tolerance,
             "verdict": self.verdict,
+            "judgement": self.judgement,
+            "relative_target": self.quantity.relative_target,
+            "absolute_target": self.quantity.absolute_target,
+            "target": self.target,
         }
 
 
@@ -107,3 +128,31 @@ def _verdict_on_unseen(reference: Estimate, candidate: Estimate, unseen: list[bo
     # Three times the known side's uncertainty would not explain the wait either.
     slowest = known.value * (1.0 + SIGNIFICANT / np.sqrt(max(known.samples, 1.0)))
     return DIFFERS if waiting.value / slowest > EXPECTED_EVENTS_TO_MISS else UNDETERMINED
+
+
+def judge_target(row: Row) -> str:
+    """Whether the candidate is as close to the reference as the quantity's target asks, "" where it has none.
+
+    Notes
+    -----
+    A target can be judged only by data that are more precise than it is. Where the difference is within 2 combined standard
+    errors, and the error of one side is larger than the target, that side is too short to tell; a larger difference is
+    a miss whatever the errors are.
+    """
+    quantity, reference, candidate = row.quantity, row.reference, row.candidate
+    if not quantity.absolute_target and not quantity.relative_target:
+        return ""
+    if not np.isfinite(reference.value) or np.isinf(reference.error):
+        return REFERENCE_TOO_SHORT
+    if not np.isfinite(candidate.value) or np.isinf(candidate.error):
+        return MISSED if row.verdict == DIFFERS else CANDIDATE_TOO_SHORT
+    allowed = max(quantity.absolute_target, quantity.relative_target * abs(reference.value))
+    gap = candidate.value - reference.value
+    inside = (gap if quantity.one_sided else abs(gap)) <= allowed
+    if quantity.one_sided and inside:
+        return MET
+    beyond_chance = abs(row.difference) > SIGNIFICANT
+    for estimate, too_short in ((reference, REFERENCE_TOO_SHORT), (candidate, CANDIDATE_TOO_SHORT)):
+        if not estimate.error <= allowed and not beyond_chance:
+            return too_short
+    return MET if inside else MISSED

@@ -1,34 +1,49 @@
-"""Implied time scales of Markov state models; the clusters are fitted on the reference and applied to both sides."""
+"""Markov state models of both sides: implied time scales and passage times; the clusters are fitted on the reference."""
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from openmm_scoredyn.errors import MissingDependencyError
 from openmm_scoredyn.evaluation.autocorrelation import signals_of
+from openmm_scoredyn.evaluation.basins import CORES, PAIRS
 from openmm_scoredyn.evaluation.blocks import Blocks, cut
-from openmm_scoredyn.evaluation.bootstrap import Estimate, resample
+from openmm_scoredyn.evaluation.bootstrap import Estimate
+from openmm_scoredyn.evaluation.markov import (
+    fit_markov_model,
+    passage_time,
+    require_deeptime,
+    slowest_eigenvalues,
+)
+from openmm_scoredyn.evaluation.markov_ensemble import MarkovEnsemble
 
 CLUSTERS = 40
 LAGS_PS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
+PASSAGE_LAG_PS = 10.0
 PROCESSES = 2
-RESAMPLES = 40
 FITTING_FRAMES = 20_000
+FITTING_BINS = 36
 RESOLVED_EIGENVALUE = float(np.exp(-1.0))
 
 
-def _deeptime():
-    try:
-        import deeptime.clustering
-        import deeptime.markov.msm
-    except ImportError:
-        raise MissingDependencyError(
-            "evaluation: implied time scales need deeptime, which is not installed; "
-            "run `pip install 'openmm-scoredyn[analysis]'`."
-        ) from None
-    return deeptime
+@dataclass(frozen=True)
+class MarkovResult:
+    """What a Markov state model says of one side.
+
+    Attributes
+    ----------
+    timescales : by lag (ps), an Estimate (ps) for each of `PROCESSES`, slowest process of the reference first; error by
+        bootstrap over blocks. NaN for a process faster than the lag, or whose states these trajectories do not connect
+        both ways. `samples` is the length over the time scale
+    posterior : the same by Bayesian sampling: mean and spread of the posterior
+    passages : by (source, target), Estimate, ps, of the mean first passage time at a lag of `PASSAGE_LAG_PS`; its error is the
+        larger of the two, `samples` unknown
+    """
+
+    timescales: dict[float, list[Estimate]] = field(default_factory=dict)
+    posterior: dict[float, list[Estimate]] = field(default_factory=dict)
+    passages: dict[tuple[str, str], Estimate] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,88 +69,61 @@ class TimescaleModel:
             nearest[piece] = np.argmin(offset - points[piece] @ self.centres.T, axis=1)
         return nearest
 
-    def timescales(
+    def measure(
         self, trajectories: Sequence[np.ndarray], frame_spacing_ps: float, blocks: Blocks | None = None, seed: int = 0
-    ) -> dict[float, list[Estimate]]:
-        """Implied time scales at each lag that is a whole number of frames.
-
-        Returns
-        -------
-        dict by lag (ps) of `PROCESSES` Estimates, ps, slowest process of the reference first. NaN for a process
-        faster than the lag, or whose states these trajectories do not connect both ways. `samples` is the length over the time scale.
-        """
+    ) -> MarkovResult:
+        """Time scales at each lag that is a whole number of frames, and passage times, of lists of (T, 2) angles, rad."""
         blocks = blocks or cut(trajectories)
-        states = self.assign(trajectories)
+        states, size = self.assign(trajectories), len(self.centres)
         total_ps = blocks.num_frames * frame_spacing_ps
-        result = {}
+        result = MarkovResult()
         for lag_ps in LAGS_PS:
-            lag = lag_ps / frame_spacing_ps
-            if abs(lag - round(lag)) > 1e-6 or lag < 1 or round(lag) >= max(blocks.lengths):
+            lag = round(lag_ps / frame_spacing_ps)
+            if abs(lag * frame_spacing_ps - lag_ps) > 1e-6 * lag_ps or lag < 1 or lag >= max(blocks.lengths):
                 continue
-            earlier, later = blocks.lagged_pairs(round(lag))
-            pairs = states[earlier] * len(self.centres) + states[later]
-            counts = blocks.count(later, pairs, len(self.centres) ** 2)
-            value = self._implied(counts.sum(axis=0), lag_ps)
-            error = np.full(PROCESSES, np.nan)
-            if len(blocks) > 1:
-                redrawn = np.array([self._implied(c, lag_ps) for c in resample(counts, seed, RESAMPLES)])
-                seen = np.isfinite(redrawn).sum(axis=0) > RESAMPLES // 2
-                error[seen] = np.nanstd(redrawn[:, seen], axis=0)
-            result[lag_ps] = [Estimate(float(v), float(e), float(total_ps / v)) for v, e in zip(value, error, strict=True)]
+            earlier, later = blocks.lagged_pairs(lag)
+            counts = blocks.count(later, states[earlier] * size + states[later], size**2)
+            matrices = MarkovEnsemble.of(counts, size, lag, seed)
+            value, error, mean, spread = matrices.apply(lambda *m, lag_ps=lag_ps: self._implied(*m, lag_ps), PROCESSES)
+            for known, values, errors in ((result.timescales, value, error), (result.posterior, mean, spread)):
+                known[lag_ps] = [
+                    Estimate(float(v), float(e), float(total_ps / v)) for v, e in zip(values, errors, strict=True)
+                ]
+            if lag_ps == PASSAGE_LAG_PS:
+                value, error, _, spread = matrices.apply(self._passages, len(PAIRS))
+                for pair, v, e in zip(PAIRS, lag_ps * value, lag_ps * np.fmax(error, spread), strict=True):
+                    result.passages[pair] = Estimate(float(v), float(e), float("nan"))
         return result
 
-    def _implied(self, counts: np.ndarray, lag_ps: float) -> np.ndarray:
-        """Time scales, ps, of the reference's processes in one count matrix; NaN where a process is not connected."""
-        size = len(self.centres)
-        fitted = fit_markov_model(counts.reshape(size, size))
+    def _implied(self, transition: np.ndarray, active: np.ndarray, lag_ps: float) -> np.ndarray:
+        """Time scales, ps, of the reference's processes in one matrix; NaN where a process is not connected."""
         result = np.full(PROCESSES, np.nan)
-        if fitted is None:
-            return result
-        transition, active = fitted
-        eigenvalues = np.sort(np.linalg.eigvals(transition).real)[::-1][1 : PROCESSES + 1]
         # A process whose smaller side was never visited is missing from the matrix, not fast: the others move up.
         connected = [k for k, side in enumerate(self.sides) if np.isin(side, active).any()]
-        for process, eigenvalue in zip(connected, eigenvalues, strict=False):
+        for process, eigenvalue in zip(connected, slowest_eigenvalues(transition, PROCESSES), strict=False):
             # What decays within the lag leaves an eigenvalue of noise, whose "time scale" grows with the lag.
             if RESOLVED_EIGENVALUE < eigenvalue < 1.0:
                 result[process] = -lag_ps / np.log(eigenvalue)
         return result
 
-
-def fit_markov_model(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Reversible maximum likelihood transition matrix on the largest connected set, and the states of that set.
-
-    Parameters
-    ----------
-    counts : (n, n) float64
-
-    Returns
-    -------
-    (m, m) float64 and (m,) int, or None if fewer than two states are connected
-    """
-    deeptime = _deeptime()
-    model = deeptime.markov.TransitionCountModel(counts).submodel_largest(connectivity_threshold=0.5)
-    if model.n_states < 2:
-        return None
-    with warnings.catch_warnings():
-        # The iteration stops at its limit for matrices with nearly empty states; the slow eigenvalues are long settled.
-        warnings.simplefilter("ignore")
-        estimator = deeptime.markov.msm.MaximumLikelihoodMSM(reversible=True, maxiter=2000, maxerr=1e-6)
-        markov = estimator.fit_fetch(model)
-    return markov.transition_matrix, np.asarray(model.state_symbols)
+    def _passages(self, transition: np.ndarray, active: np.ndarray) -> np.ndarray:
+        """Mean first passage times of `PAIRS`, in lags; a cluster belongs to the core that its centre lies in."""
+        sine_phi, cosine_phi, sine_psi, cosine_psi = self.centres[active].T
+        angles = np.stack([np.arctan2(sine_phi, cosine_phi), np.arctan2(sine_psi, cosine_psi)], axis=1)
+        members = {name: CORES[name].contains(angles) for pair in PAIRS for name in pair}
+        return np.array([passage_time(transition, members[a], members[b]) for a, b in PAIRS])
 
 
 def fit_timescales(
     reference: Sequence[np.ndarray], frame_spacing_ps: float, clusters: int = CLUSTERS, seed: int = 0
 ) -> TimescaleModel:
     """Fit the clusters and find the slow processes on reference trajectories, lists of (T, 2) phi and psi, rad."""
-    deeptime = _deeptime()
-    points = signals_of(np.concatenate(reference))
-    stride = max(1, len(points) // FITTING_FRAMES)
+    deeptime = require_deeptime()
     kmeans = deeptime.clustering.KMeans(clusters, init_strategy="kmeans++", fixed_seed=seed + 1, max_iter=200, n_jobs=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        centres = np.asarray(kmeans.fit_fetch(points[::stride]).cluster_centers, dtype=np.float64)
+        points = signals_of(_flattened(np.concatenate(reference), seed))
+        centres = np.asarray(kmeans.fit_fetch(points).cluster_centers, dtype=np.float64)
     unfinished = TimescaleModel(centres=centres, sides=())
     states = unfinished.assign(reference)
     lengths = tuple(len(trajectory) for trajectory in reference)
@@ -143,6 +131,17 @@ def fit_timescales(
     counts = np.bincount(states[earlier] * clusters + states[later], minlength=clusters**2).reshape(clusters, clusters)
     fitted = fit_markov_model(counts.astype(np.float64))
     return TimescaleModel(centres=centres, sides=() if fitted is None else _sides(*fitted))
+
+
+def _flattened(angles: np.ndarray, seed: int) -> np.ndarray:
+    """Frames to cluster, at most `FITTING_FRAMES` of (T, 2) rad, drawn so that rare basins get clusters of their own."""
+    if len(angles) <= FITTING_FRAMES:
+        return angles
+    cell = np.floor((angles / (2 * np.pi) + 0.5) * FITTING_BINS).astype(np.int64) % FITTING_BINS
+    cell = cell[:, 0] * FITTING_BINS + cell[:, 1]
+    weights = 1.0 / np.sqrt(np.bincount(cell)[cell])
+    chosen = np.random.default_rng(seed).choice(len(angles), FITTING_FRAMES, replace=False, p=weights / weights.sum())
+    return angles[np.sort(chosen)]
 
 
 def _sides(transition: np.ndarray, active: np.ndarray) -> tuple[np.ndarray, ...]:

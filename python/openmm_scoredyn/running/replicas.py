@@ -12,7 +12,7 @@ from openmm_scoredyn.data.archive import save_archive
 from openmm_scoredyn.data.chunks import ChunkStore
 from openmm_scoredyn.errors import OutputError, SamplingError
 
-_STATE_COUNTS = ("num_redraws", "num_rejected_steps")
+_NO_COUNTS = dict.fromkeys(("num_redraws", "num_rejected_steps", "not_finite", "bond", "chirality", "displacement"), 0)
 
 
 def run_replicas(
@@ -70,11 +70,12 @@ def run_replicas(
         if progress is not None:
             progress(done, n_steps)
         length = min(-(-steps_per_chunk // save_every) * save_every, n_steps - done)
-        before = {name: getattr(model, name) for name in _STATE_COUNTS}
+        before = _counts_of(model)
         frames, histories = _advance(
             model, histories, length, save_every, first_step=done, seed=seed, **sampling
         )
-        counts = {name: counts[name] + getattr(model, name) - before[name] for name in _STATE_COUNTS}
+        after = _counts_of(model)
+        counts = {name: counts[name] + after[name] - before[name] for name in _NO_COUNTS}
         done += length
         store.append(store.count(), {"frames": frames}, _pack(identity, done, histories, counts))
     if progress is not None:
@@ -93,6 +94,12 @@ def _advance(model, histories, length, save_every, **arguments):
     frames = model.sample(histories, length, save_every=every, **arguments)
     histories = np.concatenate([histories, frames.swapaxes(0, 1)], axis=1)[:, -memory:]
     return frames[save_every // every - 1 :: save_every // every], histories
+
+
+def _counts_of(model) -> dict[str, int]:
+    """What the guard refused in this process so far."""
+    counted = {"num_redraws": model.num_redraws, "num_rejected_steps": model.num_rejected_steps}
+    return counted | model.redraws_by_cause
 
 
 def _identify(model, positions, seed, save_every, steps_per_chunk, sampling) -> dict:
@@ -120,7 +127,7 @@ def _pack(identity: dict, done: int, histories: np.ndarray, counts: dict) -> byt
 def _take_up(store: ChunkStore, identity: dict, histories: np.ndarray):
     """Steps done, histories and counts after the last chunk; those of the start where there is none."""
     if not store.count():
-        return 0, histories, dict.fromkeys(_STATE_COUNTS, 0)
+        return 0, histories, _NO_COUNTS
     with np.load(BytesIO(store.last_state()), allow_pickle=False) as archive:
         note, histories = json.loads(str(archive["note"])), archive["histories"]
     different = [key for key in identity if identity[key] != note["identity"].get(key)]
@@ -130,7 +137,7 @@ def _take_up(store: ChunkStore, identity: dict, histories: np.ndarray):
             f"run: an unfinished run with other settings lies there; expected {key} {identity[key]}, found "
             f"{note['identity'].get(key)}; use the same settings or another file."
         )
-    return note["done"], histories, note["counts"]
+    return note["done"], histories, _NO_COUNTS | note["counts"]
 
 
 def _describe(model, identity: dict, save_every: int, counts: dict) -> dict:
@@ -145,5 +152,7 @@ def _describe(model, identity: dict, save_every: int, counts: dict) -> dict:
         "solvent": card.solvent,
         "integrator": "ScoreDynamicsIntegrator",
         "model": card.name,
-        **counts,
+        "num_redraws": counts["num_redraws"],
+        "num_rejected_steps": counts["num_rejected_steps"],
+        "redraws_by_cause": {cause: counts[cause] for cause in model.redraws_by_cause},
     }

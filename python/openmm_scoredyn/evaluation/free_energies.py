@@ -1,0 +1,68 @@
+"""Free-energy differences between basins."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from openmm_scoredyn.evaluation.basins import BASINS, CORES
+from openmm_scoredyn.evaluation.blocks import Blocks, cut
+from openmm_scoredyn.evaluation.bootstrap import Estimate, standard_error
+from openmm_scoredyn.evaluation.kinetics import FEW_EVENTS, core_statistics
+from openmm_scoredyn.units import GAS_CONSTANT_KJ_PER_MOL_K
+
+ZERO = "beta"
+# Cores that lie inside another are no neighbours of it.
+_NEIGHBOURS = {
+    "beta": ("alpha_R", "phi>0"),
+    "alpha_R": ("beta", "phi>0"),
+    "phi>0": ("beta", "alpha_R"),
+    "alpha_L": ("beta", "alpha_R", "C7ax"),
+    "C7ax": ("beta", "alpha_R", "alpha_L"),
+}
+
+
+def visits(trajectories: Sequence[np.ndarray], blocks: Blocks, basin: str) -> int:
+    """How many separate times the core of a basin was visited: entries or exits, whichever are more; at least 1."""
+    statistics = core_statistics(trajectories, blocks, [CORES[basin]], [CORES[name] for name in _NEIGHBOURS[basin]])
+    return max(1, int(statistics[:, 2].sum()), int(statistics[:, 3].sum()))
+
+
+def free_energies(
+    trajectories: Sequence[np.ndarray], temperature_K: float, blocks: Blocks | None = None, seed: int = 0
+) -> dict[str, Estimate]:
+    """Free energy of each basin relative to beta, -R T ln(p / p_beta).
+
+    Parameters
+    ----------
+    trajectories : list of (T, 2) phi and psi, rad, unsteered
+
+    Returns
+    -------
+    dict of Estimate, kJ/mol, by "basin - beta"; `samples` is the number of separate visits to the rarer of the two. NaN
+    where one of them was never visited.
+
+    Notes
+    -----
+    With fewer than ten visits the bootstrap does not see their scatter. The error is then at least that of so many visits
+    with exponential stays, R T sqrt(2 / visits).
+    """
+    blocks = blocks or cut(trajectories)
+    angles = np.concatenate(trajectories)
+    others = [basin for basin in BASINS if basin.name != ZERO]
+    zero = next(basin for basin in BASINS if basin.name == ZERO)
+    inside = np.stack([basin.contains(angles) for basin in (*others, zero)], axis=1)
+    scale = GAS_CONSTANT_KJ_PER_MOL_K * temperature_K
+    value, error = standard_error(blocks.sum(inside), lambda s: -scale * np.log(s[..., :-1] / s[..., -1:]), seed)
+    known = visits(trajectories, blocks, ZERO)
+    result = {}
+    for basin, v, e in zip(others, value, error, strict=True):
+        name = f"{basin.name} - {ZERO}"
+        if not np.isfinite(v):
+            result[name] = Estimate(float("nan"), float("nan"), 0.0)
+            continue
+        # Exchanges among the wells of phi > 0 are many; how often that side is visited at all is what limits both.
+        side = [basin.name, "phi>0"] if basin.name in ("alpha_L", "C7ax") else [basin.name]
+        events = min(known, *(visits(trajectories, blocks, name) for name in side))
+        floor = scale * np.sqrt(2.0 / events) if events < FEW_EVENTS else 0.0
+        result[name] = Estimate(float(v), float(np.fmax(e, floor)), float(events))
+    return result

@@ -1,0 +1,57 @@
+"""Markov models of one side with their uncertainty: of redrawn blocks, and of the posterior."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from openmm_scoredyn.evaluation.bootstrap import resample
+from openmm_scoredyn.evaluation.markov import fit_markov_model, sample_posterior
+
+RESAMPLES = 40
+
+
+@dataclass(frozen=True)
+class MarkovEnsemble:
+    """Markov models of one set of counts.
+
+    Attributes
+    ----------
+    best, redrawn, posterior : lists of (transition matrix, its states), or None where no states are connected
+    """
+
+    best: list
+    redrawn: list
+    posterior: list
+
+    @classmethod
+    def of(cls, counts: np.ndarray, size: int, lag: int, seed: int) -> "MarkovEnsemble":
+        """From counts per block (n_blocks, size * size) at a lag in frames."""
+        whole = counts.sum(axis=0).reshape(size, size)
+        resamples = resample(counts, seed, RESAMPLES) if len(counts) > 1 else []
+        drawn = sample_posterior(whole, lag, seed)
+        return cls(
+            best=[fit_markov_model(whole)],
+            redrawn=[fit_markov_model(sums.reshape(size, size)) for sums in resamples],
+            posterior=[] if drawn is None else [(matrix, drawn[1]) for matrix in drawn[0]],
+        )
+
+    def apply(self, statistic, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Of a statistic of a matrix and its states, (count,): value, bootstrap error, mean and spread of the posterior."""
+        best, redrawn, posterior = (
+            [statistic(*matrix) for matrix in matrices if matrix is not None]
+            for matrices in (self.best, self.redrawn, self.posterior)
+        )
+        if not best:
+            return (np.full(count, np.nan),) * 4
+        mean, spread = _moments(posterior, len(self.posterior), best[0])
+        return best[0], _moments(redrawn, len(self.redrawn), best[0])[1], mean, spread
+
+
+def _moments(values: list, wanted: int, like: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of lists of (K,) arrays; NaN where more than half of those wanted are not numbers."""
+    mean, spread = np.full(like.shape, np.nan), np.full(like.shape, np.nan)
+    if values:
+        table = np.where(np.isfinite(values), values, np.nan)
+        enough = np.isfinite(table).sum(axis=0) > wanted / 2
+        mean[enough], spread[enough] = np.nanmean(table[:, enough], axis=0), np.nanstd(table[:, enough], axis=0)
+    return mean, spread

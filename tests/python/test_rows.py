@@ -1,0 +1,53 @@
+"""Verdicts and targets of single rows."""
+
+import numpy as np
+import pytest
+
+from openmm_scoredyn.evaluation import Estimate
+from openmm_scoredyn.evaluation.comparison import DIVERGENCE
+from openmm_scoredyn.evaluation.measurement import Quantity
+from openmm_scoredyn.evaluation.rows import make_row
+
+TIME = Quantity("Kinetics", "first passage", "ns", 0.1, ratio=True, relative_target=0.15)
+ENERGY = Quantity("Free energies", "alpha_R - beta", "kJ/mol", absolute_target=0.3)
+NEVER = (100.0, np.inf, 0.0)
+
+
+def row(quantity, reference, candidate):
+    """A row of (value, error) or (value, error, samples)."""
+    ours, theirs = (Estimate(*side, *([100.0] if len(side) == 2 else [])) for side in (reference, candidate))
+    return make_row(quantity, ours, theirs, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "reference", "candidate", "judgement", "target"),
+    [
+        (TIME, (100.0, 3.0), (103.0, 3.0), "within error", "met"),
+        (TIME, (100.0, 3.0), (112.0, 2.0), "off by 3.2 standard errors", "met"),
+        (TIME, (100.0, 3.0), (130.0, 3.0), "off by 6.9 standard errors", "missed"),
+        (TIME, (100.0, 10.0), (120.0, 10.0), "within error", "missed"),
+        (TIME, (100.0, 40.0), (104.0, 3.0), "within error", "MD too short to tell"),
+        (TIME, (100.0, 40.0), (130.0, 3.0), "within error", "MD too short to tell"),
+        (TIME, (100.0, 20.0), (300.0, 3.0), "off by 5.5 standard errors", "missed"),
+        (TIME, (100.0, 3.0), (104.0, 40.0), "within error", "model too short to tell"),
+        (TIME, NEVER, (104.0, 40.0), "too few data", "MD too short to tell"),
+        (TIME, (90.0, 9.0), NEVER, "too few data", "model too short to tell"),
+        (TIME, (9.0, 0.3), NEVER, "off: waited for in vain", "missed"),
+        (ENERGY, (1.4, 0.1), (1.65, 0.1), "within error", "met"),
+        (ENERGY, (1.4, 0.1), (2.0, 0.1), "off by 4.2 standard errors", "missed"),
+        (ENERGY, (6.0, 1.5), (12.0, 3.5), "within error", "MD too short to tell"),
+        (ENERGY, (6.0, 0.1), (float("nan"), float("nan"), 0.0), "too few data", "model too short to tell"),
+        (DIVERGENCE, (0.010, 0.0005), (0.004, 0.001), "off by 5.4 standard errors", "met"),
+        (DIVERGENCE, (0.0054, 0.0061), (0.0038, 0.005), "within error", "met"),
+        (DIVERGENCE, (0.010, 0.0005), (0.020, 0.001), "off by 8.9 standard errors", "missed"),
+        (DIVERGENCE, (0.010, 0.01), (0.020, 0.0), "within error", "MD too short to tell"),
+    ],
+)
+def test_judgement_and_target(quantity, reference, candidate, judgement, target):
+    found = row(quantity, reference, candidate)
+    assert (found.judgement, found.target) == (judgement, target)
+    assert found.to_dict()["target"] == target
+
+
+def test_what_has_no_target_is_given_none():
+    assert row(Quantity("Geometry", "bond", "nm"), (0.1, 0.001), (0.2, 0.001)).target == ""
