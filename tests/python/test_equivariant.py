@@ -133,7 +133,7 @@ def test_too_few_pairs_are_refused():
 def chiral_gaussian(model, condition, generator):
     """Clean latents N(mean, 0.5^2), where the mean of each atom is a cross product of its arms to two others."""
     arms = [torch.roll(condition, k, dims=1) - condition for k in (1, 2)]
-    mean = model.rows.internal(60 * torch.linalg.cross(*arms), condition)
+    mean = model.rows.internal(90 * torch.linalg.cross(*arms), condition)
     noise = torch.randn(condition.shape, generator=generator)
     return mean, mean + model.rows.internal(0.5 * noise, condition)
 
@@ -146,9 +146,9 @@ def test_it_learns_a_gaussian_whose_mean_a_mirror_turns_round():
     model = fit_network("equivariant", 16, 2, MOLECULE, frames[:2000], frames[2000:])
     parametrization, sigma = Parametrization("edm", "edm"), torch.full((64,), 0.5)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 400)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 300)
     losses, optima = [], []
-    for _ in range(400):
+    for _ in range(300):
         shape = frames[torch.randint(4000, (64,), generator=generator)]
         shape = torch.where(torch.rand(64, 1, 1, generator=generator) < 0.5, shape, shape * MIRROR)
         condition = model.condition(shape[:, None], BOX)
