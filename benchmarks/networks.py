@@ -2,7 +2,7 @@
 
     python benchmarks/networks.py [--rounds 40] [--batches 1 64]
 
-Random weights; molecule_frame has the size of the shipped model, message_passing the published one, also in its plain
+Random weights; molecule_frame has the size of the shipped model, equivariant its default one, message_passing the published one, also in its plain
 form, in which the inputs of every perceptron are joined (the oracle of the tests). All forms take turns on one thread,
 and times are CPU times of the process, so that other jobs on the machine disturb them little.
 """
@@ -28,7 +28,7 @@ from openmm_scoredyn.export.scripting import script
 from openmm_scoredyn.export.wrapper import DenoiserProgram
 from openmm_scoredyn.nn import fit_network
 
-SIZES = {"message_passing": (200, 5), "molecule_frame": (256, 4)}
+SIZES = {"message_passing": (200, 5), "molecule_frame": (256, 4), "equivariant": (64, 3)}
 
 
 def pairs(count: int = 400):
@@ -66,7 +66,7 @@ def candidates(kind: str) -> tuple[dict, int]:
     """All forms of one network, and the rows of its latents."""
     torch.manual_seed(0)
     network = fit_network(kind, *SIZES[kind], alanine_molecule(), *pairs())
-    if kind == "molecule_frame":
+    if kind != "message_passing":
         torch.nn.init.normal_(network.outlet.weight, std=0.05)
         return forms_of(kind, network), rows_of(network)
     plain = PlainMessagePassing(alanine_molecule(), *SIZES[kind])

@@ -1,4 +1,4 @@
-"""The two networks: whitened latents, symmetry, independence of replicas."""
+"""The networks: whitened latents, symmetry, independence of replicas."""
 
 import pytest
 import torch
@@ -72,11 +72,11 @@ def test_too_few_pairs_are_refused():
 
 
 def test_an_unknown_kind_is_refused():
-    with pytest.raises(TrainingError, match="expected one of molecule_frame, gated_molecule_frame, message_passing, found 'transformer'"):
+    with pytest.raises(TrainingError, match="expected one of molecule_frame, gated_molecule_frame, message_passing, equivariant, found 'transformer'"):
         fit_network("transformer", 8, 1, alanine_molecule(), *pairs())
 
 
-@pytest.mark.parametrize("kind", ["molecule_frame", "message_passing"])
+@pytest.mark.parametrize("kind", ["molecule_frame", "message_passing", "equivariant"])
 def test_a_replica_does_not_depend_on_the_others(kind):
     model, (before, after) = network(kind), pairs()
     latent, level = model.latent(before, after)[:6], torch.linspace(-0.5, 0.5, 6)

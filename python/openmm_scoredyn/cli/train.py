@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+_SHAPES = {"message_passing": (200, 5), "equivariant": (64, 3)}  # width and blocks
+
 
 def train(
     data: Annotated[
@@ -17,14 +19,14 @@ def train(
     ] = None,
     spacing_ps: Annotated[float | None, typer.Option(help="Frame spacing, for files that do not say it.")] = None,
     temperature_k: Annotated[float | None, typer.Option(help="Temperature, for files that do not say it.")] = None,
-    network: Annotated[str, typer.Option(help="molecule_frame or message_passing.")] = "molecule_frame",
+    network: Annotated[str, typer.Option(help="molecule_frame, equivariant or message_passing.")] = "molecule_frame",
     width: Annotated[int | None, typer.Option(help="Width of the network.")] = None,
     blocks: Annotated[int | None, typer.Option(help="Number of blocks.")] = None,
     lag_time_ps: Annotated[float, typer.Option(help="Physical time of one step.")] = 1.0,
     updates: Annotated[int, typer.Option(help="Number of optimiser updates.")] = 17_000,
     batch_size: Annotated[int, typer.Option(help="Pairs per update.")] = 1024,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate of Adam.")] = 1e-3,
-    noise_mean: Annotated[float, typer.Option(help="Mean of ln(sigma) in training (molecule_frame).")] = 0.3,
+    noise_mean: Annotated[float, typer.Option(help="Mean of ln(sigma) in training (not message_passing).")] = 0.3,
     noise_spread: Annotated[float, typer.Option(help="Standard deviation of ln(sigma) in training.")] = 1.3,
     start_from: Annotated[
         Path | None, typer.Option(help="Run or checkpoint whose network is trained further; its shape is kept.")
@@ -53,9 +55,10 @@ def train(
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its advertisements
     torch.set_num_threads(threads)
     published = network == "message_passing"
+    default_width, default_blocks = _SHAPES.get(network, (256, 4))
     config = TrainingConfig(
         name=name,
-        network=NetworkConfig(network, width or (200 if published else 256), blocks or (5 if published else 4)),
+        network=NetworkConfig(network, width or default_width, blocks or default_blocks),
         optimization=OptimizationConfig(
             updates=updates, batch_size=batch_size, learning_rate=learning_rate, seed=seed
         ),

@@ -8,15 +8,17 @@ from openmm_scoredyn.errors import TrainingError
 from openmm_scoredyn.molecule import Molecule
 from openmm_scoredyn.nn.conformation import ConformationLatent
 from openmm_scoredyn.nn.conformation_scales import ConformationScales, fit_scales
+from openmm_scoredyn.nn.displacement import DisplacementScales, fit_displacement
+from openmm_scoredyn.nn.equivariant import EquivariantNetwork
 from openmm_scoredyn.nn.gate import EVENTS, EventGate
 from openmm_scoredyn.nn.gated import GatedNetwork
 from openmm_scoredyn.nn.internal_coordinates import InternalCoordinates
 from openmm_scoredyn.nn.message_passing import MessagePassingNetwork
 from openmm_scoredyn.nn.molecule_frame import MoleculeFrameNetwork
 
-KINDS = ("molecule_frame", "gated_molecule_frame", "message_passing")
+KINDS = ("molecule_frame", "gated_molecule_frame", "message_passing", "equivariant")
 
-__all__ = ["GatedNetwork", "MessagePassingNetwork", "MoleculeFrameNetwork", "fit_network", "restore_network"]
+__all__ = ["EquivariantNetwork", "GatedNetwork", "MessagePassingNetwork", "MoleculeFrameNetwork", "fit_network", "restore_network"]
 
 
 def fit_network(kind: str, width: int, blocks: int, molecule: Molecule, before: Tensor, after: Tensor):
@@ -30,6 +32,8 @@ def fit_network(kind: str, width: int, blocks: int, molecule: Molecule, before: 
     _require_known(kind)
     if kind == "message_passing":
         return MessagePassingNetwork(molecule, width, blocks)
+    if kind == "equivariant":
+        return EquivariantNetwork(molecule, fit_displacement(molecule, before, after), width, blocks)
     scales = fit_scales(InternalCoordinates(molecule), before, after)
     return _of_internal_coordinates(kind, width, blocks, ConformationLatent(molecule, scales))
 
@@ -45,6 +49,9 @@ def restore_network(kind: str, width: int, blocks: int, molecule: Molecule, weig
     _require_known(kind)
     if kind == "message_passing":
         network = MessagePassingNetwork(molecule, width, blocks)
+    elif kind == "equivariant":
+        names = ("rows.spread", "pairs.distance", "pairs.distance_spread")
+        network = EquivariantNetwork(molecule, DisplacementScales(*(weights[n] for n in names)), width, blocks)
     else:
         prefix = "inner.conformation." if kind == "gated_molecule_frame" else "conformation."
         scales = ConformationScales(**{f.name: weights[prefix + f.name] for f in fields(ConformationScales)})

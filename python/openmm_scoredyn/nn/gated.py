@@ -27,6 +27,7 @@ class GatedNetwork(nn.Module):
     """
 
     latent_type = "invariant"
+    symmetric = True
     solvers = ("trig_2m",)
 
     def __init__(self, inner: MoleculeFrameNetwork, gates: list[EventGate]):
@@ -76,7 +77,7 @@ class GatedNetwork(nn.Module):
         return self._refill(self.inner.latent(before, after))
 
     @torch.jit.ignore
-    def project(self, eps: Tensor) -> Tensor:
+    def project(self, eps: Tensor, condition: Tensor) -> Tensor:
         """Noise (B, M, 3) without every u and padding."""
         return self._refill(eps)
 

@@ -33,6 +33,7 @@ class MessagePassingNetwork(nn.Module):
     """
 
     latent_type = "vector"
+    symmetric = False
     loss_weight = 1.0
 
     def __init__(self, molecule: Molecule, width: int = 200, blocks: int = 5):
@@ -93,7 +94,7 @@ class MessagePassingNetwork(nn.Module):
         return centred(after - before) * self.scale
 
     @torch.jit.ignore
-    def project(self, eps: Tensor) -> Tensor:
+    def project(self, eps: Tensor, condition: Tensor) -> Tensor:
         """Noise (B, N, 3) in the subspace without centre."""
         return centred(eps)
 

@@ -28,6 +28,7 @@ class MoleculeFrameNetwork(nn.Module):
     """
 
     latent_type = "invariant"
+    symmetric = True
 
     def __init__(self, conformation: ConformationLatent, width: int = 256, blocks: int = 4, flags: int = 0):
         super().__init__()
@@ -98,7 +99,7 @@ class MoleculeFrameNetwork(nn.Module):
         return functional.pad(flat, [0, self.padding]).unflatten(1, [-1, 3])
 
     @torch.jit.ignore
-    def project(self, eps: Tensor) -> Tensor:
+    def project(self, eps: Tensor, condition: Tensor) -> Tensor:
         """Noise (B, M, 3) without its padding."""
         flat = eps.flatten(1)[:, : self.dimension]
         return functional.pad(flat, [0, self.padding]).unflatten(1, [-1, 3])

@@ -8,7 +8,7 @@ from openmm_scoredyn.errors import TrainingError
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """`kind` is "molecule_frame" (default for one molecule) or "message_passing" (the published network)."""
+    """`kind` is "molecule_frame" (default for one molecule), "equivariant" or "message_passing" (the published network)."""
 
     kind: str = "molecule_frame"
     width: int = 256

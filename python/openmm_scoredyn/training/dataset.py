@@ -82,17 +82,17 @@ class Batches(IterableDataset):
             yield self.batch(update)
 
     def batch(self, update: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The batch of one update: indices, noise levels, noise and (for vector latents) a random rotation."""
+        """The batch of one update: indices, noise levels, noise and (for networks without the symmetry) a random rotation."""
         optimization = self.config.optimization
         generator = torch.Generator().manual_seed((optimization.seed << 32) + update)
         drawn = torch.rand(optimization.batch_size, generator=generator, dtype=torch.float64)
         chosen = torch.searchsorted(self.cumulative, drawn * self.cumulative[-1]).clamp(max=len(self.latent) - 1)
         latent, condition = self.latent[chosen], self.condition[chosen]
-        if self.network.latent_type == "vector":
+        if not self.network.symmetric:
             turn = random_rotations(len(chosen), generator)
             latent, condition = latent @ turn, condition @ turn
         sigma = self.config.noise.sample(len(chosen), generator)
-        eps = self.network.project(torch.randn(latent.shape, generator=generator))
+        eps = self.network.project(torch.randn(latent.shape, generator=generator), condition)
         return latent, condition, sigma, eps
 
 

@@ -60,7 +60,7 @@ def describe(
         package_version=openmm_scoredyn.__version__,
         torch_version=torch.__version__,
         latent_type=network.latent_type,
-        symmetric=network.latent_type == "invariant",
+        symmetric=network.symmetric,
         golden={"history": before[0].flatten().tolist()},
     )
 

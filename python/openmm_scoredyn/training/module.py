@@ -14,7 +14,7 @@ class ScoreTraining(lightning.LightningModule):
     """A network in training.
 
     `network` gives condition(history, box), predict(latent, level, condition), latent(before, after),
-    project(eps), advance(latent, history, box) and `latent_type`.
+    project(eps, condition), advance(latent, history, box), `latent_type` and `symmetric`.
     """
 
     def __init__(self, network, config: TrainingConfig):
