@@ -135,7 +135,8 @@ py::list solverPlan(const std::string& solver, int denoisingSteps, double sigmaM
                     double sigmaData) {
     using namespace py::literals;
     py::list plan;
-    for (const Stage& stage : makeSolverPlan(parseSolver(solver), denoisingSteps, sigmaMin, sigmaMax, sigmaData))
+    for (const Stage& stage :
+         makeSolverPlan(parseSolver(solver), denoisingSteps, sigmaMin, sigmaMax, sigmaData))
         plan.append(py::dict("sigma"_a = stage.sigma, "current"_a = stage.current, "anchor"_a = stage.anchor,
                              "denoised"_a = stage.denoised, "previous"_a = stage.previous,
                              "noise"_a = stage.noise, "set_anchor"_a = stage.setAnchor));

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from programs import OrnsteinUhlenbeck, POSITIONS, save_program
+from programs import POSITIONS, OrnsteinUhlenbeck, save_program
 from test_training import Stop, data, killed_after, tiny
 from torch import Tensor
 

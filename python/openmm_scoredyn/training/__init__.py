@@ -1,7 +1,12 @@
 """Training: from trajectories to a checkpoint that can be exported."""
 
 from openmm_scoredyn.training.checkpoint import load_checkpoint
-from openmm_scoredyn.training.config import DistillationConfig, NetworkConfig, OptimizationConfig, TrainingConfig
+from openmm_scoredyn.training.config import (
+    DistillationConfig,
+    NetworkConfig,
+    OptimizationConfig,
+    TrainingConfig,
+)
 from openmm_scoredyn.training.fit import train
 
 __all__ = ["DistillationConfig", "NetworkConfig", "OptimizationConfig", "TrainingConfig", "load_checkpoint", "train"]
