@@ -63,7 +63,7 @@ SUBSTANCES = {
         ("Li",),
         "bcc",
         "bcc 3.51",
-        (7, 7, 7),
+        (8, 8, 8),
         454.0,
         (
             "pair_style snap",
@@ -81,8 +81,6 @@ SUBSTANCES = {
         (11, 7, 7),
         1941.0,
         ("pair_style meam/spline", "pair_coeff * * POTENTIALS/Ti.meam.spline Ti", "mass 1 47.867"),
-        equilibration_ps=1.5,
-        spacing_ps=0.5,
     ),
     "Mg": Substance(("Mg",), "hcp", "hcp 3.21", (11, 7, 7), 923.0, _eam("Mg_mm.eam.fs", "Mg", 24.305)),
     # Stillinger and Weber 1985; melting point of this potential: Broughton and Li 1987.
