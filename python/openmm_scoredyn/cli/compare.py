@@ -8,6 +8,9 @@ import typer
 
 from openmm_scoredyn.cli.duration import parse_duration
 
+# On the page and in the JSON only.
+LONG_GROUPS = ("Geometry", "Rotors and end-to-end distance", "Autocorrelation", "Transition paths")
+
 
 def compare(
     paths: Annotated[
@@ -105,7 +108,8 @@ def compare(
         report = dataclasses.replace(report, intervals=tuple(intervals))
     report.write(out)
     console = Console()
-    console.print(comparison_table(report))
+    shown = dict.fromkeys(row.quantity.group for row in report.rows if row.quantity.group not in LONG_GROUPS)
+    console.print(comparison_table(report, tuple(shown)))
     console.print(f"{summary(report)} {target_summary(report)}", soft_wrap=True)
     console.print(f"Page with all plots: {out / 'report.html'}", soft_wrap=True)
 

@@ -120,7 +120,10 @@ def _structure(reference: DihedralSeries, ours, theirs, seed: int):
         known = {name: Estimate.from_dict(fields) for name, fields in stored["estimates"].items()}
     else:
         return None
-    return structure_quantities(known), structure_quantities(structure_estimates(model, theirs, seed))
+    measured = structure_estimates(model, theirs, seed)
+    # In the order in which they are measured; a file keeps them by name.
+    known = {name: known[name] for name in measured if name in known}
+    return structure_quantities(known), structure_quantities(measured)
 
 
 def with_geometry(series: DihedralSeries, trajectories, seed: int = 0) -> DihedralSeries:

@@ -45,7 +45,8 @@ class Row:
             return "within error"
         if not np.isfinite(self.difference):
             return "off: waited for in vain" if np.isnan(self.difference) else "off"
-        return f"off by {abs(self.difference):.1f} standard errors"
+        tolerated = ", within tolerance" if self.verdict == TOLERATED else ""
+        return f"off by {abs(self.difference):.1f} standard errors{tolerated}"
 
     @property
     def target(self) -> str:
@@ -84,7 +85,7 @@ def make_row(quantity: Quantity, reference: Estimate, candidate: Estimate, lengt
     difference = _difference(quantity, reference, candidate, length_ratio)
     if np.isnan(difference):
         verdict = UNDETERMINED
-    elif abs(difference) <= SIGNIFICANT:
+    elif abs(difference) <= SIGNIFICANT or (quantity.one_sided and difference < 0):
         verdict = AGREES
     else:
         tolerance = max(quantity.absolute_tolerance, quantity.relative_tolerance * abs(reference.value))

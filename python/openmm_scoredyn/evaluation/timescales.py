@@ -99,7 +99,8 @@ class TimescaleModel:
         """Time scales, ps, of the reference's processes in one matrix; NaN where a process is not connected."""
         result = np.full(PROCESSES, np.nan)
         # A process whose smaller side was never visited is missing from the matrix, not fast: the others move up.
-        connected = [k for k, side in enumerate(self.sides) if np.isin(side, active).any()]
+        # A single cluster of the side, as one on its rim, does not bring the process back.
+        connected = [k for k, side in enumerate(self.sides) if np.isin(side, active).mean() >= 0.5]
         for process, eigenvalue in zip(connected, slowest_eigenvalues(transition, PROCESSES), strict=False):
             # What decays within the lag leaves an eigenvalue of noise, whose "time scale" grows with the lag.
             if RESOLVED_EIGENVALUE < eigenvalue < 1.0:

@@ -15,7 +15,6 @@ LAG_PS = 10.0
 LONG_PS = 500.0
 # A molecule that tumbles in a liquid has forgotten its orientation by then; one that is superposed never does.
 HELD_ORIENTATION = 0.5
-HELD_NM = 0.01
 TRANSLATION, ROTATION = "diffusion of the centre", "rotational correlation time"
 NOT_MODELLED = Estimate(float("nan"), float("nan"), 0.0)
 
@@ -61,11 +60,14 @@ def _frames(triangle: np.ndarray) -> np.ndarray:
 
 
 def _translation(centre: np.ndarray, blocks: Blocks, lag: int, far: int, spacing_ps: float, seed: int) -> Estimate:
-    earlier, later = blocks.lagged_pairs(far)
-    if np.sqrt(((centre[later] - centre[earlier]) ** 2).sum(axis=1).mean()) < HELD_NM:
+    def moved(frames: int) -> tuple[np.ndarray, np.ndarray]:
+        earlier, later = blocks.lagged_pairs(frames)
+        return later, ((centre[later] - centre[earlier]) ** 2).sum(axis=1)
+
+    later, squared = moved(lag)
+    # Diffusion grows with time, the wobble of a molecule that is held does not: the middle of the two tells them apart.
+    if moved(far)[1].mean() <= np.sqrt(far / lag) * squared.mean():
         return NOT_MODELLED
-    earlier, later = blocks.lagged_pairs(lag)
-    squared = ((centre[later] - centre[earlier]) ** 2).sum(axis=1)
     to_coefficient = PS_PER_NS / (6.0 * lag * spacing_ps)
     (value,), (error,) = standard_error(
         blocks.sums_at(later, squared), lambda s: to_coefficient * s[..., :1] / s[..., 1:], seed
