@@ -139,12 +139,16 @@ def chiral_gaussian(model, condition, generator):
 
 
 def test_it_learns_a_gaussian_whose_mean_a_mirror_turns_round():
-    """The conditions hold as many mirror images as originals. The optimum is mean + s^2 / (s^2 + sigma^2) (noised - mean)."""
+    """The optimum is mean + s^2 / (s^2 + sigma^2) (noised - mean).
+
+    The conditions hold as many mirror images as originals, and the noise is so large that the latents hardly tell the sign
+    of the mean. Without cross products nothing else tells it: the loss is then 5.8 times the optimum.
+    """
     torch.manual_seed(0)
     generator = torch.Generator().manual_seed(1)
     frames = torch.tensor(POSITIONS) + 0.01 * torch.randn(4000, 5, 3, generator=generator)
     model = fit_network("equivariant", 16, 2, MOLECULE, frames[:2000], frames[2000:])
-    parametrization, sigma = Parametrization("edm", "edm"), torch.full((64,), 0.5)
+    parametrization, sigma = Parametrization("edm", "edm"), torch.full((64,), 5.0)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 300)
     losses, optima = [], []
@@ -159,12 +163,12 @@ def test_it_learns_a_gaussian_whose_mean_a_mirror_turns_round():
         loss.backward()
         optimizer.step()
         schedule.step()
-        best = mean + 0.5 * (clean + 0.5 * eps - mean)
+        best = mean + 0.25 / 25.25 * (clean + 5 * eps - mean)
         losses.append(loss.detach())
-        optima.append((clean - best).square().mean() / 0.2)  # out^2 = 0.25 / 1.25
+        optima.append((clean - best).square().mean() * 26 / 25)  # over out^2
     found, optimum = torch.stack(losses[-50:]).mean(), torch.stack(optima[-50:]).mean()
-    assert found < 1.1 * optimum
-    assert losses[0] > 1.5 * optimum
+    assert found < 1.2 * optimum
+    assert losses[0] > 2 * optimum
 
 
 def test_a_run_trains_and_its_model_is_exported_as_symmetric(tmp_path):
