@@ -83,7 +83,7 @@ def test_a_student_comes_closer_to_its_teacher():
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
     losses = []
     for _ in range(150):
-        eps = network.project(torch.randn(len(pairs), *network.loss_weight.shape))
+        eps = network.project(torch.randn(len(pairs), *network.loss_weight.shape), condition)
         losses.append(module._loss((eps, condition, None, eps)))
         optimizer.zero_grad()
         losses[-1].backward()

@@ -100,7 +100,7 @@ def test_a_probability_of_1e_5_is_learnt_from_weighted_pairs(fitted_gate):
 
 
 def test_few_pairs_of_other_dynamics_move_a_fitted_gate_as_a_whole(fitted_gate):
-    """Events eight times as rare, known from 200 pairs: the shape must stay, and what lies below the last layer with it."""
+    """Events eight times as rare, known from 200 pairs: the shape must stay."""
     gate, generator = fitted_gate
     below = [parameter.clone() for parameter in gate.layers[:-1].parameters()]
     slower = -4 - np.log10(8)

@@ -41,8 +41,8 @@ def fit_gate(
     ----------
     training, held_out : features (P, F), weight (P,) and whether the event happened (P,)
     seed : of the batches
-    further : the gate was fitted to other dynamics of the molecule before; only its last layer is fitted again. A few
-        hundred events are enough for that, and too few for all of it, which learns them by heart.
+    further : the gate was fitted to other dynamics of the molecule before, and only its last layer is fitted again: a few
+        hundred shot hops are enough for that, and are learnt by heart by all of it.
     """
     generator = torch.Generator().manual_seed(seed)
     gate.requires_grad_(not further)
@@ -127,8 +127,8 @@ def _fit_gates(network: GatedNetwork, parts, events, features, seed: int, furthe
         free = ~part.shot & ~happened[:, 0]
         hops.append((seen[part.shot], part.weight[part.shot], happened[part.shot, 0]))
         turns.append((seen[free], part.weight[free], happened[free, 1]))
-    for gate, known in zip(network.gates, (hops, turns)):
-        fit_gate(gate, *known, seed, further)
+    fit_gate(network.gates[0], *hops, seed, further)
+    fit_gate(network.gates[1], *turns, seed)
 
 
 def _features(network, pairs: Pairs) -> Tensor:
