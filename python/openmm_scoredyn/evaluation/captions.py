@@ -19,7 +19,7 @@ PICTURES = {
     "rotors": "Methyl rotors: <cos(chi(t) - chi(0))>, hydrogens told apart. End-to-end distance, between the two heavy atoms "
     "most bonds apart: mean removed, 1 at time 0. Bars: one standard error.",
     "timescales": f"Implied time scales -lag / ln(eigenvalue) of reversible Markov state models of {CLUSTERS} clusters of phi and "
-    "psi, fitted on the reference and applied to both. Bars: one standard error by bootstrap over blocks. Bands: mean and spread "
+    "psi, fitted on the reference and applied to both. Bars: one standard error by bootstrap over blocks. Bands: median and central 68 % "
     "of the Bayesian posterior, one transition counted per lag. Where a curve is flat, the model is Markovian.",
     "chapman_kolmogorov": "Probability to be in each basin one interval after being in another. Each model composes the interval of its "
     "own steps. Bars: one standard error. The axis is linear below 0.001.",

@@ -36,22 +36,30 @@ class MarkovEnsemble:
         )
 
     def apply(self, statistic, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Of a statistic of a matrix and its states, (count,): value, bootstrap error, mean and spread of the posterior."""
+        """Of a statistic of a matrix and its states, (count,) each: value, bootstrap error, median and spread of the posterior.
+
+        The spread is half the width of the central 68 %: with counts below one, single draws lie anywhere.
+        """
         best, redrawn, posterior = (
             [statistic(*matrix) for matrix in matrices if matrix is not None]
             for matrices in (self.best, self.redrawn, self.posterior)
         )
         if not best:
             return (np.full(count, np.nan),) * 4
-        mean, spread = _moments(posterior, len(self.posterior), best[0])
-        return best[0], _moments(redrawn, len(self.redrawn), best[0])[1], mean, spread
+        error = _summary(redrawn, len(self.redrawn), best[0], lambda table: np.nanstd(table, axis=0))
+        low, middle, high = (
+            _summary(posterior, len(self.posterior), best[0], lambda table, q=q: np.nanquantile(table, q, axis=0))
+            for q in (0.16, 0.5, 0.84)
+        )
+        return best[0], error, middle, (high - low) / 2
 
 
-def _moments(values: list, wanted: int, like: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of lists of (K,) arrays; NaN where more than half of those wanted are not numbers."""
-    mean, spread = np.full(like.shape, np.nan), np.full(like.shape, np.nan)
+def _summary(values: list, wanted: int, like: np.ndarray, summarise) -> np.ndarray:
+    """Summary of lists of (K,) arrays over the list; NaN where more than half of those wanted are not numbers."""
+    result = np.full(like.shape, np.nan)
     if values:
         table = np.where(np.isfinite(values), values, np.nan)
         enough = np.isfinite(table).sum(axis=0) > wanted / 2
-        mean[enough], spread[enough] = np.nanmean(table[:, enough], axis=0), np.nanstd(table[:, enough], axis=0)
-    return mean, spread
+        if enough.any():
+            result[enough] = summarise(table[:, enough])
+    return result

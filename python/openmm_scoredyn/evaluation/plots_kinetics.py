@@ -42,7 +42,7 @@ def timescales(report: ComparisonReport) -> bytes:
     lags = np.array(sorted(set(report.reference.markov.timescales) | set(report.candidate.markov.timescales)) or [1.0])
     axis.fill_between(lags, 0.1, lags, color="#eaecf0", lw=0)
     axis.text(lags[-1], lags[-1] * 0.62, "faster than the lag", ha="right", va="top", fontsize=9, color="#667085")
-    axis.set(xscale="log", yscale="log", xlabel="lag (ps)", ylabel="implied time scale (ps)", ylim=(0.7, highest * 3))
+    axis.set(xscale="log", yscale="log", xlabel="lag (ps)", ylabel="implied time scale (ps)", ylim=(0.7, highest * 10))
     axis.set_xticks(lags, [f"{lag:g}" for lag in lags])
     axis.minorticks_off()
     axis.legend(loc="upper left")

@@ -36,7 +36,7 @@ class MarkovResult:
     timescales : by lag (ps), an Estimate (ps) for each of `PROCESSES`, slowest process of the reference first; error by
         bootstrap over blocks. NaN for a process faster than the lag, or whose states these trajectories do not connect
         both ways. `samples` is the length over the time scale
-    posterior : the same by Bayesian sampling: mean and spread of the posterior
+    posterior : the same by Bayesian sampling: median and spread of the posterior
     passages : by (source, target), Estimate, ps, of the mean first passage time at a lag of `PASSAGE_LAG_PS`; its error is the
         larger of the two, `samples` unknown
     """
@@ -84,8 +84,8 @@ class TimescaleModel:
             earlier, later = blocks.lagged_pairs(lag)
             counts = blocks.count(later, states[earlier] * size + states[later], size**2)
             matrices = MarkovEnsemble.of(counts, size, lag, seed)
-            value, error, mean, spread = matrices.apply(lambda *m, lag_ps=lag_ps: self._implied(*m, lag_ps), PROCESSES)
-            for known, values, errors in ((result.timescales, value, error), (result.posterior, mean, spread)):
+            value, error, middle, spread = matrices.apply(lambda *m, lag_ps=lag_ps: self._implied(*m, lag_ps), PROCESSES)
+            for known, values, errors in ((result.timescales, value, error), (result.posterior, middle, spread)):
                 known[lag_ps] = [
                     Estimate(float(v), float(e), float(total_ps / v)) for v, e in zip(values, errors, strict=True)
                 ]
