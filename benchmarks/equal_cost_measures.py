@@ -127,7 +127,7 @@ def evaluation_times(paths: dict[str, str], rows: dict[str, int], frames, rounds
         programs = {name: torch.jit.freeze(torch.jit.load(path).eval(), preserved_attrs=["denoise"]) for name, path in paths.items()}
     result = {name: {} for name in programs}
     for batch in (1, 64):
-        history = torch.from_numpy(frames[:batch, None])
+        history = torch.from_numpy(frames[np.arange(batch) % len(frames), None])
         times = {name: [] for name in programs}
         with torch.inference_mode(), torch.jit.optimized_execution(False):
             for _ in range(max(5, rounds // batch) + 2):
