@@ -32,6 +32,13 @@ def test_times_and_saddles_of_paths_laid_out_by_hand():
     assert back["psi ~ -110"].error > 0.1, "four of four are no certainty"
 
 
+def test_a_share_of_all_of_many_paths_is_no_certainty():
+    once = [*[BETA] * 3, FRONT, *[ALPHA] * 3, FRONT]
+    found = transition_paths([trajectory(*once * 36)], 1.0)["beta -> alpha_R"]["psi ~ 60"]
+    assert found.samples == 36 and found.value == 1.0
+    assert 0.5 / 36 < found.error < 2 / 36  # one path more could have gone the other way
+
+
 def test_phi_is_entered_by_either_side_and_left_never():
     angles = trajectory(*[BETA] * 3, GATE, *[LEFT] * 3)
     other = trajectory(*[BETA] * 3, BACKDOOR, BACKDOOR, *[LEFT] * 3)

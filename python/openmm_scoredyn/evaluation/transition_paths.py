@@ -62,8 +62,8 @@ def transition_paths(
 
     Notes
     -----
-    Both are of the frames: a path cannot be shorter than their spacing. With fewer than ten paths the error is at least that
-    of so many independent ones.
+    Both are of the frames: a path cannot be shorter than their spacing. The error of a share is at least that of so many
+    independent paths, and so is that of a time with fewer than ten.
     """
     blocks = blocks or cut(trajectories)
     angles = np.concatenate(trajectories)
@@ -86,12 +86,15 @@ def _means(values: np.ndarray, frames: np.ndarray, blocks: Blocks, seed: int) ->
     if events == 0:
         return [Estimate(float("nan"), float("nan"), 0.0)] * values.shape[1]
     mean, error = standard_error(blocks.sums_at(frames, *values.T), lambda s: s[..., :-1] / s[..., -1:], seed)
-    if events < FEW_EVENTS:
-        error = np.fmax(error, _spread_of_few(values) / np.sqrt(events))
+    # A share can be 0 or 1 in all blocks without being certain.
+    least = _spread_of_one(values) / np.sqrt(events)
+    if events >= FEW_EVENTS:
+        least[0] = 0.0
+    error = np.fmax(error, least)
     return [Estimate(float(m), float(e), float(events)) for m, e in zip(mean, error, strict=True)]
 
 
-def _spread_of_few(values: np.ndarray) -> np.ndarray:
+def _spread_of_one(values: np.ndarray) -> np.ndarray:
     """Standard deviation of one path: of times as found; of shares with one path more of each kind, so that three of
     three are no certainty."""
     number = len(values)
