@@ -164,10 +164,11 @@ def comparison_table(report, groups: tuple[str, ...] | None = None):
     table.add_column("", min_width=24)
     for heading in (report.reference_name, report.candidate_name):
         table.add_column(heading, justify="right")
-    for heading in ("unit", "verdict", "target"):
-        table.add_column(heading)
+    for heading in ("verdict", "target"):
+        table.add_column(heading, min_width=8)
     for row in report.rows:
         if groups is None or row.quantity.group in groups:
             numbers = format_estimate(row.reference), format_estimate(row.candidate)
-            table.add_row(row.quantity.name, *numbers, row.quantity.unit, row.judgement, row.target)
+            name = f"{row.quantity.name}, {row.quantity.unit}" if row.quantity.unit else row.quantity.name
+            table.add_row(name, *numbers, row.judgement, row.target)
     return table
