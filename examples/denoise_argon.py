@@ -2,8 +2,9 @@
 
     python examples/denoise_argon.py [--steps 2000]
 
-Writes argon.extxyz, the frames without thermal noise, and argon.csv, the structures before and after (where OVITO's Python
-package is installed).
+Writes argon.extxyz, the frames without thermal noise, argon.csv, the structures before and after (where OVITO's Python
+package is installed), and argon_hot.extxyz, the last frame as it was: `scoredyn denoise argon_hot.extxyz -o clean.extxyz
+--classify cna` makes a picture of it.
 """
 
 import argparse
@@ -49,5 +50,8 @@ classify = "cna" if importlib.util.find_spec("ovito") else None
 reporter = sd.DenoisingReporter("argon.extxyz", max(1, arguments.steps // 2), "metals", classify=classify)
 simulation.reporters.append(reporter)
 simulation.step(arguments.steps)
+state = simulation.context.getState(positions=True, enforcePeriodicBox=True)
+crystal.positions = state.getPositions(asNumpy=True).value_in_unit(unit.angstrom)
+crystal.write("argon_hot.extxyz")
 for entry in reporter.counts:
     print(entry)
