@@ -3,12 +3,14 @@ import resource
 import struct
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import openmm
 import pytest
 from alanine import PDB
+from kills import run_through_kills
 from openmm import app
 
 from openmm_scoredyn import data
@@ -51,28 +53,10 @@ def contents(files):
     return [path.read_bytes() for path in (files.trajectory, files.log, files.topology)]
 
 
-class Killed(Exception):
-    """Stands for a kill."""
-
-
 @pytest.mark.parametrize("suffix", ["dcd", "xtc"])
 def test_restart_after_every_checkpoint_gives_the_same_bytes(tmp_path, suffix):
     whole = run(tmp_path / f"whole.{suffix}")
-    seen = -1
-
-    def kill(done, total):
-        nonlocal seen
-        if done > seen:
-            seen = done
-            raise Killed
-
-    kills = 0
-    while True:
-        try:
-            broken = run(tmp_path / f"broken.{suffix}", progress=kill)
-            break
-        except Killed:
-            kills += 1
+    broken, kills = run_through_kills(partial(run, tmp_path / f"broken.{suffix}"))
     assert kills == 7
     assert contents(broken) == contents(whole)
 

@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import openmm
 import programs
 import pytest
 import typer
+from kills import run_through_kills
 from typer.testing import CliRunner
 
 from openmm_scoredyn import data
@@ -120,22 +122,8 @@ def test_replicas_go_on_after_a_kill(make_program, tmp_path, module, save_every)
     direct = model.sample(np.repeat(start[:, None], memory, axis=1), 40, seed=6, save_every=save_every)
     np.testing.assert_array_equal(np.stack(data.load(whole)[0].segments), direct.transpose(1, 0, 2, 3))
 
-    class Killed(Exception):
-        pass
-
-    def kill(done, total):
-        if done > seen[-1]:
-            seen.append(done)
-            raise Killed
-
-    seen = [-1]
-    while True:
-        try:
-            broken = run_replicas(model, start, tmp_path / "broken.npz", 40, progress=kill, **options)
-            break
-        except Killed:
-            pass
-    assert len(seen) > 3
+    broken, kills = run_through_kills(partial(run_replicas, model, start, tmp_path / "broken.npz", 40, **options))
+    assert kills >= 3
     assert broken.read_bytes() == whole.read_bytes()
     assert not list(tmp_path.glob(".*"))
 

@@ -5,10 +5,12 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pytest
 from alanine import PDB
+from kills import run_through_kills
 
 from openmm_scoredyn import data
 from openmm_scoredyn.data.engine import backbone_torsions, build_reference_system
@@ -24,28 +26,10 @@ def contents(directory):
     return {path.name: path.read_bytes() for path in directory.iterdir() if path.is_file()}
 
 
-class Killed(Exception):
-    """Stands for a kill right after a chunk was written."""
-
-
 @pytest.mark.parametrize("plan", [FREE, STEERED], ids=["free", "steered"])
 def test_restart_at_every_chunk_gives_the_same_bytes(tmp_path, plan):
     simulate(PDB, plan, tmp_path / "unbroken")
-    seen = -1.0
-
-    def kill_after_progress(done, total):
-        nonlocal seen
-        if done > seen:
-            seen = done
-            raise Killed
-
-    kills = 0
-    while True:
-        try:
-            simulate(PDB, plan, tmp_path / "broken", progress=kill_after_progress)
-            break
-        except Killed:
-            kills += 1
+    _, kills = run_through_kills(partial(simulate, PDB, plan, tmp_path / "broken"))
     assert kills >= 2 * plan.n_chunks
     assert contents(tmp_path / "broken") == contents(tmp_path / "unbroken")
     assert len(contents(tmp_path / "broken")) == 3

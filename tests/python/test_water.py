@@ -2,10 +2,12 @@
 
 import dataclasses
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
 from alanine import PDB, alanine_positions
+from kills import run_through_kills
 
 from openmm_scoredyn import data
 from openmm_scoredyn.data import preparation
@@ -26,10 +28,6 @@ FREE = SimulationPlan(
 )
 BIAS = TorsionBias((4.3, -3.7, -9.9), (-15.3, 13.2, -3.0))
 KT = 0.00831446 * 300
-
-
-class Killed(Exception):
-    """Stands for a kill right after a chunk was written."""
 
 
 def alanine_topology():
@@ -58,21 +56,8 @@ def bond_lengths(trajectory):
 
 def test_restart_in_water_gives_the_same_bytes(tmp_path, tiny_box):
     (unbroken,) = simulate(PDB, FREE, with_box(tmp_path / "unbroken", tiny_box))
-    directory, seen = with_box(tmp_path / "broken", tiny_box), -1.0
-
-    def kill_after_progress(done, total):
-        nonlocal seen
-        if done > seen:
-            seen = done
-            raise Killed
-
-    kills = 0
-    while True:
-        try:
-            (broken,) = simulate(PDB, FREE, directory, progress=kill_after_progress)
-            break
-        except Killed:
-            kills += 1
+    directory = with_box(tmp_path / "broken", tiny_box)
+    (broken,), kills = run_through_kills(partial(simulate, PDB, FREE, directory))
     assert kills >= FREE.n_chunks
     assert broken.read_bytes() == unbroken.read_bytes()
     # The solute alone, and noise that does not repeat from chunk to chunk.

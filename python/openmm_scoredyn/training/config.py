@@ -5,6 +5,9 @@ from dataclasses import asdict, dataclass, field
 from openmm_scoredyn.diffusion.noise_levels import NoiseLevels
 from openmm_scoredyn.errors import TrainingError
 
+# What trained models are sampled with, and students are taught for.
+SOLVER = "trig_2m"
+
 
 @dataclass(frozen=True)
 class NetworkConfig:

@@ -9,7 +9,7 @@ from openmm_scoredyn.card import Card
 from openmm_scoredyn.data import Trajectory, fingerprint
 from openmm_scoredyn.errors import TrainingError
 from openmm_scoredyn.molecule import Molecule
-from openmm_scoredyn.training.config import TrainingConfig
+from openmm_scoredyn.training.config import SOLVER, TrainingConfig
 
 BOND_TOLERANCE = 0.15  # relative: 1.25 to 1.7 Angstrom for a C-C bond, seven standard deviations of its vibration
 DISPLACEMENT_MARGIN = 1.5  # of the largest displacement in the training pairs
@@ -37,7 +37,7 @@ def describe(
         sigma_min=config.sigma_min,
         sigma_max=config.sigma_max,
         sigma_data=1.0,
-        solver="trig_2m",
+        solver=SOLVER,
         solvers=getattr(network, "solvers", ()),
         denoising_steps=config.distillation.evaluations if config.distillation else 8,
         bond_lengths_nm=mean_bond_lengths(molecule, after),

@@ -12,10 +12,8 @@ import torch
 from torch import Tensor
 
 from openmm_scoredyn.native import scoredyn
-from openmm_scoredyn.training.config import TrainingConfig
+from openmm_scoredyn.training.config import SOLVER, TrainingConfig
 from openmm_scoredyn.training.module import ScoreTraining
-
-SOLVER = "trig_2m"
 
 
 def deterministic_plan(config: TrainingConfig, evaluations: int) -> list[dict]:

@@ -1,0 +1,22 @@
+"""Runs that are killed wherever they report progress, and taken up again."""
+
+
+class Killed(Exception):
+    """Stands for a kill right after something was written."""
+
+
+def run_through_kills(run) -> tuple:
+    """The result of `run(progress=...)` after a kill at every new report of progress, and how many kills it took."""
+    seen, kills = -1.0, 0
+
+    def kill(done, total):
+        nonlocal seen
+        if done > seen:
+            seen = done
+            raise Killed
+
+    while True:
+        try:
+            return run(progress=kill), kills
+        except Killed:
+            kills += 1
