@@ -18,7 +18,7 @@ from openmm_scoredyn.nn.gate import EventGate, rare_events
 from openmm_scoredyn.training import load_checkpoint, train
 from openmm_scoredyn.training.dataset import collect_pairs
 from openmm_scoredyn.training.describe import describe
-from openmm_scoredyn.training.rare_events import fit_gate, share_out
+from openmm_scoredyn.training.rare_events import _features, fit_gate, gate_pairs, share_out
 
 
 def turned(positions: np.ndarray, angle: np.ndarray) -> np.ndarray:
@@ -45,13 +45,13 @@ def turned_psi(positions: np.ndarray, angle: np.ndarray) -> np.ndarray:
     return result
 
 
-def shot_paths(count: int, seed: int):
-    """Paths of which every third ends on the other side of phi, each with a small weight then."""
+def shot_paths(count: int, seed: int, turn=turned):
+    """Paths of which every third ends on the other side of phi (or psi), each with a small weight then."""
     generator = np.random.default_rng(seed)
     first = alanine_positions() + 0.002 * generator.normal(size=(count, 22, 3))
     second = alanine_positions() + 0.002 * generator.normal(size=(count, 22, 3))
     hop = np.arange(count) % 3 == 0
-    second = turned(second, np.where(hop, np.radians(150.0), 0.0))
+    second = turn(second, np.where(hop, np.radians(150.0), 0.0))
     weights = np.where(hop[:, None], 1e-3, 1.0).astype(np.float32) * np.ones((count, 2), np.float32)
     return make_trajectory(
         seed=seed, segments=tuple(np.stack([first, second], 1)), steered=True, weights=weights
@@ -129,6 +129,20 @@ def test_events_of_plain_pairs_are_left_out_and_shares_hold():
     assert shared.weight[plain].sum() == pytest.approx(0.8, abs=1e-5)
     assert shared.weight[event].sum() == pytest.approx(0.05, abs=1e-5)
     assert shared.weight[pairs.shot & ~event].sum() == pytest.approx(0.15, abs=1e-5)
+
+
+def test_far_turns_are_learnt_from_shot_paths_too(monkeypatch):
+    """A third of the paths turns psi, with a thousandth of the weight; free pairs, as many as the other paths, never do."""
+    monkeypatch.setattr("openmm_scoredyn.training.rare_events._UPDATES", 500)
+    network, _ = gated_network()
+    near = alanine_positions() + 0.002 * np.random.default_rng(5).normal(size=(400, 22, 3))
+    free = make_trajectory(seed=6, segments=tuple(near.reshape(200, 2, 22, 3)), steered=True)
+    pairs = collect_pairs([free, shot_paths(300, 7, turned_psi), shot_paths(9, 8)], 1.0, False)
+    gate_pairs(network, alanine_molecule(), pairs, pairs, tiny())
+    expected = 100 * 1e-3 / (100 * 1e-3 + 200 + 200 + 6)
+    with torch.no_grad():
+        found = network.gates[1](_features(network, pairs)[:500]).exp().mean()
+    assert float(found) == pytest.approx(expected, rel=0.25)
 
 
 def test_all_evaluations_of_a_step_agree_on_the_event(tmp_path):

@@ -1,5 +1,7 @@
 """Two-way shooting: weighted paths give the transition probabilities of equilibrium, whatever the bias."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from alanine import PDB, make_trajectory
@@ -8,7 +10,7 @@ from openmm_scoredyn import data
 from openmm_scoredyn.data import bias as bias_module
 from openmm_scoredyn.data.bias import TorsionBias, find_bias
 from openmm_scoredyn.data.engine import backbone_torsions
-from openmm_scoredyn.data.plan import Physics, SimulationPlan
+from openmm_scoredyn.data.plan import TORSIONS, Physics, SimulationPlan
 from openmm_scoredyn.data.shooting import path_weights, two_way_path
 from openmm_scoredyn.data.simulate import simulate
 from openmm_scoredyn.dihedrals import backbone_torsions as torsions_of_molecule
@@ -118,19 +120,36 @@ def test_restart_gives_the_same_bytes(tmp_path):
     assert 0.005 < moved.mean() < 0.2
 
 
-def test_weights_follow_from_the_bias_at_the_ends(tmp_path):
-    paths = data.load(simulate(PDB, SHOOTING, prepared(tmp_path / "paths")))
-    phi = np.array([torsions_of_molecule(paths[0].molecule)[0][0]])
+@pytest.mark.parametrize("torsion", TORSIONS)
+def test_weights_follow_from_the_bias_at_the_ends(tmp_path, torsion):
+    plan = dataclasses.replace(SHOOTING, shot_torsion=torsion)
+    paths = data.load(simulate(PDB, plan, prepared(tmp_path / "paths")))
+    atoms = np.array([torsions_of_molecule(paths[0].molecule)[0][TORSIONS.index(torsion)]])
     for path in paths:
         ends = np.stack(path.segments).reshape(-1, 22, 3)
-        angle = data.shooting.dihedral_angles(ends, phi)[:, 0].reshape(-1, 2)
+        angle = data.shooting.dihedral_angles(ends, atoms)[:, 0].reshape(-1, 2)
         factors = BIAS.boltzmann_factor(angle, 300.0)
         np.testing.assert_allclose(path.weights[:, 0] / path.weights[:, 1], factors[:, 0] / factors[:, 1], rtol=1e-3)
+
+
+def test_the_chain_follows_the_bias_of_its_torsion(tmp_path):
+    """A strong bias holds psi where equilibrium hardly goes."""
+    atoms = np.array([torsions_of_molecule(make_trajectory(2).molecule)[0][1]])
+    held = np.radians(-100.0)
+    TorsionBias((-60.0 * float(np.cos(held)),), (-60.0 * float(np.sin(held)),)).save(tmp_path / "bias.json")
+    plan = dataclasses.replace(SHOOTING, n_trajectories=1, shot_torsion="psi", frame_spacing_ps=0.08)
+    (paths,) = data.load(simulate(PDB, plan, tmp_path / "paths", bias=tmp_path / "bias.json"))
+    angle = np.degrees(data.shooting.dihedral_angles(paths.positions, atoms)[:, 0])
+    assert np.median(np.abs((angle + 100 + 180) % 360 - 180)) < 50
 
 
 def test_mistakes_are_named(tmp_path):
     with pytest.raises(SamplingError, match="a segment of two frames; expected frames_per_segment 2"):
         SimulationPlan(1, 3, steering="shooting")
+    with pytest.raises(SamplingError, match="expected one of phi, psi, found omega"):
+        SimulationPlan(1, 2, steering="shooting", shot_torsion="omega")
+    with pytest.raises(SamplingError, match="is for shooting; expected steering shooting, found none"):
+        SimulationPlan(1, 2, shot_torsion="psi")
     glycine = tmp_path / "water.pdb"
     glycine.write_text(
         "HETATM    1  O   HOH A   1       0.000   0.000   0.000  1.00  0.00           O\n"

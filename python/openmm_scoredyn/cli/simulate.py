@@ -31,9 +31,12 @@ def simulate(
         bool,
         typer.Option(
             "--shooting",
-            help="Paths of one spacing, shot both ways from near the barriers of phi, so that rare hops are frequent.",
+            help="Paths of one spacing, shot both ways from near the barriers of a torsion, so that rare hops are frequent.",
         ),
     ] = False,
+    along: Annotated[
+        str, typer.Option(help="Torsion whose barriers paths are shot from: phi or psi.")
+    ] = "phi",
     segments: Annotated[
         int, typer.Option(help="Steered segments, or paths that are shot, of each trajectory.")
     ] = 200,
@@ -89,6 +92,7 @@ def simulate(
         # Both ends of a segment are frames.
         frames_per_segment=2 if shooting else round(parse_duration(length) / spacing_ps) + 1,
         steering=parse_steering(steered, shooting, start),
+        shot_torsion=along,
         equilibration_ps=parse_duration(equilibration or ("200ps" if physics.in_water else "1ns")),
         frame_spacing_ps=spacing_ps,
         # Minutes of work: in water a frame takes a hundred times as long.

@@ -1,4 +1,4 @@
-"""A bias along phi that makes barriers likelier than basins, found by metadynamics and then kept fixed."""
+"""A bias along a torsion that makes barriers likelier than basins, found by metadynamics and then kept fixed."""
 
 import json
 from dataclasses import asdict, dataclass

@@ -34,7 +34,7 @@ class ReferenceEngine:
     topology, positions : openmm.app.Topology and positions with unit, of one molecule complete with hydrogens
     physics : Physics
     seed : int, 1 .. 2^31 - 1
-    bias : TorsionBias or None, on the first phi, at work in `advance_biased` alone
+    bias : (TorsionBias, atoms of the torsion it acts on) or None, at work in `advance_biased` alone
     box : SolvatedBox or None, copies of the molecule in water, which then stand for `positions`
 
     Attributes
@@ -55,7 +55,7 @@ class ReferenceEngine:
         positions,
         physics: Physics,
         seed: int,
-        bias: TorsionBias | None = None,
+        bias: tuple[TorsionBias, tuple[int, ...]] | None = None,
         box: SolvatedBox | None = None,
     ):
         import openmm
@@ -75,7 +75,7 @@ class ReferenceEngine:
         self.molecule = Molecule.from_topology(topology, system)
         self._add_steering(system)
         if bias is not None:
-            force = bias.force(self.torsions[0][0])
+            force = bias[0].force(bias[1])
             force.setForceGroup(_BIAS_GROUP)
             system.addForce(force)
         self._integrator = langevin_integrator(physics, seed)

@@ -6,6 +6,9 @@ from dataclasses import asdict, dataclass, field
 from openmm_scoredyn.data.physics import Physics
 from openmm_scoredyn.errors import SamplingError
 
+# In the order in which `system.backbone_torsions` gives them.
+TORSIONS = ("phi", "psi")
+
 
 @dataclass(frozen=True)
 class SimulationPlan:
@@ -21,6 +24,7 @@ class SimulationPlan:
         releases it; a pair (phi, psi) in degrees pulls every residue there; "shooting" makes every segment one path of
         two frames, shot both ways (see `shooting.ShootingEngine`). After a pull, frame 0 is the moment of release: positions
         and velocities are independent in equilibrium, so even the first pair is an exact draw of the transition density.
+    shot_torsion : "phi" or "psi", the barriers of which paths are shot from
     equilibration_ps : ps, before the first frame of a trajectory
     frame_spacing_ps : ps, a multiple of the time step
     frames_per_chunk : frames between two checkpoints
@@ -32,6 +36,7 @@ class SimulationPlan:
     frames_per_segment: int
     n_segments: int = 1
     steering: str | tuple[float, float] = "none"
+    shot_torsion: str = "phi"
     equilibration_ps: float = 1000.0
     frame_spacing_ps: float = 1.0
     frames_per_chunk: int = 1000
@@ -58,6 +63,16 @@ class SimulationPlan:
         if not 0 <= self.seed < 2**32:
             raise SamplingError(
                 f"simulate: expected a seed from 0 to 2^32 - 1, found {self.seed}; choose another."
+            )
+        if self.shot_torsion not in TORSIONS:
+            raise SamplingError(
+                f"simulate: paths are shot from barriers of a torsion of the backbone; expected one of {', '.join(TORSIONS)}, "
+                f"found {self.shot_torsion}; choose one of these."
+            )
+        if self.shot_torsion != "phi" and self.steering != "shooting":
+            raise SamplingError(
+                f"simulate: a torsion to shoot along is for shooting; expected steering shooting, found {self.steering}; "
+                f"leave the torsion out."
             )
         if self.steering == "shooting" and (self.frames_per_segment != 2 or self.frames_per_chunk % 2):
             raise SamplingError(

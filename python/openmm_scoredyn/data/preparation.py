@@ -12,8 +12,8 @@ from openmm_scoredyn.data.atomic import make_directory, write_text_atomically
 from openmm_scoredyn.data.bias import TorsionBias, find_bias
 from openmm_scoredyn.data.plan import SimulationPlan
 from openmm_scoredyn.data.pressure import make_box
+from openmm_scoredyn.data.shooting import shot_torsion
 from openmm_scoredyn.data.solvation import SolvatedBox
-from openmm_scoredyn.data.system import backbone_torsions
 from openmm_scoredyn.data.worker import bias_path, box_path
 from openmm_scoredyn.errors import OutputError, SamplingError
 
@@ -106,15 +106,16 @@ def _make_box(text: str, plan: SimulationPlan) -> SolvatedBox:
 
 def _find_bias(text: str, plan: SimulationPlan, directory: Path) -> TorsionBias:
     topology, positions = _structure(text)
-    phi = backbone_torsions(topology)[0][0]
+    torsion = shot_torsion(topology, plan)
     if plan.physics.in_water:
         box = SolvatedBox.load(box_path(directory))
         topology, positions = box.topology(topology), box.positions
     _LOGGER.info(
-        "Finding the bias along phi, by metadynamics, once; this takes %s.",
+        "Finding the bias along %s, by metadynamics, once; this takes %s.",
+        plan.shot_torsion,
         "a quarter of an hour or more in water" if plan.physics.in_water else "a minute or two",
     )
-    return find_bias(topology, positions, plan.physics, phi, _seed(plan))
+    return find_bias(topology, positions, plan.physics, torsion, _seed(plan))
 
 
 def _structure(text: str):

@@ -1,4 +1,4 @@
-"""Two-way shooting: paths of one lag time through points near the barriers of phi, so that rare hops are frequent."""
+"""Two-way shooting: paths of one lag time through points near the barriers of a torsion, so that rare hops are frequent."""
 
 from collections.abc import Callable
 
@@ -6,8 +6,9 @@ import numpy as np
 
 from openmm_scoredyn.data.bias import TorsionBias
 from openmm_scoredyn.data.engine import ReferenceEngine
-from openmm_scoredyn.data.plan import SimulationPlan
+from openmm_scoredyn.data.plan import TORSIONS, SimulationPlan
 from openmm_scoredyn.data.solvation import SolvatedBox
+from openmm_scoredyn.data.system import backbone_torsions
 from openmm_scoredyn.dihedrals import dihedral_angles
 
 _BIASED_PS = 0.5  # between two shots
@@ -17,7 +18,7 @@ _LEAST_INTERVALS = 20  # of a path, between the points it may be shot from
 class ShootingEngine(ReferenceEngine):
     """Paths of one lag time from an ensemble whose density is known.
 
-    A chain of biased dynamics gives points of every phi, those on barriers above all. From each, with fresh velocities v,
+    A chain of biased dynamics gives points of every value of the torsion, those on barriers above all. From each, with fresh velocities v,
     unbiased dynamics run for part of the lag time with v and for the rest with -v; the second part, read backwards, and
     the first make one equilibrium path through the point (as in transition path sampling, Dellago et al. 1998). Where the
     point lies in the path is drawn evenly from J + 1 instants, so a path is found `mean over j of w(x_j)` times as often as
@@ -29,7 +30,7 @@ class ShootingEngine(ReferenceEngine):
     ----------
     topology, positions : as `ReferenceEngine`
     plan : SimulationPlan, the frame spacing of which is the length of a path
-    bias : TorsionBias of the first phi
+    bias : TorsionBias of the torsion of the plan
     index : of the trajectory; path k depends on (plan.seed, index) and the chain before it
     seed : int, of the chain's dynamics
     box : SolvatedBox of one copy, or None
@@ -46,8 +47,9 @@ class ShootingEngine(ReferenceEngine):
         box: SolvatedBox | None = None,
     ):
         self._plan, self._bias, self._index = plan, bias, index
-        super().__init__(topology, positions, plan.physics, seed, bias, box)
-        self._phi = np.array(self.torsions[0][:1])
+        torsion = shot_torsion(topology, plan)
+        super().__init__(topology, positions, plan.physics, seed, (bias, torsion), box)
+        self._torsion = np.array([torsion])
         steps = plan.steps_per_frame
         self._stride = next(n for n in range(max(1, steps // _LEAST_INTERVALS), 0, -1) if steps % n == 0)
         self._intervals = steps // self._stride
@@ -74,13 +76,18 @@ class ShootingEngine(ReferenceEngine):
 
         path = two_way_path(point, run, self._intervals, generator)
         self.set_phase_point(*chain)
-        phi = dihedral_angles(path, self._phi)[:, 0]
-        factors = self._bias.boltzmann_factor(phi, self._plan.physics.temperature_K)
+        angle = dihedral_angles(path, self._torsion)[:, 0]
+        factors = self._bias.boltzmann_factor(angle, self._plan.physics.temperature_K)
         return path[[0, -1]].astype(np.float32), path_weights(factors)
 
     def _after_interval(self) -> np.ndarray:
         self.step(self._stride)
         return self.positions()
+
+
+def shot_torsion(topology, plan: SimulationPlan) -> tuple[int, ...]:
+    """Atoms (four indices) of the torsion that a plan shoots along, of the first residue that has it."""
+    return backbone_torsions(topology)[0][TORSIONS.index(plan.shot_torsion)]
 
 
 def two_way_path(point, run: Callable[[int, int], np.ndarray], intervals: int, generator) -> np.ndarray:

@@ -103,7 +103,7 @@ def _read_structure(structure, plan: SimulationPlan) -> str:
         )
     if plan.steering == "shooting" and residues != 1:
         raise MoleculeError(
-            f"simulate: paths are shot along one phi; expected one residue with phi and psi in {structure}, found "
+            f"simulate: paths are shot along one {plan.shot_torsion}; expected one residue with phi and psi in {structure}, found "
             f"{residues}; simulate with --steered."
         )
     return text

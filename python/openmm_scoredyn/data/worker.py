@@ -156,6 +156,7 @@ def _describe(plan: SimulationPlan, index: int, copy: int, engine: ReferenceEngi
         "seed": plan.seed,
         "trajectory": index * plan.copies + copy,
         "steering": plan.steering,
+        **({"shot_torsion": plan.shot_torsion} if plan.steering == "shooting" else {}),
         "package_version": __version__,
         "openmm_version": openmm.Platform.getOpenMMVersion(),
         **(water if plan.physics.in_water else {}),

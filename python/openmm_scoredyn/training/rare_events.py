@@ -95,8 +95,8 @@ def gate_pairs(
 ) -> tuple[Pairs, Pairs]:
     """Fit the gates of a `GatedNetwork`, in place, and share the pairs out; `further` as in `fit_gate`.
 
-    Hops are learnt from pairs that were shot, far turns from the others, of which there are enough. Other networks are
-    left as they are, and so are their pairs.
+    Hops are learnt from pairs that were shot, far turns from all without a hop: each is a draw of p(y|x) that counts for its
+    weight, whatever ensemble x is from. Other networks are left as they are, and so are their pairs.
 
     Raises
     ------
@@ -124,9 +124,9 @@ def _fit_gates(network: GatedNetwork, parts, events, features, seed: int, furthe
     _LOGGER.info("Fitting how probable hops of phi and far turns of psi are; this takes a few minutes.")
     hops, turns = ([], [])
     for part, seen, happened in zip(parts, features, events):
-        free = ~part.shot & ~happened[:, 0]
+        still = ~happened[:, 0]
         hops.append((seen[part.shot], part.weight[part.shot], happened[part.shot, 0]))
-        turns.append((seen[free], part.weight[free], happened[free, 1]))
+        turns.append((seen[still], part.weight[still], happened[still, 1]))
     fit_gate(network.gates[0], *hops, seed, further)
     fit_gate(network.gates[1], *turns, seed)
 
