@@ -16,7 +16,7 @@ from openmm_scoredyn.errors import SamplingError, TrainingError
 from openmm_scoredyn.nn import fit_network
 from openmm_scoredyn.nn.gate import EventGate, rare_events
 from openmm_scoredyn.training import load_checkpoint, train
-from openmm_scoredyn.training.dataset import collect_pairs
+from openmm_scoredyn.training.dataset import SHOT_ALONG, collect_pairs
 from openmm_scoredyn.training.describe import describe
 from openmm_scoredyn.training.rare_events import _features, fit_gate, gate_pairs, share_out
 
@@ -45,16 +45,16 @@ def turned_psi(positions: np.ndarray, angle: np.ndarray) -> np.ndarray:
     return result
 
 
-def shot_paths(count: int, seed: int, turn=turned):
-    """Paths of which every third ends on the other side of phi (or psi), each with a small weight then."""
+def shot_paths(count: int, seed: int, torsion: str = "phi"):
+    """Paths of which every third turns the torsion far, each with a small weight then."""
     generator = np.random.default_rng(seed)
     first = alanine_positions() + 0.002 * generator.normal(size=(count, 22, 3))
     second = alanine_positions() + 0.002 * generator.normal(size=(count, 22, 3))
     hop = np.arange(count) % 3 == 0
-    second = turn(second, np.where(hop, np.radians(150.0), 0.0))
+    second = {"phi": turned, "psi": turned_psi}[torsion](second, np.where(hop, np.radians(150.0), 0.0))
     weights = np.where(hop[:, None], 1e-3, 1.0).astype(np.float32) * np.ones((count, 2), np.float32)
     return make_trajectory(
-        seed=seed, segments=tuple(np.stack([first, second], 1)), steered=True, weights=weights
+        seed=seed, segments=tuple(np.stack([first, second], 1)), steered=True, weights=weights, shot_torsion=torsion
     )
 
 
@@ -121,28 +121,30 @@ def test_events_are_hops_over_a_barrier_of_phi_and_far_turns_of_psi():
 def test_events_of_plain_pairs_are_left_out_and_shares_hold():
     free = make_trajectory(50, seed=2)
     hop = make_trajectory(segments=(np.stack([shot_paths(3, 5).segments[0]])[0],), seed=3)
-    pairs = collect_pairs([free, hop, shot_paths(30, 4)], 1.0, True)
+    pairs = collect_pairs([free, hop, shot_paths(30, 4), shot_paths(30, 6, "psi")], 1.0, True)
     events = rare_events(alanine_molecule(), pairs.before, pairs.after)
     shared = share_out(pairs, events, torch.zeros(len(pairs), 3))
     event, plain = events[:, 0], ~pairs.shot
     assert event[plain].sum() == 2 and (shared.weight[plain & event] == 0).all()
-    assert shared.weight[plain].sum() == pytest.approx(0.8, abs=1e-5)
+    assert shared.weight[plain].sum() == pytest.approx(0.65, abs=1e-5)
     assert shared.weight[event].sum() == pytest.approx(0.05, abs=1e-5)
-    assert shared.weight[pairs.shot & ~event].sum() == pytest.approx(0.15, abs=1e-5)
+    for number in SHOT_ALONG.values():
+        assert shared.weight[(pairs.ensemble == number) & ~event].sum() == pytest.approx(0.15, abs=1e-5)
 
 
-def test_far_turns_are_learnt_from_shot_paths_too(monkeypatch):
-    """A third of the paths turns psi, with a thousandth of the weight; free pairs, as many as the other paths, never do."""
+def test_each_gate_learns_from_its_ensembles(monkeypatch):
+    """A third of the paths turns its torsion, with a thousandth of the weight; free pairs never do."""
     monkeypatch.setattr("openmm_scoredyn.training.rare_events._UPDATES", 500)
     network, _ = gated_network()
     near = alanine_positions() + 0.002 * np.random.default_rng(5).normal(size=(400, 22, 3))
     free = make_trajectory(seed=6, segments=tuple(near.reshape(200, 2, 22, 3)), steered=True)
-    pairs = collect_pairs([free, shot_paths(300, 7, turned_psi), shot_paths(9, 8)], 1.0, False)
+    pairs = collect_pairs([free, shot_paths(300, 7, "psi"), shot_paths(90, 8)], 1.0, False)
     gate_pairs(network, alanine_molecule(), pairs, pairs, tiny())
-    expected = 100 * 1e-3 / (100 * 1e-3 + 200 + 200 + 6)
+    # Hops from the paths along phi alone; turns from all the others, free pairs among them.
+    expected = [30 * 1e-3 / (30 * 1e-3 + 60), 100 * 1e-3 / (100 * 1e-3 + 200 + 200)]
     with torch.no_grad():
-        found = network.gates[1](_features(network, pairs)[:500]).exp().mean()
-    assert float(found) == pytest.approx(expected, rel=0.25)
+        found = [float(gate(_features(network, pairs)).exp().mean()) for gate in network.gates]
+    assert found == pytest.approx(expected, rel=0.25)
 
 
 def test_all_evaluations_of_a_step_agree_on_the_event(tmp_path):

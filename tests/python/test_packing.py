@@ -93,7 +93,7 @@ def test_what_is_packed_is_read_like_what_it_was(tmp_path):
     weights = np.random.default_rng(0).uniform(0.1, 2, (5, 2)).astype(np.float32)
     write_md(tmp_path / "water", 0)
     write_md(tmp_path / "water", 1, tumbling(12).reshape(3, 4, 22, 3), steered=True, consecutive=False)
-    write_md(tmp_path / "water", 2, paths, weights, steered=True, consecutive=False)
+    write_md(tmp_path / "water", 2, paths, weights, steered=True, consecutive=False, shot_torsion="psi")
     written = data.pack([tmp_path / "water"], tmp_path / "packed")
     assert [path.name for path in written] == ["water_0000.npz", "water_0001.npz", "water_0002.npz"]
     before, after = data.load(tmp_path / "water"), data.load(tmp_path / "packed")
@@ -107,6 +107,7 @@ def test_what_is_packed_is_read_like_what_it_was(tmp_path):
         pairs = [data.lagged_pairs(trajectory, 1.0) for trajectory in (ours, theirs)]
         np.testing.assert_array_equal(*pairs)
     np.testing.assert_array_equal(after[2].weights, weights)
+    assert [trajectory.shot_torsion for trajectory in after] == ["", "", "psi"]
     # A packed trajectory packed again is the same, and not counted twice beside its source.
     assert data.pack(tmp_path / "packed", tmp_path / "packed") == []
     again = data.pack(tmp_path / "packed", tmp_path / "again", name="water")

@@ -101,6 +101,7 @@ def _from_own(path: Path, arrays: dict, digest: str) -> Trajectory:
         steered=steered,
         consecutive=consecutive,
         weights=arrays.get("weights"),
+        shot_torsion=metadata.get("shot_torsion", ""),
         source_sha256=digest,
         force_field=metadata.get("force_field", ""),
         solvent=metadata.get("solvent", ""),

@@ -77,6 +77,8 @@ def save_packed(path: Path, trajectory: Trajectory, metadata: dict) -> None:
         "force_field": trajectory.force_field,
         "solvent": trajectory.solvent,
     }
+    if trajectory.weights is not None:
+        described["shot_torsion"] = trajectory.shot_torsion
     arrays = {
         "low": low,
         "high": high,
@@ -120,6 +122,7 @@ def from_packed(path: Path, arrays: dict[str, np.ndarray]) -> Trajectory:
         segments=tuple(np.split(positions, np.cumsum(lengths)[:-1])),
         molecule=molecule,
         weights=arrays.get("weights"),
+        shot_torsion=metadata.get("shot_torsion", ""),
         force_field=metadata["force_field"],
         solvent=metadata["solvent"],
         **fields,

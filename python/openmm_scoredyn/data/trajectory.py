@@ -25,6 +25,7 @@ class Trajectory:
     weights : (S, 2) float32, > 0, or None
         Where each of the S segments is a path of two frames from a biased ensemble: how much it counts, read forwards and
         backwards. Weighted by it, the paths that begin at x are draws of the transition density.
+    shot_torsion : str, the torsion whose barriers such paths were shot from, "phi" or "psi"; empty without weights
     force_field, solvent : str, as the source describes them, empty where it does not
 
     Raises
@@ -42,6 +43,7 @@ class Trajectory:
     consecutive: bool
     source_sha256: str
     weights: np.ndarray | None = None
+    shot_torsion: str = ""
     force_field: str = ""
     solvent: str = ""
 
@@ -64,6 +66,8 @@ class Trajectory:
             _check_segment(index, segment, len(self.molecule))
         if self.weights is not None:
             _check_weights(self.weights, self.segments)
+            # Files from before there was a choice do not say it.
+            object.__setattr__(self, "shot_torsion", self.shot_torsion or "phi")
 
     @property
     def positions(self) -> np.ndarray:

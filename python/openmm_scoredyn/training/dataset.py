@@ -8,7 +8,11 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from openmm_scoredyn.data import Trajectory, lagged_pairs
+from openmm_scoredyn.data.plan import TORSIONS
 from openmm_scoredyn.errors import TrainingError
+
+FREE = 0
+SHOT_ALONG = {torsion: number for number, torsion in enumerate(TORSIONS, start=1)}
 
 
 @dataclass(frozen=True)
@@ -19,19 +23,24 @@ class Pairs:
     ----------
     before, after : (P, N, 3) float32, nm
     weight : (P,) float32, how often a pair is drawn
-    shot : (P,) bool, True for the ends of a path that was shot
+    ensemble : (P,) int8, `FREE`, or for the ends of a path that was shot 1 + the index of its torsion in `TORSIONS`
     """
 
     before: Tensor
     after: Tensor
     weight: Tensor
-    shot: Tensor
+    ensemble: Tensor
+
+    @property
+    def shot(self) -> Tensor:
+        """(P,) bool, True for the ends of a path that was shot."""
+        return self.ensemble != FREE
 
     def __len__(self) -> int:
         return len(self.before)
 
     def __getitem__(self, chosen) -> "Pairs":
-        return Pairs(self.before[chosen], self.after[chosen], self.weight[chosen], self.shot[chosen])
+        return Pairs(self.before[chosen], self.after[chosen], self.weight[chosen], self.ensemble[chosen])
 
 
 def collect_pairs(trajectories: list[Trajectory], lag_time_ps: float, time_reversal: bool) -> Pairs:
@@ -48,7 +57,7 @@ def collect_pairs(trajectories: list[Trajectory], lag_time_ps: float, time_rever
     a reversed pair is as good a sample of the transition density as the pair itself. A steered trajectory is not
     in equilibrium, so its pairs count forwards only. Paths that were shot carry a weight for each direction.
     """
-    before, after, weight, shot = [], [], [], []
+    before, after, weight, ensemble = [], [], [], []
     for trajectory in trajectories:
         ends = lagged_pairs(trajectory, lag_time_ps)
         frames = trajectory.positions
@@ -57,13 +66,14 @@ def collect_pairs(trajectories: list[Trajectory], lag_time_ps: float, time_rever
             before.append(frames[ends[direction]])
             after.append(frames[ends[1 - direction]])
             weight.append(trajectory.weights[:, direction] if paths else np.ones(len(ends[0]), np.float32))
-            shot.append(np.full(len(ends[0]), paths))
+            number = SHOT_ALONG[trajectory.shot_torsion] if paths else FREE
+            ensemble.append(np.full(len(ends[0]), number, np.int8))
     if sum(map(len, before)) == 0:
         raise TrainingError(
             f"collect_pairs: found no two frames {lag_time_ps} ps apart in {len(trajectories)} trajectories; "
             "give longer trajectories or a shorter lag time."
         )
-    return Pairs(*(torch.from_numpy(np.concatenate(parts)) for parts in (before, after, weight, shot)))
+    return Pairs(*(torch.from_numpy(np.concatenate(parts)) for parts in (before, after, weight, ensemble)))
 
 
 class Batches(IterableDataset):

@@ -100,7 +100,7 @@ def _renamed(pairs: Pairs, molecule, config: TrainingConfig) -> Pairs:
     generator = torch.Generator().manual_seed(config.optimization.seed)
     copies = [turn_rotors(molecule, (pairs.before, pairs.after), generator) for _ in range(RENAMED_COPIES)]
     before, after = (torch.cat([copy[side] for copy in copies]) for side in (0, 1))
-    return Pairs(before, after, pairs.weight.repeat(RENAMED_COPIES), pairs.shot.repeat(RENAMED_COPIES))
+    return Pairs(before, after, pairs.weight.repeat(RENAMED_COPIES), pairs.ensemble.repeat(RENAMED_COPIES))
 
 
 def _batches(pairs: Pairs, molecule, network, config: TrainingConfig, start) -> Batches:

@@ -11,13 +11,13 @@ from openmm_scoredyn.errors import TrainingError
 from openmm_scoredyn.molecule import Molecule
 from openmm_scoredyn.nn import GatedNetwork
 from openmm_scoredyn.nn.gate import EventGate, rare_events
-from openmm_scoredyn.training.dataset import Pairs
+from openmm_scoredyn.training.dataset import SHOT_ALONG, Pairs
 
 _LOGGER = logging.getLogger(__name__)
 _UPDATES, _BATCH, _LEARNING_RATE, _WEIGHT_DECAY = 6000, 4096, 2e-3, 1e-2
 _CHECK_EVERY = 100
-# Shares of a batch. Every (condition, event or none) is a problem of its own, so they are free; hops are few pairs, soon
-# learnt by heart.
+# Shares of a batch: hops of phi, and the other paths of each torsion. Every (condition, event or none) is a problem of
+# its own, so they are free; hops are few pairs, soon learnt by heart.
 HOP_SHARE, SHOT_SHARE = 0.05, 0.15
 
 
@@ -32,10 +32,25 @@ def gate_loss(estimates: Tensor, weight: Tensor, happened: Tensor) -> Tensor:
     return bernoulli + (weight * torch.exp(-log_mean) + log_mean).mean()
 
 
+def weighted_loss(estimates: Tensor, weight: Tensor, happened: Tensor) -> Tensor:
+    """Negative log likelihood of the event itself for weighted pairs (P,).
+
+    For events that are not so rare that their weights would drown everything else. Unlike `gate_loss` it learns nothing of
+    the ensembles, so it takes pairs of several at once.
+    """
+    logit = estimates[:, 0] + estimates[:, 1] - estimates[:, 2]
+    return functional.binary_cross_entropy_with_logits(logit, happened.to(logit.dtype), weight)
+
+
 def fit_gate(
-    gate: EventGate, training: tuple[Tensor, ...], held_out: tuple[Tensor, ...], seed: int, further: bool = False
+    gate: EventGate,
+    training: tuple[Tensor, ...],
+    held_out: tuple[Tensor, ...],
+    seed: int,
+    further: bool = False,
+    loss_of=gate_loss,
 ) -> None:
-    """Fit the estimates to shot pairs, in place, keeping what does best on held-out ones.
+    """Fit the estimates to pairs, in place, keeping what does best on held-out ones.
 
     Parameters
     ----------
@@ -43,6 +58,7 @@ def fit_gate(
     seed : of the batches
     further : the gate was fitted to other dynamics of the molecule before, and only its last layer is fitted again: a few
         hundred shot hops are enough for that, and are learnt by heart by all of it.
+    loss_of : `gate_loss`, for shot pairs of one ensemble, or `weighted_loss`
     """
     generator = torch.Generator().manual_seed(seed)
     gate.requires_grad_(not further)
@@ -54,7 +70,7 @@ def fit_gate(
     for update in range(1, _UPDATES + 1):
         chosen = torch.randint(len(training[0]), (_BATCH,), generator=generator)
         features, weight, happened = (part[chosen] for part in training)
-        loss = gate_loss(gate.estimates(features), weight, happened)
+        loss = loss_of(gate.estimates(features), weight, happened)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(fitted, 1.0)
@@ -62,7 +78,7 @@ def fit_gate(
         schedule.step()
         if update % _CHECK_EVERY == 0:
             with torch.no_grad():
-                now = float(gate_loss(gate.estimates(held_out[0]), *held_out[1:]))
+                now = float(loss_of(gate.estimates(held_out[0]), *held_out[1:]))
             if now < best:
                 best, kept = now, {name: value.clone() for name, value in gate.state_dict().items()}
     gate.load_state_dict(kept)
@@ -72,19 +88,22 @@ def fit_gate(
 def share_out(pairs: Pairs, events: Tensor, estimates: Tensor) -> Pairs:
     """The pairs with the weights with which a gated network is trained on them.
 
-    Given the condition and what happened, pairs that were shot count for their weight, in units of its mean. A hop among
-    the others is a single one of great weight, has no place there, and is left out.
+    Given the condition and what happened, pairs that were shot count for their weight, along phi in units of its mean. A
+    hop among the others is a single one of great weight, has no place there, and is left out.
 
     Parameters
     ----------
     events : (P, 2) bool, hops over a barrier of phi and far turns of psi
     estimates : (P, 3), of the gate of hops
     """
-    hop = events[:, 0]
+    hop, along_phi = events[:, 0], pairs.ensemble == SHOT_ALONG["phi"]
     relative = pairs.weight * torch.exp(-torch.where(hop, estimates[:, 1], estimates[:, 2]))
-    plain = ~pairs.shot & ~hop
-    weight = torch.where(pairs.shot, relative, plain.float()).double()
-    parts = ((pairs.shot & hop, HOP_SHARE), (pairs.shot & ~hop, SHOT_SHARE), (plain, 1 - HOP_SHARE - SHOT_SHARE))
+    weight = torch.where(along_phi, relative, pairs.weight).double()
+    weight[hop & ~along_phi] = 0
+    parts = [(hop & along_phi, HOP_SHARE)]
+    parts += [(~hop & (pairs.ensemble == number), SHOT_SHARE) for number in SHOT_ALONG.values()]
+    parts = [(part, share) for part, share in parts if part.any()]
+    parts.append((~pairs.shot & ~hop, 1 - sum(share for _, share in parts)))
     for part, share in parts:
         weight[part] *= share / weight[part].sum().clamp(min=1e-30)
     return replace(pairs, weight=weight.float())
@@ -95,13 +114,13 @@ def gate_pairs(
 ) -> tuple[Pairs, Pairs]:
     """Fit the gates of a `GatedNetwork`, in place, and share the pairs out; `further` as in `fit_gate`.
 
-    Hops are learnt from pairs that were shot, far turns from all without a hop: each is a draw of p(y|x) that counts for its
-    weight, whatever ensemble x is from. Other networks are left as they are, and so are their pairs.
+    Hops are learnt from pairs that were shot along phi, far turns from all others. Other networks are left as they are, and
+    so are their pairs.
 
     Raises
     ------
     TrainingError
-        If no shot path shows a hop.
+        If no path that was shot along phi shows a hop.
     """
     if not isinstance(network, GatedNetwork):
         return pairs, held_out
@@ -116,19 +135,20 @@ def gate_pairs(
 
 def _fit_gates(network: GatedNetwork, parts, events, features, seed: int, further: bool) -> None:
     """Fit both gates to the first of two parts, keeping what does best on the second."""
-    if not (events[0][:, 0] & parts[0].shot).any():
+    shot = [part.ensemble == SHOT_ALONG["phi"] for part in parts]
+    if not (events[0][:, 0] & shot[0]).any():
         raise TrainingError(
-            f"train: expected paths over a barrier of phi among the {int(parts[0].shot.sum())} pairs of shot paths, found "
-            f"none; simulate more with --shooting, or leave these out."
+            f"train: expected paths over a barrier of phi among the {int(shot[0].sum())} pairs of paths shot along phi, "
+            f"found none; simulate more with --shooting, or leave these out."
         )
     _LOGGER.info("Fitting how probable hops of phi and far turns of psi are; this takes a few minutes.")
     hops, turns = ([], [])
-    for part, seen, happened in zip(parts, features, events):
-        still = ~happened[:, 0]
-        hops.append((seen[part.shot], part.weight[part.shot], happened[part.shot, 0]))
+    for part, along_phi, seen, happened in zip(parts, shot, features, events):
+        still = ~happened[:, 0] & ~along_phi
+        hops.append((seen[along_phi], part.weight[along_phi], happened[along_phi, 0]))
         turns.append((seen[still], part.weight[still], happened[still, 1]))
     fit_gate(network.gates[0], *hops, seed, further)
-    fit_gate(network.gates[1], *turns, seed)
+    fit_gate(network.gates[1], *turns, seed, loss_of=weighted_loss)
 
 
 def _features(network, pairs: Pairs) -> Tensor:
