@@ -16,10 +16,12 @@ mkdir -p "$folder"
 scoredyn simulate "$structure" --out "$folder/steered" --steered --length 25ps --segments 200 --trajectories 20 --seed 1 --processes 2
 # Paths of 1 ps over the barriers of phi, weighted, for the hops that MD shows once in 100 ns.
 scoredyn simulate "$structure" --out "$folder/paths" --shooting --segments 5000 --trajectories 20 --equilibration 100ps --seed 4 --processes 2
+# And over those of psi, from which the rate between beta and alpha_R is learnt.
+scoredyn simulate "$structure" --out "$folder/paths_psi" --shooting --along psi --segments 1000 --trajectories 20 --equilibration 100ps --seed 5 --processes 2
 scoredyn simulate "$structure" --out "$folder/free" --length 20ns --trajectories 13 --seed 2 --processes 2
 scoredyn simulate "$structure" --out "$folder/reference" --length 20ns --trajectories 10 --seed 3 --processes 2
 
-scoredyn train "$folder/steered" "$folder/paths" "$folder/free" --out "$folder/run" --name alanine-dipeptide-obc2
+scoredyn train "$folder/steered" "$folder/paths" "$folder/paths_psi" "$folder/free" --out "$folder/run" --name alanine-dipeptide-obc2
 scoredyn export "$folder/run" "$folder/model.pt" --denoising-steps 5
 
 # 64 replicas of 11 ns in one batch, of which the first 3 ns forget the start, against the reference; then the figures go into the card.

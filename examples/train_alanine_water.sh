@@ -15,12 +15,13 @@ mkdir -p "$folder"
 
 scoredyn simulate "$structure" --out "$folder/steered" --solvent tip3p --steered --length 500ps --segments 5 --trajectories 4 --seed 1 --processes 2
 scoredyn simulate "$structure" --out "$folder/paths" --solvent tip3p --shooting --segments 200 --trajectories 30 --seed 2 --processes 2
+scoredyn simulate "$structure" --out "$folder/paths_psi" --solvent tip3p --shooting --along psi --segments 100 --trajectories 15 --seed 5 --processes 2
 scoredyn simulate "$structure" --out "$folder/free" --solvent tip3p --length 5ns --trajectories 6 --seed 3 --processes 2
 scoredyn simulate "$structure" --out "$folder/reference" --solvent tip3p --length 5ns --trajectories 5 --seed 4 --processes 2
 
-data=("$folder/steered" "$folder/paths" "$folder/free")
+data=("$folder/steered" "$folder/paths" "$folder/paths_psi" "$folder/free")
 scoredyn train "${data[@]}" --out "$folder/teacher" --start-from "$implicit" --name alanine-dipeptide-tip3p \
-    --updates 6000 --learning-rate 3e-4
+    --updates 5000 --learning-rate 3e-4
 scoredyn train "${data[@]}" --out "$folder/student" --start-from "$folder/teacher" --name alanine-dipeptide-tip3p \
     --distil-to 2 --updates 4000 --batch-size 512 --learning-rate 5e-4
 scoredyn export "$folder/student" "$folder/model.pt"

@@ -24,6 +24,7 @@ PHYSICS = (
     "platform",
     "copies",
     "frame_spacing_ps",
+    "shot_torsion",
 )
 
 

@@ -13,7 +13,7 @@ from openmm_scoredyn.data.trajectory import Trajectory, first_difference
 from openmm_scoredyn.errors import MoleculeError, TrajectoryError
 from openmm_scoredyn.molecule import Molecule
 
-_RECORDED = (*PHYSICS, "seed", "trajectory", "steering", "shot_torsion", "package_version")
+_RECORDED = (*PHYSICS, "seed", "trajectory", "steering", "package_version")
 
 
 def pack(
