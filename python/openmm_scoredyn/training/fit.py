@@ -37,8 +37,8 @@ def train(trajectories: list[Trajectory], directory, config: TrainingConfig, cal
     directory : where checkpoints, split and metrics go; made if missing
     config : TrainingConfig
     callbacks : further Lightning callbacks, such as a progress bar
-    start_from : checkpoint or run directory whose averaged network, scales included, is trained further; its shape
-        takes the place of `config.network`
+    start_from : checkpoint or run directory whose averaged network, scales included, is trained further; its
+        shape and its parametrisation take the place of those of `config`
 
     Returns
     -------
@@ -57,7 +57,7 @@ def train(trajectories: list[Trajectory], directory, config: TrainingConfig, cal
         )
     molecule = require_same_molecule(trajectories)
     if start_from is not None:
-        config = replace(config, network=load_config(start_from).network)
+        config = config.further(load_config(start_from))
     elif config.network.kind == "molecule_frame" and any(t.weights is not None for t in trajectories):
         config = replace(config, network=replace(config.network, kind="gated_molecule_frame"))
     common_temperature(trajectories)
