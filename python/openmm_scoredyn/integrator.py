@@ -67,8 +67,8 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
         scoredyn.step(self, steps)
 
     def getModel(self):
-        """Card of the model (`openmm_scoredyn.model.Card`)."""
-        from openmm_scoredyn.model import Card
+        """Card of the model (`openmm_scoredyn.card.Card`)."""
+        from openmm_scoredyn.card import Card
 
         return Card.from_json(scoredyn.card_json(self))
 

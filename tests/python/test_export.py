@@ -15,11 +15,12 @@ import torch
 from tiny_models import DriftingNetwork, OneShotNetwork, tiny_card
 from torch import Tensor, nn
 
+from openmm_scoredyn.card import Card
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import ExportError, OutputError
 from openmm_scoredyn.export import export_program
 from openmm_scoredyn.export.embedding import embed
-from openmm_scoredyn.model import Card, ScoreModel
+from openmm_scoredyn.model import ScoreModel
 
 
 def load(path, extra=None):

@@ -7,10 +7,11 @@ from alanine import PDB, make_trajectory
 from openmm_scoredyn import data
 from openmm_scoredyn.data import bias as bias_module
 from openmm_scoredyn.data.bias import TorsionBias, find_bias
-from openmm_scoredyn.data.engine import backbone_torsions
-from openmm_scoredyn.data.plan import Physics, SimulationPlan
+from openmm_scoredyn.data.physics import Physics
+from openmm_scoredyn.data.plan import SimulationPlan
 from openmm_scoredyn.data.shooting import path_weights, two_way_path
 from openmm_scoredyn.data.simulate import simulate
+from openmm_scoredyn.data.system import backbone_torsions
 from openmm_scoredyn.dihedrals import backbone_torsions as torsions_of_molecule
 from openmm_scoredyn.errors import MoleculeError, SamplingError, TrajectoryError
 

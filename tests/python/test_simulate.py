@@ -13,9 +13,10 @@ from alanine import PDB
 from kills import run_through_kills
 
 from openmm_scoredyn import data
-from openmm_scoredyn.data.engine import backbone_torsions, build_reference_system
-from openmm_scoredyn.data.plan import Physics, SimulationPlan
+from openmm_scoredyn.data.physics import Physics
+from openmm_scoredyn.data.plan import SimulationPlan
 from openmm_scoredyn.data.simulate import simulate
+from openmm_scoredyn.data.system import backbone_torsions, build_reference_system
 from openmm_scoredyn.errors import MoleculeError, OutputError, SamplingError, TrajectoryError
 
 FREE = SimulationPlan(2, 12, equilibration_ps=1.0, frames_per_chunk=5)

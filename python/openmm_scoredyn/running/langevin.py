@@ -23,7 +23,7 @@ class LangevinRun:
     Attributes
     ----------
     structure : Path of a PDB file of the whole System, the molecule of interest first
-    system : Path of a System in OpenMM's XML, or None for the default implicit solvent (`data.plan.Physics`)
+    system : Path of a System in OpenMM's XML, or None for the default implicit solvent (`data.physics.Physics`)
     integrator : "LangevinMiddleIntegrator" or "LangevinIntegrator"
     atoms : number of leading atoms to keep, all if None
     """
@@ -102,8 +102,8 @@ def _simulation(run: LangevinRun):
     import openmm
     from openmm import app, unit
 
-    from openmm_scoredyn.data.engine import build_reference_system
-    from openmm_scoredyn.data.plan import Physics
+    from openmm_scoredyn.data.physics import Physics
+    from openmm_scoredyn.data.system import build_reference_system
 
     try:
         pdb = app.PDBFile(str(run.structure))
