@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from alanine import PDB, make_trajectory
+from alanine import PDB, alanine_molecule, make_trajectory
 
 from openmm_scoredyn import data
 from openmm_scoredyn.data import bias as bias_module
@@ -11,8 +11,7 @@ from openmm_scoredyn.data.physics import Physics
 from openmm_scoredyn.data.plan import SimulationPlan
 from openmm_scoredyn.data.shooting import path_weights, two_way_path
 from openmm_scoredyn.data.simulate import simulate
-from openmm_scoredyn.data.system import backbone_torsions
-from openmm_scoredyn.dihedrals import backbone_torsions as torsions_of_molecule
+from openmm_scoredyn.dihedrals import backbone_torsions
 from openmm_scoredyn.errors import MoleculeError, SamplingError, TrajectoryError
 
 SHOOTING = SimulationPlan(2, 2, n_segments=6, steering="shooting", equilibration_ps=1.0, frames_per_chunk=4)
@@ -87,7 +86,7 @@ def test_metadynamics_finds_the_barrier(monkeypatch):
 
     monkeypatch.setattr(bias_module, "_METADYNAMICS_PS", 300.0)
     pdb = PDBFile(str(PDB))
-    found = find_bias(pdb.topology, pdb.positions, Physics(), backbone_torsions(pdb.topology)[0][0], seed=1)
+    found = find_bias(pdb.topology, pdb.positions, Physics(), backbone_torsions(alanine_molecule())[0][0], seed=1)
     barrier, basin = found.energy(np.radians([0.0, -80.0]))
     assert 20 < basin - barrier < 60  # 28 kJ/mol, times 1.5
 
@@ -121,7 +120,7 @@ def test_restart_gives_the_same_bytes(tmp_path):
 
 def test_weights_follow_from_the_bias_at_the_ends(tmp_path):
     paths = data.load(simulate(PDB, SHOOTING, prepared(tmp_path / "paths")))
-    phi = np.array([torsions_of_molecule(paths[0].molecule)[0][0]])
+    phi = np.array([backbone_torsions(paths[0].molecule)[0][0]])
     for path in paths:
         ends = np.stack(path.segments).reshape(-1, 22, 3)
         angle = data.shooting.dihedral_angles(ends, phi)[:, 0].reshape(-1, 2)

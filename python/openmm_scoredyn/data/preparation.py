@@ -13,9 +13,10 @@ from openmm_scoredyn.data.bias import TorsionBias, find_bias
 from openmm_scoredyn.data.plan import SimulationPlan
 from openmm_scoredyn.data.pressure import make_box
 from openmm_scoredyn.data.solvation import SolvatedBox
-from openmm_scoredyn.data.system import backbone_torsions
 from openmm_scoredyn.data.worker import bias_path, box_path
+from openmm_scoredyn.dihedrals import backbone_torsions
 from openmm_scoredyn.errors import OutputError, SamplingError
+from openmm_scoredyn.molecule import Molecule
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ def _make_box(text: str, plan: SimulationPlan) -> SolvatedBox:
 
 def _find_bias(text: str, plan: SimulationPlan, directory: Path) -> TorsionBias:
     topology, positions = _structure(text)
-    phi = backbone_torsions(topology)[0][0]
+    phi = backbone_torsions(Molecule.from_topology(topology))[0][0]
     if plan.physics.in_water:
         box = SolvatedBox.load(box_path(directory))
         topology, positions = box.topology(topology), box.positions
