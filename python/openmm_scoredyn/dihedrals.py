@@ -46,11 +46,7 @@ def backbone_torsions(molecule: Molecule) -> list[tuple[tuple[int, ...], tuple[i
 
 def find_backbone_torsions(molecule: Molecule) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Atoms of phi (C, N, CA, C) and psi (N, CA, C, N) of every residue that has both, in chain order."""
-    neighbours: dict[int, list[int]] = {atom: [] for atom in range(len(molecule))}
-    for i, j in molecule.bonds:
-        neighbours[i].append(j)
-        neighbours[j].append(i)
-    torsions = []
+    neighbours, torsions = molecule.neighbours, []
     for residue in sorted(set(molecule.residue_indices)):
         own = {
             name: atom

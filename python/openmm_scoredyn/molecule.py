@@ -41,6 +41,15 @@ class Molecule:
     def __len__(self) -> int:
         return len(self.elements)
 
+    @property
+    def neighbours(self) -> list[list[int]]:
+        """Bonded atoms of each atom, ascending."""
+        found: list[set[int]] = [set() for _ in self.elements]
+        for i, j in self.bonds:
+            found[i].add(j)
+            found[j].add(i)
+        return [sorted(bonded) for bonded in found]
+
     @classmethod
     def from_topology(cls, topology, system=None) -> "Molecule":
         """Read an `openmm.app.Topology`; masses come from the System where one is given, else from the elements."""
