@@ -87,6 +87,9 @@ class Molecule:
         try:
             values = {name: tuple(fields[name]) for name in cls.__dataclass_fields__}
         except (KeyError, TypeError) as error:
-            raise MoleculeError(f"Molecule: cannot read the description; field {error} is missing or not a list.") from None
+            raise MoleculeError(
+                f"Molecule: cannot read the description; expected the lists of `Molecule.to_dict`, found field {error} "
+                "missing or not a list; make the file again."
+            ) from None
         values["bonds"] = tuple((int(i), int(j)) for i, j in values["bonds"])
         return cls(**values)

@@ -144,7 +144,7 @@ def test_an_unwritable_directory_is_refused(tmp_path):
 
 def test_another_configuration_in_the_same_directory_is_refused(tmp_path):
     train(data(), tmp_path, tiny(6))
-    with pytest.raises(TrainingError, match="another configuration"):
+    with pytest.raises(TrainingError, match="another configuration; expected optimization .*: 6, .*found optimization .*: 12, .*; give"):
         train(data(), tmp_path, tiny(12))
 
 

@@ -47,8 +47,8 @@ class LangevinRun:
         steps = 1000 * self.frame_spacing_ps / self.timestep_fs
         if abs(steps - round(steps)) > 1e-6 or steps < 1:
             raise SamplingError(
-                f"compare: the frame spacing must be a multiple of the time step; found {self.frame_spacing_ps:g} ps and "
-                f"{self.timestep_fs:g} fs; change one."
+                f"compare: the frame spacing must be a multiple of the time step; expected a multiple of "
+                f"{self.timestep_fs:g} fs, found {self.frame_spacing_ps:g} ps; change one of them."
             )
 
 
@@ -72,7 +72,10 @@ def run_langevin(
         If neither or both limits are given, or a file cannot be used.
     """
     if (length_ps is None) == (wall_s is None):
-        raise SamplingError("compare: expected either a length or a wall time for the Langevin side; give one of them.")
+        raise SamplingError(
+            "compare: expected either a length or a wall time for the Langevin side, found "
+            f"{'neither' if length_ps is None else 'both'}; give one of them."
+        )
     simulation = _simulation(run)
     kept = run.atoms or simulation.topology.getNumAtoms()
     steps = round(1000 * run.frame_spacing_ps / run.timestep_fs)

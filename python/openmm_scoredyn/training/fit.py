@@ -1,5 +1,6 @@
 """A training run from trajectories to a checkpoint, restartable."""
 
+import json
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -145,11 +146,15 @@ def _split(trajectories: list[Trajectory], directory: Path, config: TrainingConf
 
 def _require_same_run(checkpoint: Path, config: TrainingConfig, card) -> None:
     fields = torch.load(checkpoint, map_location="cpu", weights_only=True)["openmm_scoredyn"]
-    ours = Description(config, card).fields
-    if fields["config"] != ours["config"]:
+    theirs, ours = (json.loads(each["config"]) for each in (fields, Description(config, card).fields))
+    if theirs != ours:
+        expected, found = (
+            ", ".join(f"{name} {one[name]}" for name in one if name not in other or one[name] != other[name])
+            for one, other in ((theirs, ours), (ours, theirs))
+        )
         raise TrainingError(
-            f"train: {checkpoint} belongs to a run with another configuration; give the same options to go on, "
-            "or another directory to begin anew."
+            f"train: {checkpoint} belongs to a run with another configuration; expected {expected}, found {found}; "
+            "give the same options to go on, or another directory to begin anew."
         )
 
 
