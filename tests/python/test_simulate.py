@@ -13,6 +13,7 @@ from alanine import PDB, alanine_molecule
 from kills import run_through_kills
 
 from openmm_scoredyn import data
+from openmm_scoredyn.data.chunks import ChunkStore
 from openmm_scoredyn.data.physics import Physics
 from openmm_scoredyn.data.plan import SimulationPlan
 from openmm_scoredyn.data.simulate import simulate
@@ -228,3 +229,13 @@ def test_command(tmp_path):
     assert CliRunner().invoke(app, [*free, "--start", "sixty"]).exit_code == 2
     result = CliRunner().invoke(app, [*free, "--seed", "-3"])
     assert isinstance(result.exception, SamplingError)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and no more", b"text"])
+def test_a_damaged_chunk_is_named(tmp_path, content):
+    store = ChunkStore(tmp_path)
+    store.append(0, {"frames": np.zeros(3)}, b"state")
+    (chunk,) = tmp_path.iterdir()
+    chunk.write_bytes(content)
+    with pytest.raises(TrajectoryError, match=f"stored chunk {chunk} cannot be read"):
+        store.joined("frames")
