@@ -9,7 +9,6 @@ import torch
 from openmm_scoredyn.card import Card
 from openmm_scoredyn.data import Trajectory
 from openmm_scoredyn.errors import ScoreDynError
-from openmm_scoredyn.evaluation.ramachandran import jensen_shannon
 from openmm_scoredyn.export import export_program
 from openmm_scoredyn.model import ScoreModel
 from openmm_scoredyn.nn.internal_coordinates import InternalCoordinates
@@ -54,8 +53,7 @@ class RolloutValidation(lightning.Callback):
         model = ScoreModel(self.path)
         try:
             frames = model.sample(self.starts, STEPS, seed=1)
-            drawn = self._histogram(frames.reshape(-1, *self.starts.shape[1:]))
-            jsd = float(np.log(2) * jensen_shannon(drawn, self.histogram).mean())
+            jsd = jensen_shannon(self._histogram(frames.reshape(-1, *self.starts.shape[1:])), self.histogram)
         except ScoreDynError:
             jsd = float(np.log(2))
         redraws = model.num_redraws / (REPLICAS * STEPS)
@@ -68,3 +66,13 @@ class RolloutValidation(lightning.Callback):
         atoms = positions.shape[1]
         measured = InternalCoordinates(self.card.molecule)(torch.from_numpy(positions))[:, 2 * atoms - 3 :].numpy()
         return np.stack([np.histogram(d, BINS, (-np.pi, np.pi))[0] / len(d) for d in measured.T])
+
+
+def jensen_shannon(p: np.ndarray, q: np.ndarray) -> float:
+    """Mean over rows of the divergence, natural logarithm, between histograms (R, BINS)."""
+    middle = 0.5 * (p + q)
+
+    def relative(a):
+        return np.where(a > 0, a * np.log(np.where(a > 0, a / np.where(middle > 0, middle, 1), 1)), 0).sum(1)
+
+    return float(np.mean(0.5 * relative(p) + 0.5 * relative(q)))
