@@ -56,7 +56,9 @@ def test_the_network_is_trained_further_whatever_shape_is_asked_for(tmp_path):
     first = train(data(), tmp_path / "first", tiny())
     other = dataclasses.replace(tiny(), network=NetworkConfig("molecule_frame", 8, 2))
     still = dataclasses.replace(other.optimization, learning_rate=1e-12)
-    second = train(data(), tmp_path / "second", dataclasses.replace(other, optimization=still), start_from=first)
+    second = train(
+        data(), tmp_path / "second", dataclasses.replace(other, optimization=still), start_from=first
+    )
     assert_same_network(first, second)
 
 
@@ -73,7 +75,11 @@ def test_the_command_goes_on_with_the_network_of_the_run(message_passing_run, md
         result = typed(md, tmp_path / "second", message_passing_run, *more)
         assert result.exit_code == 0, result.exception
     config = checkpoint.load_config(tmp_path / "second")
-    assert (config.network.kind, config.prediction, config.schedule) == ("message_passing", "noise", "vp_linear")
+    assert (config.network.kind, config.prediction, config.schedule) == (
+        "message_passing",
+        "noise",
+        "vp_linear",
+    )
     assert config.noise.kind == "log_uniform"
     assert_same_network(message_passing_run, tmp_path / "second")
 
@@ -82,7 +88,9 @@ def test_the_command_goes_on_with_the_network_of_the_run(message_passing_run, md
 def test_a_network_that_contradicts_the_run_is_refused(message_passing_run, md, tmp_path, asked):
     result = typed(md, tmp_path / "second", message_passing_run, "--network", asked)
     assert isinstance(result.exception, TrainingError)
-    assert f"expected message_passing, as in {message_passing_run}, found {asked}; leave" in str(result.exception)
+    assert f"expected message_passing, as in {message_passing_run}, found {asked}; leave" in str(
+        result.exception
+    )
     assert not (tmp_path / "second").exists()
 
 
