@@ -27,7 +27,7 @@ def dihedral_angles(positions: np.ndarray, atoms: np.ndarray) -> np.ndarray:
 
 
 def backbone_torsions(molecule: Molecule) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Atoms of phi (C, N, CA, C) and psi (N, CA, C, N) of every residue that has both, in chain order.
+    """As `find_backbone_torsions`, of a molecule that must have some.
 
     Raises
     ------
@@ -35,11 +35,18 @@ def backbone_torsions(molecule: Molecule) -> list[tuple[tuple[int, ...], tuple[i
         If no residue has both: the molecule is no peptide with capped or continued ends, or its atoms are not named
         as in a PDB file.
     """
-    neighbours: dict[int, list[int]] = {atom: [] for atom in range(len(molecule))}
-    for i, j in molecule.bonds:
-        neighbours[i].append(j)
-        neighbours[j].append(i)
-    torsions = []
+    torsions = find_backbone_torsions(molecule)
+    if not torsions:
+        raise MoleculeError(
+            "evaluation: no residue has both phi and psi; expected atoms named N, CA and C with peptide bonds on both "
+            f"sides, found residues {list(dict.fromkeys(molecule.residue_names))}; use a capped peptide with PDB names."
+        )
+    return torsions
+
+
+def find_backbone_torsions(molecule: Molecule) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Atoms of phi (C, N, CA, C) and psi (N, CA, C, N) of every residue that has both, in chain order."""
+    neighbours, torsions = molecule.neighbours, []
     for residue in sorted(set(molecule.residue_indices)):
         own = {
             name: atom
@@ -54,11 +61,6 @@ def backbone_torsions(molecule: Molecule) -> list[tuple[tuple[int, ...], tuple[i
         if before is not None and after is not None:
             n, ca, c = own["N"], own["CA"], own["C"]
             torsions.append(((before, n, ca, c), (n, ca, c, after)))
-    if not torsions:
-        raise MoleculeError(
-            "evaluation: no residue has both phi and psi; expected atoms named N, CA and C with peptide bonds on both "
-            f"sides, found residues {list(dict.fromkeys(molecule.residue_names))}; use a capped peptide with PDB names."
-        )
     return torsions
 
 

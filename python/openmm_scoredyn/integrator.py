@@ -30,8 +30,8 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
     Raises
     ------
     openmm.OpenMMException
-        If the file cannot be read, has no valid card or holds native code that nobody vouched for. A context raises it too, with one sentence per reason, for a
-        System the model was not made for.
+        If the file cannot be read, has no valid card or holds native code that nobody vouched for. A context raises it
+        too, with one sentence per reason, for a System the model was not made for.
     """
 
     def __init__(self, model, temperature=None, stepSize=None, allow_native_code=False):
@@ -67,8 +67,8 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
         scoredyn.step(self, steps)
 
     def getModel(self):
-        """Card of the model (`openmm_scoredyn.model.Card`)."""
-        from openmm_scoredyn.model import Card
+        """Card of the model (`openmm_scoredyn.card.Card`)."""
+        from openmm_scoredyn.card import Card
 
         return Card.from_json(scoredyn.card_json(self))
 

@@ -41,6 +41,15 @@ class Molecule:
     def __len__(self) -> int:
         return len(self.elements)
 
+    @property
+    def neighbours(self) -> list[list[int]]:
+        """Bonded atoms of each atom, ascending."""
+        found: list[set[int]] = [set() for _ in self.elements]
+        for i, j in self.bonds:
+            found[i].add(j)
+            found[j].add(i)
+        return [sorted(bonded) for bonded in found]
+
     @classmethod
     def from_topology(cls, topology, system=None) -> "Molecule":
         """Read an `openmm.app.Topology`; masses come from the System where one is given, else from the elements."""
@@ -78,6 +87,9 @@ class Molecule:
         try:
             values = {name: tuple(fields[name]) for name in cls.__dataclass_fields__}
         except (KeyError, TypeError) as error:
-            raise MoleculeError(f"Molecule: cannot read the description; field {error} is missing or not a list.") from None
+            raise MoleculeError(
+                f"Molecule: cannot read the description; expected the lists of `Molecule.to_dict`, found field {error} "
+                "missing or not a list; make the file again."
+            ) from None
         values["bonds"] = tuple((int(i), int(j)) for i, j in values["bonds"])
         return cls(**values)

@@ -8,6 +8,7 @@ from programs import POSITIONS, TEMPERATURE
 from openmm_scoredyn import ScoreDynamicsIntegrator
 
 KT = unit.MOLAR_GAS_CONSTANT_R.value_in_unit(unit.kilojoule_per_mole / unit.kelvin) * TEMPERATURE
+NO_BOX = np.zeros((3, 3), np.float32)
 
 
 def make_context(path, system, platform=None, positions=POSITIONS, seed=3):

@@ -6,8 +6,8 @@ from dataclasses import fields, replace
 import pytest
 from tiny_models import MOLECULE, tiny_card
 
+from openmm_scoredyn.card import Card
 from openmm_scoredyn.errors import CardError
-from openmm_scoredyn.model import Card
 
 EVERY_FIELD = {
     "format_version": "1.7",

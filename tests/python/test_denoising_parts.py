@@ -239,6 +239,15 @@ def test_a_program_that_computes_something_else_is_refused(salt, tmp_path):
         CrystalDenoiser(to_bytes(salt.program, {CARD_FILE: wrong}))
 
 
+def test_a_program_without_its_golden_output_is_refused(salt):
+    from openmm_scoredyn.card_json import CARD_FILE
+    from openmm_scoredyn.export.scripting import to_bytes
+
+    text = DenoiserCard(**{**salt.card.__dict__, "golden": {"kinds": [0]}}).to_json()
+    with pytest.raises(errors.CardError, match="expected separations, .*, found kinds; export"):
+        CrystalDenoiser(to_bytes(salt.program, {CARD_FILE: text}))
+
+
 def test_a_network_that_knows_directions_is_not_exported(tmp_path):
     class Crooked(LatticeDenoiser):
         def forward(

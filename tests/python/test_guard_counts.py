@@ -6,12 +6,13 @@ from alanine import alanine_molecule, alanine_positions, make_trajectory
 from test_model import StandardNormal, start
 from tiny_models import tiny_card
 
+from openmm_scoredyn.card import Card
 from openmm_scoredyn.data import Trajectory
 from openmm_scoredyn.errors import MoleculeError
 from openmm_scoredyn.evaluation import count_refusals
 from openmm_scoredyn.evaluation.geometry import bond_lengths, chiral_centres, handedness
 from openmm_scoredyn.export import export_program
-from openmm_scoredyn.model import Card, ScoreModel
+from openmm_scoredyn.model import ScoreModel
 from openmm_scoredyn.running import unguarded
 
 

@@ -10,12 +10,13 @@ from tiny_models import POSITIONS, DriftingNetwork, OneShotNetwork, tiny_card
 from torch import Tensor, nn
 
 from openmm_scoredyn import model as model_module
+from openmm_scoredyn.card import Card
 from openmm_scoredyn.denoising.card import DenoiserCard
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import CardError, ProgramError, SamplingError
 from openmm_scoredyn.export import export_program
 from openmm_scoredyn.export.scripting import from_bytes, script, to_bytes
-from openmm_scoredyn.model import Card, ScoreModel, pretrained
+from openmm_scoredyn.model import ScoreModel, pretrained
 
 
 @pytest.fixture(scope="module")

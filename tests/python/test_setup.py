@@ -7,9 +7,9 @@ import pytest
 from alanine import PDB, alanine_molecule, alanine_positions
 from openmm.unit import picosecond
 
+from openmm_scoredyn.card import Card
 from openmm_scoredyn.errors import MoleculeError
 from openmm_scoredyn.matching import match_atoms
-from openmm_scoredyn.model import Card
 from openmm_scoredyn.setup import build_system, fit_structure
 from openmm_scoredyn.structure import read_structure, strip_solvent
 

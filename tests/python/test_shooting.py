@@ -4,16 +4,16 @@ import dataclasses
 
 import numpy as np
 import pytest
-from alanine import PDB, make_trajectory
+from alanine import PDB, alanine_molecule, make_trajectory
 
 from openmm_scoredyn import data
 from openmm_scoredyn.data import bias as bias_module
 from openmm_scoredyn.data.bias import TorsionBias, find_bias
-from openmm_scoredyn.data.engine import backbone_torsions
-from openmm_scoredyn.data.plan import TORSIONS, Physics, SimulationPlan
+from openmm_scoredyn.data.physics import Physics
+from openmm_scoredyn.data.plan import TORSIONS, SimulationPlan
 from openmm_scoredyn.data.shooting import path_weights, two_way_path
 from openmm_scoredyn.data.simulate import simulate
-from openmm_scoredyn.dihedrals import backbone_torsions as torsions_of_molecule
+from openmm_scoredyn.dihedrals import backbone_torsions
 from openmm_scoredyn.errors import MoleculeError, SamplingError, TrajectoryError
 
 SHOOTING = SimulationPlan(2, 2, n_segments=6, steering="shooting", equilibration_ps=1.0, frames_per_chunk=4)
@@ -88,7 +88,7 @@ def test_metadynamics_finds_the_barrier(monkeypatch):
 
     monkeypatch.setattr(bias_module, "_METADYNAMICS_PS", 300.0)
     pdb = PDBFile(str(PDB))
-    found = find_bias(pdb.topology, pdb.positions, Physics(), backbone_torsions(pdb.topology)[0][0], seed=1)
+    found = find_bias(pdb.topology, pdb.positions, Physics(), backbone_torsions(alanine_molecule())[0][0], seed=1)
     barrier, basin = found.energy(np.radians([0.0, -80.0]))
     assert 20 < basin - barrier < 60  # 28 kJ/mol, times 1.5
 
@@ -124,7 +124,7 @@ def test_restart_gives_the_same_bytes(tmp_path):
 def test_weights_follow_from_the_bias_at_the_ends(tmp_path, torsion):
     plan = dataclasses.replace(SHOOTING, shot_torsion=torsion)
     paths = data.load(simulate(PDB, plan, prepared(tmp_path / "paths")))
-    atoms = np.array([torsions_of_molecule(paths[0].molecule)[0][TORSIONS.index(torsion)]])
+    atoms = np.array([backbone_torsions(paths[0].molecule)[0][TORSIONS.index(torsion)]])
     for path in paths:
         ends = np.stack(path.segments).reshape(-1, 22, 3)
         angle = data.shooting.dihedral_angles(ends, atoms)[:, 0].reshape(-1, 2)
@@ -134,7 +134,7 @@ def test_weights_follow_from_the_bias_at_the_ends(tmp_path, torsion):
 
 def test_the_chain_follows_the_bias_of_its_torsion(tmp_path):
     """A strong bias holds psi where equilibrium hardly goes."""
-    atoms = np.array([torsions_of_molecule(make_trajectory(2).molecule)[0][1]])
+    atoms = np.array([backbone_torsions(make_trajectory(2).molecule)[0][1]])
     held = np.radians(-100.0)
     TorsionBias((-60.0 * float(np.cos(held)),), (-60.0 * float(np.sin(held)),)).save(tmp_path / "bias.json")
     plan = dataclasses.replace(SHOOTING, n_trajectories=1, shot_torsion="psi", frame_spacing_ps=0.08)

@@ -9,13 +9,16 @@ from functools import partial
 
 import numpy as np
 import pytest
-from alanine import PDB
+from alanine import PDB, alanine_molecule
 from kills import run_through_kills
 
 from openmm_scoredyn import data
-from openmm_scoredyn.data.engine import backbone_torsions, build_reference_system
-from openmm_scoredyn.data.plan import Physics, SimulationPlan
+from openmm_scoredyn.data.chunks import ChunkStore
+from openmm_scoredyn.data.physics import Physics
+from openmm_scoredyn.data.plan import SimulationPlan
 from openmm_scoredyn.data.simulate import simulate
+from openmm_scoredyn.data.system import build_reference_system
+from openmm_scoredyn.dihedrals import backbone_torsions
 from openmm_scoredyn.errors import MoleculeError, OutputError, SamplingError, TrajectoryError
 
 FREE = SimulationPlan(2, 12, equilibration_ps=1.0, frames_per_chunk=5)
@@ -94,12 +97,10 @@ def dihedral(x, atoms):
 
 
 def test_steering_reaches_its_target_and_lets_go(tmp_path):
-    from openmm.app import PDBFile
-
     # phi = 60 is where the free molecule hardly ever is; psi = -90 is steep, so that it is left after the release.
     plan = SimulationPlan(1, 6, n_segments=4, steering=(60.0, -90.0), equilibration_ps=0.0)
     simulate(PDB, plan, tmp_path)
-    ((phi, psi),) = backbone_torsions(PDBFile(str(PDB)).topology)
+    ((phi, psi),) = backbone_torsions(alanine_molecule())
     (trajectory,) = data.load(tmp_path)
     released = np.array([[dihedral(s[0], phi) - 60, dihedral(s[0], psi) + 90] for s in trajectory.segments])
     released = (released + 180) % 360 - 180
@@ -228,3 +229,13 @@ def test_command(tmp_path):
     assert CliRunner().invoke(app, [*free, "--start", "sixty"]).exit_code == 2
     result = CliRunner().invoke(app, [*free, "--seed", "-3"])
     assert isinstance(result.exception, SamplingError)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and no more", b"text"])
+def test_a_damaged_chunk_is_named(tmp_path, content):
+    store = ChunkStore(tmp_path)
+    store.append(0, {"frames": np.zeros(3)}, b"state")
+    (chunk,) = tmp_path.iterdir()
+    chunk.write_bytes(content)
+    with pytest.raises(TrajectoryError, match=f"stored chunk {chunk} cannot be read"):
+        store.joined("frames")

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from openmm_scoredyn.model import Card
+from openmm_scoredyn.card import Card
 from openmm_scoredyn.molecule import Molecule
 
 MOLECULE = Molecule(

@@ -160,7 +160,7 @@ def _selection(text: str, n_atoms: int) -> np.ndarray:
             chosen += range(int(first), int(last or first) + 1)
     except ValueError:
         raise DenoisingError(
-            f"denoise: cannot read the selection; expected ranges of 0-based indices as 0-99,200, found {text!r}."
+            f"denoise: cannot read the selection; expected ranges of 0-based indices as 0-99,200, found {text!r}; correct it."
         ) from None
     if not chosen or max(chosen) >= n_atoms:
         raise DenoisingError(

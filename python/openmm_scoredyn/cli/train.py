@@ -19,7 +19,12 @@ def train(
     ] = None,
     spacing_ps: Annotated[float | None, typer.Option(help="Frame spacing, for files that do not say it.")] = None,
     temperature_k: Annotated[float | None, typer.Option(help="Temperature, for files that do not say it.")] = None,
-    network: Annotated[str, typer.Option(help="molecule_frame, equivariant or message_passing.")] = "molecule_frame",
+    network: Annotated[
+        str | None,
+        typer.Option(
+            help="molecule_frame, equivariant or message_passing; default: that of --start-from, else molecule_frame."
+        ),
+    ] = None,
     width: Annotated[int | None, typer.Option(help="Width of the network.")] = None,
     blocks: Annotated[int | None, typer.Option(help="Number of blocks.")] = None,
     lag_time_ps: Annotated[float, typer.Option(help="Physical time of one step.")] = 1.0,
@@ -29,7 +34,8 @@ def train(
     noise_mean: Annotated[float, typer.Option(help="Mean of ln(sigma) in training (not message_passing).")] = 0.3,
     noise_spread: Annotated[float, typer.Option(help="Standard deviation of ln(sigma) in training.")] = 1.3,
     start_from: Annotated[
-        Path | None, typer.Option(help="Run or checkpoint whose network is trained further; its shape is kept.")
+        Path | None,
+        typer.Option(help="Run or checkpoint whose network is trained further; its kind and shape are kept."),
     ] = None,
     distil_to: Annotated[
         int | None,
@@ -54,11 +60,12 @@ def train(
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its advertisements
     torch.set_num_threads(threads)
-    published = network == "message_passing"
-    default_width, default_blocks = _SHAPES.get(network, (256, 4))
+    kind = kind_of_network(network, start_from)
+    published = kind == "message_passing"
+    default_width, default_blocks = _SHAPES.get(kind, (256, 4))
     config = TrainingConfig(
         name=name,
-        network=NetworkConfig(network, width or default_width, blocks or default_blocks),
+        network=NetworkConfig(kind, width or default_width, blocks or default_blocks),
         optimization=OptimizationConfig(
             updates=updates, batch_size=batch_size, learning_rate=learning_rate, seed=seed
         ),
@@ -73,3 +80,26 @@ def train(
     )
     checkpoint = run(trajectories, out, config, [RichProgressBar()], start_from)
     typer.echo(f"Trained: {checkpoint}. Next: scoredyn export {out} {name}.pt")
+
+
+def kind_of_network(asked: str | None, start_from: Path | None) -> str:
+    """The kind of network to train: that of the run it begins with, else the one asked for.
+
+    Raises
+    ------
+    TrainingError
+        If the two contradict each other, or there is no such run.
+    """
+    from openmm_scoredyn.errors import TrainingError
+    from openmm_scoredyn.training import checkpoint
+
+    if start_from is None:
+        return asked or "molecule_frame"
+    kind = checkpoint.load_config(start_from).network.kind
+    # A molecule_frame network becomes a gated one where the data hold shot paths.
+    if asked not in (None, kind, kind.removeprefix("gated_")):
+        raise TrainingError(
+            f"train: --network contradicts --start-from; expected {kind}, as in {start_from}, found {asked}; "
+            "leave --network out, or train anew without --start-from."
+        )
+    return kind

@@ -52,7 +52,7 @@ class ChunkStore:
         try:
             with np.load(path, allow_pickle=False) as archive:
                 return archive[name]
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise TrajectoryError(
                 f"Trajectory: the stored chunk {path} cannot be read ({error}); delete it and the later ones to go on "
                 f"from the one before."

@@ -7,12 +7,8 @@ from openmm_scoredyn.data.physics import Physics
 from openmm_scoredyn.data.pressure import build_box_system
 from openmm_scoredyn.data.snapshot import pack_state, unpack_state
 from openmm_scoredyn.data.solvation import SolvatedBox
-from openmm_scoredyn.data.system import (
-    backbone_torsions,
-    build_reference_system,
-    find_platform,
-    langevin_integrator,
-)
+from openmm_scoredyn.data.system import build_reference_system, find_platform, langevin_integrator
+from openmm_scoredyn.dihedrals import find_backbone_torsions
 from openmm_scoredyn.errors import SamplingError
 from openmm_scoredyn.molecule import Molecule
 
@@ -61,18 +57,18 @@ class ReferenceEngine:
         import openmm
 
         self._physics, self._seed = physics, seed
-        copies, atoms = box.copies if box is not None else 1, topology.getNumAtoms()
-        self._kept = copies * atoms
-        self.torsions = [
-            tuple(tuple(copy * atoms + atom for atom in four) for four in pair)
-            for copy in range(copies)
-            for pair in backbone_torsions(topology)
-        ]
         if box is None:
             system = build_reference_system(topology, physics)
         else:
             system, positions = build_box_system(topology, box, physics), box.positions
         self.molecule = Molecule.from_topology(topology, system)
+        copies, atoms = box.copies if box is not None else 1, len(self.molecule)
+        self._kept = copies * atoms
+        self.torsions = [
+            tuple(tuple(copy * atoms + atom for atom in four) for four in pair)
+            for copy in range(copies)
+            for pair in find_backbone_torsions(self.molecule)
+        ]
         self._add_steering(system)
         if bias is not None:
             force = bias[0].force(bias[1])

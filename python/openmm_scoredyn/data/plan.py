@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from openmm_scoredyn.data.physics import Physics
 from openmm_scoredyn.errors import SamplingError
 
-# In the order in which `system.backbone_torsions` gives them.
+# In the order in which `dihedrals.backbone_torsions` gives them.
 TORSIONS = ("phi", "psi")
 
 

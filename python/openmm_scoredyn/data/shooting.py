@@ -8,8 +8,8 @@ from openmm_scoredyn.data.bias import TorsionBias
 from openmm_scoredyn.data.engine import ReferenceEngine
 from openmm_scoredyn.data.plan import TORSIONS, SimulationPlan
 from openmm_scoredyn.data.solvation import SolvatedBox
-from openmm_scoredyn.data.system import backbone_torsions
-from openmm_scoredyn.dihedrals import dihedral_angles
+from openmm_scoredyn.dihedrals import backbone_torsions, dihedral_angles
+from openmm_scoredyn.molecule import Molecule
 
 _BIASED_PS = 0.5  # between two shots
 _LEAST_INTERVALS = 20  # of a path, between the points it may be shot from
@@ -87,7 +87,7 @@ class ShootingEngine(ReferenceEngine):
 
 def shot_torsion(topology, plan: SimulationPlan) -> tuple[int, ...]:
     """Atoms (four indices) of the torsion that a plan shoots along, of the first residue that has it."""
-    return backbone_torsions(topology)[0][TORSIONS.index(plan.shot_torsion)]
+    return backbone_torsions(Molecule.from_topology(topology))[0][TORSIONS.index(plan.shot_torsion)]
 
 
 def two_way_path(point, run: Callable[[int, int], np.ndarray], intervals: int, generator) -> np.ndarray:

@@ -10,7 +10,6 @@ from openmm_scoredyn.data.engine import ReferenceEngine
 from openmm_scoredyn.data.plan import SimulationPlan
 from openmm_scoredyn.data.pool import run_in_processes
 from openmm_scoredyn.data.preparation import claim, prepare, read_bias
-from openmm_scoredyn.data.system import backbone_torsions
 from openmm_scoredyn.data.worker import remove_chunk_folder, run_trajectory, trajectory_paths
 from openmm_scoredyn.errors import MoleculeError, TrajectoryError
 from openmm_scoredyn.structure import SOLVENT_RESIDUES
@@ -94,8 +93,8 @@ def _read_structure(structure, plan: SimulationPlan) -> str:
             f"{water[0]}; remove them."
         )
     # Without the water, which would take its time.
-    ReferenceEngine(pdb.topology, pdb.positions, replace(plan.physics, solvent=""), seed=1)
-    residues = len(backbone_torsions(pdb.topology))
+    engine = ReferenceEngine(pdb.topology, pdb.positions, replace(plan.physics, solvent=""), seed=1)
+    residues = len(engine.torsions)
     if plan.steering != "none" and not residues:
         raise MoleculeError(
             f"simulate: steering needs a residue with phi and psi; expected backbone atoms C, N, CA, C, N in "

@@ -1,4 +1,4 @@
-"""The OpenMM System of the reference dynamics, its Context, and the dihedrals it is steered by."""
+"""The OpenMM System of the reference dynamics, its platform and its integrator."""
 
 from openmm_scoredyn.data.physics import Physics
 from openmm_scoredyn.errors import MoleculeError, SamplingError
@@ -64,15 +64,3 @@ def langevin_integrator(physics: Physics, seed: int):
     )
     integrator.setRandomNumberSeed(seed)
     return integrator
-
-
-def backbone_torsions(topology) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Atoms (four indices each) of phi and psi of every residue that has both, found by the names of the backbone atoms."""
-    pairs = []
-    for chain in topology.chains():
-        residues = [{atom.name: atom.index for atom in residue.atoms()} for residue in chain.residues()]
-        for before, here, after in zip(residues, residues[1:], residues[2:]):
-            if "C" in before and {"N", "CA", "C"} <= here.keys() and "N" in after:
-                backbone = (here["N"], here["CA"], here["C"])
-                pairs.append(((before["C"], *backbone), (*backbone, after["N"])))
-    return pairs

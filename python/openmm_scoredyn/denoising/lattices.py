@@ -93,7 +93,8 @@ def _atoms(source):
     path = Path(source)
     if not path.is_file():
         raise LatticeError(
-            f"read_lattice: unknown lattice; expected one of {', '.join(NAMES)} or a structure file, found {source!s}."
+            f"read_lattice: unknown lattice; expected one of {', '.join(NAMES)} or a structure file, found {source!s}; "
+            "name one of them, or check the path."
         )
     try:
         return path.stem, read(path)

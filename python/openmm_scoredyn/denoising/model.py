@@ -13,7 +13,7 @@ from openmm_scoredyn.denoising.frames import as_cell, as_frame, check_cell_width
 from openmm_scoredyn.denoising.neighbours import find_neighbours
 from openmm_scoredyn.denoising.options import as_mask, checked_iterations, checked_spacing
 from openmm_scoredyn.denoising.spacing import measure_spacing
-from openmm_scoredyn.errors import DenoisingError, ProgramError, SamplingError
+from openmm_scoredyn.errors import CardError, DenoisingError, ProgramError, SamplingError
 from openmm_scoredyn.export.scripting import from_bytes
 from openmm_scoredyn.model import ScoreModel, path_or_shipped
 
@@ -236,6 +236,12 @@ class CrystalDenoiser(ScoreModel):
 
     def _check_golden(self) -> None:
         golden = self.card.golden
+        needed = (*PARTS, "displacements")
+        if not all(part in golden for part in needed):
+            raise CardError(
+                f"Card: golden is not complete; expected {', '.join(needed)}, found {', '.join(golden) or 'nothing'}; "
+                "export the model again."
+            )
         n_atoms = len(golden["kinds"])
         shapes = {"separations": (n_atoms, -1, 3), "neighbours": (n_atoms, -1), "present": (n_atoms, -1)}
         arguments = [torch.tensor(golden[part]).reshape(shapes.get(part, (n_atoms,))) for part in PARTS]

@@ -21,7 +21,8 @@ def checked_spacing(value) -> float | None:
     """Nearest-neighbour distance or None; raises DenoisingError if it is no length."""
     if value is not None and not (np.isscalar(value) and np.isfinite(value) and value > 0):
         raise DenoisingError(
-            f"denoise: the nearest-neighbour distance is not valid; expected a positive number of nm, found {value!r}."
+            f"denoise: the nearest-neighbour distance is not valid; expected a positive number of nm, found "
+            f"{value!r}; leave it out to measure it."
         )
     return value
 

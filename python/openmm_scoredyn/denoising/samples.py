@@ -44,8 +44,8 @@ def draw_batch(
 ) -> Batch:
     """One noised example of every lattice in the list.
 
-    The noise level is uniform between 0 and `sigma_max`, in nearest-neighbour distances, per lattice. Lattices are strained at random by `strain_spread`, as in real
-    crystals, hcp with its axial ratio above all.
+    The noise level is uniform between 0 and `sigma_max`, in nearest-neighbour distances, per lattice. Lattices are
+    strained at random by `strain_spread`, as in real crystals, hcp with its axial ratio above all.
     """
     examples, sigmas = [], []
     for lattice in lattices:

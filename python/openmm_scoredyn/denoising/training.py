@@ -254,5 +254,5 @@ def _read(path: Path) -> dict:
     except Exception as error:  # torch raises many kinds for a damaged file
         raise TrainingError(
             f"load_trained: cannot read {path}; expected a checkpoint of `scoredyn train-denoiser`, found "
-            f"{type(error).__name__}: {str(error)[:80]}."
+            f"{type(error).__name__}: {str(error)[:80]}; give another run, or train again."
         ) from error

@@ -23,21 +23,12 @@ class Coordinate:
     members: np.ndarray
 
 
-def neighbours_of(molecule: Molecule) -> list[list[int]]:
-    """Bonded atoms of each atom, ascending."""
-    neighbours: list[list[int]] = [[] for _ in range(len(molecule))]
-    for i, j in molecule.bonds:
-        neighbours[i].append(j)
-        neighbours[j].append(i)
-    return [sorted(bonded) for bonded in neighbours]
-
-
 def coordinates_of(molecule: Molecule) -> tuple[list[Coordinate], list[Coordinate], list[Coordinate]]:
     """All bonds, all angles and all impropers of a molecule, hydrogens of one atom pooled.
 
     Impropers are those of atoms with three neighbours and of chiral centres: the three (heavy) neighbours, then the atom.
     """
-    neighbours = neighbours_of(molecule)
+    neighbours = molecule.neighbours
     bonds = [tuple(sorted(bond)) for bond in molecule.bonds]
     angles = [(a, c, b) for c, bonded in enumerate(neighbours) for a in bonded for b in bonded if a < b]
     flat = [(*bonded, atom) for atom, bonded in enumerate(neighbours) if len(bonded) == 3]
@@ -59,7 +50,7 @@ def _pooled(molecule: Molecule, tuples: Sequence[tuple[int, ...]]) -> list[Coord
 def chiral_centres(molecule: Molecule) -> np.ndarray:
     """Carbons with four neighbours of which at most one is hydrogen, with three heavy ones: (n, 4) int."""
     centres = []
-    for atom, bonded in enumerate(neighbours_of(molecule)):
+    for atom, bonded in enumerate(molecule.neighbours):
         heavy = [other for other in bonded if molecule.elements[other] != "H"]
         if molecule.elements[atom] == "C" and len(bonded) == 4 and len(heavy) >= 3:
             centres.append((atom, *heavy[:3]))

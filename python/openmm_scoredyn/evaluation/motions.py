@@ -8,7 +8,6 @@ from openmm_scoredyn.data.trajectory import Trajectory
 from openmm_scoredyn.dihedrals import dihedral_angles
 from openmm_scoredyn.evaluation.blocks import Blocks, cut_lengths
 from openmm_scoredyn.evaluation.bootstrap import Estimate, mean_estimate, standard_error
-from openmm_scoredyn.evaluation.geometry import neighbours_of
 from openmm_scoredyn.molecule import Molecule
 
 LAGS_PS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
@@ -16,7 +15,7 @@ LAGS_PS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 
 def methyl_rotors(molecule: Molecule) -> dict[str, tuple[int, int, int, int]]:
     """Dihedral of each methyl group: a heavy second neighbour, a neighbour, the carbon, its first hydrogen; by name."""
-    neighbours, rotors = neighbours_of(molecule), {}
+    neighbours, rotors = molecule.neighbours, {}
     for atom, bonded in enumerate(neighbours):
         hydrogens = [other for other in bonded if molecule.elements[other] == "H"]
         heavy = [other for other in bonded if molecule.elements[other] != "H"]
@@ -32,7 +31,7 @@ def methyl_rotors(molecule: Molecule) -> dict[str, tuple[int, int, int, int]]:
 
 def ends(molecule: Molecule) -> tuple[int, int]:
     """The two heavy atoms that are most bonds apart, the first such pair in the order of the atoms."""
-    neighbours = neighbours_of(molecule)
+    neighbours = molecule.neighbours
     heavy = [atom for atom in range(len(molecule)) if molecule.elements[atom] != "H"]
     best, pair = -1, (0, 0)
     for start in heavy:

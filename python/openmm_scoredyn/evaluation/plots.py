@@ -41,9 +41,10 @@ def symbolic(text: str) -> str:
     """Plain names of basins and angles as mathematics."""
     for name in ("phi>0", "alpha_R", "alpha_L", "C7ax", "beta"):
         text = text.replace(name, SYMBOLS[name])
-    return text.replace("->", r"$\rightarrow$").replace("sin phi", r"sin $\phi$").replace("cos phi", r"cos $\phi$").replace(
-        "sin psi", r"sin $\psi$"
-    ).replace("cos psi", r"cos $\psi$")
+    for angle in ("phi", "psi"):
+        for function in ("sin", "cos"):
+            text = text.replace(f"{function} {angle}", rf"{function} $\{angle}$")
+    return text.replace("->", r"$\rightarrow$")
 
 
 def new_figure(rows: int, columns: int, size: tuple[float, float]):

@@ -62,8 +62,8 @@ def export_program(
     -------
     ParityReport
         Largest differences, all within tolerance: repeated = first, single = batched, scripted = eager, reloaded =
-        scripted, for "aoti" AOTInductor = reloaded (latents 1e-4 of 1 + |x|, positions 1e-5 nm), float32 = float64 (5e-4, 5e-5 nm), and, in float64,
-        the symmetry where claimed (1e-5, 1e-6 nm).
+        scripted, for "aoti" AOTInductor = reloaded (latents 1e-4 of 1 + |x|, positions 1e-5 nm), float32 = float64
+        (5e-4, 5e-5 nm), and, in float64, the symmetry where claimed (1e-5, 1e-6 nm).
 
     Raises
     ------

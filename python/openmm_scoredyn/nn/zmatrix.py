@@ -70,10 +70,7 @@ def _reference(atom: int, parent: dict[int, int], root: int, first: int, second:
 
 def _neighbours(molecule: Molecule) -> list[list[int]]:
     """Bonded atoms of each atom, the largest branch first, so that the main chain leads."""
-    found: list[set[int]] = [set() for _ in range(len(molecule))]
-    for i, j in molecule.bonds:
-        found[i].add(j)
-        found[j].add(i)
+    found = molecule.neighbours
     ordered = [sorted(atoms, key=lambda n: (-_branch_size(found, n, i), n)) for i, atoms in enumerate(found)]
     if len(molecule) < 4:
         raise MoleculeError(
@@ -87,7 +84,7 @@ def _neighbours(molecule: Molecule) -> list[list[int]]:
     return ordered
 
 
-def _branch_size(neighbours: list[set[int]], start: int, cut: int) -> int:
+def _branch_size(neighbours: list[list[int]], start: int, cut: int) -> int:
     """Number of atoms that `start` reaches without passing through `cut`."""
     seen, frontier = {cut, start}, {start}
     while frontier:

@@ -23,7 +23,7 @@ class LangevinRun:
     Attributes
     ----------
     structure : Path of a PDB file of the whole System, the molecule of interest first
-    system : Path of a System in OpenMM's XML, or None for the default implicit solvent (`data.plan.Physics`)
+    system : Path of a System in OpenMM's XML, or None for the default implicit solvent (`data.physics.Physics`)
     integrator : "LangevinMiddleIntegrator" or "LangevinIntegrator"
     atoms : number of leading atoms to keep, all if None
     """
@@ -47,8 +47,8 @@ class LangevinRun:
         steps = 1000 * self.frame_spacing_ps / self.timestep_fs
         if abs(steps - round(steps)) > 1e-6 or steps < 1:
             raise SamplingError(
-                f"compare: the frame spacing must be a multiple of the time step; found {self.frame_spacing_ps:g} ps and "
-                f"{self.timestep_fs:g} fs; change one."
+                f"compare: the frame spacing must be a multiple of the time step; expected a multiple of "
+                f"{self.timestep_fs:g} fs, found {self.frame_spacing_ps:g} ps; change one of them."
             )
 
 
@@ -72,7 +72,10 @@ def run_langevin(
         If neither or both limits are given, or a file cannot be used.
     """
     if (length_ps is None) == (wall_s is None):
-        raise SamplingError("compare: expected either a length or a wall time for the Langevin side; give one of them.")
+        raise SamplingError(
+            "compare: expected either a length or a wall time for the Langevin side, found "
+            f"{'neither' if length_ps is None else 'both'}; give one of them."
+        )
     simulation = _simulation(run)
     kept = run.atoms or simulation.topology.getNumAtoms()
     steps = round(1000 * run.frame_spacing_ps / run.timestep_fs)
@@ -102,8 +105,8 @@ def _simulation(run: LangevinRun):
     import openmm
     from openmm import app, unit
 
-    from openmm_scoredyn.data.engine import build_reference_system
-    from openmm_scoredyn.data.plan import Physics
+    from openmm_scoredyn.data.physics import Physics
+    from openmm_scoredyn.data.system import build_reference_system
 
     try:
         pdb = app.PDBFile(str(run.structure))

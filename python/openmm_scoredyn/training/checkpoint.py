@@ -38,7 +38,8 @@ def checkpoint_file(path) -> Path:
     found = path / LAST if path.is_dir() else path
     if not found.is_file():
         raise TrainingError(
-            f"load_checkpoint: found no checkpoint at {path}; expected a .ckpt file or the directory of a training run."
+            f"load_checkpoint: found no checkpoint at {path}; expected a .ckpt file or the directory of a training run; "
+            "check the path."
         )
     return found
 
@@ -87,5 +88,6 @@ def _read(path) -> tuple[TrainingConfig, Card, dict]:
     except Exception as error:  # torch raises many kinds for a damaged file
         raise TrainingError(
             f"load_checkpoint: cannot read {found}; expected a checkpoint of `scoredyn train`, "
-            f"found {type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'nothing more said'}."
+            f"found {type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'nothing more said'}; "
+            "give another checkpoint, or train again."
         ) from error

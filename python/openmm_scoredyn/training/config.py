@@ -1,6 +1,6 @@
 """What a training run is asked for; frozen, one dataclass per concern, stored in every checkpoint."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from openmm_scoredyn.diffusion.noise_levels import NoiseLevels
 from openmm_scoredyn.errors import TrainingError
@@ -86,6 +86,10 @@ class TrainingConfig:
     time_reversal: bool = True
     validation_fraction: float = 0.1
     distillation: DistillationConfig | None = None
+
+    def further(self, earlier: "TrainingConfig") -> "TrainingConfig":
+        """The same for the network of an `earlier` run, which keeps its shape and what it is shown and predicts."""
+        return replace(self, network=earlier.network, prediction=earlier.prediction, schedule=earlier.schedule)
 
     def to_dict(self) -> dict:
         """Nested plain values, ready for JSON."""

@@ -95,8 +95,7 @@ def chiral_centres(molecule: Molecule, positions: Tensor) -> tuple[tuple[int, in
     Returns (centre, a, b, c) with (a - centre) . ((b - centre) x (c - centre)) > 0.
     """
     found = []
-    for centre in range(len(molecule)):
-        around = [j if i == centre else i for i, j in molecule.bonds if centre in (i, j)]
+    for centre, around in enumerate(molecule.neighbours):
         if len(around) != 4 or sum(molecule.elements[i] == "H" for i in around) > 1:
             continue
         a, b, c = sorted(around, key=lambda i: (molecule.elements[i] == "H", i))[:3]

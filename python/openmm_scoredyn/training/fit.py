@@ -1,5 +1,6 @@
 """A training run from trajectories to a checkpoint, restartable."""
 
+import json
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -37,8 +38,8 @@ def train(trajectories: list[Trajectory], directory, config: TrainingConfig, cal
     directory : where checkpoints, split and metrics go; made if missing
     config : TrainingConfig
     callbacks : further Lightning callbacks, such as a progress bar
-    start_from : checkpoint or run directory whose averaged network, scales included, is trained further; its shape
-        takes the place of `config.network`
+    start_from : checkpoint or run directory whose averaged network, scales included, is trained further; its
+        shape and its parametrisation take the place of those of `config`
 
     Returns
     -------
@@ -57,7 +58,7 @@ def train(trajectories: list[Trajectory], directory, config: TrainingConfig, cal
         )
     molecule = require_same_molecule(trajectories)
     if start_from is not None:
-        config = replace(config, network=load_config(start_from).network)
+        config = config.further(load_config(start_from))
     elif config.network.kind == "molecule_frame" and any(t.weights is not None for t in trajectories):
         config = replace(config, network=replace(config.network, kind="gated_molecule_frame"))
     common_temperature(trajectories)
@@ -145,11 +146,15 @@ def _split(trajectories: list[Trajectory], directory: Path, config: TrainingConf
 
 def _require_same_run(checkpoint: Path, config: TrainingConfig, card) -> None:
     fields = torch.load(checkpoint, map_location="cpu", weights_only=True)["openmm_scoredyn"]
-    ours = Description(config, card).fields
-    if fields["config"] != ours["config"]:
+    theirs, ours = (json.loads(each["config"]) for each in (fields, Description(config, card).fields))
+    if theirs != ours:
+        expected, found = (
+            ", ".join(f"{name} {one[name]}" for name in one if name not in other or one[name] != other[name])
+            for one, other in ((theirs, ours), (ours, theirs))
+        )
         raise TrainingError(
-            f"train: {checkpoint} belongs to a run with another configuration; give the same options to go on, "
-            "or another directory to begin anew."
+            f"train: {checkpoint} belongs to a run with another configuration; expected {expected}, found {found}; "
+            "give the same options to go on, or another directory to begin anew."
         )
 
 

@@ -8,13 +8,9 @@ from openmm_scoredyn.molecule import Molecule
 
 def rotors(molecule: Molecule) -> list[tuple[int, int, int]]:
     """Triples of hydrogens on one atom with a single further neighbour, (methyl and ammonium groups)."""
-    neighbours: list[list[int]] = [[] for _ in range(len(molecule))]
-    for i, j in molecule.bonds:
-        neighbours[i].append(j)
-        neighbours[j].append(i)
     found = []
-    for around in neighbours:
-        hydrogens = tuple(sorted(atom for atom in around if molecule.elements[atom] == "H"))
+    for around in molecule.neighbours:
+        hydrogens = tuple(atom for atom in around if molecule.elements[atom] == "H")
         if len(hydrogens) == 3 and len(around) == 4:
             found.append(hydrogens)
     return found
