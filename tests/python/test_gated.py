@@ -19,6 +19,7 @@ from openmm_scoredyn.training import load_checkpoint, train
 from openmm_scoredyn.training.dataset import SHOT_ALONG, collect_pairs
 from openmm_scoredyn.training.describe import describe
 from openmm_scoredyn.training.rare_events import _features, fit_gate, gate_pairs, share_out
+from openmm_scoredyn.training.symmetry import turn_rotors
 
 
 def turned(positions: np.ndarray, angle: np.ndarray) -> np.ndarray:
@@ -113,9 +114,25 @@ def test_few_pairs_of_other_dynamics_move_a_fitted_gate_as_a_whole(fitted_gate):
 def test_events_are_hops_over_a_barrier_of_phi_and_far_turns_of_psi():
     start = alanine_positions()[None].repeat(5, 0)
     ends = turned(start, np.radians([0.0, 30.0, 150.0, 0.0, 150.0]))
-    ends[3:] = turned_psi(ends[3:], np.radians([120.0, 120.0]))
+    ends[3:] = turned_psi(ends[3:], np.radians([140.0, 140.0]))
     found = rare_events(alanine_molecule(), torch.from_numpy(start), torch.from_numpy(ends))
     assert found.tolist() == [[False, False], [False, False], [True, False], [False, True], [True, False]]
+
+
+def test_the_threshold_of_far_turns_is_spread_and_a_pair_keeps_its_label():
+    """Between 70 and 130 degrees the share of pairs that count as far rises evenly."""
+    start = alanine_positions()[None].repeat(600, 0)
+    turns = np.repeat([60.0, 85.0, 100.0, 115.0, 140.0], 120) + np.random.default_rng(3).uniform(-1, 1, 600)
+    ends = torch.from_numpy(turned_psi(start, np.radians(turns)))
+    molecule, start = alanine_molecule(), torch.from_numpy(start)
+    far = rare_events(molecule, start, ends)[:, 1]
+    shares = far.float().reshape(5, 120).mean(1)
+    assert (shares[0], shares[4]) == (0, 1)
+    np.testing.assert_allclose(shares[1:4], [0.25, 0.5, 0.75], atol=4 * 0.5 / np.sqrt(120))
+    order = torch.randperm(600)
+    assert torch.equal(rare_events(molecule, start[order], ends[order])[:, 1], far[order])
+    (before, after) = turn_rotors(molecule, (start.float(), ends.float()), torch.Generator().manual_seed(1))
+    assert torch.equal(rare_events(molecule, before, after), rare_events(molecule, start.float(), ends.float()))
 
 
 def test_events_of_plain_pairs_are_left_out_and_shares_hold():

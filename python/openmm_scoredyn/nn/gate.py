@@ -11,8 +11,10 @@ from openmm_scoredyn.molecule import Molecule
 # Between the barriers of phi of an L-amino acid. Where exactly the cuts lie does not matter: what is on either side is
 # learnt, and a better cut only makes it easier.
 LEFT_HANDED_PHI_RAD = (0.0, np.radians(125.0))
-# A turn of psi beyond this leads from one basin into another without a stop between them.
-FAR_PSI_RAD = np.radians(100.0)
+# A turn of psi beyond these leads from one basin into another without a stop between them. The threshold of a pair is
+# spread evenly between the two: a sharp one leaves an edge in the density of turns and in that of the rest, and a network
+# draws too little on either side of an edge. Any rule, random ones included, parts p(y|x) into two that add up to it.
+FAR_PSI_RAD = np.radians((70.0, 130.0))
 EVENTS = 2
 _WIDTH = 64
 
@@ -45,7 +47,8 @@ class EventGate(nn.Module):
 def rare_events(molecule: Molecule, before: Tensor, after: Tensor) -> Tensor:
     """What happened between positions (P, N, 3), nm, one lag time apart: (P, 2) bool, at most one of them true.
 
-    The first event is that some phi goes over a barrier, the second that otherwise some psi turns far.
+    The first event is that some phi goes over a barrier, the second that otherwise some psi turns far, for which every
+    pair has a threshold of its own.
     """
     torsions = backbone_torsions(molecule)
     phi, psi = (
@@ -55,4 +58,11 @@ def rare_events(molecule: Molecule, before: Tensor, after: Tensor) -> Tensor:
     sides = [(low < angle) & (angle < high) for angle in phi]
     over = (sides[0] != sides[1]).any(1)
     turn = np.abs((psi[1] - psi[0] + np.pi) % (2 * np.pi) - np.pi)
-    return torch.from_numpy(np.stack([over, (turn > FAR_PSI_RAD).any(1) & ~over], axis=1))
+    nearest, farthest = FAR_PSI_RAD
+    threshold = nearest + (farthest - nearest) * low_digits(turn)
+    return torch.from_numpy(np.stack([over, (turn > threshold).any(1) & ~over], axis=1))
+
+
+def low_digits(angle: np.ndarray) -> np.ndarray:
+    """Numbers from 0 to 1 that look random and belong to angles (radians): a pair gets the same label wherever it is asked for."""
+    return np.modf(angle * 1e4)[0]
