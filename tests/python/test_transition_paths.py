@@ -49,6 +49,13 @@ def test_phi_is_entered_by_either_side_and_left_never():
     assert np.isnan(found["out of phi>0"]["path time"].value) and found["out of phi>0"]["path time"].samples == 0
 
 
+def test_a_stay_in_another_core_is_no_part_of_a_path():
+    angles = trajectory(*[BETA] * 3, GATE, *[LEFT] * 50, GATE, *[ALPHA] * 3, FRONT, *[BETA] * 3)
+    found = transition_paths([angles], 1.0)
+    assert found["beta -> alpha_R"]["path time"].samples == 0
+    assert [found[name]["path time"].value for name in ("into phi>0", "out of phi>0", "alpha_R -> beta")] == [2, 2, 2]
+
+
 def test_a_path_ends_with_its_trajectory():
     first, second = trajectory(*[BETA] * 4, FRONT), trajectory(FRONT, *[ALPHA] * 4)
     assert transition_paths([first, second], 1.0)["beta -> alpha_R"]["path time"].samples == 0

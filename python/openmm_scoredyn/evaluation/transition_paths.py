@@ -26,7 +26,8 @@ def find_paths(core: np.ndarray, blocks: Blocks) -> tuple[np.ndarray, np.ndarray
 
     Parameters
     ----------
-    core : (T,) int, 0 in the source, 1 in the target, -1 in neither; trajectories one after the other
+    core : (T,) int, 0 in the source, 1 in the target, 2 in another core, which ends a path, -1 in none; trajectories one
+        after the other
     """
     visited = np.where(core >= 0, np.arange(len(core)), -1)
     visited[blocks.trajectory_starts] = blocks.trajectory_starts
@@ -70,7 +71,9 @@ def transition_paths(
     result = {}
     for passage, saddles in ROUTES.items():
         source, target = ([CORES[name] for name in names] for names in PASSAGES[passage])
-        starts, ends = find_paths(core_labels(angles, source, target), blocks)
+        core = core_labels(angles, source, target)
+        core[(core < 0) & CORES["phi>0"].contains(angles)] = 2
+        starts, ends = find_paths(core, blocks)
         route = routes_of(angles, starts, ends, saddles)
         times = (ends - starts) * frame_spacing_ps
         members = np.stack([times, *(route == k for k in range(len(saddles))), route == -1], axis=1).astype(float)
