@@ -165,6 +165,7 @@ def bad_inputs():
         "number of iterations": (positions, cell, {"iterations": 0}),
         "distance is not valid": (positions, cell, {"spacing_nm": -1.0}),
         "selection does not fit": (positions, cell, {"selection": [108]}),
+        "the selection is empty": (positions, cell, {"selection": np.zeros(len(positions), dtype=bool)}),
     }
 
 

@@ -94,6 +94,13 @@ def test_a_network_that_contradicts_the_run_is_refused(message_passing_run, md, 
     assert not (tmp_path / "second").exists()
 
 
+def test_another_shape_is_refused(message_passing_run, md, tmp_path):
+    result = typed(md, tmp_path / "second", message_passing_run, "--width", 16)
+    assert isinstance(result.exception, TrainingError)
+    assert "expected neither --width nor --blocks, found width 16" in str(result.exception)
+    assert not (tmp_path / "second").exists()
+
+
 @pytest.mark.parametrize("asked", [None, "molecule_frame", "gated_molecule_frame"])
 def test_the_gated_network_is_a_molecule_frame_one(monkeypatch, asked):
     """Shot paths, not the user, make the difference."""

@@ -55,12 +55,18 @@ def train(
 
     from openmm_scoredyn.data import load
     from openmm_scoredyn.diffusion.noise_levels import NoiseLevels
+    from openmm_scoredyn.errors import TrainingError
     from openmm_scoredyn.training import DistillationConfig, NetworkConfig, OptimizationConfig, TrainingConfig
     from openmm_scoredyn.training import train as run
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its advertisements
     torch.set_num_threads(threads)
     kind = kind_of_network(network, start_from)
+    if start_from and (width or blocks):
+        raise TrainingError(
+            f"train: --start-from keeps the shape of the network; expected neither --width nor --blocks, found width {width}, "
+            f"blocks {blocks}; leave them out, or train anew without --start-from."
+        )
     published = kind == "message_passing"
     default_width, default_blocks = _SHAPES.get(kind, (256, 4))
     config = TrainingConfig(

@@ -28,18 +28,19 @@ def checked_spacing(value) -> float | None:
 
 
 def as_mask(selection, n_atoms: int) -> np.ndarray:
-    """Truth values (N,) of a selection, all true for None; raises DenoisingError if it does not fit."""
+    """Truth values (N,) of a selection, all true for None; raises DenoisingError if it does not fit, or holds no atom."""
     mask = np.ones(n_atoms, dtype=bool)
     if selection is None:
         return mask
     chosen = np.asarray(selection)
-    if chosen.dtype == bool and chosen.shape == (n_atoms,):
+    truths = chosen.dtype == bool and chosen.shape == (n_atoms,)
+    if chosen.size == 0 or (truths and not chosen.any()):
+        raise DenoisingError(
+            "denoise: the selection is empty; expected at least one atom, found none; leave it out to denoise all atoms."
+        )
+    if truths:
         return chosen
-    if (
-        chosen.ndim != 1
-        or chosen.dtype.kind not in "iu"
-        or (len(chosen) and (chosen.min() < 0 or chosen.max() >= n_atoms))
-    ):
+    if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or chosen.min() < 0 or chosen.max() >= n_atoms:
         raise DenoisingError(
             f"denoise: the selection does not fit; expected {n_atoms} truth values or indices from 0 to {n_atoms - 1}, found "
             f"{chosen.dtype} of shape {chosen.shape}; correct it."
