@@ -3,7 +3,7 @@
 # Every command goes on where it was interrupted: run the script again after a kill. The reference MD takes most of the
 # time: 500 ns at some 80 ps/s a core, and 200 ns of reference. (The model that is shipped saw 124 ns of free MD and 90,000
 # paths, shot in three portions with the bias 1.0, 1.2 and 1.5 times as strong as would flatten phi; paths along psi were made
-afterwards and learnt in two further runs with --start-from, 5,000 and 2,000 updates at a learning rate of 3e-4.)
+# afterwards and learnt in two further runs with --start-from, 5,000 and 2,000 updates at a learning rate of 3e-4.)
 #
 #     examples/train_alanine.sh [FOLDER]
 set -euo pipefail
