@@ -3,8 +3,11 @@
 `<!-- not executed: reason -->` on the line before a block leaves the block out.
 """
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +41,19 @@ def scoredyn_commands(text):
     return [line[1:] for line in words]
 
 
+def commands_of_script(script, options, directory):
+    """Argument lists of the `scoredyn` commands that a script runs, by a `scoredyn` that only writes them down."""
+    recorder = directory / "scoredyn"
+    recorder.write_text("#!/bin/sh\nprintf '%s\\037' \"$@\" >> \"$RECORD\"; printf '\\036' >> \"$RECORD\"\n")
+    recorder.chmod(0o755)
+    path = os.pathsep.join([str(directory), str(Path(sys.executable).parent), os.environ["PATH"]])
+    record = directory / "record"
+    subprocess.run(
+        ["bash", script, *options], cwd=directory, env=os.environ | {"PATH": path, "RECORD": str(record)}, check=True
+    )
+    return [line.split("\037")[:-1] for line in record.read_text().split("\036")[:-1]]
+
+
 def parse(arguments):
     """Parse as the command line would; raises where it would refuse."""
     group = typer.main.get_command(app)
@@ -54,14 +70,24 @@ def test_python_blocks_run_in_order(path, tmp_path, monkeypatch):
         exec(compile("\n" * (line - 1) + code, str(path), "exec"), namespace)  # noqa: S102
 
 
-@pytest.mark.parametrize("path", [*PAGES, *SCRIPTS], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_commands_parse(path):
-    texts = [path.read_text()] if path in SCRIPTS else [code for _, code in blocks(path, "bash")]
-    commands = [command for text in texts for command in scoredyn_commands(text)]
+    commands = [command for _, code in blocks(path, "bash") for command in scoredyn_commands(code)]
     for command in commands:
         parse(command)
-    if path.name in ("README.md", "train_alanine.sh"):
+    if path.name == "README.md":
         assert commands, "the search found none"
+
+
+@pytest.mark.parametrize("short", [[], ["--short"]], ids=["whole", "short"])
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_commands_of_the_examples_parse(script, short, tmp_path):
+    commands = commands_of_script(script, [*short, "run", "out"], tmp_path)
+    assert {"simulate", "train", "export", "run", "compare"} <= {command[0] for command in commands}
+    for command in commands:
+        parse(command)
+        packed = [argument for argument in command if "/data/alanine" in argument]
+        assert [argument for argument in packed if not Path(argument).exists()] == []
 
 
 def test_a_wrong_command_is_seen():

@@ -52,7 +52,9 @@ def simulate(
     ] = None,
     solvent: Annotated[
         str,
-        typer.Option(help="tip3p for a box of water; anything else says how the force field treats it, for the record."),
+        typer.Option(
+            help="tip3p for a box of water; anything else says how the force field treats it, for the record."
+        ),
     ] = "implicit (OBC)",
     temperature: Annotated[float, typer.Option(help="K.")] = 300.0,
     friction: Annotated[float | None, typer.Option(help="1/ps; 10, in water 1.")] = None,
@@ -67,6 +69,9 @@ def simulate(
     ] = 1,
     bias: Annotated[
         Path | None, typer.Option(help="Shoot with this bias.json of another folder instead of finding one.")
+    ] = None,
+    box: Annotated[
+        Path | None, typer.Option(help="Begin in this box/box.npz of another folder instead of setting one.")
     ] = None,
 ) -> None:
     """Run molecular dynamics of a molecule in implicit solvent or in water, restartable at any time.
@@ -108,7 +113,7 @@ def simulate(
             speed.update(done)
             progress(done, whole)
 
-        paths = run(structure, plan, out, processes=processes, bias=bias, progress=report)
+        paths = run(structure, plan, out, processes=processes, bias=bias, box=box, progress=report)
     total = len(paths) * plan.frames_per_trajectory * spacing_ps
     Console().print(
         f"{len(paths)} trajectories, {format_duration(total)} in all, in {out}{speed.text()}.", soft_wrap=True

@@ -67,19 +67,54 @@ def read_bias(path: Path | None, plan: SimulationPlan) -> TorsionBias | None:
     return TorsionBias.load(Path(path))
 
 
-def prepare(directory: Path, plan: SimulationPlan, text: str, bias: TorsionBias | None) -> None:
+def read_box(path: Path | None, plan: SimulationPlan, text: str) -> SolvatedBox | None:
+    """The box a user gives, checked before any work."""
+    if path is None:
+        return None
+    if not plan.physics.in_water:
+        raise SamplingError(
+            f"simulate: a box is for water; expected solvent tip3p, found {plan.physics.solvent}; leave the box out."
+        )
+    box = SolvatedBox.load(Path(path))
+    topology, _ = _structure(text)
+    if box.copies != plan.copies or box.topology(topology).getNumAtoms() != len(box.positions):
+        raise SamplingError(
+            f"simulate: {path} is the box of another system; expected {plan.copies} times the molecule of "
+            f"{topology.getNumAtoms()} atoms and its water, found {box.copies} with {len(box.positions)} atoms in all and "
+            f"{len(box.residues)} residues around; give another box, or none to set one."
+        )
+    return box
+
+
+def prepare(
+    directory: Path,
+    plan: SimulationPlan,
+    text: str,
+    bias: TorsionBias | None = None,
+    box: SolvatedBox | None = None,
+) -> None:
     """Make the box of water and the bias, where they are needed and not there yet.
 
     Parameters
     ----------
     text : of the PDB file
     bias : to shoot with; None to use what lies in the folder, or to find one
+    box : to begin in; None to use what lies in the folder, or to set one
 
     Raises
     ------
     OutputError
-        If the folder holds another bias than the one given.
+        If the folder holds another bias or box than the one given.
     """
+    if (
+        box is not None
+        and box_path(directory).exists()
+        and not SolvatedBox.load(box_path(directory)).equals(box)
+    ):
+        raise OutputError(
+            f"simulate: {directory} holds trajectories of another box; expected that of {box_path(directory)}, found a "
+            f"different one; use another folder or leave the box out."
+        )
     if bias is not None and bias_path(directory).exists() and TorsionBias.load(bias_path(directory)) != bias:
         raise OutputError(
             f"simulate: {directory} holds paths shot with another bias; expected that of {bias_path(directory)}, found a "
@@ -89,7 +124,7 @@ def prepare(directory: Path, plan: SimulationPlan, text: str, bias: TorsionBias 
         bias.save(bias_path(directory))
     if plan.physics.in_water and not box_path(directory).exists():
         make_directory(box_path(directory).parent)
-        _make_box(text, plan).save(box_path(directory))
+        (box or _make_box(text, plan)).save(box_path(directory))
     if plan.steering == "shooting" and not bias_path(directory).exists():
         _find_bias(text, plan, directory).save(bias_path(directory))
 
@@ -97,10 +132,14 @@ def prepare(directory: Path, plan: SimulationPlan, text: str, bias: TorsionBias 
 def _make_box(text: str, plan: SimulationPlan) -> SolvatedBox:
     topology, positions = _structure(text)
     _LOGGER.info(
-        "Setting the box at %g bar, %g ps, once for this folder.", plan.physics.pressure_bar, plan.physics.npt_ps
+        "Setting the box at %g bar, %g ps, once for this folder.",
+        plan.physics.pressure_bar,
+        plan.physics.npt_ps,
     )
     box = make_box(topology, positions, plan.physics, plan.copies, _seed(plan))
-    _LOGGER.info("The box from now on: %.3f nm^3, %d atoms.", abs(np.linalg.det(box.vectors)), len(box.positions))
+    _LOGGER.info(
+        "The box from now on: %.3f nm^3, %d atoms.", abs(np.linalg.det(box.vectors)), len(box.positions)
+    )
     return box
 
 

@@ -9,7 +9,7 @@ from openmm_scoredyn.data.atomic import make_directory
 from openmm_scoredyn.data.engine import ReferenceEngine
 from openmm_scoredyn.data.plan import SimulationPlan
 from openmm_scoredyn.data.pool import run_in_processes
-from openmm_scoredyn.data.preparation import claim, prepare, read_bias
+from openmm_scoredyn.data.preparation import claim, prepare, read_bias, read_box
 from openmm_scoredyn.data.worker import remove_chunk_folder, run_trajectory, trajectory_paths
 from openmm_scoredyn.errors import MoleculeError, TrajectoryError
 from openmm_scoredyn.structure import SOLVENT_RESIDUES
@@ -22,6 +22,7 @@ def simulate(
     *,
     processes: int = 1,
     bias: str | Path | None = None,
+    box: str | Path | None = None,
     progress: Callable[[float, float], None] | None = None,
 ) -> list[Path]:
     """Make the trajectories of a plan, or go on with those that an earlier call did not finish.
@@ -34,6 +35,8 @@ def simulate(
     processes : trajectories made at a time; the results do not depend on it
     bias : file of the bias to shoot with, `bias.json` of an earlier simulation; None uses what lies in the folder under
         that name, or finds one
+    box : file of the box of water to begin in, `box/box.npz` of an earlier simulation of the molecule; None uses what lies
+        in the folder under that name, or sets one
     progress : called with (ps done, ps in all) of all copies, earlier calls included
 
     Returns
@@ -43,11 +46,13 @@ def simulate(
     Raises
     ------
     TrajectoryError
-        If the structure or the bias cannot be read.
+        If the structure, the bias or the box cannot be read.
+    SamplingError
+        If a bias or a box is given that the plan has no use for, or a box of another system.
     MoleculeError
         If the force field does not fit, or steering is asked of a molecule without phi and psi.
     OutputError
-        If the folder cannot be written, or holds trajectories of another plan or bias.
+        If the folder cannot be written, or holds trajectories of another plan, bias or box.
 
     Notes
     -----
@@ -58,9 +63,10 @@ def simulate(
     """
     bias = read_bias(bias, plan)
     text = _read_structure(structure, plan)
+    box = read_box(box, plan, text)
     directory = make_directory(directory)
     claim(directory, plan, text)
-    prepare(directory, plan, text, bias)
+    prepare(directory, plan, text, bias, box)
     add = _adder(plan, progress)
     if processes == 1:
         for index in range(plan.n_trajectories):

@@ -47,6 +47,17 @@ class SolvatedBox:
         whole.setPeriodicBoxVectors([Vec3(*map(float, vector)) for vector in self.vectors] * unit.nanometer)
         return whole
 
+    def equals(self, other: "SolvatedBox") -> bool:
+        """Whether another box is the same to the last bit."""
+        return (self.residues, self.copies, self.contact_nm) == (
+            other.residues,
+            other.copies,
+            other.contact_nm,
+        ) and all(
+            np.array_equal(own, its)
+            for own, its in ((self.positions, other.positions), (self.vectors, other.vectors))
+        )
+
     def save(self, path: Path) -> None:
         """Write as npz, atomically."""
         write_atomically(
