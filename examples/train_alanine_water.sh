@@ -18,18 +18,20 @@ teacher=(--updates 5000)
 student=(--updates 4000 --batch-size 512)
 sampled=(--length 22ns --replicas 64)
 skipped=2ns
+packed=()
 if [ "${1:-}" = --short ]; then
     shift
-    packed=$(dirname "$0")/data/alanine-dipeptide-tip3p
-    steered=(--length 10ps --segments 1 --trajectories 2 --equilibration 2ps --box "$packed/box.npz")
-    paths=(--segments 5 --trajectories 2 --equilibration 2ps --bias "$packed/bias_phi.json")
-    paths_psi=(--segments 5 --trajectories 2 --equilibration 2ps --bias "$packed/bias_psi.json")
+    shipped=$(dirname "$0")/data/alanine-dipeptide-tip3p
+    steered=(--length 10ps --segments 1 --trajectories 2 --equilibration 2ps --box "$shipped/box.npz")
+    paths=(--segments 5 --trajectories 2 --equilibration 2ps --bias "$shipped/bias_phi.json")
+    paths_psi=(--segments 5 --trajectories 2 --equilibration 2ps --bias "$shipped/bias_psi.json")
     free=(--length 30ps --trajectories 2 --equilibration 2ps)
     reference=(--length 60ps --trajectories 2 --equilibration 2ps)
     teacher=(--updates 100)
     student=(--updates 20 --batch-size 64)
     sampled=(--length 100ps --replicas 64)
     skipped=20ps
+    packed=("$shipped/training") # ten paths may well show no hop to learn from
 fi
 implicit=$1
 folder=${2:-alanine-dipeptide-tip3p}
@@ -46,7 +48,7 @@ scoredyn simulate "$structure" --out "$folder/paths_psi" "${water[@]}" --shootin
 scoredyn simulate "$structure" --out "$folder/free" "${water[@]}" "${free[@]}" --seed 3
 scoredyn simulate "$structure" --out "$folder/reference" "${water[@]}" "${reference[@]}" --seed 4
 
-data=("$folder/steered" "$folder/paths" "$folder/paths_psi" "$folder/free")
+data=("$folder/steered" "$folder/paths" "$folder/paths_psi" "$folder/free" "${packed[@]}")
 scoredyn train "${data[@]}" --out "$folder/teacher" --start-from "$implicit" --name alanine-dipeptide-tip3p \
     "${teacher[@]}" --learning-rate 3e-4
 scoredyn train "${data[@]}" --out "$folder/student" --start-from "$folder/teacher" --name alanine-dipeptide-tip3p \
