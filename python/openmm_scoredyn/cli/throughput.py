@@ -3,6 +3,7 @@
 import time
 
 _SECONDS_PER_DAY = 86_400
+_LEAST_SECONDS = 0.5  # what is found complete is reported at once, and was not made at that speed
 
 
 class Throughput:
@@ -18,7 +19,7 @@ class Throughput:
         if self._first is None:
             self._first = (done_ps, now)
         elapsed = now - self._first[1]
-        self._rate = (done_ps - self._first[0]) / elapsed if elapsed > 0 else 0.0
+        self._rate = (done_ps - self._first[0]) / elapsed if elapsed > _LEAST_SECONDS else 0.0
 
     def text(self) -> str:
         """As ", 1.2 ps/s (103 ns/day)"; empty while nothing is known."""
