@@ -10,7 +10,8 @@ import torch
 
 from openmm_scoredyn import errors
 from openmm_scoredyn.denoising.card import DenoiserCard, is_crystal_denoiser
-from openmm_scoredyn.denoising.export import export_denoiser, make_example, write_denoiser
+from openmm_scoredyn.denoising.export import export_denoiser, write_denoiser
+from openmm_scoredyn.denoising.golden import make_example
 from openmm_scoredyn.denoising.lattices import NAMES, face_distances, read_lattice
 from openmm_scoredyn.denoising.model import CrystalDenoiser
 from openmm_scoredyn.denoising.neighbours import closest_distances, find_neighbours

@@ -48,7 +48,7 @@ def run_job(job: DenoisingJob) -> list[Row]:
     """Denoise all frames; the file of frames appears when the last one is done, and not at all if one fails."""
     from openmm_scoredyn.data.atomic import write_atomically
     from openmm_scoredyn.denoising.classify import check_method
-    from openmm_scoredyn.denoising.model import load_denoiser
+    from openmm_scoredyn.denoising.loading import load_denoiser
 
     if job.classify is not None:
         check_method(job.classify)

@@ -64,7 +64,7 @@ class DenoiseModifier(ModifierInterface):
         data.attributes["Denoise.spacing"] = ANGSTROM_PER_NM * clean.spacing_nm
 
     def _loaded(self):
-        from openmm_scoredyn.denoising.model import load_denoiser
+        from openmm_scoredyn.denoising.loading import load_denoiser
 
         wanted = (self.model, self.device)
         if getattr(self, "_kept", None) is None or self._kept[0] != wanted:

@@ -6,7 +6,7 @@ import numpy as np
 from openmm import unit
 
 from openmm_scoredyn.denoising.classify import FIXED_CUTOFF, STRUCTURES, check_method, classify, count
-from openmm_scoredyn.denoising.model import load_denoiser
+from openmm_scoredyn.denoising.loading import load_denoiser
 from openmm_scoredyn.denoising.snapshots import ANGSTROM_PER_NM, Snapshot, write_snapshot
 from openmm_scoredyn.errors import OutputError
 
