@@ -10,9 +10,9 @@ import openmm_scoredyn
 from openmm_scoredyn.card_json import CARD_FILE
 from openmm_scoredyn.data.atomic import write_atomically
 from openmm_scoredyn.denoising.card import DenoiserCard
+from openmm_scoredyn.denoising.checkpoint import TrainedDenoiser, load_trained
 from openmm_scoredyn.denoising.golden import TOLERANCE, as_golden, make_example
 from openmm_scoredyn.denoising.network import LatticeDenoiser
-from openmm_scoredyn.denoising.training import TrainedDenoiser, load_trained
 from openmm_scoredyn.errors import ExportError
 from openmm_scoredyn.export.scripting import from_bytes, script, to_bytes
 
