@@ -92,7 +92,7 @@ def _frames(job: DenoisingJob, model, file) -> Iterator:
 
 
 def _one(job: DenoisingJob, model, file, index: int, snapshot):
-    from openmm_scoredyn.denoising.classify import FIXED_CUTOFF, STRUCTURES, classify, count
+    from openmm_scoredyn.denoising.classify import classify_both, count, names_of
     from openmm_scoredyn.denoising.snapshots import ANGSTROM_PER_NM, Snapshot, write_snapshot
 
     periodic = np.zeros(3, dtype=bool) if job.no_cell else snapshot.periodic
@@ -111,22 +111,16 @@ def _one(job: DenoisingJob, model, file, index: int, snapshot):
     )
     positions, spacing = ANGSTROM_PER_NM * clean.positions, ANGSTROM_PER_NM * clean.spacing_nm
     cell = snapshot.cell if periodic.any() else np.zeros((3, 3))
-    found, names = (None, None), None
+    found, names, counts = (None, None), None, (None, None)
     if job.classify:
-        shape = cell if cell.any() else np.diag(np.ptp(positions, axis=0) + 10 * spacing)
-        cutoff = FIXED_CUTOFF * spacing if job.classify == "cna-fixed" else None
-        found = tuple(
-            classify(x, shape, periodic, job.classify, cutoff)
-            for x in (snapshot.positions, positions)
-        )
-        names = [STRUCTURES[number] for number in found[1]]
+        found = classify_both(snapshot.positions, positions, cell, periodic, job.classify, spacing)
+        names, counts = names_of(found[1]), map(count, found)
     write_snapshot(
         file,
         Snapshot(positions, cell, periodic, snapshot.elements),
         names,
         f"frame={index} spacing={spacing:.5f}",
     )
-    counts = (None, None) if names is None else tuple(map(count, found))
     scale = ANGSTROM_PER_NM
     moved, last = scale * clean.moved_nm, scale * clean.last_move_nm
     row = Row(index, len(positions), spacing, moved, last, clean.iterations, *counts)

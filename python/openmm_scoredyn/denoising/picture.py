@@ -7,7 +7,7 @@ from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from openmm_scoredyn.denoising.classify import STRUCTURES
+from openmm_scoredyn.denoising.classify import STRUCTURES, count
 
 COLOURS = {
     "other": "#b8b8b8",
@@ -79,8 +79,7 @@ def _panel(axis, positions: np.ndarray, structures, spacing: float) -> None:
 
 
 def _summary(structures) -> str:
-    numbers = np.bincount(structures, minlength=len(STRUCTURES))
-    return ", ".join(f"{name} {number}" for name, number in zip(STRUCTURES, numbers) if number)
+    return ", ".join(f"{name} {number}" for name, number in count(structures).items())
 
 
 def _wrapped(positions, cell) -> np.ndarray:
