@@ -1,4 +1,4 @@
-"""The work of `scoredyn denoise`: read, denoise, classify, write; then the table and the picture."""
+"""The work of `scoredyn denoise`: read, denoise, classify, write, and the picture."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from openmm_scoredyn.cli.denoise_table import Row
 from openmm_scoredyn.errors import DenoisingError
-
-SHOWN_ROWS = 40
 
 
 @dataclass(frozen=True)
@@ -29,19 +28,10 @@ class DenoisingJob:
     picture: Path | None
     device: str
 
-
-@dataclass(frozen=True, eq=False)
-class Row:
-    """One line of the table: frame, atoms, lengths in Angstrom, and counts by structure or None."""
-
-    frame: int
-    atoms: int
-    spacing: float
-    moved: float
-    last_move: float
-    iterations: int
-    before: dict | None
-    after: dict | None
+    @property
+    def picture_path(self) -> Path:
+        """Where the picture goes."""
+        return self.picture or self.out.with_suffix(".png")
 
 
 def run_job(job: DenoisingJob) -> list[Row]:
@@ -63,13 +53,8 @@ def run_job(job: DenoisingJob) -> list[Row]:
     write_atomically(job.out, work)
     if pictures:
         content = pictures[0]()
-        write_atomically(picture_path(job), lambda file: file.write(content))
+        write_atomically(job.picture_path, lambda file: file.write(content))
     return rows
-
-
-def picture_path(job: DenoisingJob) -> Path:
-    """Where the picture goes."""
-    return job.picture or job.out.with_suffix(".png")
 
 
 def _frames(job: DenoisingJob, model, file) -> Iterator:
@@ -161,38 +146,3 @@ def _selection(text: str, n_atoms: int) -> np.ndarray:
             f"denoise: the selection does not fit; expected indices from 0 to {n_atoms - 1}, found {text!r}; correct it."
         )
     return np.array(chosen)
-
-
-def show_table(rows: list[Row], job: DenoisingJob) -> None:
-    """One line per frame, and where the files are."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from openmm_scoredyn.denoising.classify import STRUCTURES
-
-    console = Console()
-    names = [
-        name
-        for name in STRUCTURES
-        if any(name in (row.before or {}) or name in (row.after or {}) for row in rows)
-    ]
-    table = Table(title=f"{job.trajectory.name} denoised by {job.model}")
-    for heading in ("frame", "atoms", "neighbours at, A", "moved by, A", "last step, A", "iterations"):
-        table.add_column(heading, justify="right")
-    for name in names:
-        table.add_column(f"{name}\nbefore, after", justify="right")
-    for row in rows[:SHOWN_ROWS]:
-        counts = [f"{row.before.get(name, 0)}, {row.after.get(name, 0)}" for name in names]
-        table.add_row(
-            str(row.frame),
-            str(row.atoms),
-            f"{row.spacing:.3f}",
-            f"{row.moved:.3f}",
-            f"{row.last_move:.4f}",
-            str(row.iterations),
-            *counts,
-        )
-    console.print(table)
-    if len(rows) > SHOWN_ROWS:
-        console.print(f"and {len(rows) - SHOWN_ROWS} frames more")
-    console.print(f"Frames: {job.out}; picture: {picture_path(job)}", soft_wrap=True)
