@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from openmm_scoredyn.denoising.snapshots import ANGSTROM_PER_NM
+from openmm_scoredyn.denoising.snapshots import ANGSTROM_PER_NM, ovito_elements
 from openmm_scoredyn.errors import MissingDependencyError
 
 try:
@@ -53,7 +53,7 @@ class DenoiseModifier(ModifierInterface):
             positions / ANGSTROM_PER_NM,
             cell / ANGSTROM_PER_NM,
             self.iterations or None,
-            elements=_elements(data),
+            elements=ovito_elements(data),
             spacing_nm=self.spacing / ANGSTROM_PER_NM or None,
             selection=selection,
             periodic=periodic,
@@ -70,11 +70,3 @@ class DenoiseModifier(ModifierInterface):
         if getattr(self, "_kept", None) is None or self._kept[0] != wanted:
             self._kept = (wanted, load_denoiser(self.model).to(self.device))
         return self._kept[1]
-
-
-def _elements(data: DataCollection) -> tuple[str, ...]:
-    types = data.particles.get("Particle Type")
-    if types is None:
-        return ("X",) * data.particles.count
-    names = {kind.id: kind.name or "X" for kind in types.types}
-    return tuple(names.get(int(number), "X") for number in types)
