@@ -11,8 +11,9 @@ from pathlib import Path
 
 import torch
 
+from openmm_scoredyn.denoising.config import DenoiserTraining
 from openmm_scoredyn.denoising.export import export_denoiser
-from openmm_scoredyn.denoising.training import DenoiserTraining, train_denoiser
+from openmm_scoredyn.denoising.training import train_denoiser
 
 LATTICES = ("fcc", "bcc", "hcp", "sc", "diamond")
 

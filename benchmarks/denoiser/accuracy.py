@@ -19,7 +19,7 @@ from ovito.io.ase import ase_to_ovito
 from ovito.modifiers import IdentifyDiamondModifier
 
 from openmm_scoredyn.denoising.classify import FIXED_CUTOFF, STRUCTURES, classify
-from openmm_scoredyn.denoising.model import load_denoiser
+from openmm_scoredyn.denoising.loading import load_denoiser
 
 CRYSTALS = ("fcc", "hcp", "bcc", "sc", "diamond")
 

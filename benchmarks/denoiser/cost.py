@@ -19,7 +19,7 @@ from accuracy import share
 from crystals import average, frame, place, set_up
 from substances import SUBSTANCES
 
-from openmm_scoredyn.denoising.model import load_denoiser
+from openmm_scoredyn.denoising.loading import load_denoiser
 
 
 def ways(atoms: ase.Atoms, name: str, potentials: Path, model) -> dict:

@@ -26,7 +26,7 @@ from ovito.pipeline import StaticSource
 from substances import SUBSTANCES
 
 from openmm_scoredyn.denoising.classify import classify, count
-from openmm_scoredyn.denoising.model import load_denoiser
+from openmm_scoredyn.denoising.loading import load_denoiser
 
 LATTICE_CONSTANT = 4.05
 ALUMINIUM = SUBSTANCES["Al"]

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from ase.build import bulk
 
-from openmm_scoredyn.denoising.model import load_denoiser
+from openmm_scoredyn.denoising.loading import load_denoiser
 from openmm_scoredyn.denoising.neighbours import find_neighbours
 
 SPACING = 0.2556

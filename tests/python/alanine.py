@@ -10,10 +10,14 @@ from openmm_scoredyn.molecule import Molecule
 PDB = Path(__file__).parent / "data" / "alanine_dipeptide.pdb"
 
 
-def alanine_molecule() -> Molecule:
+def alanine_topology():
     from openmm.app import PDBFile
 
-    return Molecule.from_topology(PDBFile(str(PDB)).topology)
+    return PDBFile(str(PDB)).topology
+
+
+def alanine_molecule() -> Molecule:
+    return Molecule.from_topology(alanine_topology())
 
 
 def alanine_positions() -> np.ndarray:

@@ -33,6 +33,18 @@ def compiled():
 
 
 @pytest.fixture(scope="session")
+def tiny_program(tmp_path_factory):
+    """Path of an exported DriftingNetwork."""
+    from tiny_models import DriftingNetwork, tiny_card
+
+    from openmm_scoredyn.export import export_program
+
+    path = tmp_path_factory.mktemp("program") / "tiny.pt"
+    export_program(DriftingNetwork(), path, tiny_card(), symmetric=True)
+    return path
+
+
+@pytest.fixture(scope="session")
 def tiny_package(tmp_path_factory):
     """Path and parity report of a DriftingNetwork exported as an AOTInductor package."""
     from tiny_models import DriftingNetwork, tiny_card
@@ -41,6 +53,16 @@ def tiny_package(tmp_path_factory):
 
     path = tmp_path_factory.mktemp("package") / "tiny.pt2"
     return path, export_program(DriftingNetwork(), path, tiny_card(), symmetric=True, format="aoti")
+
+
+@pytest.fixture(scope="session", params=["torchscript", "aoti"])
+def tiny_model(request, tiny_program):
+    """The model of `tiny_program` in each format."""
+    from openmm_scoredyn.model import ScoreModel
+
+    if request.param == "torchscript":
+        return ScoreModel(tiny_program)
+    return ScoreModel(request.getfixturevalue("tiny_package")[0], allow_native_code=True)
 
 
 @pytest.fixture(params=["torchscript", "aoti"])

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import openmm_scoredyn as sd
-from openmm_scoredyn.denoising.model import CrystalDenoiser, load_denoiser
+from openmm_scoredyn.denoising.loading import load_denoiser
+from openmm_scoredyn.denoising.model import CrystalDenoiser
 from openmm_scoredyn.errors import DenoisingError, ProgramError, SamplingError
 
 

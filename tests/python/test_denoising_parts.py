@@ -10,15 +10,19 @@ import torch
 
 from openmm_scoredyn import errors
 from openmm_scoredyn.denoising.card import DenoiserCard, is_crystal_denoiser
-from openmm_scoredyn.denoising.export import export_denoiser, make_example, write_denoiser
+from openmm_scoredyn.denoising.checkpoint import load_trained
+from openmm_scoredyn.denoising.config import DenoiserTraining
+from openmm_scoredyn.denoising.export import export_denoiser, write_denoiser
+from openmm_scoredyn.denoising.golden import make_example
 from openmm_scoredyn.denoising.lattices import NAMES, face_distances, read_lattice
+from openmm_scoredyn.denoising.loss import relative_loss
 from openmm_scoredyn.denoising.model import CrystalDenoiser
 from openmm_scoredyn.denoising.neighbours import closest_distances, find_neighbours
 from openmm_scoredyn.denoising.network import LatticeDenoiser
 from openmm_scoredyn.denoising.samples import draw_batch
 from openmm_scoredyn.denoising.snapshots import Snapshot, read_snapshots, write_snapshot
 from openmm_scoredyn.denoising.spacing import measure_spacing
-from openmm_scoredyn.denoising.training import DenoiserTraining, load_trained, relative_loss, train_denoiser
+from openmm_scoredyn.denoising.training import train_denoiser
 
 SMALL = {"width": 8, "vector_width": 4, "edge_width": 8, "layers": 2}
 # Nearest neighbours of every atom, on average; of quartz 24 Si with 4 and 48 O with 2.

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 from alanine import alanine_molecule, alanine_positions, make_trajectory
-from test_model import StandardNormal, start
-from tiny_models import tiny_card
+from tiny_models import StandardNormal, start, tiny_card
 
 from openmm_scoredyn.card import Card
 from openmm_scoredyn.data import Trajectory

@@ -12,6 +12,7 @@ import numpy as np
 import openmm
 import pytest
 from conftest import platforms_here
+from contexts import positions_of
 from openmm import app, unit
 from programs import MASSES, POSITIONS, OrnsteinUhlenbeck
 
@@ -40,10 +41,6 @@ def make_context(system, path, platform, properties=None, positions=POSITIONS):
     context = openmm.Context(system, integrator, platform, properties or {})
     context.setPositions(positions)
     return context, integrator
-
-
-def positions_of(context):
-    return context.getState(positions=True).getPositions(asNumpy=True)._value
 
 
 def alanine(name):

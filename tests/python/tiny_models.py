@@ -1,9 +1,11 @@
 """Small models whose answers are known, for the tests of cards, export and sampling."""
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from openmm_scoredyn.card import Card
+from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.molecule import Molecule
 
 MOLECULE = Molecule(
@@ -74,3 +76,30 @@ class OneShotNetwork(nn.Module):
 
     def propose(self, noise: Tensor, history: Tensor, box: Tensor) -> Tensor:
         return history[:, -1] + self.step * noise.sum(1)
+
+
+class StandardNormal(nn.Module):
+    """Optimal network for latents that are independent standard normals, in any parametrisation."""
+
+    latent_type = "vector"
+
+    def __init__(self, prediction: str, schedule: str):
+        super().__init__()
+        self.prediction = prediction
+        self.parametrization = Parametrization(prediction, schedule)
+
+    def forward(self, latent: Tensor, level: Tensor, history: Tensor, box: Tensor) -> Tensor:
+        sigma = self.parametrization.sigma_at(level)[:, None, None]
+        if self.prediction == "noise":  # of the variance-preserving variable
+            return latent * sigma / torch.sqrt(1 + sigma**2)
+        if self.prediction == "clean":  # of the variance-exploding variable
+            return latent / (1 + sigma**2)
+        return torch.zeros_like(latent)
+
+    def advance(self, latent: Tensor, history: Tensor, box: Tensor) -> Tensor:
+        return history[:, -1] + 0.001 * latent
+
+
+def start(replicas: int = 3) -> np.ndarray:
+    """Positions (replicas, 5, 3), nm, all alike."""
+    return np.tile(np.array(POSITIONS, np.float32), (replicas, 1, 1))

@@ -1,15 +1,11 @@
 """The picture of the demo: what each way of moving the molecule sees in the same wall-clock time."""
 
-import io
-
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from openmm_scoredyn.cli.duration import format_duration
-from openmm_scoredyn.evaluation.plots import CANDIDATE_COLOUR, HIGHEST_KJ_PER_MOL, REFERENCE_COLOUR, STYLE
+from openmm_scoredyn.evaluation.plots import CANDIDATE_COLOUR, HIGHEST_KJ_PER_MOL, REFERENCE_COLOUR
 from openmm_scoredyn.evaluation.ramachandran import free_energy
+from openmm_scoredyn.figures import as_png, styled_figure
 
 TICKS = (-180, -90, 0, 90, 180)
 
@@ -23,9 +19,7 @@ def same_wall_time(fast, slow, histogram: np.ndarray, temperature_K: float) -> b
     histogram : (50, 50) counts of the reference, phi first, drawn behind both
     """
     seconds = min(len(angles) / speed for _, angles, speed in (fast, slow))
-    with rc_context(STYLE):
-        figure = Figure(figsize=(11.6, 7.4), layout="constrained")
-        FigureCanvasAgg(figure)
+    with styled_figure((11.6, 7.4)) as figure:
         panels = figure.subplot_mosaic(
             [["fast map", "slow map"], ["fast", "fast"], ["slow", "slow"]], height_ratios=(3.4, 1, 1)
         )
@@ -38,9 +32,7 @@ def same_wall_time(fast, slow, histogram: np.ndarray, temperature_K: float) -> b
             panels[f"{key} map"].set_title(f"{name}\n{seconds:.0f} s of wall time: {format_duration(len(degrees))}")
             _series(panels[key], np.arange(len(degrees)) / speed, degrees, colour, seconds)
         panels["slow"].set_xlabel("wall time (s)")
-        content = io.BytesIO()
-        figure.savefig(content, format="png", dpi=STYLE["savefig.dpi"])
-    return content.getvalue()
+        return as_png(figure)
 
 
 def _map(axis, degrees: np.ndarray, colour: str, energy: np.ndarray) -> None:

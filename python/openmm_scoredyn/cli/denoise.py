@@ -44,8 +44,10 @@ def denoise(
     Example: scoredyn denoise traj.dump -o clean.extxyz --classify cna
     """
     import torch
+    from rich.console import Console
 
-    from openmm_scoredyn.cli.denoise_run import DenoisingJob, run_job, show_table
+    from openmm_scoredyn.cli.denoise_run import DenoisingJob, run_job
+    from openmm_scoredyn.cli.denoise_table import show_table
 
     torch.set_num_threads(threads)
     job = DenoisingJob(
@@ -62,4 +64,5 @@ def denoise(
         picture,
         device,
     )
-    show_table(run_job(job), job)
+    show_table(run_job(job), f"{trajectory.name} denoised by {model}")
+    Console().print(f"Frames: {out}; picture: {job.picture_path}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The work of `scoredyn denoise`: read, denoise, classify, write; then the table and the picture."""
+"""The work of `scoredyn denoise`: read, denoise, classify, write, and the picture."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from openmm_scoredyn.cli.denoise_table import Row
 from openmm_scoredyn.errors import DenoisingError
-
-SHOWN_ROWS = 40
 
 
 @dataclass(frozen=True)
@@ -29,26 +28,17 @@ class DenoisingJob:
     picture: Path | None
     device: str
 
-
-@dataclass(frozen=True, eq=False)
-class Row:
-    """One line of the table: frame, atoms, lengths in Angstrom, and counts by structure or None."""
-
-    frame: int
-    atoms: int
-    spacing: float
-    moved: float
-    last_move: float
-    iterations: int
-    before: dict | None
-    after: dict | None
+    @property
+    def picture_path(self) -> Path:
+        """Where the picture goes."""
+        return self.picture or self.out.with_suffix(".png")
 
 
 def run_job(job: DenoisingJob) -> list[Row]:
     """Denoise all frames; the file of frames appears when the last one is done, and not at all if one fails."""
     from openmm_scoredyn.data.atomic import write_atomically
     from openmm_scoredyn.denoising.classify import check_method
-    from openmm_scoredyn.denoising.model import load_denoiser
+    from openmm_scoredyn.denoising.loading import load_denoiser
 
     if job.classify is not None:
         check_method(job.classify)
@@ -63,13 +53,8 @@ def run_job(job: DenoisingJob) -> list[Row]:
     write_atomically(job.out, work)
     if pictures:
         content = pictures[0]()
-        write_atomically(picture_path(job), lambda file: file.write(content))
+        write_atomically(job.picture_path, lambda file: file.write(content))
     return rows
-
-
-def picture_path(job: DenoisingJob) -> Path:
-    """Where the picture goes."""
-    return job.picture or job.out.with_suffix(".png")
 
 
 def _frames(job: DenoisingJob, model, file) -> Iterator:
@@ -92,7 +77,7 @@ def _frames(job: DenoisingJob, model, file) -> Iterator:
 
 
 def _one(job: DenoisingJob, model, file, index: int, snapshot):
-    from openmm_scoredyn.denoising.classify import FIXED_CUTOFF, STRUCTURES, classify, count
+    from openmm_scoredyn.denoising.classify import classify_both, count, names_of
     from openmm_scoredyn.denoising.snapshots import ANGSTROM_PER_NM, Snapshot, write_snapshot
 
     periodic = np.zeros(3, dtype=bool) if job.no_cell else snapshot.periodic
@@ -111,22 +96,16 @@ def _one(job: DenoisingJob, model, file, index: int, snapshot):
     )
     positions, spacing = ANGSTROM_PER_NM * clean.positions, ANGSTROM_PER_NM * clean.spacing_nm
     cell = snapshot.cell if periodic.any() else np.zeros((3, 3))
-    found, names = (None, None), None
+    found, names, counts = (None, None), None, (None, None)
     if job.classify:
-        shape = cell if cell.any() else np.diag(np.ptp(positions, axis=0) + 10 * spacing)
-        cutoff = FIXED_CUTOFF * spacing if job.classify == "cna-fixed" else None
-        found = tuple(
-            classify(x, shape, periodic, job.classify, cutoff)
-            for x in (snapshot.positions, positions)
-        )
-        names = [STRUCTURES[number] for number in found[1]]
+        found = classify_both(snapshot.positions, positions, cell, periodic, job.classify, spacing)
+        names, counts = names_of(found[1]), map(count, found)
     write_snapshot(
         file,
         Snapshot(positions, cell, periodic, snapshot.elements),
         names,
         f"frame={index} spacing={spacing:.5f}",
     )
-    counts = (None, None) if names is None else tuple(map(count, found))
     scale = ANGSTROM_PER_NM
     moved, last = scale * clean.moved_nm, scale * clean.last_move_nm
     row = Row(index, len(positions), spacing, moved, last, clean.iterations, *counts)
@@ -167,38 +146,3 @@ def _selection(text: str, n_atoms: int) -> np.ndarray:
             f"denoise: the selection does not fit; expected indices from 0 to {n_atoms - 1}, found {text!r}; correct it."
         )
     return np.array(chosen)
-
-
-def show_table(rows: list[Row], job: DenoisingJob) -> None:
-    """One line per frame, and where the files are."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from openmm_scoredyn.denoising.classify import STRUCTURES
-
-    console = Console()
-    names = [
-        name
-        for name in STRUCTURES
-        if any(name in (row.before or {}) or name in (row.after or {}) for row in rows)
-    ]
-    table = Table(title=f"{job.trajectory.name} denoised by {job.model}")
-    for heading in ("frame", "atoms", "neighbours at, A", "moved by, A", "last step, A", "iterations"):
-        table.add_column(heading, justify="right")
-    for name in names:
-        table.add_column(f"{name}\nbefore, after", justify="right")
-    for row in rows[:SHOWN_ROWS]:
-        counts = [f"{row.before.get(name, 0)}, {row.after.get(name, 0)}" for name in names]
-        table.add_row(
-            str(row.frame),
-            str(row.atoms),
-            f"{row.spacing:.3f}",
-            f"{row.moved:.3f}",
-            f"{row.last_move:.4f}",
-            str(row.iterations),
-            *counts,
-        )
-    console.print(table)
-    if len(rows) > SHOWN_ROWS:
-        console.print(f"and {len(rows) - SHOWN_ROWS} frames more")
-    console.print(f"Frames: {job.out}; picture: {picture_path(job)}", soft_wrap=True)

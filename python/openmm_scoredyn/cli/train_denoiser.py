@@ -40,8 +40,8 @@ def train_denoiser(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from openmm_scoredyn.denoising.config import DenoiserTraining
     from openmm_scoredyn.denoising.export import export_denoiser
-    from openmm_scoredyn.denoising.training import DenoiserTraining
     from openmm_scoredyn.denoising.training import train_denoiser as run
 
     torch.set_num_threads(threads)

@@ -50,6 +50,35 @@ def classify(
     return numbers[found]
 
 
+def classify_both(
+    before, after, cell, periodic, method: str, spacing: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Structure of every atom in a frame before and after denoising, (N,) and (N,) as `classify`, alike in all settings.
+
+    Parameters
+    ----------
+    before, after : (N, 3);  cell : (3, 3), rows are the vectors, zeros for a cluster;  periodic : bool or three bools
+    method : as `classify`
+    spacing : nearest-neighbour distance, in the unit of the positions; "cna-fixed" looks as far as `FIXED_CUTOFF` of it
+
+    Raises
+    ------
+    MissingDependencyError, DenoisingError
+        As `classify`.
+    """
+    if not np.any(cell):
+        # OVITO wants a cell; where nothing repeats, any that holds the atoms will do.
+        cell = np.diag(np.ptp(after, axis=0) + 10 * spacing)
+    cutoff = FIXED_CUTOFF * spacing if method == "cna-fixed" else None
+    first, second = (classify(positions, cell, periodic, method, cutoff) for positions in (before, after))
+    return first, second
+
+
+def names_of(structures: np.ndarray) -> list[str]:
+    """Name of every atom's structure."""
+    return [STRUCTURES[number] for number in structures]
+
+
 def count(structures: np.ndarray) -> dict[str, int]:
     """Number of atoms of every structure, those that do not occur left out."""
     numbers = np.bincount(structures, minlength=len(STRUCTURES))

@@ -4,21 +4,17 @@ import copy
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
 import openmm_scoredyn
 from openmm_scoredyn.card_json import CARD_FILE
 from openmm_scoredyn.data.atomic import write_atomically
 from openmm_scoredyn.denoising.card import DenoiserCard
+from openmm_scoredyn.denoising.checkpoint import TrainedDenoiser, load_trained
+from openmm_scoredyn.denoising.golden import TOLERANCE, as_golden, make_example
 from openmm_scoredyn.denoising.network import LatticeDenoiser
-from openmm_scoredyn.denoising.training import TrainedDenoiser, load_trained
 from openmm_scoredyn.errors import ExportError
 from openmm_scoredyn.export.scripting import from_bytes, script, to_bytes
-
-PARTS = ("separations", "neighbours", "present", "kinds")
-# Of displacements in nearest-neighbour distances, so 1e-5 of a lattice spacing.
-TOLERANCE = 1e-5
 
 
 def export_denoiser(
@@ -67,29 +63,10 @@ def write_denoiser(network: LatticeDenoiser, card: DenoiserCard, path: str | Pat
     turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(7)))[0]
     turned = network(example[0] @ turn.T, *example[1:])
     _compare("the network shown a turned and mirrored crystal", turned, golden @ turn.T)
-    values = dict(zip((*PARTS, "displacements"), (*example, golden)))
-    card = replace(card, golden={key: value.flatten().tolist() for key, value in values.items()})
+    card = replace(card, golden=as_golden(example, golden))
     data = to_bytes(program, {CARD_FILE: card.to_json()})
     write_atomically(path, lambda file: file.write(data))
     return Path(path)
-
-
-def make_example(species: int, n_atoms: int = 6, width: int = 5) -> tuple[torch.Tensor, ...]:
-    """Arguments of the network: a few atoms with neighbours anywhere, one row not full."""
-    generator = np.random.default_rng(11)
-    vectors = generator.normal(size=(n_atoms, width, 3))
-    vectors *= generator.uniform(0.8, 1.4, (n_atoms, width, 1)) / np.linalg.norm(
-        vectors, axis=-1, keepdims=True
-    )
-    present = np.ones((n_atoms, width))
-    present[-1, -2:] = 0
-    vectors[present == 0] = 0
-    return (
-        torch.tensor(vectors, dtype=torch.float32),
-        torch.tensor(generator.integers(0, n_atoms, (n_atoms, width))),
-        torch.tensor(present, dtype=torch.float32),
-        torch.tensor(generator.integers(0, species, n_atoms)),
-    )
 
 
 def _compare(what: str, found: torch.Tensor, expected: torch.Tensor) -> None:

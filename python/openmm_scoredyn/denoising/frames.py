@@ -9,7 +9,7 @@ from openmm_scoredyn.errors import DenoisingError
 OVERLAP = 0.4
 
 
-def as_frame(positions, n_expected: int | None = None) -> np.ndarray:
+def as_frame(positions) -> np.ndarray:
     """Positions (N, 3) as float64.
 
     Raises
@@ -69,33 +69,31 @@ def as_cell(box, periodic) -> tuple[np.ndarray, np.ndarray]:
     return cell, directions
 
 
-def check_cell_width(cell: np.ndarray, periodic: np.ndarray, reach: float, unit: float, name: str) -> None:
+def check_cell_width(cell: np.ndarray, periodic: np.ndarray, reach_nm: float) -> None:
     """Refuse a cell in which an atom would see its own images.
 
     Parameters
     ----------
-    reach : cutoff of the model, in the unit of the cell;  unit, name : what to show lengths in
+    cell : (3, 3) nm;  periodic : three bools;  reach_nm : cutoff of the model
     """
     if not periodic.any():
         return
     widths = face_distances(cell)[periodic]
-    if widths.min() < reach:
+    if widths.min() < reach_nm:
         raise DenoisingError(
-            f"denoise: the cell is thinner than the model's cutoff; expected at least {reach * unit:.3g} {name} between "
-            f"opposite faces, found {widths.min() * unit:.3g}; repeat the cell."
+            f"denoise: the cell is thinner than the model's cutoff; expected at least {reach_nm:.3g} nm between "
+            f"opposite faces, found {widths.min():.3g}; repeat the cell."
         )
 
 
-def check_overlaps(
-    separations: np.ndarray, present: np.ndarray, spacing: float, unit: float, name: str
-) -> None:
-    """Refuse atoms that lie on top of each other; arguments as `Neighbours` and `check_cell_width`."""
+def check_overlaps(separations: np.ndarray, present: np.ndarray, spacing_nm: float) -> None:
+    """Refuse atoms that lie on top of each other; `separations`, nm, and `present` as `Neighbours`."""
     lengths = np.where(present > 0, np.linalg.norm(separations, axis=-1), np.inf)
     closest = lengths.min(axis=1)
     atom = int(closest.argmin())
-    if closest[atom] < OVERLAP * spacing:
+    if closest[atom] < OVERLAP * spacing_nm:
         raise DenoisingError(
-            f"denoise: {int((closest < OVERLAP * spacing).sum())} atoms overlap; expected no distance below "
-            f"{OVERLAP * spacing * unit:.3g} {name}, found {closest[atom] * unit:.3g} for atom {atom} (0-based); check the "
+            f"denoise: {int((closest < OVERLAP * spacing_nm).sum())} atoms overlap; expected no distance below "
+            f"{OVERLAP * spacing_nm:.3g} nm, found {closest[atom]:.3g} for atom {atom} (0-based); check the "
             "cell, or give the nearest-neighbour distance yourself."
         )

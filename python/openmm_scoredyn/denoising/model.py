@@ -1,47 +1,25 @@
 """Crystal denoisers: load, check, and strip the thermal noise off a snapshot."""
 
 import hashlib
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from openmm_scoredyn.denoising.card import DenoiserCard, read_card_text
-from openmm_scoredyn.denoising.export import PARTS, TOLERANCE
 from openmm_scoredyn.denoising.frames import as_cell, as_frame, check_cell_width, check_overlaps
+from openmm_scoredyn.denoising.golden import check_golden
+from openmm_scoredyn.denoising.iterations import SETTLED, DenoisedFrame, iterate
 from openmm_scoredyn.denoising.neighbours import find_neighbours
-from openmm_scoredyn.denoising.options import as_mask, checked_iterations, checked_spacing
+from openmm_scoredyn.denoising.options import as_kinds, as_mask, checked_iterations, checked_spacing
 from openmm_scoredyn.denoising.spacing import measure_spacing
-from openmm_scoredyn.errors import CardError, DenoisingError, ProgramError, SamplingError
+from openmm_scoredyn.errors import ProgramError, SamplingError
 from openmm_scoredyn.export.scripting import from_bytes
-from openmm_scoredyn.model import ScoreModel, path_or_shipped
+from openmm_scoredyn.model import ScoreModel
 
 # A spacing measured in the noise that is further than this from the one measured without noise is corrected.
 SPACING_TOLERANCE = 0.015
-# An iteration that moves atoms by less than this part of the nearest-neighbour distance in the mean is the last: thermal
-# noise is gone then, and what more iterations smooth away is the strain around defects, dislocations above all.
-SETTLED = 0.01
-
-
-@dataclass(frozen=True, eq=False)
-class DenoisedFrame:
-    """A frame without thermal noise.
-
-    Attributes
-    ----------
-    positions : (N, 3) float64, nm, each atom moved from where it was given, not wrapped
-    spacing_nm : float, nearest-neighbour distance that was used
-    moved_nm : float, mean distance an atom was moved
-    last_move_nm : float, mean distance of the last iteration; small if more would change nothing
-    iterations : int, how many were done
-    """
-
-    positions: np.ndarray
-    spacing_nm: float
-    moved_nm: float
-    last_move_nm: float
-    iterations: int
 
 
 class CrystalDenoiser(ScoreModel):
@@ -76,7 +54,7 @@ class CrystalDenoiser(ScoreModel):
             )
         self.card = DenoiserCard.from_json(text)
         self.program = from_bytes(self._source)
-        self._check_golden()
+        check_golden(self.program, self.card)
         self.to(device)
 
     def __repr__(self) -> str:
@@ -174,16 +152,17 @@ class CrystalDenoiser(ScoreModel):
         cell, directions = as_cell(box, periodic)
         rounds = checked_iterations(self.card.iterations if iterations is None else iterations)
         settled = SETTLED if iterations is None else 0.0
-        kinds = self._kinds(elements, len(frame))
+        kinds = as_kinds(elements, len(frame), self.card)
         mask = as_mask(selection, len(frame))
         spacing = checked_spacing(spacing_nm) or measure_spacing(frame, cell, directions)
-        check_cell_width(cell, directions, self.card.cutoff * spacing, 1.0, "nm")
-        clean, moves = self._iterate(frame, cell, directions, spacing, rounds, settled, kinds, mask)
+        check_cell_width(cell, directions, self.card.cutoff * spacing)
+        predict = partial(self.predict, cell=cell, periodic=directions, kinds=kinds)
+        clean, moves = iterate(predict, frame, mask, spacing, rounds, settled)
         if spacing_nm is None:
             sharp = measure_spacing(clean, cell, directions, smoothing=0.02)
             if abs(sharp / spacing - 1) > SPACING_TOLERANCE:
                 spacing = sharp
-                clean, moves = self._iterate(frame, cell, directions, spacing, rounds, settled, kinds, mask)
+                clean, moves = iterate(predict, frame, mask, spacing, rounds, settled)
         moved = float(np.linalg.norm(clean - frame, axis=1)[mask].mean())
         return DenoisedFrame(clean, spacing, moved, moves[-1], len(moves))
 
@@ -193,84 +172,11 @@ class CrystalDenoiser(ScoreModel):
         """One evaluation of the network: displacements (N, 3) from the lattice, in the unit of the positions."""
         near = find_neighbours(positions, cell, periodic, self.card.cutoff * spacing)
         if check:
-            check_overlaps(near.separations, near.present, spacing, 1.0, "nm")
+            check_overlaps(near.separations, near.present, spacing)
         parts = (near.separations / np.float32(spacing), near.indices, near.present, kinds)
         with torch.no_grad():
             moved = self.program(*(torch.from_numpy(part).to(self.device) for part in parts))
         return moved.cpu().numpy().astype(np.float64) * spacing
-
-    def _iterate(
-        self, frame, cell, periodic, spacing, rounds, settled, kinds, mask
-    ) -> tuple[np.ndarray, list[float]]:
-        """Positions, and the mean distance that each iteration moved atoms by."""
-        clean = frame.copy()
-        moves: list[float] = []
-        for index in range(rounds):
-            step = self.predict(clean, cell, periodic, spacing, kinds, check=index == 0)
-            if not np.isfinite(step).all():
-                raise DenoisingError(
-                    "denoise: the network gave no finite displacement; expected numbers, found NaN; check the model."
-                )
-            clean[mask] -= step[mask]
-            moves.append(float(np.linalg.norm(step[mask], axis=1).mean()))
-            if moves[-1] < settled * spacing:
-                break
-        return clean, moves
-
-    def _kinds(self, elements, n_atoms: int) -> np.ndarray:
-        known = self.card.elements
-        if not known:
-            return np.zeros(n_atoms, dtype=np.int64)
-        if elements is None or len(elements) != n_atoms:
-            raise DenoisingError(
-                f"denoise: the model {self.card.name} tells elements apart; expected {n_atoms} chemical symbols, found "
-                f"{'none' if elements is None else len(elements)}; give elements=."
-            )
-        unknown = sorted(set(elements) - set(known))
-        if unknown:
-            raise DenoisingError(
-                f"denoise: the model {self.card.name} does not know {', '.join(unknown)}; expected atoms of "
-                f"{', '.join(known)} only; train a model for this crystal."
-            )
-        return np.array([known.index(element) for element in elements], dtype=np.int64)
-
-    def _check_golden(self) -> None:
-        golden = self.card.golden
-        needed = (*PARTS, "displacements")
-        if not all(part in golden for part in needed):
-            raise CardError(
-                f"Card: golden is not complete; expected {', '.join(needed)}, found {', '.join(golden) or 'nothing'}; "
-                "export the model again."
-            )
-        n_atoms = len(golden["kinds"])
-        shapes = {"separations": (n_atoms, -1, 3), "neighbours": (n_atoms, -1), "present": (n_atoms, -1)}
-        arguments = [torch.tensor(golden[part]).reshape(shapes.get(part, (n_atoms,))) for part in PARTS]
-        with torch.no_grad():
-            found = self.program(*arguments)
-        difference = float((found - torch.tensor(golden["displacements"]).reshape(n_atoms, 3)).abs().max())
-        if not difference < 10 * TOLERANCE:
-            raise ProgramError(
-                f"CrystalDenoiser: {self.card.name} does not compute here what it computed where it was exported; expected "
-                f"differences below {10 * TOLERANCE:g}, found {difference:.2g}; install torch {self.card.torch_version}."
-            )
-
-
-def load_denoiser(model) -> CrystalDenoiser:
-    """A crystal denoiser from a path, bytes, the name of a shipped model, or one that is loaded already.
-
-    Raises
-    ------
-    DenoisingError
-        If it is a model of molecular dynamics.
-    """
-    if not isinstance(model, ScoreModel):
-        model = ScoreModel(path_or_shipped(model) if isinstance(model, str) else model)
-    if not isinstance(model, CrystalDenoiser):
-        raise DenoisingError(
-            f"load_denoiser: {model.card.name} is a model of molecular dynamics; expected a crystal denoiser, found kind "
-            f"{model.card.kind!r}; load one, as pretrained('metals')."
-        )
-    return model
 
 
 def _read(path: str | Path) -> bytes:

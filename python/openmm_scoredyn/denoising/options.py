@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from openmm_scoredyn.denoising.card import DenoiserCard
 from openmm_scoredyn.errors import DenoisingError
 
 MAX_ITERATIONS = 100
@@ -48,3 +49,28 @@ def as_mask(selection, n_atoms: int) -> np.ndarray:
     mask[:] = False
     mask[chosen] = True
     return mask
+
+
+def as_kinds(elements, n_atoms: int, card: DenoiserCard) -> np.ndarray:
+    """Species (N,) int64 of chemical symbols, in the numbers of the model; zeros where all atoms are alike to it.
+
+    Raises
+    ------
+    DenoisingError
+        If the model needs symbols and there is not one per atom, or it does not know one of them.
+    """
+    known = card.elements
+    if not known:
+        return np.zeros(n_atoms, dtype=np.int64)
+    if elements is None or len(elements) != n_atoms:
+        raise DenoisingError(
+            f"denoise: the model {card.name} tells elements apart; expected {n_atoms} chemical symbols, found "
+            f"{'none' if elements is None else len(elements)}; give elements=."
+        )
+    unknown = sorted(set(elements) - set(known))
+    if unknown:
+        raise DenoisingError(
+            f"denoise: the model {card.name} does not know {', '.join(unknown)}; expected atoms of "
+            f"{', '.join(known)} only; train a model for this crystal."
+        )
+    return np.array([known.index(element) for element in elements], dtype=np.int64)

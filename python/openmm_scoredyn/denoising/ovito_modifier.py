@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from openmm_scoredyn.denoising.snapshots import ANGSTROM_PER_NM
+from openmm_scoredyn.denoising.snapshots import ANGSTROM_PER_NM, ovito_elements
 from openmm_scoredyn.errors import MissingDependencyError
 
 try:
@@ -53,7 +53,7 @@ class DenoiseModifier(ModifierInterface):
             positions / ANGSTROM_PER_NM,
             cell / ANGSTROM_PER_NM,
             self.iterations or None,
-            elements=_elements(data),
+            elements=ovito_elements(data),
             spacing_nm=self.spacing / ANGSTROM_PER_NM or None,
             selection=selection,
             periodic=periodic,
@@ -64,17 +64,9 @@ class DenoiseModifier(ModifierInterface):
         data.attributes["Denoise.spacing"] = ANGSTROM_PER_NM * clean.spacing_nm
 
     def _loaded(self):
-        from openmm_scoredyn.denoising.model import load_denoiser
+        from openmm_scoredyn.denoising.loading import load_denoiser
 
         wanted = (self.model, self.device)
         if getattr(self, "_kept", None) is None or self._kept[0] != wanted:
             self._kept = (wanted, load_denoiser(self.model).to(self.device))
         return self._kept[1]
-
-
-def _elements(data: DataCollection) -> tuple[str, ...]:
-    types = data.particles.get("Particle Type")
-    if types is None:
-        return ("X",) * data.particles.count
-    names = {kind.id: kind.name or "X" for kind in types.types}
-    return tuple(names.get(int(number), "X") for number in types)

@@ -1,13 +1,9 @@
 """The picture of a frame before and after denoising: a slice of the crystal, atoms coloured by structure."""
 
-import io
-
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
-from openmm_scoredyn.denoising.classify import STRUCTURES
+from openmm_scoredyn.denoising.classify import STRUCTURES, count
+from openmm_scoredyn.figures import as_png, styled_figure
 
 COLOURS = {
     "other": "#b8b8b8",
@@ -21,7 +17,6 @@ COLOURS = {
 HALF_SLICE = 0.8  # nearest-neighbour distances
 FEW_DEFECTS = 0.1  # of the atoms
 PLAIN = "#3a6fb5"
-STYLE = {"font.family": "sans-serif", "font.size": 10, "axes.titlesize": 11}
 
 
 def before_and_after(
@@ -43,16 +38,12 @@ def before_and_after(
     moved = _in_the_plane(np.asarray(before) - after, box)
     chosen = np.flatnonzero(np.abs(shown[:, 2] - _height(shown[:, 2], structures[1])) < HALF_SLICE * spacing)
     order = chosen[np.argsort(shown[chosen, 2])]
-    with rc_context(STYLE):
-        figure = Figure(figsize=(11.0, 5.8), layout="constrained")
-        FigureCanvasAgg(figure)
+    with styled_figure((11.0, 5.8)) as figure:
         panels = figure.subplots(1, 2)
         for axis, positions, found, name in zip(panels, (shown + moved, shown), structures, names):
             _panel(axis, positions[order], None if found is None else np.asarray(found)[order], spacing)
-            axis.set_title(name if found is None else f"{name}\n{_summary(found)}")
-        content = io.BytesIO()
-        figure.savefig(content, format="png", dpi=100, bbox_inches="tight")
-    return content.getvalue()
+            axis.set_title(name if found is None else f"{name}\n{_summary(found)}", weight="normal")
+        return as_png(figure, dpi=100, bbox_inches="tight")
 
 
 def _height(heights: np.ndarray, structures) -> float:
@@ -79,8 +70,7 @@ def _panel(axis, positions: np.ndarray, structures, spacing: float) -> None:
 
 
 def _summary(structures) -> str:
-    numbers = np.bincount(structures, minlength=len(STRUCTURES))
-    return ", ".join(f"{name} {number}" for name, number in zip(STRUCTURES, numbers) if number)
+    return ", ".join(f"{name} {number}" for name, number in count(structures).items())
 
 
 def _wrapped(positions, cell) -> np.ndarray:

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from openmm import unit
 
-from openmm_scoredyn.denoising.classify import FIXED_CUTOFF, STRUCTURES, check_method, classify, count
-from openmm_scoredyn.denoising.model import load_denoiser
+from openmm_scoredyn.denoising.classify import STRUCTURES, check_method, classify_both, count, names_of
+from openmm_scoredyn.denoising.loading import load_denoiser
 from openmm_scoredyn.denoising.snapshots import ANGSTROM_PER_NM, Snapshot, write_snapshot
 from openmm_scoredyn.errors import OutputError
 
@@ -93,11 +93,11 @@ class DenoisingReporter:
         }
         names = None
         if self._method:
-            cutoff = FIXED_CUTOFF * clean.spacing_nm if self._method == "cna-fixed" else None
-            before = classify(positions, box, periodic, self._method, cutoff)
-            after = classify(clean.positions, box, periodic, self._method, cutoff)
+            before, after = classify_both(
+                positions, clean.positions, box, periodic, self._method, clean.spacing_nm
+            )
             entry |= {"before": count(before), "after": count(after)}
-            names = [STRUCTURES[number] for number in after]
+            names = names_of(after)
         cell = ANGSTROM_PER_NM * box if periodic else np.zeros((3, 3))
         snapshot = Snapshot(ANGSTROM_PER_NM * clean.positions, cell, np.full(3, periodic), self._elements)
         write_snapshot(self._frames, snapshot, names, f"step={entry['step']} time_ps={entry['time_ps']:g}")

@@ -120,6 +120,15 @@ def write_snapshot(file: BinaryIO, snapshot: Snapshot, structures=None, comment:
     file.write(("\n".join(lines) + "\n").encode())
 
 
+def ovito_elements(data) -> tuple[str, ...]:
+    """Names of the particles' types (N,) in an OVITO DataCollection, "X" where there is none."""
+    types = data.particles.get("Particle Type")
+    if types is None:
+        return ("X",) * data.particles.count
+    names = {kind.id: kind.name or "X" for kind in types.types}
+    return tuple(names.get(int(number), "X") for number in types)
+
+
 def _with_ase(path: Path, topology) -> Iterator[Snapshot]:
     try:
         from ase.io import iread
@@ -160,12 +169,9 @@ def _with_ovito(path: Path, topology) -> Iterator[Snapshot]:
     pipeline = import_file(str(path))
     for index in range(pipeline.source.num_frames):
         data = pipeline.compute(index)
-        types = data.particles.get("Particle Type")
-        names = {} if types is None else {kind.id: kind.name or "X" for kind in types.types}
-        n_atoms = data.particles.count
         yield Snapshot(
             np.array(data.particles["Position"], dtype=float),
             np.zeros((3, 3)) if data.cell is None else np.array(data.cell[:, :3]).T,
             np.zeros(3, dtype=bool) if data.cell is None else np.array(data.cell.pbc),
-            tuple(names.get(int(number), "X") for number in types) if names else ("X",) * n_atoms,
+            ovito_elements(data),
         )

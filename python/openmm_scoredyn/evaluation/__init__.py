@@ -1,6 +1,7 @@
 """Comparing trajectories: populations, rates and times with error bars, whatever made them."""
 
 from openmm_scoredyn.dihedrals import backbone_torsions, dihedral_angles, phi_psi
+from openmm_scoredyn.divergence import jensen_shannon
 from openmm_scoredyn.evaluation.basins import BASINS, CORES, Basin, populations
 from openmm_scoredyn.evaluation.bootstrap import Estimate
 from openmm_scoredyn.evaluation.chapman_kolmogorov import IntervalStatistics, chapman_kolmogorov
@@ -9,7 +10,7 @@ from openmm_scoredyn.evaluation.comparison_report import ComparisonReport
 from openmm_scoredyn.evaluation.free_energies import free_energies
 from openmm_scoredyn.evaluation.guard_counts import count_refusals
 from openmm_scoredyn.evaluation.kinetics import crossing_rate, first_passage_times
-from openmm_scoredyn.evaluation.ramachandran import divergence, free_energy, jensen_shannon
+from openmm_scoredyn.evaluation.ramachandran import divergence, free_energy
 from openmm_scoredyn.evaluation.rows import Row
 from openmm_scoredyn.evaluation.series import DihedralSeries, is_series, load_series, save_series
 from openmm_scoredyn.evaluation.transition_paths import transition_paths

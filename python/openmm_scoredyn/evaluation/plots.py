@@ -1,14 +1,12 @@
 """The pictures of a comparison, as PNG."""
 
-import io
-
 import numpy as np
 
-from openmm_scoredyn.errors import MissingDependencyError
 from openmm_scoredyn.evaluation.autocorrelation import SIGNALS
 from openmm_scoredyn.evaluation.basins import BASINS
 from openmm_scoredyn.evaluation.comparison_report import ComparisonReport
 from openmm_scoredyn.evaluation.ramachandran import free_energy
+from openmm_scoredyn.figures import as_png, styled_figure
 
 REFERENCE_COLOUR, CANDIDATE_COLOUR = "#3b4252", "#d1495b"
 HIGHEST_KJ_PER_MOL = 25.0
@@ -20,20 +18,6 @@ SYMBOLS = {
     "phi>0": r"$\phi>0$",
     "alpha_L": r"$\alpha_\mathrm{L}$",
     "C7ax": r"C$_{7\mathrm{ax}}$",
-}
-STYLE = {
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 11,
-    "axes.titleweight": "bold",
-    "axes.edgecolor": "#667085",
-    "axes.labelcolor": "#344054",
-    "xtick.color": "#475467",
-    "ytick.color": "#475467",
-    "legend.frameon": False,
-    "figure.facecolor": "white",
-    "savefig.dpi": 160,
 }
 
 
@@ -49,26 +33,9 @@ def symbolic(text: str) -> str:
 
 def new_figure(rows: int, columns: int, size: tuple[float, float]):
     """A figure in the style of the report, and its axes (rows, columns); raises `MissingDependencyError`."""
-    try:
-        from matplotlib import rc_context
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingDependencyError(
-            "evaluation: plots need matplotlib, which is not installed; run `pip install 'openmm-scoredyn[analysis]'`."
-        ) from None
-    with rc_context(STYLE):
-        figure = Figure(figsize=size, layout="constrained")
-        FigureCanvasAgg(figure)
+    with styled_figure(size) as figure:
         axes = figure.subplots(rows, columns, squeeze=False)
     return figure, axes
-
-
-def as_png(figure) -> bytes:
-    """The figure as a PNG file's content."""
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=STYLE["savefig.dpi"])
-    return content.getvalue()
 
 
 def ramachandran(report: ComparisonReport) -> bytes:

@@ -7,12 +7,12 @@ from openmm_scoredyn.evaluation.comparison_report import ComparisonReport
 from openmm_scoredyn.evaluation.plots import (
     CANDIDATE_COLOUR,
     REFERENCE_COLOUR,
-    as_png,
     draw_pairs,
     new_figure,
     symbolic,
 )
 from openmm_scoredyn.evaluation.structure import MOTIONS
+from openmm_scoredyn.figures import as_png
 
 OTHER_COLOURS = ("#2a9d8f", "#e9a23b", "#7b5ea7", "#3d7dca")
 

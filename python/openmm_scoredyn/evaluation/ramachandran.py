@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from openmm_scoredyn.divergence import jensen_shannon
 from openmm_scoredyn.evaluation.blocks import Blocks, cut
 from openmm_scoredyn.evaluation.bootstrap import Estimate, resample
 from openmm_scoredyn.units import GAS_CONSTANT_KJ_PER_MOL_K
@@ -23,16 +24,6 @@ def free_energy(counts: np.ndarray, temperature_K: float) -> np.ndarray:
     with np.errstate(divide="ignore"):
         energy = -GAS_CONSTANT_KJ_PER_MOL_K * temperature_K * np.log(counts)
     return np.where(counts > 0, energy - energy.min(), np.nan)
-
-
-def jensen_shannon(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Jensen-Shannon divergence, base 2 (bits, 0 to 1; not its square root), of histograms (..., K); (...)."""
-    p = first / first.sum(axis=-1, keepdims=True)
-    q = second / second.sum(axis=-1, keepdims=True)
-    middle = 0.5 * (p + q)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.where(p > 0, p * np.log2(p / middle), 0.0) + np.where(q > 0, q * np.log2(q / middle), 0.0)
-    return 0.5 * terms.sum(axis=-1)
 
 
 def divergence(

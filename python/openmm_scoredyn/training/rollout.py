@@ -8,12 +8,14 @@ import torch
 
 from openmm_scoredyn.card import Card
 from openmm_scoredyn.data import Trajectory
+from openmm_scoredyn.divergence import jensen_shannon
 from openmm_scoredyn.errors import ScoreDynError
 from openmm_scoredyn.export import export_program
 from openmm_scoredyn.model import ScoreModel
 from openmm_scoredyn.nn.internal_coordinates import InternalCoordinates
 
 REPLICAS, STEPS, BINS = 64, 200, 36
+NATS_PER_BIT = float(np.log(2))
 
 
 class RolloutValidation(lightning.Callback):
@@ -53,12 +55,13 @@ class RolloutValidation(lightning.Callback):
         model = ScoreModel(self.path)
         try:
             frames = model.sample(self.starts, STEPS, seed=1)
-            jsd = jensen_shannon(self._histogram(frames.reshape(-1, *self.starts.shape[1:])), self.histogram)
+            found = self._histogram(frames.reshape(-1, *self.starts.shape[1:]))
+            bits = float(jensen_shannon(found, self.histogram).mean())
         except ScoreDynError:
-            jsd = float(np.log(2))
+            bits = 1.0
         redraws = model.num_redraws / (REPLICAS * STEPS)
         trainer.logger.log_metrics(
-            {"rollout_redraws_per_step": redraws, "rollout_dihedral_jsd": jsd}, step=trainer.global_step
+            {"rollout_redraws_per_step": redraws, "rollout_dihedral_jsd": bits * NATS_PER_BIT}, step=trainer.global_step
         )
 
     def _histogram(self, positions: np.ndarray) -> np.ndarray:
@@ -66,13 +69,3 @@ class RolloutValidation(lightning.Callback):
         atoms = positions.shape[1]
         measured = InternalCoordinates(self.card.molecule)(torch.from_numpy(positions))[:, 2 * atoms - 3 :].numpy()
         return np.stack([np.histogram(d, BINS, (-np.pi, np.pi))[0] / len(d) for d in measured.T])
-
-
-def jensen_shannon(p: np.ndarray, q: np.ndarray) -> float:
-    """Mean over rows of the divergence, natural logarithm, between histograms (R, BINS)."""
-    middle = 0.5 * (p + q)
-
-    def relative(a):
-        return np.where(a > 0, a * np.log(np.where(a > 0, a / np.where(middle > 0, middle, 1), 1)), 0).sum(1)
-
-    return float(np.mean(0.5 * relative(p) + 0.5 * relative(q)))
