@@ -24,6 +24,11 @@ def test_passage_time_of_a_line_of_three_states():
     assert np.isnan(passage_time(LINE, states[0], np.zeros(3, dtype=bool)))
 
 
+def test_a_target_that_some_states_never_reach_has_no_passage_time():
+    apart = np.array([[1.0, 0.0, 0.0], [0.0, 0.9, 0.1], [0.0, 0.2, 0.8]])
+    assert np.isnan(passage_time(apart, *np.eye(3, dtype=bool)[[1, 2]]))
+
+
 def test_passages_counted_and_by_the_markov_model():
     angles = draw(20, 4000, seed=11, chain=LINE)
     counted = first_passage_times(angles, 1.0)["beta -> alpha_L"]

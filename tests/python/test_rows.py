@@ -52,3 +52,16 @@ def test_judgement_and_target(quantity, reference, candidate, judgement, target)
 
 def test_what_has_no_target_is_given_none():
     assert row(Quantity("Geometry", "bond", "nm"), (0.1, 0.001), (0.2, 0.001)).target == ""
+
+
+PER_PATH = Quantity("Transition paths", "path time", "ps")
+SHARE = Quantity("Populations", "phi>0", "", of_frames=True)
+
+
+@pytest.mark.parametrize(("quantity", "error"), [(PER_PATH, 0.1), (SHARE, 0.2 * np.sqrt(100.0))])
+def test_only_averages_over_frames_borrow_an_error_by_length(quantity, error):
+    """The candidate, 100 times as long, has a smaller error; scaled to the reference's length it is larger than that's own."""
+    found = make_row(quantity, Estimate(1.0, 0.1, 2.0), Estimate(2.0, 0.2, 500.0), 100.0)
+    assert found.reference.error == pytest.approx(error)
+    assert found.candidate.error == 0.2
+    assert found.difference == pytest.approx(1.0 / np.hypot(error, 0.2))

@@ -4,10 +4,15 @@ import numpy as np
 import pytest
 from alanine import alanine_molecule, alanine_positions, make_trajectory
 
-from openmm_scoredyn.evaluation import DihedralSeries, compare
+from openmm_scoredyn.evaluation import DihedralSeries, compare, phi_psi
+from openmm_scoredyn.evaluation.blocks import cut
 from openmm_scoredyn.evaluation.geometry_model import GeometryModel
 from openmm_scoredyn.evaluation.motions import ends, internal_motions, methyl_rotors
 from openmm_scoredyn.evaluation.tumbling import ROTATION, TRANSLATION, tumbling
+
+
+def blocks_of(trajectory):
+    return cut([phi_psi(trajectory.positions, trajectory.molecule)])
 
 
 def turned(points: np.ndarray, axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
@@ -21,7 +26,7 @@ def test_a_mirror_image_is_told_apart_by_impropers_and_handedness():
     intact = make_trajectory(300, seed=1)
     mirrored = make_trajectory(segments=(intact.positions * np.array([-1, 1, 1], dtype=np.float32),))
     model = GeometryModel.fit([intact])
-    ours, theirs = model.evaluate([intact]), model.evaluate([mirrored])
+    ours, theirs = (model.evaluate([side], blocks_of(side)) for side in (intact, mirrored))
     assert ours["frames with an inverted centre"].value == 0
     assert theirs["frames with an inverted centre"].value == 1
     impropers = [name for name in ours if name.startswith("improper") and name.endswith("mean")]
@@ -53,6 +58,22 @@ def test_the_methyls_and_the_ends_of_alanine_dipeptide():
     assert len(methyl_rotors(molecule)) == 3
 
 
+def test_a_constrained_bond_in_whole_picometres_does_not_vibrate():
+    """Rounding of both ends gives a bond a spread of 0.4 pm, with a tiny error; a bond that vibrates by 1 pm is found out."""
+    still = np.repeat(alanine_positions()[None], 3000, axis=0)
+    still = still + np.random.default_rng(7).random((3000, 1, 3))
+    rounded = make_trajectory(segments=(np.round(still, 3),))
+    exact = make_trajectory(segments=(still,))
+    model = GeometryModel.fit([exact])
+    found, known = (model.evaluate([side], blocks_of(side)) for side in (rounded, exact))
+    name = next(name for name in found if name.startswith("bond") and name.endswith("spread"))
+    assert found[name].value == pytest.approx(0.001 / np.sqrt(6), rel=0.1)
+    assert found[name].value - known[name].value < 2 * found[name].error
+    shaken = make_trajectory(segments=(still + 0.001 / np.sqrt(2) * np.random.default_rng(8).normal(size=still.shape),))
+    vibrating = model.evaluate([shaken], blocks_of(shaken))[name]
+    assert vibrating.value - known[name].value > 4 * np.hypot(vibrating.error, known[name].error)
+
+
 def test_a_rotor_that_hops_and_a_distance_that_relaxes():
     """Hops by 120 degrees with probability p a frame: C(k) = (1 - 3p/2)^k. A distance that is an OU process: exp(-k/tau)."""
     generator, frames, hop, memory = np.random.default_rng(2), 40_000, 0.05, np.exp(-1 / 8)
@@ -72,7 +93,8 @@ def test_a_rotor_that_hops_and_a_distance_that_relaxes():
         stretch[t] = memory * stretch[t - 1] + np.sqrt(1 - memory**2) * generator.normal()
     direction = (still[last] - still[first]) / np.linalg.norm(still[last] - still[first])
     positions[:, last] += 0.01 * stretch[:, None] * direction
-    found = internal_motions([make_trajectory(segments=(positions,))])
+    moving = make_trajectory(segments=(positions,))
+    found = internal_motions([moving], blocks_of(moving))
     for lag in (1, 5, 10):
         rotor_at = found[f"methyl ALA:CB at {lag} ps"]
         assert abs(rotor_at.value - (1 - 1.5 * hop) ** lag) < 4 * rotor_at.error
@@ -97,7 +119,8 @@ def tumbling_trajectory(frames: int, angle: float, step_nm: float, seed: int = 3
 
 def test_tumbling_by_random_rotations_and_steps():
     angle, step = 0.25, 0.05
-    found = tumbling([tumbling_trajectory(20_000, angle, step)])
+    trajectory = tumbling_trajectory(20_000, angle, step)
+    found = tumbling([trajectory], blocks_of(trajectory))
     # The mean of a rotation about a random axis is (1 + 2 cos) / 3 times unity.
     exact = -1 / np.log((1 + 2 * np.cos(angle)) / 3)
     assert abs(found[ROTATION].value - exact) < 4 * found[ROTATION].error

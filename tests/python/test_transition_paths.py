@@ -75,3 +75,13 @@ def test_errors_of_shares_have_the_size_of_their_scatter():
     scatter = np.std([e.value for e in estimates], ddof=1)
     assert np.mean([e.value for e in estimates]) == pytest.approx(0.7, abs=4 * np.sqrt(0.21 / 60 / 40))
     assert 0.6 < np.mean([e.error for e in estimates]) / scatter < 1.6
+
+
+def test_two_paths_of_one_length_are_no_certainty():
+    angles = np.tile(np.radians([-100.0, 150.0]), (2000, 1))
+    for begin in (500, 1500):
+        angles[begin : begin + 3] = np.radians([-80.0, 60.0])
+        angles[begin + 3 : begin + 300] = np.radians([-80.0, -20.0])
+    found = transition_paths([angles], 1.0)["beta -> alpha_R"]["path time"]
+    assert found.samples == 2
+    assert found.error >= found.value / np.sqrt(2) * 0.999

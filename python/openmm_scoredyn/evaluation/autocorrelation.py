@@ -81,7 +81,7 @@ def autocorrelation(
         correlation = covariance / covariance[..., :1, :]
         return correlation.reshape(*sums.shape[:-1], lags * 4)
 
-    value, error = standard_error(statistics, estimate, seed)
+    value, error = standard_error(statistics, estimate, blocks, seed)
     return Autocorrelation(
         lags_ps=np.arange(lags) * frame_spacing_ps, value=value.reshape(lags, 4), error=error.reshape(lags, 4)
     )

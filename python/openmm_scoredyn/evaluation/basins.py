@@ -1,12 +1,9 @@
-"""Basins of the Ramachandran plane: where they lie, and how often they are visited."""
+"""Basins of the Ramachandran plane and their cores: where they lie, and which one a molecule was last in."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-
-from openmm_scoredyn.evaluation.blocks import Blocks, cut
-from openmm_scoredyn.evaluation.bootstrap import Estimate, mean_estimate, standard_error
 
 
 @dataclass(frozen=True)
@@ -58,24 +55,24 @@ MAIN_BASINS = ("beta", "alpha_R", "alpha_L", "C7ax")
 PAIRS = tuple((source, target) for source in MAIN_BASINS for target in MAIN_BASINS if source != target)
 
 
-def populations(
-    trajectories: Sequence[np.ndarray], blocks: Blocks | None = None, basins: Sequence[Basin] = BASINS, seed: int = 0
-) -> dict[str, Estimate]:
-    """Fraction of frames in each basin.
+def core_labels(angles: np.ndarray, source: Sequence[Basin], target: Sequence[Basin]) -> np.ndarray:
+    """Core of each frame of angles (T, 2), rad: 0 in the source, 1 in the target, -1 in neither, (T,) int."""
+    core = np.full(len(angles), -1)
+    for label, members in enumerate((source, target)):
+        for basin in members:
+            core[basin.contains(angles)] = label
+    return core
+
+
+def milestones(core: np.ndarray, trajectory_starts: np.ndarray) -> np.ndarray:
+    """The core each frame was last in, (T,) int; -1 before a trajectory's first visit to any core.
 
     Parameters
     ----------
-    trajectories : list of (T, 2) phi and psi, rad, unsteered
-    blocks : as `cut(trajectories)` gives them, the default
-
-    Returns
-    -------
-    dict of Estimate by basin name, dimensionless
+    core : (T,) int, the core a frame lies in, -1 for none; trajectories one after the other
+    trajectory_starts : first frame of each trajectory
     """
-    blocks = blocks or cut(trajectories)
-    angles = np.concatenate(trajectories)
-    inside = np.stack([basin.contains(angles) for basin in basins] + [np.ones(len(angles))], axis=1)
-    value, error = standard_error(blocks.sum(inside), lambda sums: sums[..., :-1] / sums[..., -1:], seed)
-    return {
-        basin.name: mean_estimate(p, e, p * (1.0 - p)) for basin, p, e in zip(basins, value, error, strict=True)
-    }
+    visited = np.where(core >= 0, np.arange(len(core)), -1)
+    # A trajectory's first frame always resets the memory, inside a core or not.
+    visited[trajectory_starts] = trajectory_starts
+    return core[np.maximum.accumulate(visited)]

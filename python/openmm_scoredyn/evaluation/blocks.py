@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from openmm_scoredyn.errors import TrajectoryError
+from openmm_scoredyn.evaluation.correlation_time import correlation_frames
+from openmm_scoredyn.evaluation.rare_stays import rare_stays
 
 TARGET_BLOCKS = 32
 FEWEST_BLOCKS = 8
@@ -21,10 +24,12 @@ class Blocks:
     ----------
     lengths : tuple of int, frames of each trajectory
     starts : (n_blocks,) int64, first frame of each block, ascending; every trajectory start is one of them
+    rare : (n_blocks,) bool, the blocks that are one rare stay each; others are pieces of ordinary time
     """
 
     lengths: tuple[int, ...]
     starts: np.ndarray
+    rare: np.ndarray
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -47,6 +52,23 @@ class Blocks:
     def trajectory_starts(self) -> np.ndarray:
         """First frame of each trajectory, (n_trajectories,)."""
         return np.concatenate([[0], np.cumsum(self.lengths)[:-1]]).astype(np.int64)
+
+    @property
+    def num_ordinary(self) -> int:
+        """Blocks that are no rare stay."""
+        return int(np.count_nonzero(~self.rare))
+
+    def draw(self, generator: np.random.Generator, resamples: int, length_ratio: float = 1.0) -> np.ndarray:
+        """How often each block is in each of so many redrawn sets, `length_ratio` as long as this one: (resamples, n_blocks).
+
+        Ordinary blocks are drawn with replacement, rare stays as events of a Poisson process.
+        """
+        weights = np.empty((resamples, len(self)))
+        number = self.num_ordinary
+        draws = max(1, round(number * length_ratio))
+        weights[:, ~self.rare] = generator.multinomial(draws, np.full(number, 1.0 / number), size=resamples)
+        weights[:, self.rare] = generator.poisson(length_ratio, (resamples, len(self) - number))
+        return weights
 
     def lagged_pairs(self, lag: int) -> tuple[np.ndarray, np.ndarray]:
         """Frames `lag` apart that belong to one trajectory: two (P,) int64 arrays, earlier and later."""
@@ -78,38 +100,12 @@ class Blocks:
         return np.add.reduceat(np.asarray(values, dtype=np.float64), self.starts, axis=0)
 
 
-def correlation_frames(trajectories: Sequence[np.ndarray]) -> float:
-    """Longest integrated autocorrelation time of sin and cos of the angles, in frames.
-
-    Parameters
-    ----------
-    trajectories : list of (T, K) angles, rad
-
-    Notes
-    -----
-    Initial positive sequence (Geyer 1992) on the longest trajectory; only used to size blocks.
-    """
-    longest = np.asarray(max(trajectories, key=len), dtype=np.float64)
-    times = [0.5]
-    for signal in np.concatenate([np.sin(longest), np.cos(longest)], axis=1).T:
-        centred = signal - signal.mean()
-        if centred.std() < 1e-9:
-            continue
-        power = np.abs(np.fft.rfft(centred, 2 * len(centred))) ** 2
-        correlation = np.fft.irfft(power)[: len(centred)]
-        correlation = correlation / correlation[0]
-        negative = np.flatnonzero(correlation <= 0)
-        end = negative[0] if len(negative) else len(correlation)
-        times.append(0.5 + correlation[1:end].sum())
-    return max(times)
-
-
 def cut(trajectories: Sequence[np.ndarray], block_frames: int | None = None) -> Blocks:
-    """Cut trajectories into blocks of about equal size that never cross a trajectory's end.
+    """Cut trajectories into blocks of about equal size that never cross a trajectory's end; rare stays are blocks too.
 
     Parameters
     ----------
-    trajectories : list of (T, K) angles, rad
+    trajectories : list of (T, 2) phi and psi, rad
     block_frames : frames per block; by default a 32nd of the whole, but no less than 20 correlation times as long
         as 8 blocks remain. Trajectories shorter than a block are a block each.
 
@@ -119,23 +115,19 @@ def cut(trajectories: Sequence[np.ndarray], block_frames: int | None = None) -> 
         If there is no trajectory, or one of fewer than two frames.
     """
     lengths = [len(trajectory) for trajectory in trajectories]
-    if block_frames is None and lengths and min(lengths) >= 2:
-        wanted = max(sum(lengths) / TARGET_BLOCKS, CORRELATION_TIMES_PER_BLOCK * correlation_frames(trajectories))
-        block_frames = max(2, int(min(wanted, sum(lengths) / FEWEST_BLOCKS)))
-    return cut_lengths(lengths, block_frames)
-
-
-def cut_lengths(lengths: Sequence[int], block_frames: int | None = None) -> Blocks:
-    """`cut` for trajectories of which only the lengths in frames are known; by default 32 blocks or one each."""
     if not lengths or min(lengths) < 2:
         raise TrajectoryError(
             f"evaluation: a trajectory is too short; expected at least 2 frames in each, found lengths "
             f"{sorted(lengths)[:3]}; leave the short ones out."
         )
-    block_frames = block_frames or max(2, sum(lengths) // TARGET_BLOCKS)
-    starts, offset = [], 0
-    for length in lengths:
-        pieces = max(1, round(length / block_frames))
-        starts.extend(offset + length * piece // pieces for piece in range(pieces))
-        offset += length
-    return Blocks(lengths=tuple(lengths), starts=np.array(starts, dtype=np.int64))
+    if block_frames is None:
+        wanted = max(sum(lengths) / TARGET_BLOCKS, CORRELATION_TIMES_PER_BLOCK * correlation_frames(trajectories))
+        block_frames = max(2, int(min(wanted, sum(lengths) / FEWEST_BLOCKS)))
+    stays = rare_stays(trajectories)
+    edges = np.unique(np.concatenate([np.cumsum([0, *lengths]), stays.ravel()]))
+    starts = []
+    for first, end in pairwise(edges):
+        pieces = 1 if first in stays[:, 0] else max(1, round((end - first) / block_frames))
+        starts.extend(first + (end - first) * piece // pieces for piece in range(pieces))
+    starts = np.array(starts, dtype=np.int64)
+    return Blocks(lengths=tuple(lengths), starts=starts, rare=np.isin(starts, stays[:, 0]))

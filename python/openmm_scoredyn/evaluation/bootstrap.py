@@ -2,10 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from openmm_scoredyn.evaluation.blocks import Blocks
+
 RESAMPLES = 400
+# Below this number of events the bootstrap does not see the spread of a Poisson count.
+FEW_EVENTS = 10
 
 
 @dataclass(frozen=True)
@@ -34,26 +40,29 @@ class Estimate:
         return cls(**{key: float("nan") if fields[key] is None else fields[key] for key in ("value", "error", "samples")})
 
 
-def resample(statistics: np.ndarray, seed: int = 0, resamples: int = RESAMPLES, draws: int | None = None) -> np.ndarray:
-    """Sums of block statistics over blocks drawn with replacement.
+def resample(
+    statistics: np.ndarray, blocks: "Blocks", seed: int = 0, resamples: int = RESAMPLES, length_ratio: float = 1.0
+) -> np.ndarray:
+    """Sums of block statistics over redrawn blocks.
 
     Parameters
     ----------
     statistics : (n_blocks, K) float64, additive over blocks
-    draws : blocks per resample, by default n_blocks
+    length_ratio : length of the redrawn set over that of the blocks
 
     Returns
     -------
     (resamples, K) float64
     """
-    blocks = len(statistics)
-    generator = np.random.default_rng(seed)
-    weights = generator.multinomial(draws or blocks, np.full(blocks, 1.0 / blocks), size=resamples)
-    return weights @ statistics
+    return blocks.draw(np.random.default_rng(seed), resamples, length_ratio) @ statistics
 
 
 def standard_error(
-    statistics: np.ndarray, estimator: Callable[[np.ndarray], np.ndarray], seed: int = 0, resamples: int = RESAMPLES
+    statistics: np.ndarray,
+    estimator: Callable[[np.ndarray], np.ndarray],
+    blocks: "Blocks",
+    seed: int = 0,
+    resamples: int = RESAMPLES,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Value and bootstrap standard error of a function of summed block statistics.
 
@@ -72,14 +81,14 @@ def standard_error(
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         value = np.atleast_1d(estimator(statistics.sum(axis=0)))
-        blocks = len(statistics)
-        if blocks < 2:
+        number = blocks.num_ordinary
+        if number < 2:
             return value, np.full(value.shape, np.nan)
-        replicates = np.asarray(estimator(resample(statistics, seed, resamples))).reshape(resamples, -1)
+        replicates = np.asarray(estimator(resample(statistics, blocks, seed, resamples))).reshape(resamples, -1)
     replicates = np.where(np.isfinite(replicates), replicates, np.nan)
     enough = np.isfinite(replicates).sum(axis=0) > resamples // 2
     error = np.full(value.shape, np.nan)
-    error[enough] = np.nanstd(replicates[:, enough], axis=0) * np.sqrt(blocks / (blocks - 1))
+    error[enough] = np.nanstd(replicates[:, enough], axis=0) * np.sqrt(number / (number - 1))
     return value, error
 
 

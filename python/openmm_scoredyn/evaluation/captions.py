@@ -1,9 +1,9 @@
 """What the page says about each picture and table: definitions, and what the error bars mean."""
 
 from openmm_scoredyn.evaluation.geometry_model import BROKEN_BOND_TOLERANCE
-from openmm_scoredyn.evaluation.measurement import MARKOV_PASSAGES, TIMESCALE_LAG_PS
+from openmm_scoredyn.evaluation.measurement import MARKOV_PASSAGES
 from openmm_scoredyn.evaluation.structure import MOTIONS, TUMBLING
-from openmm_scoredyn.evaluation.timescales import CLUSTERS
+from openmm_scoredyn.evaluation.timescales import CLUSTERS, REPORTED_LAG_PS
 
 PICTURES = {
     "ramachandran": "Free energy of phi and psi, -RT ln p in bins of 7.2 degrees, relative to the lowest bin; and the difference of "
@@ -20,7 +20,8 @@ PICTURES = {
     "most bonds apart: mean removed, 1 at time 0. Bars: one standard error.",
     "timescales": f"Implied time scales -lag / ln(eigenvalue) of reversible Markov state models of {CLUSTERS} clusters of phi and "
     "psi, fitted on the reference and applied to both. Bars: one standard error by bootstrap over blocks. Bands: median and central 68 % "
-    "of the Bayesian posterior, one transition counted per lag. Where a curve is flat, the model is Markovian.",
+    f"of the Bayesian posterior, one transition counted per lag, sampled thoroughly at {REPORTED_LAG_PS:g} ps. "
+    "Where a curve is flat, the model is Markovian.",
     "chapman_kolmogorov": "Probability to be in each basin one interval after being in another. Each model composes the interval of its "
     "own steps. Bars: one standard error. The axis is linear below 0.001.",
 }
@@ -28,13 +29,13 @@ PICTURES = {
 GROUPS = {
     "Distribution": "Jensen-Shannon divergence of the two Ramachandran histograms in bits (base 2, 50 x 50 bins, 0 to 1). Beside it "
     "the floor: what two samples of the reference, as long as these two, would show.",
-    "Populations": "Share of frames. Independent samples: variance of one frame over the squared standard error.",
+    "Populations": "Share of frames. Independent samples: separate visits. With fewer than ten the error is at least that of so many.",
     "Free energies": "-RT ln(p / p_beta). Independent samples: separate visits to the rarer basin. With fewer than ten the error is at "
     "least that of so many visits with exponential stays.",
     "Kinetics": "Between core sets, away from the barriers: a molecule belongs to the core it was last in, so that a visit to a "
     "barrier is no crossing. A passage time is the time spent last in the source, over the number of passages. Independent samples: "
     "passages. &ldquo;&gt; t&rdquo;: none in t, a bound and no number.",
-    MARKOV_PASSAGES: f"Where fewer than ten passages were counted on one side: the same by Markov state models at a lag of {TIMESCALE_LAG_PS:g} "
+    MARKOV_PASSAGES: f"Where fewer than ten passages were counted on one side: the same by Markov state models at a lag of {REPORTED_LAG_PS:g} "
     "ps, between the clusters that lie in the cores. A visit shorter than the lag may be missed, on both sides alike, so that "
     "the times are comparable but longer than those counted. Independent samples: passages counted. Error: the larger of bootstrap "
     "and posterior.",

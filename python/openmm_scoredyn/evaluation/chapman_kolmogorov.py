@@ -55,6 +55,7 @@ class _Interval:
     frames, by which the pairs overlap."""
 
     lag: int
+    blocks: Blocks
     states: np.ndarray
     angles: dict[str, np.ndarray]
 
@@ -91,12 +92,11 @@ def chapman_kolmogorov(
     sides = {reference_name: reference, **others}
     counted = {name: _count(name, series, interval_ps) for name, series in sides.items()}
     known = counted[reference_name]
-    frames = {name: float(interval.states.sum()) for name, interval in counted.items()}
     result = []
     for name, interval in counted.items():
-        ratio = frames[name] / frames[reference_name]
         divergences = {
-            angle: block_divergence(known.angles[angle], counts, ratio, seed) for angle, counts in interval.angles.items()
+            angle: block_divergence((known.angles[angle], known.blocks), (counts, interval.blocks), seed)
+            for angle, counts in interval.angles.items()
         }
         own = name == reference_name
         result.append(
@@ -132,6 +132,7 @@ def _count(name: str, series: DihedralSeries, interval_ps: float) -> _Interval:
     earlier, later = blocks.lagged_pairs(lag)
     return _Interval(
         lag=lag,
+        blocks=blocks,
         states=_pairs(blocks, state, len(NAMES), earlier, later),
         angles={angle: _pairs(blocks, cells[:, k], ANGLE_BINS, earlier, later) for k, angle in enumerate(("phi", "psi"))},
     )
@@ -149,7 +150,7 @@ def _probabilities(interval: _Interval, seed: int) -> dict[tuple[str, str], Esti
         table = sums.reshape(*sums.shape[:-1], size, size)
         return (table / table.sum(axis=-1, keepdims=True)).reshape(sums.shape)
 
-    value, error = standard_error(counts, matrix, seed)
+    value, error = standard_error(counts, matrix, interval.blocks, seed)
     began = counts.reshape(len(counts), size, size).sum(axis=(0, 2)) / interval.lag
     result = {}
     for index, (p, e) in enumerate(zip(value, error, strict=True)):

@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 
 from openmm_scoredyn.errors import MoleculeError, TrajectoryError
-from openmm_scoredyn.evaluation.bootstrap import Estimate
+from openmm_scoredyn.evaluation.bootstrap import FEW_EVENTS, Estimate
 from openmm_scoredyn.evaluation.comparison_report import ComparisonReport, side_dict
 from openmm_scoredyn.evaluation.geometry_model import GeometryModel
-from openmm_scoredyn.evaluation.kinetics import FEW_EVENTS
 from openmm_scoredyn.evaluation.measurement import MARKOV_PASSAGES, Quantity, measure
+from openmm_scoredyn.evaluation.notes import condition_notes, stay_notes, tumbling_notes
 from openmm_scoredyn.evaluation.ramachandran import divergence
 from openmm_scoredyn.evaluation.rows import Row, make_row
 from openmm_scoredyn.evaluation.series import DihedralSeries
-from openmm_scoredyn.evaluation.structure import TUMBLING, structure_estimates, structure_quantities
+from openmm_scoredyn.evaluation.structure import structure_estimates, structure_quantities
 from openmm_scoredyn.evaluation.timescales import fit_timescales
 
 log = logging.getLogger(__name__)
@@ -60,26 +60,43 @@ def compare(
     """
     reference, candidate = (s if isinstance(s, DihedralSeries) else DihedralSeries.merged(s) for s in (reference, candidate))
     _require_one_molecule(reference, candidate)
-    notes = _notes(reference, candidate)
+    notes = condition_notes(reference, candidate)
     structure = _structure(reference, reference_trajectories, candidate_trajectories, seed)
     reference, candidate = _common_spacing(reference, candidate)
     model = fit_timescales(reference.angles, reference.frame_spacing_ps, seed=seed)
     log.info("measuring the reference, %.1f ns, and the candidate, %.1f ns", reference.length_ns, candidate.length_ns)
     ours, theirs = measure(reference, model, seed), measure(candidate, model, seed)
-    measured, expected = divergence(reference.angles, candidate.angles, seed=seed)
+    few_stays = tuple(side.num_stays < FEW_EVENTS for side in (ours, theirs))
+    notes += stay_notes((ours, theirs), (reference_name, candidate_name))
+    measured, expected = _divergence(reference, candidate, few_stays, seed)
     ratio = candidate.length_ns / reference.length_ns
     # The spread of the expected value is the scale of chance here; the candidate's own bootstrap adds nothing to it.
     by_chance = make_row(DIVERGENCE, expected, replace(measured, error=0.0), np.inf)
-    rows = [replace(by_chance, candidate=measured), *_rows(ours.estimates, theirs.estimates, ratio)]
+    rows = [replace(by_chance, candidate=measured), *_rows(ours.estimates, theirs.estimates, ratio, few_stays)]
     if structure is not None:
-        rows += _rows(*structure, ratio)
-        notes += _tumbling_notes(structure, (reference_name, candidate_name))
+        rows += _rows(*structure, ratio, few_stays)
+        notes += tumbling_notes(structure, (reference_name, candidate_name))
     return ComparisonReport(
         tuple(rows), ours, theirs, reference_name, candidate_name, dict(speeds_ps_per_s or {}), tuple(notes)
     )
 
 
-def _rows(ours: dict[Quantity, Estimate], theirs: dict[Quantity, Estimate], length_ratio: float) -> list[Row]:
+def _divergence(
+    reference: DihedralSeries, candidate: DihedralSeries, few_stays: tuple[bool, bool], seed: int
+) -> tuple[Estimate, Estimate]:
+    """Divergence and its floor: that of the reference's blocks, or of the candidate's if only it saw phi > 0 often enough to
+    tell, and its floor is higher."""
+    measured, expected = divergence(reference.angles, candidate.angles, seed=seed)
+    if few_stays == (True, False):
+        _, other = divergence(candidate.angles, reference.angles, seed=seed)
+        expected = max(expected, other, key=lambda estimate: estimate.value)
+    return measured, expected
+
+
+
+def _rows(
+    ours: dict[Quantity, Estimate], theirs: dict[Quantity, Estimate], length_ratio: float, few_stays: tuple[bool, bool]
+) -> list[Row]:
     """A row for each quantity of both sides; passages by the Markov model only where too few were counted."""
     rows = []
     for quantity, estimate in ours.items():
@@ -88,21 +105,9 @@ def _rows(ours: dict[Quantity, Estimate], theirs: dict[Quantity, Estimate], leng
             continue
         if quantity.group == MARKOV_PASSAGES and min(estimate.samples, other.samples) >= FEW_EVENTS:
             continue
-        rows.append(make_row(quantity, estimate, other, length_ratio))
+        rows.append(make_row(quantity, estimate, other, length_ratio, few_stays))
     return rows
 
-
-def _tumbling_notes(structure, names: tuple[str, str]) -> list[str]:
-    """What is not claimed must be said, not left out."""
-    notes = []
-    for name, estimates in zip(names, structure, strict=True):
-        missing = [q.name for q, e in estimates.items() if q.group == TUMBLING and np.isnan(e.value)]
-        if missing:
-            notes.append(
-                f"{name}: the frames are held in place or superposed, so they make no statement about the molecule's motion as "
-                f"a whole; not compared: {', '.join(missing)}."
-            )
-    return notes
 
 
 def _structure(reference: DihedralSeries, ours, theirs, seed: int):
@@ -166,18 +171,3 @@ def _require_one_molecule(first: DihedralSeries, second: DihedralSeries) -> None
             f"compare: the two sides are of different molecules; expected {len(ours)} atoms of elements "
             f"{''.join(ours)}, found {len(theirs)} of {''.join(theirs)}; compare trajectories of one molecule."
         )
-
-
-def _notes(reference: DihedralSeries, candidate: DihedralSeries) -> list[str]:
-    notes = []
-    if reference.frame_spacing_ps != candidate.frame_spacing_ps:
-        wider = max(reference.frame_spacing_ps, candidate.frame_spacing_ps)
-        notes.append(f"Both sides were compared at the wider of the two frame spacings, {wider:g} ps.")
-    known = None not in (reference.temperature_K, candidate.temperature_K)
-    if known and reference.temperature_K != candidate.temperature_K:
-        notes.append(f"The temperatures differ: {reference.temperature_K:g} and {candidate.temperature_K:g} K.")
-    for key, what in (("force_field", "force fields"), ("solvent", "solvents")):
-        ours, theirs = reference.metadata.get(key), candidate.metadata.get(key)
-        if ours and theirs and ours != theirs:
-            notes.append(f"The {what} differ: {ours} and {theirs}.")
-    return notes

@@ -6,8 +6,8 @@ import numpy as np
 
 from openmm_scoredyn.evaluation.basins import BASINS, CORES
 from openmm_scoredyn.evaluation.blocks import Blocks, cut
-from openmm_scoredyn.evaluation.bootstrap import Estimate, standard_error
-from openmm_scoredyn.evaluation.kinetics import FEW_EVENTS, core_statistics
+from openmm_scoredyn.evaluation.bootstrap import FEW_EVENTS, Estimate, standard_error
+from openmm_scoredyn.evaluation.kinetics import core_statistics
 from openmm_scoredyn.units import GAS_CONSTANT_KJ_PER_MOL_K
 
 ZERO = "beta"
@@ -22,9 +22,12 @@ _NEIGHBOURS = {
 
 
 def visits(trajectories: Sequence[np.ndarray], blocks: Blocks, basin: str) -> int:
-    """How many separate times the core of a basin was visited: entries or exits, whichever are more; at least 1."""
-    statistics = core_statistics(trajectories, blocks, [CORES[basin]], [CORES[name] for name in _NEIGHBOURS[basin]])
-    return max(1, int(statistics[:, 2].sum()), int(statistics[:, 3].sum()))
+    """How many separate times the core of a basin was visited: entries or exits, whichever are more; 1 for one that was
+    never left."""
+    time, _, left, entered = core_statistics(
+        trajectories, blocks, [CORES[basin]], [CORES[name] for name in _NEIGHBOURS[basin]]
+    ).sum(axis=0)
+    return max(int(time > 0), int(left), int(entered))
 
 
 def free_energies(
@@ -52,7 +55,7 @@ def free_energies(
     zero = next(basin for basin in BASINS if basin.name == ZERO)
     inside = np.stack([basin.contains(angles) for basin in (*others, zero)], axis=1)
     scale = GAS_CONSTANT_KJ_PER_MOL_K * temperature_K
-    value, error = standard_error(blocks.sum(inside), lambda s: -scale * np.log(s[..., :-1] / s[..., -1:]), seed)
+    value, error = standard_error(blocks.sum(inside), lambda s: -scale * np.log(s[..., :-1] / s[..., -1:]), blocks, seed)
     known = visits(trajectories, blocks, ZERO)
     result = {}
     for basin, v, e in zip(others, value, error, strict=True):
@@ -62,7 +65,8 @@ def free_energies(
             continue
         # Exchanges among the wells of phi > 0 are many; how often that side is visited at all is what limits both.
         side = [basin.name, "phi>0"] if basin.name in ("alpha_L", "C7ax") else [basin.name]
-        events = min(known, *(visits(trajectories, blocks, name) for name in side))
+        # A basin whose core was never reached, only its rim, counts as one visit.
+        events = max(1, min(known, *(visits(trajectories, blocks, name) for name in side)))
         floor = scale * np.sqrt(2.0 / events) if events < FEW_EVENTS else 0.0
         result[name] = Estimate(float(v), float(np.fmax(e, floor)), float(events))
     return result

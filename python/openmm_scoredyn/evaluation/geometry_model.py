@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from openmm_scoredyn.data.trajectory import Trajectory
-from openmm_scoredyn.evaluation.blocks import cut_lengths
+from openmm_scoredyn.evaluation.blocks import Blocks
 from openmm_scoredyn.evaluation.bootstrap import Estimate, mean_estimate, standard_error
 from openmm_scoredyn.evaluation.geometry import (
     bond_angles,
@@ -20,6 +20,8 @@ from openmm_scoredyn.molecule import Molecule
 
 BROKEN_BOND_TOLERANCE = 0.2
 CHUNK_FRAMES = 20_000
+# Of a bond whose ends are rounded to whole picometres, as trajectory files do: a constrained one seems to vibrate by 0.4 pm.
+ROUNDING_VARIANCE_NM2 = 2 * 0.001**2 / 12
 
 
 @dataclass(frozen=True)
@@ -46,20 +48,28 @@ class GeometryModel:
         signs = np.sign(handedness(frames, chiral_centres(molecule)).sum(axis=0))
         return cls(molecule, tuple(map(float, lengths)), tuple(map(float, signs)))
 
-    def evaluate(self, trajectories: Sequence[Trajectory], seed: int = 0) -> dict[str, Estimate]:
-        """Mean and spread of every bond (nm), angle and improper (degrees), fractions of broken and inverted frames, by name."""
+    def evaluate(self, trajectories: Sequence[Trajectory], blocks: Blocks, seed: int = 0) -> dict[str, Estimate]:
+        """Mean and spread of every bond (nm), angle and improper (degrees), fractions of broken and inverted frames, by name.
+
+        Parameters
+        ----------
+        trajectories : unsteered, of the molecule
+        blocks : of all their segments, one after the other
+        """
         coordinates = coordinates_of(self.molecule)
+        bonds = coordinates[0]
         segments = [segment for trajectory in trajectories for segment in trajectory.segments]
         moments = np.concatenate([self._moments(part, *coordinates) for part in _chunks(segments)])
         kinds = zip(("bond", "angle", "improper"), coordinates, strict=True)
         names = [f"{kind} {coordinate.label}" for kind, members in kinds for coordinate in members]
-        blocks = cut_lengths([len(segment) for segment in segments])
-        value, error = standard_error(blocks.sum(moments), lambda s: _mean_and_spread(s, len(names)), seed)
+        value, error = standard_error(blocks.sum(moments), lambda s: _mean_and_spread(s, len(names)), blocks, seed)
         result = {}
         for k, name in enumerate(names):
-            spread = value[len(names) + k]
+            spread, spread_error = value[len(names) + k], error[len(names) + k]
+            if k < len(bonds):
+                spread_error = np.fmax(spread_error, spread - np.sqrt(max(spread**2 - ROUNDING_VARIANCE_NM2, 0.0)))
             result[f"{name}, mean"] = mean_estimate(value[k], error[k], spread**2)
-            result[f"{name}, spread"] = mean_estimate(spread, error[len(names) + k], spread**2 / 2)
+            result[f"{name}, spread"] = mean_estimate(spread, spread_error, spread**2 / 2)
         for name, p, e in zip(("frames with a broken bond", "frames with an inverted centre"), value[-2:], error[-2:], strict=True):
             result[name] = mean_estimate(p, e, p * (1 - p))
         return result

@@ -4,13 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from openmm_scoredyn.evaluation.basins import CORES, PAIRS, Basin
+from openmm_scoredyn.evaluation.basins import CORES, PAIRS, Basin, core_labels, milestones
 from openmm_scoredyn.evaluation.blocks import Blocks, cut
-from openmm_scoredyn.evaluation.bootstrap import Estimate, standard_error
+from openmm_scoredyn.evaluation.bootstrap import FEW_EVENTS, Estimate, standard_error
 
 PS_PER_NS = 1000.0
-# Below this number of events the bootstrap does not see the spread of a Poisson count.
-FEW_EVENTS = 10
 
 # Four by name, then every ordered pair of main basins.
 PASSAGES = {
@@ -22,28 +20,6 @@ PASSAGES = {
 PASSAGES |= {f"{source} -> {target}": ((source,), (target,)) for source, target in PAIRS}
 
 
-def milestones(core: np.ndarray, blocks: Blocks) -> np.ndarray:
-    """The core each frame was last in, (T,) int; -1 before a trajectory's first visit to any core.
-
-    Parameters
-    ----------
-    core : (T,) int, the core a frame lies in, -1 for none; trajectories one after the other
-    """
-    visited = np.where(core >= 0, np.arange(len(core)), -1)
-    # A trajectory's first frame always resets the memory, inside a core or not.
-    visited[blocks.trajectory_starts] = blocks.trajectory_starts
-    return core[np.maximum.accumulate(visited)]
-
-
-def core_labels(angles: np.ndarray, source: Sequence[Basin], target: Sequence[Basin]) -> np.ndarray:
-    """Core of each frame of angles (T, 2), rad: 0 in the source, 1 in the target, -1 in neither, (T,) int."""
-    core = np.full(len(angles), -1)
-    for label, members in enumerate((source, target)):
-        for basin in members:
-            core[basin.contains(angles)] = label
-    return core
-
-
 def core_statistics(
     trajectories: Sequence[np.ndarray], blocks: Blocks, source: Sequence[Basin], target: Sequence[Basin]
 ) -> np.ndarray:
@@ -53,17 +29,17 @@ def core_statistics(
     -------
     (n_blocks, 4) float64: frames spent in source, frames spent in target, crossings source -> target, and back
     """
-    state = milestones(core_labels(np.concatenate(trajectories), source, target), blocks)
+    state = milestones(core_labels(np.concatenate(trajectories), source, target), blocks.trajectory_starts)
     before, after = blocks.lagged_pairs(1)
     assigned = state[before] >= 0
     before, after = before[assigned], after[assigned]
-    pairs = blocks.count(after, 2 * state[before] + state[after], 4)
+    pairs = blocks.count(before, 2 * state[before] + state[after], 4)
     return np.stack([pairs[:, 0] + pairs[:, 1], pairs[:, 2] + pairs[:, 3], pairs[:, 1], pairs[:, 2]], axis=1)
 
 
-def _rate(statistics: np.ndarray, ratio, events: float, seed: int) -> tuple[float, float]:
+def _rate(statistics: np.ndarray, ratio, blocks: Blocks, events: float, seed: int) -> tuple[float, float]:
     """A rate per frame and its standard error, with the Poisson error as the least where events are few."""
-    value, error = (float(result[0]) for result in standard_error(statistics, ratio, seed))
+    value, error = (float(result[0]) for result in standard_error(statistics, ratio, blocks, seed))
     if events < FEW_EVENTS:
         poisson = value / np.sqrt(events) if events else float("nan")
         error = poisson if np.isnan(error) else max(error, poisson) if events else poisson
@@ -92,7 +68,7 @@ def crossing_rate(
     blocks = blocks or cut(trajectories)
     statistics = core_statistics(trajectories, blocks, *([cores[name]] for name in between))
     events = float(statistics[:, 2:].sum())
-    value, error = _rate(statistics, lambda s: (s[..., 2] + s[..., 3]) / (s[..., 0] + s[..., 1]), events, seed)
+    value, error = _rate(statistics, lambda s: (s[..., 2] + s[..., 3]) / (s[..., 0] + s[..., 1]), blocks, events, seed)
     per_ns = PS_PER_NS / frame_spacing_ps
     return Estimate(value * per_ns, error * per_ns, events)
 
@@ -120,7 +96,8 @@ def first_passage_times(
     -----
     Total time spent "last in the source" over the number of passages: the mean over complete waits, and the maximum
     likelihood estimate of an exponential waiting time when trajectories end (are censored) before the passage, as
-    most short replicas are.
+    most short replicas are. A passage by way of other basins does not wait exponentially: trajectories shorter than the
+    detours give too short a time.
     """
     blocks = blocks or cut(trajectories)
     times = {}
@@ -130,7 +107,7 @@ def first_passage_times(
         )
         events = float(statistics[:, 2].sum())
         # The error is that of the rate: its inverse has no finite spread once a resample holds no event.
-        rate, error = _rate(statistics, lambda s: s[..., 2] / s[..., 0], events, seed)
+        rate, error = _rate(statistics, lambda s: s[..., 2] / s[..., 0], blocks, events, seed)
         ns_per_frame = frame_spacing_ps / PS_PER_NS
         if events:
             times[name] = Estimate(ns_per_frame / rate, ns_per_frame / rate * error / rate, events)

@@ -7,8 +7,10 @@ import numpy as np
 from openmm_scoredyn.errors import MissingDependencyError
 
 POSTERIOR_SAMPLES = 100
-# Gibbs sweeps between two samples of the posterior, as deeptime's BayesianMSM takes for some forty states.
-SWEEPS = 6
+# Gibbs sweeps between two samples of the posterior. With six, deeptime's default for some forty states, samples of slow
+# processes are so alike that medians of 100 differ by a factor of two from seed to seed: enough for a picture. With sixty,
+# by 15 %.
+SWEEPS, THOROUGH_SWEEPS = 6, 60
 
 
 def require_deeptime():
@@ -49,7 +51,7 @@ def fit_markov_model(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None
 
 
 def sample_posterior(
-    counts: np.ndarray, lag_frames: int, seed: int = 0, samples: int = POSTERIOR_SAMPLES
+    counts: np.ndarray, lag_frames: int, seed: int = 0, samples: int = POSTERIOR_SAMPLES, sweeps: int = SWEEPS
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Reversible transition matrices drawn from the posterior of a Markov state model.
 
@@ -57,6 +59,7 @@ def sample_posterior(
     ----------
     counts : (n, n) float64, transitions seen with a window that slides by one frame
     lag_frames : frames per lag: so many windows overlap, and count as one independent transition
+    sweeps : of the sampler from one sample to the next
 
     Returns
     -------
@@ -73,7 +76,7 @@ def sample_posterior(
     from deeptime.markov.tools.estimation.dense.tmat_sampling.tmatrix_sampler import TransitionMatrixSampler
 
     independent = counts[np.ix_(active, active)] / lag_frames
-    sampler = TransitionMatrixSampler(independent, reversible=True, P0=transition, n_steps=SWEEPS, seed=seed + 1)
+    sampler = TransitionMatrixSampler(independent, reversible=True, P0=transition, n_steps=sweeps, seed=seed + 1)
     return np.asarray(sampler.sample(samples)), active
 
 
@@ -92,15 +95,18 @@ def passage_time(transition: np.ndarray, source: np.ndarray, target: np.ndarray)
 
     Returns
     -------
-    float; NaN where either set is empty
+    float; NaN where either set is empty, or states that do not lead to the target make the equations singular
     """
     if not source.any() or not target.any():
         return float("nan")
     outside = ~target
     waits = np.zeros(len(transition))
     system = np.eye(int(outside.sum())) - transition[np.ix_(outside, outside)]
-    waits[outside] = np.linalg.solve(system, np.ones(len(system)))
-    weights = stationary(transition) * source
+    try:
+        waits[outside] = np.linalg.solve(system, np.ones(len(system)))
+        weights = stationary(transition) * source
+    except np.linalg.LinAlgError:
+        return float("nan")
     return float(weights @ waits / weights.sum())
 
 

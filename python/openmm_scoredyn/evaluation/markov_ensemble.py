@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from openmm_scoredyn.evaluation.blocks import Blocks
 from openmm_scoredyn.evaluation.bootstrap import resample
 from openmm_scoredyn.evaluation.markov import fit_markov_model, sample_posterior
 
@@ -24,11 +25,11 @@ class MarkovEnsemble:
     posterior: list
 
     @classmethod
-    def of(cls, counts: np.ndarray, size: int, lag: int, seed: int) -> "MarkovEnsemble":
-        """From counts per block (n_blocks, size * size) at a lag in frames."""
+    def of(cls, counts: np.ndarray, blocks: Blocks, size: int, lag: int, sweeps: int, seed: int) -> "MarkovEnsemble":
+        """From counts per block (n_blocks, size * size) at a lag in frames, with so many sweeps of the posterior's sampler."""
         whole = counts.sum(axis=0).reshape(size, size)
-        resamples = resample(counts, seed, RESAMPLES) if len(counts) > 1 else []
-        drawn = sample_posterior(whole, lag, seed)
+        resamples = resample(counts, blocks, seed, RESAMPLES) if blocks.num_ordinary > 1 else []
+        drawn = sample_posterior(whole, lag, seed, sweeps=sweeps)
         return cls(
             best=[fit_markov_model(whole)],
             redrawn=[fit_markov_model(sums.reshape(size, size)) for sums in resamples],

@@ -5,18 +5,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from openmm_scoredyn.evaluation.autocorrelation import Autocorrelation, autocorrelation
-from openmm_scoredyn.evaluation.basins import populations
 from openmm_scoredyn.evaluation.blocks import Blocks, cut
 from openmm_scoredyn.evaluation.bootstrap import Estimate
 from openmm_scoredyn.evaluation.free_energies import free_energies
 from openmm_scoredyn.evaluation.kinetics import PS_PER_NS, crossing_rate, first_passage_times
+from openmm_scoredyn.evaluation.populations import populations
 from openmm_scoredyn.evaluation.ramachandran import block_histograms
+from openmm_scoredyn.evaluation.rare_stays import stays
 from openmm_scoredyn.evaluation.series import DihedralSeries
-from openmm_scoredyn.evaluation.timescales import MarkovResult, TimescaleModel
+from openmm_scoredyn.evaluation.timescales import REPORTED_LAG_PS, MarkovResult, TimescaleModel
 from openmm_scoredyn.evaluation.transition_paths import UNSEEN, transition_paths
 
 CORRELATION_LAGS_PS = (1.0, 10.0, 50.0)
-TIMESCALE_LAG_PS = 10.0
 DEFAULT_TEMPERATURE_K = 300.0
 PASSAGE_PREFIX = "first passage, "
 MARKOV_PASSAGES = "First passages by the Markov model"
@@ -34,6 +34,7 @@ class Quantity:
     ratio : compared on a logarithmic scale: rates and times, which are positive and skewed
     relative_target, absolute_target : by how much a good model may be off; 0 where nothing was set
     one_sided : smaller than the reference is as good as equal
+    of_frames : an average over frames, whose error falls with the root of the length
     """
 
     group: str
@@ -45,6 +46,7 @@ class Quantity:
     relative_target: float = 0.0
     absolute_target: float = 0.0
     one_sided: bool = False
+    of_frames: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Measurement:
     ----------
     series : DihedralSeries
     num_blocks : blocks the bootstrap redrew
+    num_stays : stays at phi > 0, the rarest of what is sampled
     estimates : Estimate by Quantity
     histogram : (50, 50) counts, phi first, from -180 degrees
     correlation : Autocorrelation
@@ -63,6 +66,7 @@ class Measurement:
 
     series: DihedralSeries
     num_blocks: int
+    num_stays: int
     estimates: dict[Quantity, Estimate]
     histogram: np.ndarray
     correlation: Autocorrelation
@@ -79,12 +83,12 @@ def measure(series: DihedralSeries, model: TimescaleModel, seed: int = 0) -> Mea
     for lag in CORRELATION_LAGS_PS:
         if lag in correlation.lags_ps:
             for name, estimate in correlation.at(lag).items():
-                quantity = Quantity("Autocorrelation", f"{name} at {lag:g} ps", "", absolute_tolerance=0.02)
+                quantity = Quantity("Autocorrelation", f"{name} at {lag:g} ps", "", absolute_tolerance=0.02, of_frames=True)
                 estimates[quantity] = estimate
     estimates |= _markov_quantities(markov, estimates)
     counts = block_histograms(angles, blocks).sum(axis=0)
     side = int(np.sqrt(len(counts)))
-    return Measurement(series, len(blocks), estimates, counts.reshape(side, side), correlation, markov)
+    return Measurement(series, len(blocks), len(stays(angles)), estimates, counts.reshape(side, side), correlation, markov)
 
 
 def _occupation(series: DihedralSeries, blocks: Blocks, seed: int) -> dict[Quantity, Estimate]:
@@ -93,7 +97,7 @@ def _occupation(series: DihedralSeries, blocks: Blocks, seed: int) -> dict[Quant
     for name, estimate in populations(series.angles, blocks, seed=seed).items():
         # A rare basin's population has no percentage to meet: its own error bar is the measure.
         tolerance = 0.05 if name in ("beta", "alpha_R") else 0.0
-        result[Quantity("Populations", name, "", tolerance)] = estimate
+        result[Quantity("Populations", name, "", tolerance, of_frames=True)] = estimate
     temperature_K = series.temperature_K or DEFAULT_TEMPERATURE_K
     for name, estimate in free_energies(series.angles, temperature_K, blocks, seed).items():
         result[Quantity("Free energies", name, "kJ/mol", absolute_target=0.3)] = estimate
@@ -121,9 +125,9 @@ def _kinetics(series: DihedralSeries, blocks: Blocks, seed: int) -> dict[Quantit
 def _markov_quantities(markov: MarkovResult, known: dict[Quantity, Estimate]) -> dict[Quantity, Estimate]:
     """Implied time scales, and passage times of the Markov model with the number of passages that were counted."""
     result = {}
-    pairs = zip(markov.timescales.get(TIMESCALE_LAG_PS, []), markov.posterior.get(TIMESCALE_LAG_PS, []), strict=True)
+    pairs = zip(markov.timescales.get(REPORTED_LAG_PS, []), markov.posterior.get(REPORTED_LAG_PS, []), strict=True)
     for process, (estimate, posterior) in enumerate(pairs):
-        name = f"process {process + 1} at lag {TIMESCALE_LAG_PS:g} ps"
+        name = f"process {process + 1} at lag {REPORTED_LAG_PS:g} ps"
         quantity = Quantity("Implied time scales", name, "ps", 0.10, ratio=True, relative_target=0.15)
         # The bootstrap does not see the scatter of a handful of events, the posterior not what the clusters hide.
         result[quantity] = replace(estimate, error=float(np.fmax(estimate.error, posterior.error)))

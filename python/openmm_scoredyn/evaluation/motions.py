@@ -6,7 +6,7 @@ import numpy as np
 
 from openmm_scoredyn.data.trajectory import Trajectory
 from openmm_scoredyn.dihedrals import dihedral_angles
-from openmm_scoredyn.evaluation.blocks import Blocks, cut_lengths
+from openmm_scoredyn.evaluation.blocks import Blocks
 from openmm_scoredyn.evaluation.bootstrap import Estimate, mean_estimate, standard_error
 from openmm_scoredyn.molecule import Molecule
 
@@ -46,12 +46,13 @@ def ends(molecule: Molecule) -> tuple[int, int]:
     return pair
 
 
-def internal_motions(trajectories: Sequence[Trajectory], seed: int = 0) -> dict[str, Estimate]:
+def internal_motions(trajectories: Sequence[Trajectory], blocks: Blocks, seed: int = 0) -> dict[str, Estimate]:
     """Autocorrelations of methyl rotors and of the end-to-end distance, with that distance's mean and spread.
 
     Parameters
     ----------
     trajectories : unsteered, of one molecule and spacing
+    blocks : of all their segments, one after the other
 
     Returns
     -------
@@ -64,7 +65,6 @@ def internal_motions(trajectories: Sequence[Trajectory], seed: int = 0) -> dict[
     """
     molecule, spacing = trajectories[0].molecule, trajectories[0].frame_spacing_ps
     segments = [segment for trajectory in trajectories for segment in trajectory.segments]
-    blocks = cut_lengths([len(segment) for segment in segments])
     first, last = ends(molecule)
     distance = np.concatenate([np.linalg.norm(s[:, last].astype(np.float64) - s[:, first], axis=-1) for s in segments])
     result = _distance(distance, blocks, spacing, seed)
@@ -74,7 +74,7 @@ def internal_motions(trajectories: Sequence[Trajectory], seed: int = 0) -> dict[
         for lag_ps, lag in _lags(blocks, spacing):
             earlier, later = blocks.lagged_pairs(lag)
             cosine = (vector[later] * vector[earlier].conj()).real
-            value, error = standard_error(blocks.sums_at(later, cosine), lambda s: s[..., :1] / s[..., 1:], seed)
+            value, error = standard_error(blocks.sums_at(later, cosine), lambda s: s[..., :1] / s[..., 1:], blocks, seed)
             result[f"methyl {name} at {lag_ps:g} ps"] = mean_estimate(value[0], error[0], cosine.var())
     return result
 
@@ -89,7 +89,7 @@ def _distance(distance: np.ndarray, blocks: Blocks, spacing_ps: float, seed: int
         return np.stack([mean, np.sqrt(np.maximum(sums[..., 1] / sums[..., 2] - mean**2, 0.0))], axis=-1)
 
     about_mean = blocks.sums_at(everywhere, centred, centred**2)
-    (shift, spread), errors = standard_error(about_mean, moments, seed)
+    (shift, spread), errors = standard_error(about_mean, moments, blocks, seed)
     result = {
         "end-to-end distance, mean": mean_estimate(distance.mean() + shift, errors[0], spread**2),
         "end-to-end distance, spread": mean_estimate(spread, errors[1], spread**2 / 2),
@@ -102,7 +102,7 @@ def _distance(distance: np.ndarray, blocks: Blocks, spacing_ps: float, seed: int
             mean = s[..., 2] / s[..., 4]
             return ((s[..., 0] / s[..., 1] - mean**2) / (s[..., 3] / s[..., 4] - mean**2))[..., None]
 
-        (value,), (error,) = standard_error(sums, correlation, seed)
+        (value,), (error,) = standard_error(sums, correlation, blocks, seed)
         result[f"end-to-end distance at {lag_ps:g} ps"] = mean_estimate(value, error, (1 - value**2) ** 2)
     return result
 

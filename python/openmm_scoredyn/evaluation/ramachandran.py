@@ -50,21 +50,21 @@ def divergence(
     candidate_blocks = candidate_blocks or cut(candidate)
     ours = block_histograms(reference, reference_blocks, bins)
     theirs = block_histograms(candidate, candidate_blocks, bins)
-    return block_divergence(ours, theirs, candidate_blocks.num_frames / reference_blocks.num_frames, seed)
+    return block_divergence((ours, reference_blocks), (theirs, candidate_blocks), seed)
 
 
-def block_divergence(ours: np.ndarray, theirs: np.ndarray, length_ratio: float, seed: int) -> tuple[Estimate, Estimate]:
-    """`divergence` of two histograms given as counts per block, (n_blocks, K) each.
-
-    Parameters
-    ----------
-    length_ratio : length of theirs over that of ours
-    """
-    value = float(jensen_shannon(ours.sum(axis=0), theirs.sum(axis=0)))
-    samples = float(min(len(ours), len(theirs)))
+def block_divergence(
+    ours: tuple[np.ndarray, Blocks], theirs: tuple[np.ndarray, Blocks], seed: int
+) -> tuple[Estimate, Estimate]:
+    """`divergence` of two histograms, each given as counts per block (n_blocks, K) with the blocks."""
+    (known, known_blocks), (found, found_blocks) = ours, theirs
+    ratio = found.sum() / known.sum()
+    value = float(jensen_shannon(known.sum(axis=0), found.sum(axis=0)))
+    samples = float(min(known_blocks.num_ordinary, found_blocks.num_ordinary))
     if samples < 2:
         return Estimate(value, float("nan"), samples), Estimate(float("nan"), float("nan"), samples)
-    redrawn = jensen_shannon(resample(ours, seed), resample(theirs, seed + 1))
-    draws = max(1, round(len(ours) * length_ratio))
-    null = jensen_shannon(resample(ours, seed + 2), resample(ours, seed + 3, draws=draws))
+    redrawn = jensen_shannon(resample(known, known_blocks, seed), resample(found, found_blocks, seed + 1))
+    null = jensen_shannon(
+        resample(known, known_blocks, seed + 2), resample(known, known_blocks, seed + 3, length_ratio=ratio)
+    )
     return Estimate(value, float(redrawn.std()), samples), Estimate(float(null.mean()), float(null.std()), samples)

@@ -1,11 +1,10 @@
 """One quantity, two sides: the difference in standard errors and a verdict."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from openmm_scoredyn.evaluation.bootstrap import Estimate
-from openmm_scoredyn.evaluation.kinetics import FEW_EVENTS
+from openmm_scoredyn.evaluation.bootstrap import FEW_EVENTS, Estimate
 from openmm_scoredyn.evaluation.measurement import Quantity
 
 SIGNIFICANT = 2.0
@@ -23,7 +22,7 @@ class Row:
     Attributes
     ----------
     quantity : Quantity
-    reference, candidate : Estimate
+    reference, candidate : Estimate, each with the error that it is judged by
     difference : candidate minus reference in combined standard errors (of the logarithms for rates and times); NaN if
         one side saw nothing
     verdict : "agrees" (at most 2 standard errors), "within tolerance" (more, but too little to matter), "differs",
@@ -72,17 +71,29 @@ class Row:
         }
 
 
-def make_row(quantity: Quantity, reference: Estimate, candidate: Estimate, length_ratio: float) -> Row:
+def make_row(
+    quantity: Quantity,
+    reference: Estimate,
+    candidate: Estimate,
+    length_ratio: float,
+    few_stays: tuple[bool, bool] = (False, False),
+) -> Row:
     """Compare two estimates.
 
     Parameters
     ----------
     length_ratio : length of the candidate over that of the reference
+    few_stays : whether reference and candidate saw fewer than ten stays at phi > 0
     """
+    if quantity.of_frames:
+        reference, candidate = (
+            _borrow(reference, candidate, length_ratio, few_stays[0]),
+            _borrow(candidate, reference, 1.0 / length_ratio, few_stays[1]),
+        )
     unseen = [estimate.samples == 0 and np.isinf(estimate.error) for estimate in (reference, candidate)]
     if any(unseen):
         return Row(quantity, reference, candidate, float("nan"), _verdict_on_unseen(reference, candidate, unseen))
-    difference = _difference(quantity, reference, candidate, length_ratio)
+    difference = _difference(quantity, reference, candidate)
     if np.isnan(difference):
         verdict = UNDETERMINED
     elif abs(difference) <= SIGNIFICANT or (quantity.one_sided and difference < 0):
@@ -93,7 +104,7 @@ def make_row(quantity: Quantity, reference: Estimate, candidate: Estimate, lengt
     return Row(quantity, reference, candidate, difference, verdict)
 
 
-def _difference(quantity: Quantity, reference: Estimate, candidate: Estimate, length_ratio: float) -> float:
+def _difference(quantity: Quantity, reference: Estimate, candidate: Estimate) -> float:
     if quantity.ratio and min(reference.value, candidate.value) <= 0:
         return float("nan")  # no event: the first passage times, which know how long was waited, judge
     if quantity.ratio:
@@ -101,24 +112,21 @@ def _difference(quantity: Quantity, reference: Estimate, candidate: Estimate, le
         error = np.hypot(candidate.error / candidate.value, reference.error / reference.value)
     else:
         gap = candidate.value - reference.value
-        error = np.hypot(*_floored_errors(reference, candidate, length_ratio))
+        error = np.hypot(candidate.error, reference.error)
     if gap == 0:
         return 0.0
     return float(gap / error) if error > 0 else float(np.copysign(np.inf, gap)) if error == 0 else float("nan")
 
 
-def _floored_errors(reference: Estimate, candidate: Estimate, length_ratio: float) -> tuple[float, float]:
-    """Errors, where a side with hardly a visit borrows that of the other, scaled to its own length.
+def _borrow(side: Estimate, other: Estimate, length_ratio: float, few_stays: bool) -> Estimate:
+    """A side that saw the rare too seldom, with at least the other's error scaled to its own length.
 
     A basin that was never visited has a population of 0 +- 0 by its own blocks; what it could have been by chance is
-    what the other side's fluctuations say.
+    what the other side's fluctuations say. `length_ratio` is the other side's length over this one's.
     """
-    ours, theirs = reference.error, candidate.error
-    if candidate.samples < FEW_EVENTS and reference.error > 0:
-        theirs = np.fmax(theirs, reference.error / np.sqrt(length_ratio))
-    if reference.samples < FEW_EVENTS and candidate.error > 0:
-        ours = np.fmax(ours, candidate.error * np.sqrt(length_ratio))
-    return ours, theirs
+    if not (few_stays or side.samples < FEW_EVENTS) or np.isnan(other.error):
+        return side
+    return replace(side, error=float(np.fmax(side.error, other.error * np.sqrt(length_ratio))))
 
 
 def _verdict_on_unseen(reference: Estimate, candidate: Estimate, unseen: list[bool]) -> str:

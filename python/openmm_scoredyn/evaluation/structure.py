@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from openmm_scoredyn.data.trajectory import Trajectory
+from openmm_scoredyn.dihedrals import phi_psi
+from openmm_scoredyn.evaluation.blocks import cut
 from openmm_scoredyn.evaluation.bootstrap import Estimate
 from openmm_scoredyn.evaluation.geometry_model import GeometryModel
 from openmm_scoredyn.evaluation.measurement import Quantity
@@ -17,7 +19,12 @@ def structure_estimates(
     model: GeometryModel, trajectories: Sequence[Trajectory], seed: int = 0
 ) -> dict[str, Estimate]:
     """Geometry, internal motions and tumbling of unsteered trajectories, by name; `model` was fitted on the reference."""
-    return model.evaluate(trajectories, seed) | internal_motions(trajectories, seed) | tumbling(trajectories, seed)
+    blocks = cut([phi_psi(segment, t.molecule) for t in trajectories for segment in t.segments])
+    return (
+        model.evaluate(trajectories, blocks, seed)
+        | internal_motions(trajectories, blocks, seed)
+        | tumbling(trajectories, blocks, seed)
+    )
 
 
 def structure_quantities(estimates: dict[str, Estimate]) -> dict[Quantity, Estimate]:
@@ -29,10 +36,10 @@ def _quantity(name: str) -> Quantity:
     if name in _SPACE:
         return Quantity(TUMBLING, name, _SPACE[name], 0.10, ratio=True)
     if name.startswith("end-to-end distance,"):
-        return Quantity(MOTIONS, name, "nm", absolute_tolerance=0.0005)
+        return Quantity(MOTIONS, name, "nm", absolute_tolerance=0.0005, of_frames=True)
     if name.startswith(("methyl", "end-to-end")):
-        return Quantity(MOTIONS, name, "", absolute_tolerance=0.02)
+        return Quantity(MOTIONS, name, "", absolute_tolerance=0.02, of_frames=True)
     if name.startswith("bond"):
-        return Quantity("Geometry", name, "nm", absolute_tolerance=0.0005)
+        return Quantity("Geometry", name, "nm", absolute_tolerance=0.0005, of_frames=True)
     degrees = name.startswith(("angle", "improper"))
-    return Quantity("Geometry", name, "deg" if degrees else "", absolute_tolerance=0.5 if degrees else 0.0)
+    return Quantity("Geometry", name, "deg" if degrees else "", absolute_tolerance=0.5 if degrees else 0.0, of_frames=True)

@@ -11,6 +11,8 @@ from openmm_scoredyn.evaluation.basins import CORES, PAIRS
 from openmm_scoredyn.evaluation.blocks import Blocks, cut
 from openmm_scoredyn.evaluation.bootstrap import Estimate
 from openmm_scoredyn.evaluation.markov import (
+    SWEEPS,
+    THOROUGH_SWEEPS,
     fit_markov_model,
     passage_time,
     require_deeptime,
@@ -20,7 +22,7 @@ from openmm_scoredyn.evaluation.markov_ensemble import MarkovEnsemble
 
 CLUSTERS = 40
 LAGS_PS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
-PASSAGE_LAG_PS = 10.0
+REPORTED_LAG_PS = 10.0
 PROCESSES = 2
 FITTING_FRAMES = 20_000
 FITTING_BINS = 36
@@ -37,7 +39,7 @@ class MarkovResult:
         bootstrap over blocks. NaN for a process faster than the lag, or whose states these trajectories do not connect
         both ways. `samples` is the length over the time scale
     posterior : the same by Bayesian sampling: median and spread of the posterior
-    passages : by (source, target), Estimate, ps, of the mean first passage time at a lag of `PASSAGE_LAG_PS`; its error is the
+    passages : by (source, target), Estimate, ps, of the mean first passage time at a lag of `REPORTED_LAG_PS`; its error is the
         larger of the two, `samples` unknown
     """
 
@@ -83,13 +85,14 @@ class TimescaleModel:
                 continue
             earlier, later = blocks.lagged_pairs(lag)
             counts = blocks.count(later, states[earlier] * size + states[later], size**2)
-            matrices = MarkovEnsemble.of(counts, size, lag, seed)
+            sweeps = THOROUGH_SWEEPS if lag_ps == REPORTED_LAG_PS else SWEEPS
+            matrices = MarkovEnsemble.of(counts, blocks, size, lag, sweeps, seed)
             value, error, middle, spread = matrices.apply(lambda *m, lag_ps=lag_ps: self._implied(*m, lag_ps), PROCESSES)
             for known, values, errors in ((result.timescales, value, error), (result.posterior, middle, spread)):
                 known[lag_ps] = [
                     Estimate(float(v), float(e), float(total_ps / v)) for v, e in zip(values, errors, strict=True)
                 ]
-            if lag_ps == PASSAGE_LAG_PS:
+            if lag_ps == REPORTED_LAG_PS:
                 value, error, _, spread = matrices.apply(self._passages, len(PAIRS))
                 for pair, v, e in zip(PAIRS, lag_ps * value, lag_ps * np.fmax(error, spread), strict=True):
                     result.passages[pair] = Estimate(float(v), float(e), float("nan"))
@@ -127,8 +130,7 @@ def fit_timescales(
         centres = np.asarray(kmeans.fit_fetch(points).cluster_centers, dtype=np.float64)
     unfinished = TimescaleModel(centres=centres, sides=())
     states = unfinished.assign(reference)
-    lengths = tuple(len(trajectory) for trajectory in reference)
-    earlier, later = Blocks(lengths, np.zeros(1, dtype=np.int64)).lagged_pairs(max(1, round(5.0 / frame_spacing_ps)))
+    earlier, later = cut(reference).lagged_pairs(max(1, round(5.0 / frame_spacing_ps)))
     counts = np.bincount(states[earlier] * clusters + states[later], minlength=clusters**2).reshape(clusters, clusters)
     fitted = fit_markov_model(counts.astype(np.float64))
     return TimescaleModel(centres=centres, sides=() if fitted is None else _sides(*fitted))

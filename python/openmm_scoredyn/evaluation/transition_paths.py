@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from openmm_scoredyn.evaluation.basins import CORES, Basin
+from openmm_scoredyn.evaluation.basins import CORES, Basin, core_labels
 from openmm_scoredyn.evaluation.blocks import Blocks, cut
-from openmm_scoredyn.evaluation.bootstrap import Estimate, standard_error
-from openmm_scoredyn.evaluation.kinetics import FEW_EVENTS, PASSAGES, core_labels
+from openmm_scoredyn.evaluation.bootstrap import FEW_EVENTS, Estimate, standard_error
+from openmm_scoredyn.evaluation.kinetics import PASSAGES
 
 # The gaps between the cores, through which a path must go: either side of the circle.
 PSI_SADDLES = (Basin("psi ~ 60", (-180.0, 0.0), (10.0, 110.0)), Basin("psi ~ -110", (-180.0, 0.0), (-150.0, -70.0)))
@@ -78,7 +78,7 @@ def transition_paths(
         times = (ends - starts) * frame_spacing_ps
         members = np.stack([times, *(route == k for k in range(len(saddles))), route == -1], axis=1).astype(float)
         result[passage] = dict(
-            zip(("path time", *(saddle.name for saddle in saddles), UNSEEN), _means(members, ends, blocks, seed), strict=True)
+            zip(("path time", *(saddle.name for saddle in saddles), UNSEEN), _means(members, starts, blocks, seed), strict=True)
         )
     return result
 
@@ -88,7 +88,7 @@ def _means(values: np.ndarray, frames: np.ndarray, blocks: Blocks, seed: int) ->
     events = len(values)
     if events == 0:
         return [Estimate(float("nan"), float("nan"), 0.0)] * values.shape[1]
-    mean, error = standard_error(blocks.sums_at(frames, *values.T), lambda s: s[..., :-1] / s[..., -1:], seed)
+    mean, error = standard_error(blocks.sums_at(frames, *values.T), lambda s: s[..., :-1] / s[..., -1:], blocks, seed)
     # A share can be 0 or 1 in all blocks without being certain.
     least = _spread_of_one(values) / np.sqrt(events)
     if events >= FEW_EVENTS:
@@ -98,9 +98,9 @@ def _means(values: np.ndarray, frames: np.ndarray, blocks: Blocks, seed: int) ->
 
 
 def _spread_of_one(values: np.ndarray) -> np.ndarray:
-    """Standard deviation of one path: of times as found; of shares with one path more of each kind, so that three of
-    three are no certainty."""
+    """Standard deviation of one path: of times as if they were exponential; of shares with one path more of each kind, so
+    that three of three are no certainty."""
     number = len(values)
-    times = values[:, :1].std(axis=0, ddof=1) if number > 1 else values[0, :1]
+    times = values[:, :1].mean(axis=0)
     share = (values[:, 1:].sum(axis=0) + 1.0) / (number + 2.0)
     return np.concatenate([times, np.sqrt(share * (1.0 - share))])

@@ -6,7 +6,7 @@ import numpy as np
 
 from openmm_scoredyn.data.trajectory import Trajectory
 from openmm_scoredyn.dihedrals import backbone_torsions
-from openmm_scoredyn.evaluation.blocks import Blocks, cut_lengths
+from openmm_scoredyn.evaluation.blocks import Blocks
 from openmm_scoredyn.evaluation.bootstrap import Estimate, standard_error
 from openmm_scoredyn.evaluation.kinetics import PS_PER_NS
 
@@ -19,12 +19,13 @@ TRANSLATION, ROTATION = "diffusion of the centre", "rotational correlation time"
 NOT_MODELLED = Estimate(float("nan"), float("nan"), 0.0)
 
 
-def tumbling(trajectories: Sequence[Trajectory], seed: int = 0) -> dict[str, Estimate]:
+def tumbling(trajectories: Sequence[Trajectory], blocks: Blocks, seed: int = 0) -> dict[str, Estimate]:
     """Apparent diffusion coefficient (nm^2/ns) and rotational correlation time (ps), both from displacements in 10 ps.
 
     Parameters
     ----------
     trajectories : unsteered, of one peptide and spacing
+    blocks : of all their segments, one after the other
 
     Returns
     -------
@@ -37,7 +38,6 @@ def tumbling(trajectories: Sequence[Trajectory], seed: int = 0) -> dict[str, Est
     """
     spacing = trajectories[0].frame_spacing_ps
     segments = [segment for trajectory in trajectories for segment in trajectory.segments]
-    blocks = cut_lengths([len(segment) for segment in segments])
     longest = max(blocks.lengths) - 1
     lag = min(max(1, round(LAG_PS / spacing)), longest)
     far = min(max(lag, round(LONG_PS / spacing)), longest)
@@ -70,7 +70,7 @@ def _translation(centre: np.ndarray, blocks: Blocks, lag: int, far: int, spacing
         return NOT_MODELLED
     to_coefficient = PS_PER_NS / (6.0 * lag * spacing_ps)
     (value,), (error,) = standard_error(
-        blocks.sums_at(later, squared), lambda s: to_coefficient * s[..., :1] / s[..., 1:], seed
+        blocks.sums_at(later, squared), lambda s: to_coefficient * s[..., :1] / s[..., 1:], blocks, seed
     )
     return Estimate(float(value), float(error), float(len(later) / lag))
 
@@ -84,6 +84,6 @@ def _rotation(axes: np.ndarray, blocks: Blocks, lag: int, far: int, spacing_ps: 
         return NOT_MODELLED
     later, cosine = kept(lag)
     (value,), (error,) = standard_error(
-        blocks.sums_at(later, cosine), lambda s: -lag * spacing_ps / np.log(s[..., :1] / s[..., 1:]), seed
+        blocks.sums_at(later, cosine), lambda s: -lag * spacing_ps / np.log(s[..., :1] / s[..., 1:]), blocks, seed
     )
     return Estimate(float(value), float(error), float(len(later) / lag))

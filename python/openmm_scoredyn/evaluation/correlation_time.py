@@ -1,0 +1,37 @@
+"""How long dihedrals remember: the time that sizes the blocks of the bootstrap."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def correlation_frames(trajectories: Sequence[np.ndarray]) -> float:
+    """Longest integrated autocorrelation time of sin and cos of the angles, in frames.
+
+    Parameters
+    ----------
+    trajectories : list of (T, K) angles, rad
+
+    Notes
+    -----
+    Initial positive sequence (Geyer 1992) of the correlation pooled over all trajectories about their common mean, up to
+    half of the longest: one trajectory may have seen none of the slow process that another has.
+    """
+    signals = [np.concatenate([np.sin(a), np.cos(a)], axis=1, dtype=np.float64) for a in trajectories]
+    mean = sum(signal.sum(axis=0) for signal in signals) / sum(map(len, signals))
+    reach = max(2, max(map(len, signals)) // 2)
+    products, pairs = np.zeros((reach, len(mean))), np.zeros((reach, 1))
+    for signal in signals:
+        size = len(signal)
+        lags = min(reach, size)
+        power = np.abs(np.fft.rfft(signal - mean, 2 * size, axis=0)) ** 2
+        products[:lags] += np.fft.irfft(power, 2 * size, axis=0)[:lags]
+        pairs[:lags, 0] += size - np.arange(lags)
+    covariance = products / pairs
+    moving = covariance[0] > 1e-18
+    times = [0.5]
+    for correlation in (covariance[:, moving] / covariance[0, moving]).T:
+        negative = np.flatnonzero(correlation <= 0)
+        end = negative[0] if len(negative) else reach
+        times.append(0.5 + correlation[1:end].sum())
+    return float(max(times))

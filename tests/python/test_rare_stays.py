@@ -1,0 +1,81 @@
+"""Error bars of what is seen a handful of times: exponential waits and stays, whose scatter is known."""
+
+import numpy as np
+import pytest
+from chains import CENTRES, series
+
+from openmm_scoredyn.evaluation import compare, populations
+from openmm_scoredyn.evaluation.autocorrelation import autocorrelation
+from openmm_scoredyn.evaluation.blocks import cut
+from openmm_scoredyn.evaluation.correlation_time import correlation_frames
+from openmm_scoredyn.evaluation.rare_stays import rare_stays, stays
+
+FRAMES, WAIT, STAY = 20_000, 4_000.0, 200.0
+
+
+def visited(seed: int, frames: int = FRAMES) -> np.ndarray:
+    """Fast hops between beta and alpha_R, with exponential stays at phi > 0 after exponential waits, (frames, 2) rad."""
+    generator = np.random.default_rng(seed)
+    state = generator.integers(0, 2, frames)
+    frame = generator.exponential(WAIT)
+    while frame < frames:
+        end = frame + generator.exponential(STAY)
+        state[int(frame) : int(end) + 1] = 2
+        frame = end + generator.exponential(WAIT)
+    return CENTRES[state] + 0.05 * generator.normal(size=(frames, 2))
+
+
+def correlation(angles: np.ndarray):
+    return autocorrelation([angles], 1.0, longest_lag_ps=20).at(10.0)["cos psi"]
+
+
+@pytest.mark.parametrize("statistic", [lambda angles: populations([angles])["phi>0"], correlation])
+def test_errors_of_few_stays_have_the_size_of_their_scatter(statistic):
+    runs = [visited(seed) for seed in range(60)]
+    assert max(len(stays([angles])) for angles in runs) < 12
+    runs = [angles for angles in runs if len(rare_stays([angles])) > 0]
+    estimates = [statistic(angles) for angles in runs]
+    scatter = np.std([estimate.value for estimate in estimates], ddof=1)
+    assert 0.75 < np.sqrt(np.mean([estimate.error**2 for estimate in estimates])) / scatter < 1.5
+
+
+def test_each_rare_stay_is_a_block():
+    angles = [np.tile(CENTRES[0], (1000, 1)) for _ in range(3)]
+    angles[1][200:250] = CENTRES[2]
+    angles[1][250:260] = np.radians([0.0, 40.0])  # the barrier still belongs to the stay
+    angles[2][:30] = CENTRES[2]
+    assert rare_stays(angles).tolist() == [[1200, 1260], [2000, 2030]]
+    blocks = cut(angles, block_frames=500)
+    assert blocks.starts[blocks.rare].tolist() == [1200, 2000]
+    assert blocks.sizes[blocks.rare].tolist() == [60, 30]
+    assert set(np.cumsum([0, 1000, 1000])) <= set(blocks.starts)
+
+
+def test_ten_stays_are_left_to_the_bootstrap():
+    angles = np.tile(CENTRES[0], (1000, 1))
+    for begin in range(0, 1000, 100):
+        angles[begin + 50 : begin + 60] = CENTRES[2]
+    assert len(stays([angles])) == 10 and len(rare_stays([angles])) == 0
+
+
+def test_a_trajectory_without_the_slow_process_does_not_size_the_blocks():
+    """A telegraph with exit probability k a frame from either side remembers for 1 / (2 k) frames."""
+    generator, rate = np.random.default_rng(1), 0.005
+    slow = np.cumsum(generator.random(40_000) < rate) % 2
+    quick = generator.integers(0, 2, 40_000)
+    # What is slow is in psi, of the second trajectory alone.
+    angles = [np.stack([quick, 0 * quick], axis=1), np.stack([quick, slow], axis=1)]
+    # Half of the variance of psi lies between the two trajectories, and never decays; without it:
+    assert correlation_frames([angles[1]]) == pytest.approx(1 / (2 * rate), rel=0.25)
+    assert correlation_frames(angles) > 1 / (2 * rate)
+
+
+def test_an_unvisited_basin_agrees_with_few_visits_elsewhere():
+    dry = CENTRES[np.random.default_rng(2).integers(0, 2, FRAMES)]
+    report = compare(series([dry]), series([visited(seed=3), visited(seed=5)]), reference_name="dry")
+    assert any("dry: phi > 0 was visited 0 times" in note for note in report.notes)
+    for row in report.rows:
+        if row.quantity.group in ("Populations", "Autocorrelation"):
+            error = np.hypot(row.reference.error, row.candidate.error)
+            assert row.difference * error == pytest.approx(row.candidate.value - row.reference.value)
+            assert row.verdict == "agrees", row.quantity.name
