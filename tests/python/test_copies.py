@@ -94,7 +94,9 @@ def bond_lengths(trajectory):
 
 
 def test_copies_have_trajectories_of_their_own_and_are_whole(tmp_path):
-    plan = dataclasses.replace(FREE, copies=2, frames_per_segment=3, physics=dataclasses.replace(TINY, npt_ps=0.4))
+    plan = dataclasses.replace(
+        FREE, copies=2, frames_per_segment=3, physics=dataclasses.replace(TINY, npt_ps=0.4)
+    )
     reports = []
     paths = simulate(PDB, plan, tmp_path, progress=lambda *report: reports.append(report))
     assert [path.name for path in paths] == ["trajectory_0000.npz", "trajectory_0001.npz"]

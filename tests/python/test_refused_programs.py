@@ -49,7 +49,9 @@ def test_no_model_at_all():
 
 
 def test_future_version(make_program):
-    with refusal("Card: the program has format version 2.0, but this library reads version 1. Install the release"):
+    with refusal(
+        "Card: the program has format version 2.0, but this library reads version 1. Install the release"
+    ):
         ScoreDynamicsIntegrator(make_program(Drift(), format_version="2.0"))
 
 
@@ -86,7 +88,9 @@ def test_golden_triple_not_reproduced(make_program, make_system, name, element, 
 def test_card_of_another_size_than_the_program(make_program, make_system):
     """The program adds latents of the wrong number to the positions: the golden triple finds it."""
     golden = make_card(Drift())["golden"]
-    path = make_program(Drift(), latent_size=4, golden=golden | {k: golden[k][:12] for k in ("latent", "denoised")})
+    path = make_program(
+        Drift(), latent_size=4, golden=golden | {k: golden[k][:12] for k in ("latent", "denoised")}
+    )
     with refusal("the method `advance` of 'Drift' raised an error: "):
         make_context(path, make_system())
 
@@ -94,7 +98,8 @@ def test_card_of_another_size_than_the_program(make_program, make_system):
 @pytest.mark.parametrize("kind, expected", [("torch", "2.13.0"), ("openmm", "8.6.1")])
 def test_libraries_built_for_another_version(kind, expected):
     with pytest.raises(
-        BuildError, match=f"built for another {kind}; expected {expected}, found 1.0.cpu; install {kind}=={expected}"
+        BuildError,
+        match=f"built for another {kind}; expected {expected}, found 1.0.cpu; install {kind}=={expected}",
     ):
         check_version(kind, expected, "1.0+cpu")
     check_version(kind, expected, expected + "+cu130")

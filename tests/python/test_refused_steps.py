@@ -76,7 +76,9 @@ def test_setters_of_the_library_itself(make_program):
 
 
 def test_step_without_context(make_program):
-    with refusal("this integrator is not bound to a context; create a Context with it before calling step()."):
+    with refusal(
+        "this integrator is not bound to a context; create a Context with it before calling step()."
+    ):
         ScoreDynamicsIntegrator(make_program(Drift())).step(1)
 
 
@@ -118,10 +120,22 @@ def test_positions_not_finite(make_program, make_system, value):
 @pytest.mark.parametrize(
     "mode, text",
     [
-        ("nan", "no acceptable draw for step 0 of replica 0 with 'Failing' in 11 draws; the last was refused: "),
-        ("shape", "the method `denoise` of 'Failing' returned the wrong shape; expected (1, 5, 3), found (1, 4, 3)"),
-        ("dtype", "the method `denoise` of 'Failing' returned the wrong dtype; expected float32, found Double"),
-        ("raise", "the method `denoise` of 'Failing' raised an error: builtins.ValueError: the molecule is too far out"),
+        (
+            "nan",
+            "no acceptable draw for step 0 of replica 0 with 'Failing' in 11 draws; the last was refused: ",
+        ),
+        (
+            "shape",
+            "the method `denoise` of 'Failing' returned the wrong shape; expected (1, 5, 3), found (1, 4, 3)",
+        ),
+        (
+            "dtype",
+            "the method `denoise` of 'Failing' returned the wrong dtype; expected float32, found Double",
+        ),
+        (
+            "raise",
+            "the method `denoise` of 'Failing' raised an error: builtins.ValueError: the molecule is too far out",
+        ),
         ("matmul", "the method `denoise` of 'Failing' raised an error: RuntimeError: "),
     ],
 )
@@ -157,7 +171,9 @@ def test_guard_gives_up_and_names_atom_and_value(make_program, make_system):
 def test_condition_of_another_number_of_rows(make_program, make_system):
     context, integrator = make_context(make_program(ConditionedOrnsteinUhlenbeck(rows=False)), make_system())
     context.setPositions(FAR)
-    with refusal("the method `condition` of 'ConditionedOrnsteinUhlenbeck' returned the wrong kind; expected a tensor with 1"):
+    with refusal(
+        "the method `condition` of 'ConditionedOrnsteinUhlenbeck' returned the wrong kind; expected a tensor with 1"
+    ):
         integrator.step(1)
 
 

@@ -33,7 +33,10 @@ def test_order(make_program, make_system):
 @pytest.mark.parametrize(
     "particles, text",
     [
-        ([0, 1, 2, 3, 9], "setParticles names particle 9, but the System has 5 particles. Give indices from 0 to 4."),
+        (
+            [0, 1, 2, 3, 9],
+            "setParticles names particle 9, but the System has 5 particles. Give indices from 0 to 4.",
+        ),
         ([0, 1, 2, 3, 3], "setParticles names particle 3 twice."),
     ],
 )
@@ -47,7 +50,9 @@ def test_negative_particle_index(make_program):
         ScoreDynamicsIntegrator(make_program(Drift())).setParticles([0, -1])
 
 
-@pytest.mark.parametrize("mass, text", [(16.0, "virtual site. Remove"), (0.0, "virtual site (it has no mass). Remove")])
+@pytest.mark.parametrize(
+    "mass, text", [(16.0, "virtual site. Remove"), (0.0, "virtual site (it has no mass). Remove")]
+)
 def test_particle_that_is_neither_modelled_nor_virtual(make_program, make_system, mass, text):
     with refusal("particle 5 is neither modelled nor a " + text):
         make_context(make_program(Drift()), make_system([*MASSES, mass]), lambda i: i.setParticles(range(5)))
