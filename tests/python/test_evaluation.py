@@ -19,6 +19,7 @@ from openmm_scoredyn.evaluation import (
     save_series,
 )
 from openmm_scoredyn.evaluation.autocorrelation import autocorrelation
+from openmm_scoredyn.evaluation.blocks import cut
 
 
 def expected_passage(source: list[int], target: list[int]) -> float:
@@ -134,3 +135,11 @@ def test_a_trajectory_does_not_remember_the_one_before():
     second = np.concatenate([np.tile(between, (5, 1)), np.tile(CENTRES[1], (45, 1))])
     assert crossing_rate([first, second], 1.0).samples == 0
     assert crossing_rate([np.concatenate([first, second])], 1.0).samples == 1
+
+
+def test_sums_of_pieces_add_up_to_those_of_the_whole():
+    blocks = cut(draw(3, 1000, seed=8), block_frames=70)
+    values = np.random.default_rng(9).normal(size=(3000, 2))
+    parts = sum(blocks.sum_part(first, values[first : first + 130]) for first in range(0, 3000, 130))
+    exact = [values[start : start + size].sum(axis=0) for start, size in zip(blocks.starts, blocks.sizes, strict=True)]
+    assert parts == pytest.approx(np.array(exact))

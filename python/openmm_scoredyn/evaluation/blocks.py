@@ -97,7 +97,15 @@ class Blocks:
 
     def sum(self, values: np.ndarray) -> np.ndarray:
         """Sum of per-frame values (num_frames, K) over each block, (n_blocks, K) float64."""
-        return np.add.reduceat(np.asarray(values, dtype=np.float64), self.starts, axis=0)
+        return self.sum_part(0, values)
+
+    def sum_part(self, first: int, values: np.ndarray) -> np.ndarray:
+        """`sum` of values (T, K) of the frames from `first` on, 0 for all others."""
+        owner = self.owner[first : first + len(values)]
+        begin = np.flatnonzero(np.diff(owner, prepend=-1))
+        result = np.zeros((len(self), values.shape[1]))
+        result[owner[begin]] = np.add.reduceat(np.asarray(values, dtype=np.float64), begin, axis=0)
+        return result
 
 
 def cut(trajectories: Sequence[np.ndarray], block_frames: int | None = None) -> Blocks:

@@ -59,10 +59,10 @@ class GeometryModel:
         coordinates = coordinates_of(self.molecule)
         bonds = coordinates[0]
         segments = [segment for trajectory in trajectories for segment in trajectory.segments]
-        moments = np.concatenate([self._moments(part, *coordinates) for part in _chunks(segments)])
+        sums = sum(blocks.sum_part(first, self._moments(part, *coordinates)) for first, part in _chunks(segments))
         kinds = zip(("bond", "angle", "improper"), coordinates, strict=True)
         names = [f"{kind} {coordinate.label}" for kind, members in kinds for coordinate in members]
-        value, error = standard_error(blocks.sum(moments), lambda s: _mean_and_spread(s, len(names)), blocks, seed)
+        value, error = standard_error(sums, lambda s: _mean_and_spread(s, len(names)), blocks, seed)
         result = {}
         for k, name in enumerate(names):
             spread, spread_error = value[len(names) + k], error[len(names) + k]
@@ -109,9 +109,12 @@ class GeometryModel:
 
 
 def _chunks(segments: Sequence[np.ndarray]):
+    """Pieces that fit into memory with all that is made of them, each with the number of its first frame."""
+    first = 0
     for segment in segments:
         for start in range(0, len(segment), CHUNK_FRAMES):
-            yield segment[start : start + CHUNK_FRAMES]
+            yield first + start, segment[start : start + CHUNK_FRAMES]
+        first += len(segment)
 
 
 def _mean_and_spread(sums: np.ndarray, coordinates: int) -> np.ndarray:
