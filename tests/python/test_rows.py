@@ -65,3 +65,14 @@ def test_only_averages_over_frames_borrow_an_error_by_length(quantity, error):
     assert found.reference.error == pytest.approx(error)
     assert found.candidate.error == 0.2
     assert found.difference == pytest.approx(1.0 / np.hypot(error, 0.2))
+
+
+def test_six_quick_passages_do_not_exclude_a_slow_one():
+    """The candidate's waits have a spread of eight times their mean; with exponential ones it is their mean."""
+    quick = Estimate(0.03, 0.03 / np.sqrt(6), 6.0)
+    found = make_row(TIME, quick, Estimate(1.4, 1.4 * 8 / np.sqrt(90), 90.0), 50.0)
+    assert found.reference.error == pytest.approx(0.03 * 8 / np.sqrt(6))
+    assert found.verdict == "agrees"
+    exponential = make_row(TIME, quick, Estimate(1.4, 1.4 / np.sqrt(90), 90.0), 50.0)
+    assert exponential.reference.error == pytest.approx(quick.error)
+    assert exponential.verdict == "differs"

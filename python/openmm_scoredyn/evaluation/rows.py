@@ -1,10 +1,11 @@
 """One quantity, two sides: the difference in standard errors and a verdict."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from openmm_scoredyn.evaluation.bootstrap import FEW_EVENTS, Estimate
+from openmm_scoredyn.evaluation.bootstrap import Estimate
+from openmm_scoredyn.evaluation.borrowed_errors import with_borrowed_errors
 from openmm_scoredyn.evaluation.measurement import Quantity
 
 SIGNIFICANT = 2.0
@@ -85,14 +86,10 @@ def make_row(
     length_ratio : length of the candidate over that of the reference
     few_stays : whether reference and candidate saw fewer than ten stays at phi > 0
     """
-    if quantity.of_frames:
-        reference, candidate = (
-            _borrow(reference, candidate, length_ratio, few_stays[0]),
-            _borrow(candidate, reference, 1.0 / length_ratio, few_stays[1]),
-        )
     unseen = [estimate.samples == 0 and np.isinf(estimate.error) for estimate in (reference, candidate)]
     if any(unseen):
         return Row(quantity, reference, candidate, float("nan"), _verdict_on_unseen(reference, candidate, unseen))
+    reference, candidate = with_borrowed_errors(quantity, reference, candidate, length_ratio, few_stays)
     difference = _difference(quantity, reference, candidate)
     if np.isnan(difference):
         verdict = UNDETERMINED
@@ -116,17 +113,6 @@ def _difference(quantity: Quantity, reference: Estimate, candidate: Estimate) ->
     if gap == 0:
         return 0.0
     return float(gap / error) if error > 0 else float(np.copysign(np.inf, gap)) if error == 0 else float("nan")
-
-
-def _borrow(side: Estimate, other: Estimate, length_ratio: float, few_stays: bool) -> Estimate:
-    """A side that saw the rare too seldom, with at least the other's error scaled to its own length.
-
-    A basin that was never visited has a population of 0 +- 0 by its own blocks; what it could have been by chance is
-    what the other side's fluctuations say. `length_ratio` is the other side's length over this one's.
-    """
-    if not (few_stays or side.samples < FEW_EVENTS) or np.isnan(other.error):
-        return side
-    return replace(side, error=float(np.fmax(side.error, other.error * np.sqrt(length_ratio))))
 
 
 def _verdict_on_unseen(reference: Estimate, candidate: Estimate, unseen: list[bool]) -> str:
