@@ -86,6 +86,7 @@ def test_version_is_shown():
         ("simulate ALANINE --out md --seed -3", "expected a seed from 0 to 2^32 - 1, found -3"),
         ("simulate ALANINE --out md --temperature -3", "temperature_K must be positive; found -3"),
         ("simulate ALANINE --out md --timestep 3fs", "the frame spacing must be a multiple of the time step"),
+        ("simulate ALANINE --out md --solvent spce", "expected tip3p, implicit or vacuum, found 'spce'"),
         ("simulate ALANINE --out md --force-field nothing.xml", 'Could not locate file "nothing.xml"'),
         ("simulate ALANINE --out file/md", "cannot create the folder file/md"),
         ("train missing --out md", "cannot read missing; No such file or directory"),

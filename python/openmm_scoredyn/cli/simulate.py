@@ -53,7 +53,7 @@ def simulate(
     solvent: Annotated[
         str,
         typer.Option(
-            help="tip3p for a box of water; anything else says how the force field treats it, for the record."
+            help="tip3p for a box of water; a text that begins with implicit or vacuum is for the record."
         ),
     ] = "implicit (OBC)",
     temperature: Annotated[float, typer.Option(help="K.")] = 300.0,

@@ -99,7 +99,7 @@ def _read_structure(structure, plan: SimulationPlan) -> str:
             f"{water[0]}; remove them."
         )
     # Without the water, which would take its time.
-    engine = ReferenceEngine(pdb.topology, pdb.positions, replace(plan.physics, solvent=""), seed=1)
+    engine = ReferenceEngine(pdb.topology, pdb.positions, replace(plan.physics, solvent="vacuum"), seed=1)
     residues = len(engine.torsions)
     if plan.steering != "none" and not residues:
         raise MoleculeError(
