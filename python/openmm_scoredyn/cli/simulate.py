@@ -114,7 +114,7 @@ def simulate(
             progress(done, whole)
 
         paths = run(structure, plan, out, processes=processes, bias=bias, box=box, progress=report)
-    total = len(paths) * plan.frames_per_trajectory * spacing_ps
+    total = len(paths) * plan.simulated_ps(plan.frames_per_trajectory)
     Console().print(
         f"{len(paths)} trajectories, {format_duration(total)} in all, in {out}{speed.text()}.", soft_wrap=True
     )

@@ -116,13 +116,12 @@ def _read_structure(structure, plan: SimulationPlan) -> str:
 
 def _adder(plan: SimulationPlan, progress):
     """Turn (trajectory, frames) into ps of all trajectories, for `progress`."""
-    done: dict[int, int] = {}
-    ps_per_frame = plan.copies * plan.frame_spacing_ps
-    total = plan.n_trajectories * plan.frames_per_trajectory * ps_per_frame
+    done: dict[int, float] = {}
+    total = plan.n_trajectories * plan.copies * plan.simulated_ps(plan.frames_per_trajectory)
 
     def add(index: int, frames: int) -> None:
-        done[index] = frames
+        done[index] = plan.copies * plan.simulated_ps(frames)
         if progress is not None:
-            progress(sum(done.values()) * ps_per_frame, total)
+            progress(sum(done.values()), total)
 
     return add
