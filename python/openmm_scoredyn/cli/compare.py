@@ -29,12 +29,12 @@ def compare(
         Path | None, typer.Option(help="System of the Langevin side, OpenMM's XML; default: implicit solvent.")
     ] = None,
     integrator: Annotated[
-        str, typer.Option(help="LangevinMiddleIntegrator or LangevinIntegrator.")
-    ] = "LangevinMiddleIntegrator",
+        str | None, typer.Option(help="LangevinMiddleIntegrator, the default, or LangevinIntegrator.")
+    ] = None,
     length: Annotated[str | None, typer.Option(help="Length of the Langevin side, as 1ns.")] = None,
     wall_seconds: Annotated[float | None, typer.Option(help="Or its wall time in seconds.")] = None,
-    friction: Annotated[float, typer.Option(help="Of the Langevin side, 1/ps.")] = 10.0,
-    timestep: Annotated[str, typer.Option(help="Of the Langevin side.")] = "4fs",
+    friction: Annotated[float | None, typer.Option(help="Of the Langevin side, 1/ps; 10.")] = None,
+    timestep: Annotated[str | None, typer.Option(help="Of the Langevin side; 4fs.")] = None,
     temperature: Annotated[
         float | None, typer.Option(help="K: of the Langevin side, and of files that do not say it.")
     ] = None,
@@ -65,6 +65,7 @@ def compare(
     """
     from rich.console import Console
 
+    from openmm_scoredyn.cli.compare_langevin import LangevinOptions, langevin_side
     from openmm_scoredyn.cli.compare_model import guard_table, model_speeds, parse_speeds
     from openmm_scoredyn.errors import TrajectoryError
     from openmm_scoredyn.evaluation import chapman_kolmogorov as test_lags
@@ -77,6 +78,9 @@ def compare(
             f"compare: expected {'the candidate alone beside --langevin' if langevin else 'a reference and a candidate'}, "
             f"found {len(paths)} paths; see scoredyn compare --help."
         )
+    dynamics = LangevinOptions(system, integrator, length, wall_seconds, friction, timestep)
+    if not langevin:
+        dynamics.refuse_any()
     options = {"topology": topology, "frame_spacing_ps": spacing_ps, "temperature_K": temperature}
     skipped_ps = parse_duration(equilibration) if equilibration else 0.0
     theirs, their_trajectories = read_side(paths[-1], options, skipped_ps)
@@ -85,16 +89,13 @@ def compare(
     if model:
         speeds |= model_speeds(model, their_trajectories)
     if langevin:
-        physics = {"friction_per_ps": friction, "timestep_fs": 1000 * parse_duration(timestep), "seed": seed}
-        ours, our_trajectories, speeds[integrator] = _langevin_side(
-            langevin, system, integrator, length, wall_seconds, theirs, temperature, physics
-        )
+        ours, our_trajectories, speeds[dynamics.name] = langevin_side(langevin, dynamics, theirs, temperature, seed)
     else:
         ours, our_trajectories = read_side(paths[0], options)
     report = run(
         ours,
         theirs,
-        reference_name=integrator if langevin else paths[0].stem,
+        reference_name=dynamics.name if langevin else paths[0].stem,
         candidate_name=paths[-1].stem,
         reference_trajectories=our_trajectories,
         candidate_trajectories=their_trajectories,
@@ -131,26 +132,6 @@ def read_side(path: Path, options: dict, skipped_ps: float = 0.0):
         return load_series(path), None
     trajectories = [discard(trajectory, skipped_ps) for trajectory in load(path, **options)]
     return DihedralSeries.from_trajectories(trajectories), trajectories
-
-
-def _langevin_side(structure, system, integrator, length, wall_seconds, theirs, temperature, physics: dict):
-    from openmm_scoredyn.cli.progress import time_progress
-    from openmm_scoredyn.evaluation import DihedralSeries
-    from openmm_scoredyn.running.langevin import LangevinRun, run_langevin
-
-    run = LangevinRun(
-        structure,
-        system,
-        integrator,
-        temperature_K=temperature or theirs.temperature_K or 300.0,
-        frame_spacing_ps=theirs.frame_spacing_ps,
-        atoms=len(theirs.metadata["molecule"]["elements"]),
-        **physics,
-    )
-    limit = {"length_ps": parse_duration(length) if length else None, "wall_s": wall_seconds}
-    with time_progress(integrator) as progress:
-        trajectory, speed = run_langevin(run, **limit, progress=progress)
-    return DihedralSeries.from_trajectories([trajectory]), [trajectory], speed
 
 
 def comparison_table(report, groups: tuple[str, ...] | None = None):
