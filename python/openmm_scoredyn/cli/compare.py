@@ -67,6 +67,7 @@ def compare(
 
     from openmm_scoredyn.cli.compare_langevin import LangevinOptions, langevin_side
     from openmm_scoredyn.cli.compare_model import guard_table, model_speeds, parse_speeds
+    from openmm_scoredyn.cli.compare_table import comparison_table
     from openmm_scoredyn.errors import TrajectoryError
     from openmm_scoredyn.evaluation import chapman_kolmogorov as test_lags
     from openmm_scoredyn.evaluation import compare as run
@@ -132,24 +133,3 @@ def read_side(path: Path, options: dict, skipped_ps: float = 0.0):
         return load_series(path), None
     trajectories = [discard(trajectory, skipped_ps) for trajectory in load(path, **options)]
     return DihedralSeries.from_trajectories(trajectories), trajectories
-
-
-def comparison_table(report, groups: tuple[str, ...] | None = None):
-    """The rows of a comparison as a rich table, all of them or those of some groups."""
-    from rich.table import Table
-
-    from openmm_scoredyn.evaluation.report import format_estimate
-
-    table = Table()
-    # Wide enough for a name's first words on a terminal of 80 columns.
-    table.add_column("", min_width=24)
-    for heading in (report.reference_name, report.candidate_name):
-        table.add_column(heading, justify="right")
-    for heading in ("verdict", "target"):
-        table.add_column(heading, min_width=8)
-    for row in report.rows:
-        if groups is None or row.quantity.group in groups:
-            numbers = format_estimate(row.reference), format_estimate(row.candidate)
-            name = f"{row.quantity.name}, {row.quantity.unit}" if row.quantity.unit else row.quantity.name
-            table.add_row(name, *numbers, row.judgement, row.target)
-    return table
