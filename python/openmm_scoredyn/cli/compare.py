@@ -68,6 +68,7 @@ def compare(
     from openmm_scoredyn.cli.compare_langevin import LangevinOptions, langevin_side
     from openmm_scoredyn.cli.compare_model import guard_table, model_speeds, parse_speeds
     from openmm_scoredyn.cli.compare_table import comparison_table
+    from openmm_scoredyn.cli.names import distinct_names
     from openmm_scoredyn.errors import TrajectoryError
     from openmm_scoredyn.evaluation import chapman_kolmogorov as test_lags
     from openmm_scoredyn.evaluation import compare as run
@@ -82,11 +83,14 @@ def compare(
     dynamics = LangevinOptions(system, integrator, length, wall_seconds, friction, timestep)
     if not langevin:
         dynamics.refuse_any()
+    others = chapman_kolmogorov or []
+    sides = [Path(dynamics.name), *paths] if langevin else paths
+    reference_name, candidate_name, *other_names = distinct_names([*sides, *others])
     options = {"topology": topology, "frame_spacing_ps": spacing_ps, "temperature_K": temperature}
     skipped_ps = parse_duration(equilibration) if equilibration else 0.0
     theirs, their_trajectories = read_side(paths[-1], options, skipped_ps)
     speeds = parse_speeds(speed or ())
-    others = {path.stem: read_side(path, options, skipped_ps)[0] for path in chapman_kolmogorov or ()}
+    series = [read_side(path, options, skipped_ps)[0] for path in others]
     if model:
         speeds |= model_speeds(model, their_trajectories)
     if langevin:
@@ -96,8 +100,8 @@ def compare(
     report = run(
         ours,
         theirs,
-        reference_name=dynamics.name if langevin else paths[0].stem,
-        candidate_name=paths[-1].stem,
+        reference_name=reference_name,
+        candidate_name=candidate_name,
         reference_trajectories=our_trajectories,
         candidate_trajectories=their_trajectories,
         speeds_ps_per_s=speeds,
@@ -105,8 +109,8 @@ def compare(
     )
     report = dataclasses.replace(report, guard=guard_table(paths[-1], model, their_trajectories))
     if others:
-        sides = {paths[-1].stem: theirs, **others}
-        intervals = test_lags(ours, sides, reference_name=report.reference_name, seed=seed)
+        compared = {candidate_name: theirs, **dict(zip(other_names, series, strict=True))}
+        intervals = test_lags(ours, compared, reference_name=reference_name, seed=seed)
         report = dataclasses.replace(report, intervals=tuple(intervals))
     report.write(out)
     console = Console()
