@@ -91,6 +91,7 @@ def test_version_is_shown():
         ("simulate ALANINE --out file/md", "cannot create the folder file/md"),
         ("simulate ALANINE --out md --shooting --length 5ps", "expected none of --length, found --length 5ps; set --spacing"),
         ("simulate ALANINE --out md --length 1ps --segments 3", "expected none of --segments, found --segments 3; leave"),
+        ("train missing --out md --distil-to 2", "distillation needs a teacher"),
         ("train missing --out md", "cannot read missing; No such file or directory"),
         ("train empty --out md", "no npz file in the folder empty"),
         ("train junk.npz --out md", "junk.npz is not a readable npz file"),

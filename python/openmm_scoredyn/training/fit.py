@@ -52,10 +52,7 @@ def train(trajectories: list[Trajectory], directory, config: TrainingConfig, cal
     OutputError
         If the directory cannot be written.
     """
-    if config.distillation and start_from is None:
-        raise TrainingError(
-            "train: distillation needs a teacher; expected a trained network to start from, found none; give its run."
-        )
+    config.require_teacher(start_from)
     molecule = require_same_molecule(trajectories)
     if start_from is not None:
         config = config.further(load_config(start_from))
