@@ -2,12 +2,14 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 from alanine import PDB, make_trajectory
 
 from openmm_scoredyn import data
 from openmm_scoredyn.cli import main
+from openmm_scoredyn.cli.names import distinct_names
 from openmm_scoredyn.errors import SamplingError
 from openmm_scoredyn.running.langevin import LangevinRun, run_langevin
 
@@ -57,17 +59,35 @@ def test_equilibration_is_left_out_of_the_candidate(tmp_path, monkeypatch):
 
 
 def test_lags_speeds_and_guard_stand_in_the_report(tmp_path, monkeypatch):
-    paths = [write(tmp_path / f"{name}.npz", 200, seed) for seed, name in enumerate(("ours", "theirs", "longer"))]
-    options = ("--chapman-kolmogorov", paths[2], "--speed", "Langevin=82.5")
+    for folder in ("lag1", "lag10"):
+        (tmp_path / folder).mkdir()
+    names = ("ours", "theirs", "lag1/longer", "lag10/longer")
+    paths = [write(tmp_path / f"{name}.npz", 200, seed) for seed, name in enumerate(names)]
+    options = ("--chapman-kolmogorov", paths[2], "--chapman-kolmogorov", paths[3], "--speed", "Langevin=82.5")
     with pytest.raises(SystemExit) as stop:
         call(monkeypatch, *paths[:2], *options, "--out", tmp_path / "report")
     assert stop.value.code == 0
     stored = json.loads((tmp_path / "report" / "comparison.json").read_text())
     assert stored["speeds_ps_per_s"] == {"Langevin": 82.5}
-    assert [side["name"] for side in stored["chapman_kolmogorov"]] == ["ours", "theirs", "longer"]
+    assert [side["name"] for side in stored["chapman_kolmogorov"]] == [
+        "ours",
+        "theirs",
+        "lag1/longer.npz",
+        "lag10/longer.npz",
+    ]
     page = (tmp_path / "report" / "report.html").read_text()
     assert "Chapman-Kolmogorov test between lag times</h2>" in page and "<b>Figure 1.</b>" in page
-    assert "longer, 1 ps" in page
+    assert "lag10/longer.npz, 1 ps" in page
+
+
+def test_names_of_sides_are_distinct_and_short():
+    def of(*paths):
+        return distinct_names([Path(path) for path in paths])
+
+    assert of("md", "a/model.npz") == ["md", "model"]
+    assert of("md.npz", "md.dcd") == ["md.npz", "md.dcd"]
+    assert of("x", "/a/c/m.npz", "/b/c/m.npz") == ["x", "a/c/m.npz", "b/c/m.npz"]
+    assert of("md", "one.npz", Path("one.npz").absolute()) == ["md", "one", "one (2)"]
 
 
 def test_a_stored_reference_gives_the_rows_of_its_trajectories(tmp_path, monkeypatch):

@@ -238,6 +238,19 @@ def test_paths_without_an_event_are_refused(tmp_path):
     still = [make_trajectory(2, 2, 2, seed=k, steered=True, weights=np.ones((3, 2), np.float32)) for k in (21, 22)]
     with pytest.raises(TrainingError, match="expected paths over a barrier of phi among the 6 pairs"):
         train([make_trajectory(300, seed=1), make_trajectory(300, seed=2), *still], tmp_path / "run", tiny())
+    assert not (tmp_path / "run").exists()
+
+
+def test_paths_along_one_torsion_alone_are_refused(tmp_path):
+    """Hops are learnt from paths along phi, far turns from everything else."""
+    free = [make_trajectory(300, seed=k) for k in range(2)]
+    along_psi = [shot_paths(80, 30 + k, "psi") for k in range(2)]
+    for others in ([], free):
+        with pytest.raises(TrainingError, match="expected paths shot along phi, found 160 pairs of paths along psi"):
+            train([*along_psi, *others], tmp_path / "run", tiny())
+    with pytest.raises(TrainingError, match="expected pairs that were not shot along phi, found none; add"):
+        train([shot_paths(80, 40 + k) for k in range(2)], tmp_path / "run", tiny())
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_network_is_told_of_one_event_at_most():

@@ -93,6 +93,18 @@ def test_kill_and_restart_gives_the_bytes_of_an_unbroken_run(program, structure,
     assert sorted(outputs(whole)) == [".csv", ".dcd", ".pdb"]
 
 
+def test_a_file_that_holds_more_is_not_called_shorter(program, structure, tmp_path):
+    out = tmp_path / "t.dcd"
+    arguments = [program, structure, "--out", out, "--length"]
+    invoke(*arguments, "40ps")
+    before = outputs(out)
+    with pytest.raises(SamplingError, match="t.dcd holds a longer run; expected at most 10 ps, found 40 ps; ask for"):
+        invoke(*arguments, "10ps")
+    assert outputs(out) == before
+    assert "40 ps in" in invoke(*arguments, "40ps").output, "a command that is given again is done at once"
+    assert "50 ps in" in invoke(*arguments, "50ps").output
+
+
 def test_replicas_can_be_loaded_and_equal_single_runs(program, structure, tmp_path):
     out = tmp_path / "r.npz"
     arguments = [program, structure, "--length", "30ps", "--save-every", "3ps", "--seed", 4]

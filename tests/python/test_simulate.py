@@ -43,7 +43,7 @@ def test_processes_give_the_bytes_of_one(tmp_path):
     simulate(PDB, FREE, tmp_path / "one")
     simulate(PDB, FREE, tmp_path / "two", processes=2, progress=lambda *report: reports.append(report))
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
-    assert reports[-1] == (24.0, 24.0)
+    assert reports[-1] == (22.0, 22.0)
 
 
 def test_kill_and_restart_of_a_real_run(tmp_path):
@@ -196,6 +196,28 @@ def test_a_script_without_a_main_guard_is_told(tmp_path):
     result = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert "SamplingError: simulate: a worker process ended on its own" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--length", "2ps"], "2 trajectories, 4 ps in all"),
+        (["--length", "2ps", "--steered", "--segments", "3"], "2 trajectories, 12 ps in all"),
+        (["--shooting", "--segments", "5"], "2 trajectories, 10 ps in all"),
+    ],
+)
+def test_the_time_said_is_the_time_between_frames(tmp_path, monkeypatch, options, said):
+    """The first frame of a segment has none before it; a shot path is two frames, one spacing long."""
+    from typer.testing import CliRunner
+
+    from openmm_scoredyn.cli import app
+    from openmm_scoredyn.data import simulate as module
+
+    monkeypatch.setattr(module, "prepare", lambda *rest: None)
+    monkeypatch.setattr(module, "run_trajectory", lambda text, plan, directory, index, *rest: None)
+    result = CliRunner().invoke(app, ["simulate", str(PDB), "--out", str(tmp_path), *options])
+    assert result.exit_code == 0, result.exception
+    assert said in result.output
 
 
 def test_command(tmp_path):

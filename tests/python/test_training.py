@@ -12,7 +12,7 @@ from alanine import alanine_positions, make_trajectory
 from openmm_scoredyn.diffusion.loss import denoising_loss
 from openmm_scoredyn.diffusion.noise_levels import NoiseLevels
 from openmm_scoredyn.diffusion.parametrization import Parametrization
-from openmm_scoredyn.errors import LagTimeError, MoleculeError, OutputError, TrainingError
+from openmm_scoredyn.errors import LagTimeError, MoleculeError, OutputError, TrainingError, TrajectoryError
 from openmm_scoredyn.training import NetworkConfig, OptimizationConfig, TrainingConfig, load_checkpoint, train
 from openmm_scoredyn.training.dataset import collect_pairs
 from openmm_scoredyn.training.describe import chiral_centres
@@ -123,6 +123,9 @@ def test_alpha_carbon_is_the_only_chiral_centre_and_its_triple_is_positive():
 
 
 def test_what_cannot_be_trained_is_refused(tmp_path):
+    short = [make_trajectory(3, seed=k) for k in range(3)]
+    with pytest.raises(TrajectoryError, match="no segment is long enough; expected more than 20 frames"):
+        train(short, tmp_path / "short", tiny(lag_time_ps=20.0))
     with pytest.raises(LagTimeError, match="integer multiple of the frame spacing"):
         train(data(), tmp_path / "a", tiny(lag_time_ps=1.5))
     with pytest.raises(TrainingError, match="one known temperature"):
@@ -132,6 +135,7 @@ def test_what_cannot_be_trained_is_refused(tmp_path):
     renamed = dataclasses.replace(other, molecule=dataclasses.replace(other.molecule, atom_names=names))
     with pytest.raises(MoleculeError, match="another molecule"):
         train([*data(), renamed], tmp_path / "c", tiny())
+    assert not any(tmp_path.iterdir())
     with pytest.raises(TrainingError, match="updates must be positive, found 0"):
         tiny(0)
 

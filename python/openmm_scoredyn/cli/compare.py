@@ -29,12 +29,12 @@ def compare(
         Path | None, typer.Option(help="System of the Langevin side, OpenMM's XML; default: implicit solvent.")
     ] = None,
     integrator: Annotated[
-        str, typer.Option(help="LangevinMiddleIntegrator or LangevinIntegrator.")
-    ] = "LangevinMiddleIntegrator",
+        str | None, typer.Option(help="LangevinMiddleIntegrator, the default, or LangevinIntegrator.")
+    ] = None,
     length: Annotated[str | None, typer.Option(help="Length of the Langevin side, as 1ns.")] = None,
     wall_seconds: Annotated[float | None, typer.Option(help="Or its wall time in seconds.")] = None,
-    friction: Annotated[float, typer.Option(help="Of the Langevin side, 1/ps.")] = 10.0,
-    timestep: Annotated[str, typer.Option(help="Of the Langevin side.")] = "4fs",
+    friction: Annotated[float | None, typer.Option(help="Of the Langevin side, 1/ps; 10.")] = None,
+    timestep: Annotated[str | None, typer.Option(help="Of the Langevin side; 4fs.")] = None,
     temperature: Annotated[
         float | None, typer.Option(help="K: of the Langevin side, and of files that do not say it.")
     ] = None,
@@ -65,7 +65,10 @@ def compare(
     """
     from rich.console import Console
 
+    from openmm_scoredyn.cli.compare_langevin import LangevinOptions, langevin_side
     from openmm_scoredyn.cli.compare_model import guard_table, model_speeds, parse_speeds
+    from openmm_scoredyn.cli.compare_table import comparison_table
+    from openmm_scoredyn.cli.names import distinct_names
     from openmm_scoredyn.errors import TrajectoryError
     from openmm_scoredyn.evaluation import chapman_kolmogorov as test_lags
     from openmm_scoredyn.evaluation import compare as run
@@ -77,25 +80,28 @@ def compare(
             f"compare: expected {'the candidate alone beside --langevin' if langevin else 'a reference and a candidate'}, "
             f"found {len(paths)} paths; see scoredyn compare --help."
         )
+    dynamics = LangevinOptions(system, integrator, length, wall_seconds, friction, timestep)
+    if not langevin:
+        dynamics.refuse_any()
+    others = chapman_kolmogorov or []
+    sides = [Path(dynamics.name), *paths] if langevin else paths
+    reference_name, candidate_name, *other_names = distinct_names([*sides, *others])
     options = {"topology": topology, "frame_spacing_ps": spacing_ps, "temperature_K": temperature}
     skipped_ps = parse_duration(equilibration) if equilibration else 0.0
     theirs, their_trajectories = read_side(paths[-1], options, skipped_ps)
     speeds = parse_speeds(speed or ())
-    others = {path.stem: read_side(path, options, skipped_ps)[0] for path in chapman_kolmogorov or ()}
+    series = [read_side(path, options, skipped_ps)[0] for path in others]
     if model:
         speeds |= model_speeds(model, their_trajectories)
     if langevin:
-        physics = {"friction_per_ps": friction, "timestep_fs": 1000 * parse_duration(timestep), "seed": seed}
-        ours, our_trajectories, speeds[integrator] = _langevin_side(
-            langevin, system, integrator, length, wall_seconds, theirs, temperature, physics
-        )
+        ours, our_trajectories, speeds[dynamics.name] = langevin_side(langevin, dynamics, theirs, temperature, seed)
     else:
         ours, our_trajectories = read_side(paths[0], options)
     report = run(
         ours,
         theirs,
-        reference_name=integrator if langevin else paths[0].stem,
-        candidate_name=paths[-1].stem,
+        reference_name=reference_name,
+        candidate_name=candidate_name,
         reference_trajectories=our_trajectories,
         candidate_trajectories=their_trajectories,
         speeds_ps_per_s=speeds,
@@ -103,8 +109,8 @@ def compare(
     )
     report = dataclasses.replace(report, guard=guard_table(paths[-1], model, their_trajectories))
     if others:
-        sides = {paths[-1].stem: theirs, **others}
-        intervals = test_lags(ours, sides, reference_name=report.reference_name, seed=seed)
+        compared = {candidate_name: theirs, **dict(zip(other_names, series, strict=True))}
+        intervals = test_lags(ours, compared, reference_name=reference_name, seed=seed)
         report = dataclasses.replace(report, intervals=tuple(intervals))
     report.write(out)
     console = Console()
@@ -131,44 +137,3 @@ def read_side(path: Path, options: dict, skipped_ps: float = 0.0):
         return load_series(path), None
     trajectories = [discard(trajectory, skipped_ps) for trajectory in load(path, **options)]
     return DihedralSeries.from_trajectories(trajectories), trajectories
-
-
-def _langevin_side(structure, system, integrator, length, wall_seconds, theirs, temperature, physics: dict):
-    from openmm_scoredyn.cli.progress import time_progress
-    from openmm_scoredyn.evaluation import DihedralSeries
-    from openmm_scoredyn.running.langevin import LangevinRun, run_langevin
-
-    run = LangevinRun(
-        structure,
-        system,
-        integrator,
-        temperature_K=temperature or theirs.temperature_K or 300.0,
-        frame_spacing_ps=theirs.frame_spacing_ps,
-        atoms=len(theirs.metadata["molecule"]["elements"]),
-        **physics,
-    )
-    limit = {"length_ps": parse_duration(length) if length else None, "wall_s": wall_seconds}
-    with time_progress(integrator) as progress:
-        trajectory, speed = run_langevin(run, **limit, progress=progress)
-    return DihedralSeries.from_trajectories([trajectory]), [trajectory], speed
-
-
-def comparison_table(report, groups: tuple[str, ...] | None = None):
-    """The rows of a comparison as a rich table, all of them or those of some groups."""
-    from rich.table import Table
-
-    from openmm_scoredyn.evaluation.report import format_estimate
-
-    table = Table()
-    # Wide enough for a name's first words on a terminal of 80 columns.
-    table.add_column("", min_width=24)
-    for heading in (report.reference_name, report.candidate_name):
-        table.add_column(heading, justify="right")
-    for heading in ("verdict", "target"):
-        table.add_column(heading, min_width=8)
-    for row in report.rows:
-        if groups is None or row.quantity.group in groups:
-            numbers = format_estimate(row.reference), format_estimate(row.candidate)
-            name = f"{row.quantity.name}, {row.quantity.unit}" if row.quantity.unit else row.quantity.name
-            table.add_row(name, *numbers, row.judgement, row.target)
-    return table

@@ -94,7 +94,7 @@ def _print(report, runs: dict, folder: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from openmm_scoredyn.cli.compare import comparison_table
+    from openmm_scoredyn.cli.compare_table import comparison_table
 
     console = Console()
     accuracy = comparison_table(report, SHOWN)

@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from openmm_scoredyn.cli.duration import format_duration, steps_of
+from openmm_scoredyn.cli.options import refuse_without_effect
 from openmm_scoredyn.errors import OutputError, SamplingError
 
 
@@ -49,6 +50,14 @@ def run(
     from openmm_scoredyn.data import archive_guard
     from openmm_scoredyn.model import ScoreModel, path_or_shipped
 
+    batch = replicas > 1 or out.suffix == ".npz"
+    if batch:
+        refuse_without_effect(
+            "run",
+            {"platform": platform, "force-field": force_field},
+            "replicas are drawn in one batch, without an OpenMM context",
+            "leave them out, or run one replica into NAME.dcd or NAME.xtc",
+        )
     loaded = ScoreModel(path_or_shipped(model), allow_native_code)
     _check_kind(loaded.card)
     _check_folder(out)
@@ -56,7 +65,7 @@ def run(
     n_steps = steps_of(length, lag)
     every = 1 if save_every is None else steps_of(save_every, lag)
     options = {"seed": seed, "solver": solver, "denoising_steps": denoising_steps, "max_redraws": max_redraws}
-    if replicas > 1 or out.suffix == ".npz":
+    if batch:
         _run_replicas(loaded, structure, out, n_steps, every, replicas, strip, repair, threads, options)
         paths, refused = [out], archive_guard(out)
     else:

@@ -7,9 +7,11 @@ import typer
 from rich.console import Console
 
 from openmm_scoredyn.cli.duration import format_duration, parse_duration
+from openmm_scoredyn.cli.options import refuse_without_effect
 from openmm_scoredyn.cli.throughput import Throughput
 
 _FRAMES_PER_CHUNK_IN_WATER = 200
+_LENGTH, _SEGMENTS = "20ns", 200
 
 
 def simulate(
@@ -20,8 +22,8 @@ def simulate(
         Path, typer.Option(help="Folder of the trajectories; an interrupted simulation goes on there.")
     ],
     length: Annotated[
-        str, typer.Option(help="Length of a trajectory, or of a segment when steered, as 20ns.")
-    ] = "20ns",
+        str | None, typer.Option(help="Length of a trajectory, or of a segment when steered; 20ns.")
+    ] = None,
     trajectories: Annotated[int, typer.Option(help="Number of independent trajectories, one file each.")] = 2,
     steered: Annotated[
         bool,
@@ -38,8 +40,8 @@ def simulate(
         str, typer.Option(help="Torsion whose barriers paths are shot from: phi or psi.")
     ] = "phi",
     segments: Annotated[
-        int, typer.Option(help="Steered segments, or paths that are shot, of each trajectory.")
-    ] = 200,
+        int | None, typer.Option(help="Steered segments, or paths that are shot, of each trajectory; 200.")
+    ] = None,
     start: Annotated[
         str | None, typer.Option(help="Begin every trajectory at this phi,psi in degrees, as 60,-90.")
     ] = None,
@@ -53,7 +55,7 @@ def simulate(
     solvent: Annotated[
         str,
         typer.Option(
-            help="tip3p for a box of water; anything else says how the force field treats it, for the record."
+            help="tip3p for a box of water; a text that begins with implicit or vacuum is for the record."
         ),
     ] = "implicit (OBC)",
     temperature: Annotated[float, typer.Option(help="K.")] = 300.0,
@@ -83,7 +85,9 @@ def simulate(
     from openmm_scoredyn.data.plan import SimulationPlan
     from openmm_scoredyn.data.simulate import simulate as run
 
+    _refuse_without_effect(steered, shooting, length, segments)
     spacing_ps = parse_duration(spacing)
+    length_ps = parse_duration(_LENGTH if length is None else length)
     given = {"force_field": tuple(force_field or ()), "friction_per_ps": friction, "platform": platform}
     physics = Physics.in_solvent(
         solvent,
@@ -93,9 +97,9 @@ def simulate(
     )
     plan = SimulationPlan(
         n_trajectories=trajectories,
-        n_segments=segments if steered or shooting else 1,
+        n_segments=(_SEGMENTS if segments is None else segments) if steered or shooting else 1,
         # Both ends of a segment are frames.
-        frames_per_segment=2 if shooting else round(parse_duration(length) / spacing_ps) + 1,
+        frames_per_segment=2 if shooting else round(length_ps / spacing_ps) + 1,
         steering=parse_steering(steered, shooting, start),
         shot_torsion=along,
         equilibration_ps=parse_duration(equilibration or ("200ps" if physics.in_water else "1ns")),
@@ -114,10 +118,21 @@ def simulate(
             progress(done, whole)
 
         paths = run(structure, plan, out, processes=processes, bias=bias, box=box, progress=report)
-    total = len(paths) * plan.frames_per_trajectory * spacing_ps
+    total = len(paths) * plan.simulated_ps(plan.frames_per_trajectory)
     Console().print(
         f"{len(paths)} trajectories, {format_duration(total)} in all, in {out}{speed.text()}.", soft_wrap=True
     )
+
+
+def _refuse_without_effect(steered: bool, shooting: bool, length: str | None, segments: int | None) -> None:
+    if shooting:
+        refuse_without_effect(
+            "simulate", {"length": length}, "a path that is shot lasts from one frame to the next", "set --spacing instead"
+        )
+    elif not steered:
+        refuse_without_effect(
+            "simulate", {"segments": segments}, "a free trajectory has no segments", "leave it out, or give --steered or --shooting"
+        )
 
 
 def parse_steering(steered: bool, shooting: bool, start: str | None) -> str | tuple[float, float]:

@@ -81,6 +81,7 @@ def train(
         lag_time_ps=lag_time_ps,
         distillation=None if distil_to is None else DistillationConfig(distil_to),
     )
+    config.require_teacher(start_from)
     trajectories = load(
         data, topology=topology, frame_spacing_ps=spacing_ps, temperature_K=temperature_k
     )

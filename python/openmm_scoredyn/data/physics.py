@@ -7,6 +7,8 @@ from openmm_scoredyn.errors import SamplingError
 
 # Solvents that mean a periodic box of water, by the name that OpenMM's Modeller has for them.
 WATER = ("tip3p",)
+# How the description of any other begins: the force field alone decides what it is.
+WITHOUT_WATER = ("implicit", "vacuum")
 _POSITIVE = (
     "temperature_K",
     "timestep_fs",
@@ -34,7 +36,8 @@ class Physics:
     Attributes
     ----------
     force_field : files of OpenMM or paths
-    solvent : one of `WATER` for a periodic box of it; any other text is for the record
+    solvent : one of `WATER`, in letters of either case, for a periodic box of it; a text that begins with one of
+        `WITHOUT_WATER`, such as "implicit (OBC)", says how the force field treats it, for the record
     platform : on CPU each process has one thread
     cutoff_nm, padding_nm : nm, of PME, and of the box around the solute; for a box of water only
     pressure_bar, npt_ps : bar and ps, of the run that sets the box; the mean volume of its second half is kept
@@ -53,6 +56,13 @@ class Physics:
     npt_ps: float = 500.0
 
     def __post_init__(self):
+        if self.solvent.lower() in WATER:
+            object.__setattr__(self, "solvent", self.solvent.lower())
+        elif not self.solvent.lower().startswith(WITHOUT_WATER):
+            raise SamplingError(
+                f"simulate: unknown solvent; expected {', '.join((*WATER, *WITHOUT_WATER[:-1]))} or {WITHOUT_WATER[-1]}, found "
+                f"{self.solvent!r}; choose one of these."
+            )
         for name in _POSITIVE:
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
                 raise SamplingError(
@@ -68,12 +78,14 @@ class Physics:
     @classmethod
     def in_solvent(cls, solvent: str, **changes) -> "Physics":
         """The defaults of a solvent, with changes."""
-        if solvent in WATER:
+        if solvent.lower() in WATER:
             changes = {
-                "force_field": ("amber99sbildn.xml", f"{solvent}.xml"),
+                "force_field": ("amber99sbildn.xml", f"{solvent.lower()}.xml"),
                 "friction_per_ps": 1.0,
                 "platform": "CPU",
             } | changes
+        elif solvent.lower().startswith("vacuum"):
+            changes = {"force_field": ("amber99sbildn.xml",)} | changes
         return cls(solvent=solvent, **changes)
 
     @property

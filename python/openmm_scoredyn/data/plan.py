@@ -96,6 +96,10 @@ class SimulationPlan:
         """Frames of one file, all segments together."""
         return self.n_segments * self.frames_per_segment
 
+    def simulated_ps(self, frames: int) -> float:
+        """Time, ps, that the first `frames` frames of one file span: nothing comes before the first of a segment."""
+        return (frames - math.ceil(frames / self.frames_per_segment)) * self.frame_spacing_ps
+
     @property
     def n_chunks(self) -> int:
         """Chunks of one trajectory."""

@@ -99,7 +99,7 @@ def _read_structure(structure, plan: SimulationPlan) -> str:
             f"{water[0]}; remove them."
         )
     # Without the water, which would take its time.
-    engine = ReferenceEngine(pdb.topology, pdb.positions, replace(plan.physics, solvent=""), seed=1)
+    engine = ReferenceEngine(pdb.topology, pdb.positions, replace(plan.physics, solvent="vacuum"), seed=1)
     residues = len(engine.torsions)
     if plan.steering != "none" and not residues:
         raise MoleculeError(
@@ -116,13 +116,12 @@ def _read_structure(structure, plan: SimulationPlan) -> str:
 
 def _adder(plan: SimulationPlan, progress):
     """Turn (trajectory, frames) into ps of all trajectories, for `progress`."""
-    done: dict[int, int] = {}
-    ps_per_frame = plan.copies * plan.frame_spacing_ps
-    total = plan.n_trajectories * plan.frames_per_trajectory * ps_per_frame
+    done: dict[int, float] = {}
+    total = plan.n_trajectories * plan.copies * plan.simulated_ps(plan.frames_per_trajectory)
 
     def add(index: int, frames: int) -> None:
-        done[index] = frames
+        done[index] = plan.copies * plan.simulated_ps(frames)
         if progress is not None:
-            progress(sum(done.values()) * ps_per_frame, total)
+            progress(sum(done.values()), total)
 
     return add

@@ -10,8 +10,8 @@ PICTURES = {
     "the two, aligned on the bins that both visit. Dotted: the basins whose populations are given. Grey: never visited.",
     "populations": "Share of frames in each basin, and free energies relative to beta, -RT ln(p / p_beta). Beta is beta and "
     "polyproline II together. Bars: one standard error.",
-    "passage_times": "Mean first passage times between core sets. Bars: one standard error. An open triangle is a lower "
-    "bound: the time that was waited for in vain.",
+    "passage_times": "Mean first passage times between core sets. Bars: one standard error of the logarithm. An open triangle is a "
+    "lower bound: the time that was waited for in vain.",
     "transition_paths": "Left: mean time from the last frame in one core to the first in the other; it cannot be shorter than "
     "the frame spacing. Right: share of paths last seen over each saddle, and of those seen over none because they "
     "crossed between two frames. Bars: one standard error.",
@@ -19,9 +19,9 @@ PICTURES = {
     "rotors": "Methyl rotors: <cos(chi(t) - chi(0))>, hydrogens told apart. End-to-end distance, between the two heavy atoms "
     "most bonds apart: mean removed, 1 at time 0. Bars: one standard error.",
     "timescales": f"Implied time scales -lag / ln(eigenvalue) of reversible Markov state models of {CLUSTERS} clusters of phi and "
-    "psi, fitted on the reference and applied to both. Bars: one standard error by bootstrap over blocks. Bands: median and central 68 % "
-    f"of the Bayesian posterior, one transition counted per lag, sampled thoroughly at {REPORTED_LAG_PS:g} ps. "
-    "Where a curve is flat, the model is Markovian.",
+    "psi, fitted on the reference and applied to both. Bars: one standard error of the logarithm, by bootstrap over blocks. Bands: "
+    "median and central 68 % of the Bayesian posterior, one transition counted per lag, "
+    f"sampled thoroughly at {REPORTED_LAG_PS:g} ps. Where a curve is flat, the model is Markovian.",
     "chapman_kolmogorov": "Probability to be in each basin one interval after being in another. Each model composes the interval of its "
     "own steps. Bars: one standard error. The axis is linear below 0.001.",
 }

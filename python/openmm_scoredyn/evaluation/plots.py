@@ -11,6 +11,7 @@ from openmm_scoredyn.figures import as_png, styled_figure
 REFERENCE_COLOUR, CANDIDATE_COLOUR = "#3b4252", "#d1495b"
 HIGHEST_KJ_PER_MOL = 25.0
 DEFAULT_TEMPERATURE_K = 300.0
+LONGEST_BAR = 100.0
 # matplotlib's own symbols, so that no font without Greek letters leaves a box.
 SYMBOLS = {
     "beta": r"$\beta$",
@@ -83,8 +84,17 @@ def _outline_basins(axis) -> None:
     axis.set(xlim=(-180, 180), ylim=(-180, 180))
 
 
-def draw_pairs(axis, report: ComparisonReport, rows, unit: str) -> None:
-    """One pair of points with error bars of one standard error per row."""
+def logarithmic_bars(values: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """Lengths (2, P) down and up of error bars of one standard error of ln(value), for positive values (P,) and errors (P,).
+
+    An error of NaN has no bar; none is longer than a factor of `LONGEST_BAR`, beyond which nothing is known anyway.
+    """
+    factors = np.exp(np.minimum(np.nan_to_num(errors) / values, np.log(LONGEST_BAR)))
+    return np.stack([values - values / factors, values * factors - values])
+
+
+def draw_pairs(axis, report: ComparisonReport, rows, unit: str, logarithmic: bool = False) -> None:
+    """One pair of points per row with error bars of one standard error, of the logarithm if the axis is to be logarithmic."""
     for offset, colour, name, side in (
         (-0.12, REFERENCE_COLOUR, report.reference_name, "reference"),
         (0.12, CANDIDATE_COLOUR, report.candidate_name, "candidate"),
@@ -94,14 +104,15 @@ def draw_pairs(axis, report: ComparisonReport, rows, unit: str) -> None:
         seen = np.array([np.isfinite(e.value) and not np.isinf(e.error) for e in estimates], dtype=bool)
         values = np.array([e.value for e in estimates])
         errors = np.nan_to_num(np.array([e.error for e in estimates]), posinf=0.0)
+        bars = logarithmic_bars(values[seen], errors[seen]) if logarithmic else errors[seen]
         axis.errorbar(
-            places[seen], values[seen], yerr=errors[seen], fmt="o", ms=6, capsize=4, lw=1.6, color=colour, label=name
+            places[seen], values[seen], yerr=bars, fmt="o", ms=6, capsize=4, lw=1.6, color=colour, label=name
         )
         bound = ~seen & np.isfinite(values)
         if bound.any():
             axis.plot(places[bound], values[bound], "^", ms=8, mfc="white", color=colour, label=f"{name}: longer than")
     axis.set_xticks(range(len(rows)), [symbolic(row.quantity.name.replace("first passage, ", "")) for row in rows])
-    axis.set(xlim=(-0.6, len(rows) - 0.4), ylabel=unit)
+    axis.set(xlim=(-0.6, len(rows) - 0.4), ylabel=unit, yscale="log" if logarithmic else "linear")
     axis.grid(axis="y", color="#eaecf0")
     axis.set_axisbelow(True)
 
@@ -129,8 +140,7 @@ def passage_times(report: ComparisonReport) -> bytes:
     """Mean first passage times on a logarithmic scale."""
     rows = [row for row in report.rows if row.quantity.name.startswith("first passage")]
     figure, ((axis,),) = new_figure(1, 1, (12.0, 4.2))
-    draw_pairs(axis, report, rows, "mean first passage time (ns)")
-    axis.set_yscale("log")
+    draw_pairs(axis, report, rows, "mean first passage time (ns)", logarithmic=True)
     axis.tick_params(axis="x", labelrotation=30)
     axis.legend(loc="best")
     return as_png(figure)

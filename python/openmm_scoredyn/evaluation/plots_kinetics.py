@@ -8,6 +8,7 @@ from openmm_scoredyn.evaluation.plots import (
     CANDIDATE_COLOUR,
     REFERENCE_COLOUR,
     draw_pairs,
+    logarithmic_bars,
     new_figure,
     symbolic,
 )
@@ -37,7 +38,7 @@ def timescales(report: ComparisonReport) -> bytes:
             middle, spread = np.where(np.isfinite(value), drawn[:, process].T, np.nan)
             axis.fill_between(lags, np.maximum(middle - spread, 0.1), middle + spread, color=colour, alpha=0.15, lw=0)
             name = label if process == 0 or not np.isfinite(best[:, 0, 0]).any() else None
-            axis.errorbar(lags, value, yerr=np.nan_to_num(error), fmt=marker, color=colour, ms=5, lw=1.5, capsize=3, label=name)
+            axis.errorbar(lags, value, yerr=logarithmic_bars(value, error), fmt=marker, color=colour, ms=5, lw=1.5, capsize=3, label=name)
             highest = max(highest, np.nanmax(value))
     lags = np.array(sorted(set(report.reference.markov.timescales) | set(report.candidate.markov.timescales)) or [1.0])
     axis.fill_between(lags, 0.1, lags, color="#eaecf0", lw=0)

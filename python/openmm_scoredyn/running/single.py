@@ -44,6 +44,8 @@ def run_simulation(
     OutputError
         If a file cannot be written, the disk is full, or the files there are of another run. What lies on the disk then
         ends at the last checkpoint.
+    SamplingError
+        If a number is out of range, or the files there hold more steps already.
     OpenMMException
         If a step fails; the files end at the last checkpoint then, too.
     """
@@ -62,6 +64,7 @@ def run_simulation(
     try:
         if checkpoint is not None:
             simulation.context.loadCheckpoint(checkpoint)
+            _require_no_more(simulation, files, n_steps)
         else:
             write_text_atomically(files.topology, _topology_text(simulation))
         with _reporters(simulation, files, save_every):
@@ -76,6 +79,18 @@ def run_simulation(
         files.discard_unsaved()
         raise
     return files
+
+
+def _require_no_more(simulation, files: RunFiles, n_steps: int) -> None:
+    """A file that is longer than asked for must not pass for the shorter one."""
+    from openmm import unit
+
+    step_ps = simulation.integrator.getStepSize().value_in_unit(unit.picosecond)
+    if simulation.currentStep > n_steps:
+        raise SamplingError(
+            f"run: {files.trajectory} holds a longer run; expected at most {n_steps * step_ps:g} ps, found "
+            f"{simulation.currentStep * step_ps:g} ps; ask for that or more, or choose another file."
+        )
 
 
 def _topology_text(simulation) -> str:

@@ -87,6 +87,14 @@ class TrainingConfig:
     validation_fraction: float = 0.1
     distillation: DistillationConfig | None = None
 
+    def require_teacher(self, start_from) -> None:
+        """Raise `TrainingError` if a draw is to be taught and there is no run to `start_from`: its network is the teacher."""
+        if self.distillation and start_from is None:
+            raise TrainingError(
+                "train: distillation needs a teacher; expected a trained network to start from, found none; give its run "
+                "with --start-from."
+            )
+
     def further(self, earlier: "TrainingConfig") -> "TrainingConfig":
         """The same for the network of an `earlier` run, which keeps its shape and what it is shown and predicts."""
         return replace(self, network=earlier.network, prediction=earlier.prediction, schedule=earlier.schedule)

@@ -21,12 +21,13 @@ from openmm_scoredyn.training.dataset import Batches, Pairs, collect_pairs
 from openmm_scoredyn.training.describe import common_temperature, describe
 from openmm_scoredyn.training.distillation import Distillation
 from openmm_scoredyn.training.module import ScoreTraining
-from openmm_scoredyn.training.rare_events import gate_pairs
+from openmm_scoredyn.training.rare_events import gate_pairs, require_fit_for_gates
 from openmm_scoredyn.training.rollout import RolloutValidation
 from openmm_scoredyn.training.symmetry import turn_rotors
 
 VALIDATION_BATCHES = 8
 RENAMED_COPIES = 3
+SPLIT = "split.json"
 
 
 def train(trajectories: list[Trajectory], directory, config: TrainingConfig, callbacks=(), start_from=None) -> Path:
@@ -52,10 +53,7 @@ def train(trajectories: list[Trajectory], directory, config: TrainingConfig, cal
     OutputError
         If the directory cannot be written.
     """
-    if config.distillation and start_from is None:
-        raise TrainingError(
-            "train: distillation needs a teacher; expected a trained network to start from, found none; give its run."
-        )
+    config.require_teacher(start_from)
     molecule = require_same_molecule(trajectories)
     if start_from is not None:
         config = config.further(load_config(start_from))
@@ -63,20 +61,15 @@ def train(trajectories: list[Trajectory], directory, config: TrainingConfig, cal
         config = replace(config, network=replace(config.network, kind="gated_molecule_frame"))
     common_temperature(trajectories)
     frames_per_lag(trajectories[0].frame_spacing_ps, config.lag_time_ps)
-    directory = _open_directory(directory)
-    training, validation = _split(trajectories, directory, config)
+    split = _split(trajectories, Path(directory), config)
+    training, validation = split.select(trajectories)
     pairs = collect_pairs(training, config.lag_time_ps, config.time_reversal)
     held_out = collect_pairs(validation, config.lag_time_ps, config.time_reversal)
     lightning.seed_everything(config.optimization.seed, verbose=False)
-    if start_from is not None:
-        network, earlier, _ = load_checkpoint(start_from)
-        require_same_molecule([*trajectories, earlier])
-        network.train()
-    else:
-        shape = config.network
-        # The scales are those of ordinary motion, of which the paths hold too little.
-        usual = pairs if pairs.shot.all() else pairs[~pairs.shot]
-        network = fit_network(shape.kind, shape.width, shape.blocks, molecule, usual.before, usual.after)
+    network = _network(trajectories, pairs, config, start_from)
+    if not config.distillation:
+        require_fit_for_gates(network, molecule, pairs)
+    directory = _open_directory(directory)
     pairs, held_out = gate_pairs(network, molecule, pairs, held_out, config, start_from is not None)
     sample = torch.linspace(0, len(pairs) - 1, min(len(pairs), 100_000)).long()
     card = describe(network, config, training, pairs.before[sample], pairs.after[sample], len(pairs))
@@ -86,6 +79,7 @@ def train(trajectories: list[Trajectory], directory, config: TrainingConfig, cal
     previous = directory / LAST
     if previous.exists():
         _require_same_run(previous, config, card)
+    split.save(directory / SPLIT)  # now that nothing is refused any more
     trainer.fit(
         module,
         DataLoader(_batches(_renamed(pairs, molecule, config), molecule, network, config, lambda: trainer.global_step), batch_size=None),
@@ -134,14 +128,23 @@ def _open_directory(directory) -> Path:
     return directory
 
 
-def _split(trajectories: list[Trajectory], directory: Path, config: TrainingConfig):
+def _split(trajectories: list[Trajectory], directory: Path, config: TrainingConfig) -> Split:
     """The stored split of an earlier call, or a new one."""
-    stored = directory / "split.json"
-    if stored.exists():
-        return Split.load(stored).select(trajectories)
-    split = split_by_trajectory(trajectories, config.validation_fraction, config.optimization.seed)
-    split.save(stored)
-    return split.select(trajectories)
+    if (directory / SPLIT).exists():
+        return Split.load(directory / SPLIT)
+    return split_by_trajectory(trajectories, config.validation_fraction, config.optimization.seed)
+
+
+def _network(trajectories: list[Trajectory], pairs: Pairs, config: TrainingConfig, start_from):
+    """The network of an earlier run, or a new one with its scales fitted to pairs."""
+    if start_from is not None:
+        network, earlier, _ = load_checkpoint(start_from)
+        require_same_molecule([*trajectories, earlier])
+        return network.train()
+    shape = config.network
+    # The scales are those of ordinary motion, of which the paths hold too little.
+    usual = pairs if pairs.shot.all() else pairs[~pairs.shot]
+    return fit_network(shape.kind, shape.width, shape.blocks, trajectories[0].molecule, usual.before, usual.after)
 
 
 def _require_same_run(checkpoint: Path, config: TrainingConfig, card) -> None:

@@ -109,18 +109,42 @@ def share_out(pairs: Pairs, events: Tensor, estimates: Tensor) -> Pairs:
     return replace(pairs, weight=weight.float())
 
 
+def require_fit_for_gates(network, molecule: Molecule, pairs: Pairs) -> None:
+    """Refuse pairs that the gates of a `GatedNetwork` cannot be fitted to; other networks take any.
+
+    Raises
+    ------
+    TrainingError
+        If no pair was shot along phi, none of these shows a hop, or there are no others.
+    """
+    if not isinstance(network, GatedNetwork):
+        return
+    along_phi = pairs[pairs.ensemble == SHOT_ALONG["phi"]]
+    if not len(along_phi):
+        raise TrainingError(
+            f"train: how probable hops of phi are is learnt from paths shot along phi; expected paths shot along phi, found "
+            f"{int(pairs.shot.sum())} pairs of paths along psi and {int((~pairs.shot).sum())} others; add paths made with "
+            f"scoredyn simulate --shooting, or train anew without any paths."
+        )
+    if len(along_phi) == len(pairs):
+        raise TrainingError(
+            "train: how probable far turns of psi are is learnt from all but the paths shot along phi; expected pairs that were "
+            "not shot along phi, found none; add free or steered trajectories."
+        )
+    if not rare_events(molecule, along_phi.before, along_phi.after)[:, 0].any():
+        raise TrainingError(
+            f"train: expected paths over a barrier of phi among the {len(along_phi)} pairs of paths shot along phi, found "
+            f"none; simulate more with --shooting, or leave these out."
+        )
+
+
 def gate_pairs(
     network, molecule: Molecule, pairs: Pairs, held_out: Pairs, config, further: bool = False
 ) -> tuple[Pairs, Pairs]:
     """Fit the gates of a `GatedNetwork`, in place, and share the pairs out; `further` as in `fit_gate`.
 
     Hops are learnt from pairs that were shot along phi, far turns from all others. Other networks are left as they are, and
-    so are their pairs.
-
-    Raises
-    ------
-    TrainingError
-        If no path that was shot along phi shows a hop.
+    so are their pairs. The pairs must be as `require_fit_for_gates` asks.
     """
     if not isinstance(network, GatedNetwork):
         return pairs, held_out
@@ -136,11 +160,6 @@ def gate_pairs(
 def _fit_gates(network: GatedNetwork, parts, events, features, seed: int, further: bool) -> None:
     """Fit both gates to the first of two parts, keeping what does best on the second."""
     shot = [part.ensemble == SHOT_ALONG["phi"] for part in parts]
-    if not (events[0][:, 0] & shot[0]).any():
-        raise TrainingError(
-            f"train: expected paths over a barrier of phi among the {int(shot[0].sum())} pairs of paths shot along phi, "
-            f"found none; simulate more with --shooting, or leave these out."
-        )
     _LOGGER.info("Fitting how probable hops of phi and far turns of psi are; this takes a few minutes.")
     hops, turns = ([], [])
     for part, along_phi, seen, happened in zip(parts, shot, features, events):
