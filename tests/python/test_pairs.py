@@ -65,6 +65,16 @@ def test_split_is_by_trajectory_and_has_both_kinds_in_both_parts():
     assert split_by_trajectory(free + steered, 0.25, seed=4) != split
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_paths_along_each_torsion_are_in_both_parts(seed):
+    paths = [
+        make_trajectory(2, 2, seed=number, steered=True, weights=np.ones((2, 2), np.float32), shot_torsion=torsion)
+        for number, torsion in enumerate(["phi"] * 2 + ["psi"] * 20)
+    ]
+    for part in split_by_trajectory(paths, 0.1, seed=seed).select(paths):
+        assert {path.shot_torsion for path in part} == {"phi", "psi"}
+
+
 def test_split_is_stored(tmp_path):
     trajectories = [make_trajectory(4, seed=seed) for seed in range(4)]
     split = split_by_trajectory(trajectories, seed=5)

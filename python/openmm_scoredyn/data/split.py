@@ -61,8 +61,8 @@ class Split:
 def split_by_trajectory(trajectories, validation_fraction: float = 0.1, seed: int = 0) -> Split:
     """Put whole trajectories aside until they hold the asked fraction of the frames.
 
-    Unsteered, steered and shot trajectories are split apart, so that both parts have every kind; a kind of which there is only
-    one trajectory trains.
+    Unsteered and steered trajectories, and paths shot along each torsion, are split apart, so that both parts have every kind; a
+    kind of which there is only one trajectory trains.
 
     Parameters
     ----------
@@ -86,9 +86,9 @@ def split_by_trajectory(trajectories, validation_fraction: float = 0.1, seed: in
         )
     generator = np.random.default_rng(seed)
     validation = set()
-    kinds = [(False, False), (True, False), (True, True)]  # free, steered, shot
-    for steered, shot in kinds:
-        kind = [t for t in trajectories if (t.steered, t.weights is not None) == (steered, shot)]
+    # Free, steered, and paths shot along each torsion.
+    for steered, shot_torsion in sorted({(t.steered, t.shot_torsion) for t in trajectories}):
+        kind = [t for t in trajectories if (t.steered, t.shot_torsion) == (steered, shot_torsion)]
         frames = sum(trajectory.n_frames for trajectory in kind)
         kept = 0
         for index in generator.permutation(len(kind))[: max(len(kind) - 1, 0)]:
