@@ -13,7 +13,7 @@ from openmm_scoredyn.evaluation.rows import Row
 
 TARGET = {"relative_target": 0.1}
 LONG = Quantity("Kinetics", "Ramachandran JSD (reference: expected by chance)", "bit", **TARGET)
-SHORT = Quantity("Kinetics", "beta", "", **TARGET)
+SHORT = Quantity("Populations", "beta", "", **TARGET)
 
 
 def estimate(value: float, error: float) -> Estimate:
@@ -36,6 +36,10 @@ def test_nothing_is_cropped_at_80_columns(names):
     console.print(comparison_table(report))
     shown = console.file.getvalue()
     assert "…" not in shown and max(map(len, shown.splitlines())) <= 80
+    assert [line.split() for line in shown.splitlines() if line.split() in (["Kinetics"], ["Populations"])] == [
+        ["Kinetics"],
+        ["Populations"],
+    ], "each group is named once"
     words = shown.split()
     for row in ROWS:
         for text in (row.judgement.replace("standard errors", "SE"), row.target):

@@ -21,8 +21,12 @@ def comparison_table(report, groups: tuple[str, ...] | None = None):
         table.add_column(fill(heading, _NUMBER), justify="right", no_wrap=True)
     for heading in ("verdict", "target"):
         table.add_column(heading, no_wrap=True)
+    heading = ""
     for row in report.rows:
         if groups is None or row.quantity.group in groups:
+            if row.quantity.group != heading:
+                heading = row.quantity.group
+                table.add_row(f"[bold]{heading}[/]")
             numbers = (fill(format_estimate(side), _NUMBER) for side in (row.reference, row.candidate))
             name = f"{row.quantity.name}, {row.quantity.unit}" if row.quantity.unit else row.quantity.name
             verdict = row.judgement.replace("standard errors", "SE")
