@@ -146,8 +146,9 @@ def test_an_unwritable_directory_is_refused(tmp_path):
         train(data(), tmp_path / "file" / "run", tiny())
 
 
-def test_another_configuration_in_the_same_directory_is_refused(tmp_path):
+def test_another_configuration_in_the_same_directory_is_refused_before_any_work(tmp_path, monkeypatch):
     train(data(), tmp_path, tiny(6))
+    monkeypatch.setattr("openmm_scoredyn.training.fit.collect_pairs", None)
     with pytest.raises(TrainingError, match="another configuration; expected optimization .*: 6, .*found optimization .*: 12, .*; give"):
         train(data(), tmp_path, tiny(12))
 

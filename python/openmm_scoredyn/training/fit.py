@@ -59,6 +59,9 @@ def train(trajectories: list[Trajectory], directory, config: TrainingConfig, cal
         config = config.further(load_config(start_from))
     elif config.network.kind == "molecule_frame" and any(t.weights is not None for t in trajectories):
         config = replace(config, network=replace(config.network, kind="gated_molecule_frame"))
+    previous = Path(directory) / LAST
+    if previous.exists():
+        _require_same_run(previous, config)
     common_temperature(trajectories)
     frames_per_lag(trajectories[0].frame_spacing_ps, config.lag_time_ps)
     split = _split(trajectories, Path(directory), config)
@@ -76,9 +79,6 @@ def train(trajectories: list[Trajectory], directory, config: TrainingConfig, cal
     module = Distillation(network, config) if config.distillation else ScoreTraining(network, config)
     rollout = RolloutValidation(validation, card, directory)
     trainer = _trainer(directory, config, [Description(config, card), rollout, *callbacks])
-    previous = directory / LAST
-    if previous.exists():
-        _require_same_run(previous, config, card)
     split.save(directory / SPLIT)  # now that nothing is refused any more
     trainer.fit(
         module,
@@ -147,9 +147,9 @@ def _network(trajectories: list[Trajectory], pairs: Pairs, config: TrainingConfi
     return fit_network(shape.kind, shape.width, shape.blocks, trajectories[0].molecule, usual.before, usual.after)
 
 
-def _require_same_run(checkpoint: Path, config: TrainingConfig, card) -> None:
+def _require_same_run(checkpoint: Path, config: TrainingConfig) -> None:
     fields = torch.load(checkpoint, map_location="cpu", weights_only=True)["openmm_scoredyn"]
-    theirs, ours = (json.loads(each["config"]) for each in (fields, Description(config, card).fields))
+    theirs, ours = (json.loads(text) for text in (fields["config"], json.dumps(config.to_dict())))
     if theirs != ours:
         expected, found = (
             ", ".join(f"{name} {one[name]}" for name in one if name not in other or one[name] != other[name])
