@@ -78,4 +78,4 @@ def test_an_unvisited_basin_agrees_with_few_visits_elsewhere():
         if row.quantity.group in ("Populations", "Autocorrelation"):
             error = np.hypot(row.reference.error, row.candidate.error)
             assert row.difference * error == pytest.approx(row.candidate.value - row.reference.value)
-            assert row.verdict == "agrees", row.quantity.name
+            assert row.verdict == ("undetermined" if "phi at" in row.quantity.name else "agrees"), row.quantity.name

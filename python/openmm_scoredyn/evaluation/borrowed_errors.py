@@ -13,19 +13,20 @@ def with_borrowed_errors(
     reference: Estimate,
     candidate: Estimate,
     length_ratio: float,
-    few_stays: tuple[bool, bool],
+    stays: tuple[int, int],
 ) -> tuple[Estimate, Estimate]:
     """Reference and candidate with the errors that they are judged by.
 
     Parameters
     ----------
     length_ratio : length of the candidate over that of the reference
-    few_stays : whether reference and candidate saw fewer than ten stays at phi > 0
+    stays : how many stays at phi > 0 reference and candidate saw
     """
     if quantity.of_frames:
+        few = [number < FEW_EVENTS for number in stays]
         return (
-            _of_frames(reference, candidate, length_ratio, few_stays[0]),
-            _of_frames(candidate, reference, 1.0 / length_ratio, few_stays[1]),
+            _of_frames(reference, candidate, length_ratio, few[0]),
+            _of_frames(candidate, reference, 1.0 / length_ratio, few[1]),
         )
     if quantity.ratio:
         return _of_events(reference, candidate), _of_events(candidate, reference)

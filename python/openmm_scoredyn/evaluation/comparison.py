@@ -66,15 +66,15 @@ def compare(
     model = fit_timescales(reference.angles, reference.frame_spacing_ps, seed=seed)
     log.info("measuring the reference, %.1f ns, and the candidate, %.1f ns", reference.length_ns, candidate.length_ns)
     ours, theirs = measure(reference, model, seed), measure(candidate, model, seed)
-    few_stays = tuple(side.num_stays < FEW_EVENTS for side in (ours, theirs))
+    stays = (ours.num_stays, theirs.num_stays)
     notes += stay_notes((ours, theirs), (reference_name, candidate_name))
-    measured, expected = _divergence(reference, candidate, few_stays, seed)
+    measured, expected = _divergence(reference, candidate, stays, seed)
     ratio = candidate.length_ns / reference.length_ns
     # The spread of the expected value is the scale of chance here; the candidate's own bootstrap adds nothing to it.
     by_chance = make_row(DIVERGENCE, expected, replace(measured, error=0.0), np.inf)
-    rows = [replace(by_chance, candidate=measured), *_rows(ours.estimates, theirs.estimates, ratio, few_stays)]
+    rows = [replace(by_chance, candidate=measured), *_rows(ours.estimates, theirs.estimates, ratio, stays)]
     if structure is not None:
-        rows += _rows(*structure, ratio, few_stays)
+        rows += _rows(*structure, ratio, stays)
         notes += tumbling_notes(structure, (reference_name, candidate_name))
     return ComparisonReport(
         tuple(rows), ours, theirs, reference_name, candidate_name, dict(speeds_ps_per_s or {}), tuple(notes)
@@ -82,12 +82,12 @@ def compare(
 
 
 def _divergence(
-    reference: DihedralSeries, candidate: DihedralSeries, few_stays: tuple[bool, bool], seed: int
+    reference: DihedralSeries, candidate: DihedralSeries, stays: tuple[int, int], seed: int
 ) -> tuple[Estimate, Estimate]:
     """Divergence and its floor: that of the reference's blocks, or of the candidate's if only it saw phi > 0 often enough to
     tell, and its floor is higher."""
     measured, expected = divergence(reference.angles, candidate.angles, seed=seed)
-    if few_stays == (True, False):
+    if stays[0] < FEW_EVENTS <= stays[1]:
         _, other = divergence(candidate.angles, reference.angles, seed=seed)
         expected = max(expected, other, key=lambda estimate: estimate.value)
     return measured, expected
@@ -95,7 +95,7 @@ def _divergence(
 
 
 def _rows(
-    ours: dict[Quantity, Estimate], theirs: dict[Quantity, Estimate], length_ratio: float, few_stays: tuple[bool, bool]
+    ours: dict[Quantity, Estimate], theirs: dict[Quantity, Estimate], length_ratio: float, stays: tuple[int, int]
 ) -> list[Row]:
     """A row for each quantity of both sides; passages by the Markov model only where too few were counted."""
     rows = []
@@ -105,7 +105,7 @@ def _rows(
             continue
         if quantity.group == MARKOV_PASSAGES and min(estimate.samples, other.samples) >= FEW_EVENTS:
             continue
-        rows.append(make_row(quantity, estimate, other, length_ratio, few_stays))
+        rows.append(make_row(quantity, estimate, other, length_ratio, stays))
     return rows
 
 

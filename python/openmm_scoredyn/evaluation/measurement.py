@@ -35,6 +35,7 @@ class Quantity:
     relative_target, absolute_target : by how much a good model may be off; 0 where nothing was set
     one_sided : smaller than the reference is as good as equal
     of_frames : an average over frames, whose error falls with the root of the length
+    of_stays : mostly what stays at phi > 0 make of it, so that one side without any and one with some cannot be compared
     """
 
     group: str
@@ -47,6 +48,7 @@ class Quantity:
     absolute_target: float = 0.0
     one_sided: bool = False
     of_frames: bool = False
+    of_stays: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,10 @@ def measure(series: DihedralSeries, model: TimescaleModel, seed: int = 0) -> Mea
     for lag in CORRELATION_LAGS_PS:
         if lag in correlation.lags_ps:
             for name, estimate in correlation.at(lag).items():
-                quantity = Quantity("Autocorrelation", f"{name} at {lag:g} ps", "", absolute_tolerance=0.02, of_frames=True)
+                text = f"{name} at {lag:g} ps"
+                quantity = Quantity(
+                    "Autocorrelation", text, "", absolute_tolerance=0.02, of_frames=True, of_stays="phi" in name
+                )
                 estimates[quantity] = estimate
     estimates |= _markov_quantities(markov, estimates)
     counts = block_histograms(angles, blocks).sum(axis=0)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from openmm_scoredyn.evaluation.bootstrap import Estimate
+from openmm_scoredyn.evaluation.bootstrap import FEW_EVENTS, Estimate
 from openmm_scoredyn.evaluation.borrowed_errors import with_borrowed_errors
 from openmm_scoredyn.evaluation.measurement import Quantity
 
@@ -77,21 +77,21 @@ def make_row(
     reference: Estimate,
     candidate: Estimate,
     length_ratio: float,
-    few_stays: tuple[bool, bool] = (False, False),
+    stays: tuple[int, int] = (FEW_EVENTS, FEW_EVENTS),
 ) -> Row:
     """Compare two estimates.
 
     Parameters
     ----------
     length_ratio : length of the candidate over that of the reference
-    few_stays : whether reference and candidate saw fewer than ten stays at phi > 0
+    stays : how many stays at phi > 0 reference and candidate saw
     """
     unseen = [estimate.samples == 0 and np.isinf(estimate.error) for estimate in (reference, candidate)]
     if any(unseen):
         return Row(quantity, reference, candidate, float("nan"), _verdict_on_unseen(reference, candidate, unseen))
-    reference, candidate = with_borrowed_errors(quantity, reference, candidate, length_ratio, few_stays)
+    reference, candidate = with_borrowed_errors(quantity, reference, candidate, length_ratio, stays)
     difference = _difference(quantity, reference, candidate)
-    if np.isnan(difference):
+    if np.isnan(difference) or (quantity.of_stays and min(stays) == 0 < max(stays)):
         verdict = UNDETERMINED
     elif abs(difference) <= SIGNIFICANT or (quantity.one_sided and difference < 0):
         verdict = AGREES
