@@ -80,7 +80,7 @@ def test_lags_speeds_and_guard_stand_in_the_report(tmp_path, monkeypatch):
     assert "lag10/longer.npz, 1 ps" in page
 
 
-def test_names_of_sides_are_distinct_and_short():
+def test_names_of_sides_are_distinct_and_short(tmp_path):
     def of(*paths):
         return distinct_names([Path(path) for path in paths])
 
@@ -88,6 +88,8 @@ def test_names_of_sides_are_distinct_and_short():
     assert of("md.npz", "md.dcd") == ["md.npz", "md.dcd"]
     assert of("x", "/a/c/m.npz", "/b/c/m.npz") == ["x", "a/c/m.npz", "b/c/m.npz"]
     assert of("md", "one.npz", Path("one.npz").absolute()) == ["md", "one", "one (2)"]
+    (tmp_path / "lag0.5").mkdir()
+    assert of(tmp_path / "lag0.5") == ["lag0.5"]
 
 
 def test_a_stored_reference_gives_the_rows_of_its_trajectories(tmp_path, monkeypatch):
@@ -132,7 +134,7 @@ def test_mistakes_are_one_sentence(tmp_path, monkeypatch, capsys):
     out = ("--out", tmp_path / "report")
     assert "expected a reference and a candidate, found 1" in refusal(monkeypatch, capsys, one, *out)
     assert "nothing.npz" in refusal(monkeypatch, capsys, one, tmp_path / "nothing.npz", *out)
-    text = refusal(monkeypatch, capsys, one, "--langevin", PDB, *out)
+    text = refusal(monkeypatch, capsys, tmp_path / "nothing.npz", "--langevin", PDB, *out)
     assert "either a length or a wall time" in text
     assert "expected NAME=PS_PER_S, found 'fast'" in refusal(monkeypatch, capsys, one, one, "--speed", "fast", *out)
     assert not (tmp_path / "report").exists()

@@ -81,7 +81,9 @@ def compare(
             f"found {len(paths)} paths; see scoredyn compare --help."
         )
     dynamics = LangevinOptions(system, integrator, length, wall_seconds, friction, timestep)
-    if not langevin:
+    if langevin:
+        dynamics.require_one_limit()
+    else:
         dynamics.refuse_any()
     others = chapman_kolmogorov or []
     sides = [Path(dynamics.name), *paths] if langevin else paths

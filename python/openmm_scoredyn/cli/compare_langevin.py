@@ -25,6 +25,12 @@ class LangevinOptions:
             "compare", given, "these are of a Langevin side, and both sides were given", "give --langevin, or leave them out"
         )
 
+    def require_one_limit(self) -> None:
+        """Raise `SamplingError` unless a length or a wall time was given, and not both."""
+        from openmm_scoredyn.running.langevin import require_one_limit
+
+        require_one_limit(self.length, self.wall_seconds)
+
     @property
     def name(self) -> str:
         """Of the integrator."""

@@ -11,7 +11,7 @@ def distinct_names(paths: list[Path]) -> list[str]:
     A path that is given again has its count behind it.
     """
     paths = [Path(os.path.abspath(path)) for path in paths]
-    names = {path: path.stem for path in paths}
+    names = {path: path.name if path.is_dir() else path.stem for path in paths}
     for depth in range(1, max(len(path.parts) for path in paths) + 1):
         counts = Counter(names.values())
         names = {path: name if counts[name] == 1 else "/".join(path.parts[-depth:]) for path, name in names.items()}

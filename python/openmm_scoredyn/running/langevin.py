@@ -52,6 +52,15 @@ class LangevinRun:
             )
 
 
+def require_one_limit(length, wall_time) -> None:
+    """Raise `SamplingError` unless exactly one of the two is not None."""
+    if (length is None) == (wall_time is None):
+        raise SamplingError(
+            "compare: expected either a length or a wall time for the Langevin side, found "
+            f"{'neither' if length is None else 'both'}; give one of them."
+        )
+
+
 def run_langevin(
     run: LangevinRun,
     *,
@@ -71,11 +80,7 @@ def run_langevin(
     SamplingError
         If neither or both limits are given, or a file cannot be used.
     """
-    if (length_ps is None) == (wall_s is None):
-        raise SamplingError(
-            "compare: expected either a length or a wall time for the Langevin side, found "
-            f"{'neither' if length_ps is None else 'both'}; give one of them."
-        )
+    require_one_limit(length_ps, wall_s)
     simulation = _simulation(run)
     kept = run.atoms or simulation.topology.getNumAtoms()
     steps = round(1000 * run.frame_spacing_ps / run.timestep_fs)
