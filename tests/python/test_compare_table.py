@@ -29,7 +29,7 @@ ROWS = (
 )
 
 
-@pytest.mark.parametrize("names", [("MD", "model"), ("LangevinMiddleIntegrator", "a-model-with-a-very-long-name")])
+@pytest.mark.parametrize("names", [("MD", "model"), ("LangevinMiddleIntegrator", "a-model-with-a-very-long-name"), ("md[old]", "run[/2]")])
 def test_nothing_is_cropped_at_80_columns(names):
     report = SimpleNamespace(rows=ROWS, reference_name=names[0], candidate_name=names[1])
     console = Console(width=80, file=io.StringIO())

@@ -82,6 +82,16 @@ def test_autocorrelation_of_an_autoregressive_angle():
     assert abs(found.value - np.exp(-10 / 20)) < 4 * found.error + 0.005  # sin x = x to half a per cent
 
 
+def test_no_pair_of_frames_is_left_out_of_an_autocorrelation():
+    trajectories = draw(3, 700, seed=9)
+    found = autocorrelation(trajectories, 1.0, longest_lag_ps=50, blocks=cut(trajectories, block_frames=60))
+    signal = [np.sin(angles[:, 0].astype(float)) for angles in trajectories]
+    signal = [one - np.mean(signal) for one in signal]
+    pairs = {k: np.concatenate([one[: len(one) - k] * one[k:] for one in signal]).mean() for k in (0, 1, 20, 50)}
+    for lag, covariance in pairs.items():
+        assert found.at(lag)["sin phi"].value == pytest.approx(covariance / pairs[0], abs=1e-9)
+
+
 def test_divergence_of_equal_disjoint_and_known_histograms():
     half, other = np.array([1.0, 1.0, 0.0, 0.0]), np.array([0.0, 0.0, 3.0, 3.0])
     assert jensen_shannon(half, half) == pytest.approx(0.0, abs=1e-12)
@@ -119,6 +129,10 @@ def test_a_series_survives_storage(tmp_path, long_run):
     (tmp_path / "cut.npz").write_bytes(content[: len(content) // 2])
     with pytest.raises(TrajectoryError, match="cannot read"):
         load_series(tmp_path / "cut.npz")
+
+
+def test_a_reference_shorter_than_there_are_clusters():
+    assert compare(series(draw(1, 30, seed=10)), series(draw(1, 3000, seed=11))).rows
 
 
 def test_what_cannot_be_compared_is_refused(long_run):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from chains import CENTRES, series
 
-from openmm_scoredyn.evaluation import compare, populations
+from openmm_scoredyn.evaluation import compare, divergence, populations
 from openmm_scoredyn.evaluation.autocorrelation import autocorrelation
-from openmm_scoredyn.evaluation.blocks import cut
+from openmm_scoredyn.evaluation.blocks import Blocks, cut
 from openmm_scoredyn.evaluation.correlation_time import correlation_frames
 from openmm_scoredyn.evaluation.rare_stays import rare_stays, stays
 
@@ -79,3 +79,33 @@ def test_an_unvisited_basin_agrees_with_few_visits_elsewhere():
             error = np.hypot(row.reference.error, row.candidate.error)
             assert row.difference * error == pytest.approx(row.candidate.value - row.reference.value)
             assert row.verdict == ("undetermined" if "phi at" in row.quantity.name else "agrees"), row.quantity.name
+
+
+@pytest.mark.parametrize("seed", [1, 8, 12, 14])
+def test_the_floor_of_a_reference_without_stays_knows_those_of_the_candidate(seed):
+    candidate = visited(seed, frames=8000)
+    assert 1 <= len(stays([candidate])) <= 3
+    dry = CENTRES[np.random.default_rng(seed).integers(0, 2, 8000)] + 0.05 * np.random.default_rng(2).normal(size=(8000, 2))
+    row = compare(series([dry]), series([candidate])).rows[0]
+    assert row.quantity.group == "Distribution" and row.verdict == "agrees"
+
+
+def test_a_scrap_between_two_cuts_is_drawn_as_rarely_as_it_is_short():
+    blocks = Blocks((10_000,), np.array([0, 5000, 5020]), np.zeros(3, dtype=bool))
+    weights = blocks.draw(np.random.default_rng(3), 4000, length_ratio=1 / 3)
+    assert weights @ blocks.sizes == pytest.approx(10_000 / 3)
+    assert (weights[:, 1] > 0).mean() == pytest.approx(20 / 10_000, abs=0.002)
+
+
+def test_the_floor_of_a_candidate_shorter_than_a_block_is_what_such_pieces_show():
+    """A slow hop between beta and alpha_R, 400 frames each way; pieces of 200 frames of other runs of the same process."""
+
+    def slow(seed, frames):
+        generator = np.random.default_rng(seed)
+        state = (generator.random() < 0.5) ^ (np.cumsum(generator.random(frames) < 1 / 400) % 2 == 1)
+        return CENTRES[state.astype(int)] + 0.05 * generator.normal(size=(frames, 2))
+
+    reference = [slow(seed, 20_000) for seed in range(4)]
+    pairs = [divergence(reference, [slow(100 + seed, 200)]) for seed in range(40)]
+    shown, expected = (np.array([pair[k].value for pair in pairs]) for k in (0, 1))
+    assert abs(shown.mean() - expected.mean()) < 3 * shown.std() / np.sqrt(40)

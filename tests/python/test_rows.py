@@ -76,3 +76,17 @@ def test_six_quick_passages_do_not_exclude_a_slow_one():
     exponential = make_row(TIME, quick, Estimate(1.4, 1.4 / np.sqrt(90), 90.0), 50.0)
     assert exponential.reference.error == pytest.approx(quick.error)
     assert exponential.verdict == "differs"
+
+
+def test_two_paths_of_two_do_not_exclude_a_third():
+    """All of two paths go a way that one in three takes: a chance of one in nine."""
+    share = Quantity("Transition paths", "share over phi ~ 0", "", of_paths=True)
+    found = make_row(share, Estimate(1.0, 0.3, 2.0), Estimate(1 / 3, 0.05, 90.0), 50.0)
+    assert found.reference.error == pytest.approx(np.sqrt(2 / 9 / 2))
+    assert found.verdict == "agrees"
+    assert make_row(share, Estimate(1.0, 0.05, 20.0), Estimate(1 / 3, 0.05, 90.0), 1.0).verdict == "differs"
+
+
+def test_an_error_that_cannot_be_known_is_not_borrowed():
+    found = make_row(SHARE, Estimate(1.0, float("nan"), 1.0), Estimate(0.5, 0.01, 100.0), 1.0)
+    assert np.isnan(found.reference.error) and found.verdict == "undetermined"

@@ -9,6 +9,7 @@ _NUMBER, _VERDICT, _TARGET = 15, 14, 9
 def comparison_table(report, groups: tuple[str, ...] | None = None):
     """The rows of a comparison as a rich table, all of them or those of some groups."""
     from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
     from rich.table import Table
 
     from openmm_scoredyn.evaluation.report import format_estimate
@@ -18,7 +19,7 @@ def comparison_table(report, groups: tuple[str, ...] | None = None):
     )
     table.add_column("")
     for heading in (report.reference_name, report.candidate_name):
-        table.add_column(fill(heading, _NUMBER), justify="right", no_wrap=True)
+        table.add_column(escape(fill(heading, _NUMBER)), justify="right", no_wrap=True)
     for heading in ("verdict", "target"):
         table.add_column(heading, no_wrap=True)
     heading = ""

@@ -40,14 +40,18 @@ class Autocorrelation:
 
 
 def _block_products(signals: np.ndarray, blocks: Blocks, lags: int) -> np.ndarray:
-    """Sums of x(t) x(t + k) and the pairs counted, both times within a block; (n_blocks, lags, 5), last the count."""
+    """Sums of x(t) x(t + k) and the pairs counted, t within a block and t + k in the same trajectory; (n_blocks, lags, 5),
+    last the count."""
     products = np.zeros((len(blocks), lags, signals.shape[1] + 1))
+    trajectory_ends = np.cumsum(blocks.lengths)
     for row, (start, size) in enumerate(zip(blocks.starts, blocks.sizes, strict=True)):
-        piece = signals[start : start + size]
-        reach = min(lags, size)
-        power = np.abs(np.fft.rfft(piece, 2 * size, axis=0)) ** 2
-        products[row, :reach, :-1] = np.fft.irfft(power, 2 * size, axis=0)[:reach]
-        products[row, :reach, -1] = size - np.arange(reach)
+        end = trajectory_ends[np.searchsorted(trajectory_ends, start, side="right")]
+        earlier, later = signals[start : start + size], signals[start : min(start + size + lags, end)]
+        padded = size + len(later)
+        spectrum = np.fft.rfft(earlier, padded, axis=0).conj() * np.fft.rfft(later, padded, axis=0)
+        reach = min(lags, len(later))
+        products[row, :reach, :-1] = np.fft.irfft(spectrum, padded, axis=0)[:reach]
+        products[row, :reach, -1] = np.minimum(size, len(later) - np.arange(reach))
     return products
 
 
@@ -63,10 +67,10 @@ def autocorrelation(
     Parameters
     ----------
     trajectories : list of (T, 2) phi and psi, rad
-    longest_lag_ps : ps; cut to half of the longest block where the trajectories are shorter
+    longest_lag_ps : ps; cut to half of the longest trajectory where it is shorter
     """
     blocks = blocks or cut(trajectories)
-    lags = max(2, min(round(longest_lag_ps / frame_spacing_ps) + 1, int(blocks.sizes.max()) // 2))
+    lags = max(2, min(round(longest_lag_ps / frame_spacing_ps) + 1, max(blocks.lengths) // 2))
     signals = signals_of(np.concatenate(trajectories))
     # The mean is removed first, so that the products do not cancel in the last digits.
     signals -= signals.mean(axis=0)

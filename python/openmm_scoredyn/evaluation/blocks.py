@@ -61,13 +61,15 @@ class Blocks:
     def draw(self, generator: np.random.Generator, resamples: int, length_ratio: float = 1.0) -> np.ndarray:
         """How often each block is in each of so many redrawn sets, `length_ratio` as long as this one: (resamples, n_blocks).
 
-        Ordinary blocks are drawn with replacement, rare stays as events of a Poisson process.
+        Ordinary blocks are drawn with replacement, each as often as it is long, and count as if all were of one length: two
+        cuts may leave a scrap between them. Rare stays are drawn as events of a Poisson process.
         """
         weights = np.empty((resamples, len(self)))
-        number = self.num_ordinary
-        draws = max(1, round(number * length_ratio))
-        weights[:, ~self.rare] = generator.multinomial(draws, np.full(number, 1.0 / number), size=resamples)
-        weights[:, self.rare] = generator.poisson(length_ratio, (resamples, len(self) - number))
+        sizes = self.sizes[~self.rare]
+        draws = max(1, round(len(sizes) * length_ratio))
+        drawn = generator.multinomial(draws, sizes / sizes.sum(), size=resamples)
+        weights[:, ~self.rare] = drawn * (sizes.mean() / sizes)
+        weights[:, self.rare] = generator.poisson(length_ratio, (resamples, len(self) - len(sizes)))
         return weights
 
     def lagged_pairs(self, lag: int) -> tuple[np.ndarray, np.ndarray]:
@@ -115,7 +117,7 @@ def cut(trajectories: Sequence[np.ndarray], block_frames: int | None = None) -> 
     ----------
     trajectories : list of (T, 2) phi and psi, rad
     block_frames : frames per block; by default a 32nd of the whole, but no less than 20 correlation times as long
-        as 8 blocks remain. Trajectories shorter than a block are a block each.
+        as an 8th of the whole is longer. Trajectories shorter than a block are a block each.
 
     Raises
     ------

@@ -28,6 +28,8 @@ def with_borrowed_errors(
             _of_frames(reference, candidate, length_ratio, few[0]),
             _of_frames(candidate, reference, 1.0 / length_ratio, few[1]),
         )
+    if quantity.of_paths:
+        return _of_paths(reference, candidate), _of_paths(candidate, reference)
     if quantity.ratio:
         return _of_events(reference, candidate), _of_events(candidate, reference)
     return reference, candidate
@@ -39,9 +41,16 @@ def _of_frames(side: Estimate, other: Estimate, length_ratio: float, few_stays: 
     A basin that was never visited has a population of 0 +- 0 by its own blocks; what it could have been by chance is
     what the other side's fluctuations say. `length_ratio` is the other side's length over this one's.
     """
-    if not (few_stays or side.samples < FEW_EVENTS) or np.isnan(other.error):
+    if not (few_stays or side.samples < FEW_EVENTS) or np.isnan(side.error + other.error):
         return side
     return replace(side, error=float(np.fmax(side.error, other.error * np.sqrt(length_ratio))))
+
+
+def _of_paths(side: Estimate, other: Estimate) -> Estimate:
+    """A share of a few paths, with at least the binomial error that the other side's share gives so few."""
+    if not 0 < side.samples < FEW_EVENTS or not 0.0 <= other.value <= 1.0:
+        return side
+    return replace(side, error=float(np.fmax(side.error, np.sqrt(other.value * (1.0 - other.value) / side.samples))))
 
 
 def _of_events(side: Estimate, other: Estimate) -> Estimate:

@@ -84,10 +84,10 @@ def compare(
 def _divergence(
     reference: DihedralSeries, candidate: DihedralSeries, stays: tuple[int, int], seed: int
 ) -> tuple[Estimate, Estimate]:
-    """Divergence and its floor: that of the reference's blocks, or of the candidate's if only it saw phi > 0 often enough to
-    tell, and its floor is higher."""
+    """Divergence and its floor: that of the reference's blocks, or of the candidate's if it saw phi > 0 more often than a
+    reference that saw it too seldom, and its floor is higher."""
     measured, expected = divergence(reference.angles, candidate.angles, seed=seed)
-    if stays[0] < FEW_EVENTS <= stays[1]:
+    if stays[0] < min(FEW_EVENTS, stays[1]):
         _, other = divergence(candidate.angles, reference.angles, seed=seed)
         expected = max(expected, other, key=lambda estimate: estimate.value)
     return measured, expected

@@ -35,6 +35,7 @@ class Quantity:
     relative_target, absolute_target : by how much a good model may be off; 0 where nothing was set
     one_sided : smaller than the reference is as good as equal
     of_frames : an average over frames, whose error falls with the root of the length
+    of_paths : a share of so many paths as there are samples
     of_stays : mostly what stays at phi > 0 make of it, so that one side without any and one with some cannot be compared
     """
 
@@ -48,6 +49,7 @@ class Quantity:
     absolute_target: float = 0.0
     one_sided: bool = False
     of_frames: bool = False
+    of_paths: bool = False
     of_stays: bool = False
 
 
@@ -123,7 +125,7 @@ def _kinetics(series: DihedralSeries, blocks: Blocks, seed: int) -> dict[Quantit
     for passage, paths in transition_paths(angles, spacing, blocks, seed).items():
         for name, estimate in paths.items():
             unit, text = ("ps", name) if name == "path time" else ("", f"share {name}" if name == UNSEEN else f"share over {name}")
-            result[Quantity("Transition paths", f"{passage}: {text}", unit)] = estimate
+            result[Quantity("Transition paths", f"{passage}: {text}", unit, of_paths=not unit)] = estimate
     return result
 
 

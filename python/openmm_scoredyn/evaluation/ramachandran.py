@@ -50,7 +50,14 @@ def divergence(
     candidate_blocks = candidate_blocks or cut(candidate)
     ours = block_histograms(reference, reference_blocks, bins)
     theirs = block_histograms(candidate, candidate_blocks, bins)
-    return block_divergence((ours, reference_blocks), (theirs, candidate_blocks), seed)
+    measured, expected = block_divergence((ours, reference_blocks), (theirs, candidate_blocks), seed)
+    frames = candidate_blocks.num_frames
+    if frames * reference_blocks.num_ordinary < reference_blocks.num_frames:
+        # No set as short as the candidate can be drawn from blocks that are longer.
+        short = cut(reference, max(2, frames))
+        ratio = frames / reference_blocks.num_frames
+        expected = _by_chance(block_histograms(reference, short, bins), short, ratio, seed)
+    return measured, expected
 
 
 def block_divergence(
@@ -58,13 +65,21 @@ def block_divergence(
 ) -> tuple[Estimate, Estimate]:
     """`divergence` of two histograms, each given as counts per block (n_blocks, K) with the blocks."""
     (known, known_blocks), (found, found_blocks) = ours, theirs
-    ratio = found.sum() / known.sum()
     value = float(jensen_shannon(known.sum(axis=0), found.sum(axis=0)))
     samples = float(min(known_blocks.num_ordinary, found_blocks.num_ordinary))
+    expected = _by_chance(known, known_blocks, found.sum() / known.sum(), seed)
     if samples < 2:
-        return Estimate(value, float("nan"), samples), Estimate(float("nan"), float("nan"), samples)
+        return Estimate(value, float("nan"), samples), expected
     redrawn = jensen_shannon(resample(known, known_blocks, seed), resample(found, found_blocks, seed + 1))
+    return Estimate(value, float(redrawn.std()), samples), expected
+
+
+def _by_chance(counts: np.ndarray, blocks: Blocks, length_ratio: float, seed: int) -> Estimate:
+    """Divergence of two sets drawn from the same blocks, the second `length_ratio` as long as all of them."""
+    samples = float(blocks.num_ordinary)
+    if samples < 2:
+        return Estimate(float("nan"), float("nan"), samples)
     null = jensen_shannon(
-        resample(known, known_blocks, seed + 2), resample(known, known_blocks, seed + 3, length_ratio=ratio)
+        resample(counts, blocks, seed + 2), resample(counts, blocks, seed + 3, length_ratio=length_ratio)
     )
-    return Estimate(value, float(redrawn.std()), samples), Estimate(float(null.mean()), float(null.std()), samples)
+    return Estimate(float(null.mean()), float(null.std()), samples)

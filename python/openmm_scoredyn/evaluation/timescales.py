@@ -123,6 +123,7 @@ def fit_timescales(
 ) -> TimescaleModel:
     """Fit the clusters and find the slow processes on reference trajectories, lists of (T, 2) phi and psi, rad."""
     deeptime = require_deeptime()
+    clusters = min(clusters, sum(len(trajectory) for trajectory in reference))
     kmeans = deeptime.clustering.KMeans(clusters, init_strategy="kmeans++", fixed_seed=seed + 1, max_iter=200, n_jobs=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
