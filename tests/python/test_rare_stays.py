@@ -6,7 +6,7 @@ from chains import CENTRES, series
 
 from openmm_scoredyn.evaluation import compare, divergence, populations
 from openmm_scoredyn.evaluation.autocorrelation import autocorrelation
-from openmm_scoredyn.evaluation.blocks import Blocks, cut
+from openmm_scoredyn.evaluation.blocks import cut
 from openmm_scoredyn.evaluation.correlation_time import correlation_frames
 from openmm_scoredyn.evaluation.rare_stays import rare_stays, stays
 
@@ -46,9 +46,20 @@ def test_each_rare_stay_is_a_block():
     angles[2][:30] = CENTRES[2]
     assert rare_stays(angles).tolist() == [[1200, 1260], [2000, 2030]]
     blocks = cut(angles, block_frames=500)
-    assert blocks.starts[blocks.rare].tolist() == [1200, 2000]
     assert blocks.sizes[blocks.rare].tolist() == [60, 30]
-    assert set(np.cumsum([0, 1000, 1000])) <= set(blocks.starts)
+    assert [np.flatnonzero(blocks.owner == block)[0] for block in np.flatnonzero(blocks.rare)] == [1200, 2000]
+    assert blocks.sizes[~blocks.rare].tolist() == [500, 500, 440, 500, 470, 500], "time before and after a stay stays together"
+
+
+def test_a_scrap_that_a_stay_leaves_joins_another_block():
+    """Its few frames would otherwise be drawn as often as whole blocks."""
+    angles = [np.tile(CENTRES[0], (1000, 1)) for _ in range(8)]
+    angles[4][20:] = CENTRES[2]
+    blocks = cut(angles, block_frames=1000)
+    assert blocks.rare.sum() == 1 and len(blocks) == 8
+    assert sorted(blocks.sizes[~blocks.rare]) == [1000] * 6 + [1020]
+    assert blocks.sum(np.ones((8000, 1))).sum() == 8000
+    assert len(blocks.pieces) == 9
 
 
 def test_ten_stays_are_left_to_the_bootstrap():
@@ -88,13 +99,6 @@ def test_the_floor_of_a_reference_without_stays_knows_those_of_the_candidate(see
     dry = CENTRES[np.random.default_rng(seed).integers(0, 2, 8000)] + 0.05 * np.random.default_rng(2).normal(size=(8000, 2))
     row = compare(series([dry]), series([candidate])).rows[0]
     assert row.quantity.group == "Distribution" and row.verdict == "agrees"
-
-
-def test_a_scrap_between_two_cuts_is_drawn_as_rarely_as_it_is_short():
-    blocks = Blocks((10_000,), np.array([0, 5000, 5020]), np.zeros(3, dtype=bool))
-    weights = blocks.draw(np.random.default_rng(3), 4000, length_ratio=1 / 3)
-    assert weights @ blocks.sizes == pytest.approx(10_000 / 3)
-    assert (weights[:, 1] > 0).mean() == pytest.approx(20 / 10_000, abs=0.002)
 
 
 def test_the_floor_of_a_candidate_shorter_than_a_block_is_what_such_pieces_show():

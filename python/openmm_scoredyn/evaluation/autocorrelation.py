@@ -44,14 +44,14 @@ def _block_products(signals: np.ndarray, blocks: Blocks, lags: int) -> np.ndarra
     last the count."""
     products = np.zeros((len(blocks), lags, signals.shape[1] + 1))
     trajectory_ends = np.cumsum(blocks.lengths)
-    for row, (start, size) in enumerate(zip(blocks.starts, blocks.sizes, strict=True)):
+    for start, stop in blocks.pieces:
         end = trajectory_ends[np.searchsorted(trajectory_ends, start, side="right")]
-        earlier, later = signals[start : start + size], signals[start : min(start + size + lags, end)]
-        padded = size + len(later)
+        earlier, later = signals[start:stop], signals[start : min(stop + lags, end)]
+        padded, row = len(earlier) + len(later), blocks.owner[start]
         spectrum = np.fft.rfft(earlier, padded, axis=0).conj() * np.fft.rfft(later, padded, axis=0)
         reach = min(lags, len(later))
-        products[row, :reach, :-1] = np.fft.irfft(spectrum, padded, axis=0)[:reach]
-        products[row, :reach, -1] = np.minimum(size, len(later) - np.arange(reach))
+        products[row, :reach, :-1] += np.fft.irfft(spectrum, padded, axis=0)[:reach]
+        products[row, :reach, -1] += np.minimum(len(earlier), len(later) - np.arange(reach))
     return products
 
 

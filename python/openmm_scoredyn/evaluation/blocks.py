@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -18,21 +17,21 @@ CORRELATION_TIMES_PER_BLOCK = 20
 
 @dataclass(frozen=True)
 class Blocks:
-    """Contiguous pieces of trajectories that lie one after the other in one long array.
+    """Frames of trajectories that lie one after the other in one long array, each in a block.
 
     Attributes
     ----------
     lengths : tuple of int, frames of each trajectory
-    starts : (n_blocks,) int64, first frame of each block, ascending; every trajectory start is one of them
+    owner : (num_frames,) int64, block of each frame
     rare : (n_blocks,) bool, the blocks that are one rare stay each; others are pieces of ordinary time
     """
 
     lengths: tuple[int, ...]
-    starts: np.ndarray
+    owner: np.ndarray
     rare: np.ndarray
 
     def __len__(self) -> int:
-        return len(self.starts)
+        return len(self.rare)
 
     @property
     def num_frames(self) -> int:
@@ -41,12 +40,14 @@ class Blocks:
     @property
     def sizes(self) -> np.ndarray:
         """Frames of each block, (n_blocks,)."""
-        return np.diff(np.append(self.starts, self.num_frames))
+        return np.bincount(self.owner, minlength=len(self))
 
     @property
-    def owner(self) -> np.ndarray:
-        """Block of each frame, (num_frames,)."""
-        return np.repeat(np.arange(len(self)), self.sizes)
+    def pieces(self) -> np.ndarray:
+        """First frame, and the first after it, of every run of frames of one block and one trajectory, (n, 2) int64."""
+        changes = np.flatnonzero(np.diff(self.owner)) + 1
+        edges = np.unique(np.concatenate([changes, np.cumsum([0, *self.lengths])]))
+        return np.stack([edges[:-1], edges[1:]], axis=1)
 
     @property
     def trajectory_starts(self) -> np.ndarray:
@@ -61,15 +62,13 @@ class Blocks:
     def draw(self, generator: np.random.Generator, resamples: int, length_ratio: float = 1.0) -> np.ndarray:
         """How often each block is in each of so many redrawn sets, `length_ratio` as long as this one: (resamples, n_blocks).
 
-        Ordinary blocks are drawn with replacement, each as often as it is long, and count as if all were of one length: two
-        cuts may leave a scrap between them. Rare stays are drawn as events of a Poisson process.
+        Ordinary blocks are drawn with replacement, rare stays as events of a Poisson process.
         """
         weights = np.empty((resamples, len(self)))
-        sizes = self.sizes[~self.rare]
-        draws = max(1, round(len(sizes) * length_ratio))
-        drawn = generator.multinomial(draws, sizes / sizes.sum(), size=resamples)
-        weights[:, ~self.rare] = drawn * (sizes.mean() / sizes)
-        weights[:, self.rare] = generator.poisson(length_ratio, (resamples, len(self) - len(sizes)))
+        number = self.num_ordinary
+        draws = max(1, round(number * length_ratio))
+        weights[:, ~self.rare] = generator.multinomial(draws, np.full(number, 1.0 / number), size=resamples)
+        weights[:, self.rare] = generator.poisson(length_ratio, (resamples, len(self) - number))
         return weights
 
     def lagged_pairs(self, lag: int) -> tuple[np.ndarray, np.ndarray]:
@@ -106,12 +105,12 @@ class Blocks:
         owner = self.owner[first : first + len(values)]
         begin = np.flatnonzero(np.diff(owner, prepend=-1))
         result = np.zeros((len(self), values.shape[1]))
-        result[owner[begin]] = np.add.reduceat(np.asarray(values, dtype=np.float64), begin, axis=0)
+        np.add.at(result, owner[begin], np.add.reduceat(np.asarray(values, dtype=np.float64), begin, axis=0))
         return result
 
 
 def cut(trajectories: Sequence[np.ndarray], block_frames: int | None = None) -> Blocks:
-    """Cut trajectories into blocks of about equal size that never cross a trajectory's end; rare stays are blocks too.
+    """Cut trajectories into blocks of about equal size, none of more than one trajectory; rare stays are blocks of their own.
 
     Parameters
     ----------
@@ -133,11 +132,26 @@ def cut(trajectories: Sequence[np.ndarray], block_frames: int | None = None) -> 
     if block_frames is None:
         wanted = max(sum(lengths) / TARGET_BLOCKS, CORRELATION_TIMES_PER_BLOCK * correlation_frames(trajectories))
         block_frames = max(2, int(min(wanted, sum(lengths) / FEWEST_BLOCKS)))
-    stays = rare_stays(trajectories)
-    edges = np.unique(np.concatenate([np.cumsum([0, *lengths]), stays.ravel()]))
-    starts = []
-    for first, end in pairwise(edges):
-        pieces = 1 if first in stays[:, 0] else max(1, round((end - first) / block_frames))
-        starts.extend(first + (end - first) * piece // pieces for piece in range(pieces))
-    starts = np.array(starts, dtype=np.int64)
-    return Blocks(lengths=tuple(lengths), starts=starts, rare=np.isin(starts, stays[:, 0]))
+    pieces = [max(1, round(length / block_frames)) for length in lengths]
+    owner = np.concatenate([np.arange(length) * number // length for length, number in zip(lengths, pieces, strict=True)])
+    owner += np.repeat(np.cumsum([0, *pieces[:-1]]), lengths)
+    return _with_stays(tuple(lengths), owner, rare_stays(trajectories))
+
+
+def _with_stays(lengths: tuple[int, ...], owner: np.ndarray, stays: np.ndarray) -> Blocks:
+    """Blocks of ordinary time from which stays (n, 2) are taken out, each as a block of its own.
+
+    What is left of a block that loses more than half of its frames joins the block before it, or the one after.
+    """
+    full = np.bincount(owner)
+    owner = owner.copy()
+    for number, (first, end) in enumerate(stays):
+        owner[first:end] = len(full) + number
+    left = np.bincount(owner, minlength=len(full) + len(stays))[: len(full)]
+    whole = np.flatnonzero(2 * left >= full)
+    for block in np.flatnonzero((2 * left < full) & (left > 0)):
+        owner[owner == block] = whole[max(np.searchsorted(whole, block) - 1, 0)]
+    _, owner = np.unique(owner, return_inverse=True)
+    rare = np.zeros(owner.max() + 1, dtype=bool)
+    rare[len(rare) - len(stays) :] = True
+    return Blocks(lengths, owner, rare)
