@@ -28,7 +28,8 @@ PICTURES = {
 
 GROUPS = {
     "Distribution": "Jensen-Shannon divergence of the two Ramachandran histograms in bits (base 2, 50 x 50 bins, 0 to 1). Beside it "
-    "the floor: what two samples of the reference, as long as these two, would show.",
+    "the floor: what two samples of the reference, as long as these two, would show; of the candidate, where it was at phi > 0 more "
+    "often than a reference with fewer than ten stays, and that floor is higher.",
     "Populations": "Share of frames. Independent samples: separate visits. With fewer than ten the error is at least that of so many.",
     "Free energies": "-RT ln(p / p_beta). Independent samples: separate visits to the rarer basin. With fewer than ten the error is at "
     "least that of so many visits with exponential stays.",
