@@ -3,7 +3,7 @@
 from textwrap import fill
 
 # Characters; what is left of the line is for the names of the quantities.
-_NUMBER, _VERDICT, _TARGET = 15, 14, 9
+_NUMBER, _VERDICT, _TARGET = 15, 14, 12
 
 
 def comparison_table(report, groups: tuple[str, ...] | None = None):
@@ -31,5 +31,6 @@ def comparison_table(report, groups: tuple[str, ...] | None = None):
             numbers = (fill(format_estimate(side), _NUMBER) for side in (row.reference, row.candidate))
             name = f"{row.quantity.name}, {row.quantity.unit}" if row.quantity.unit else row.quantity.name
             verdict = row.judgement.replace("standard errors", "SE")
-            table.add_row(name, *numbers, fill(verdict, _VERDICT), fill(row.target, _TARGET))
+            target = row.target.removesuffix(" to tell")
+            table.add_row(name, *numbers, fill(verdict, _VERDICT), fill(target, _TARGET))
     return table
