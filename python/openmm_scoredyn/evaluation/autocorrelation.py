@@ -7,6 +7,7 @@ import numpy as np
 
 from openmm_scoredyn.evaluation.blocks import Blocks, cut
 from openmm_scoredyn.evaluation.bootstrap import Estimate, mean_estimate, standard_error
+from openmm_scoredyn.evaluation.correlation_time import lagged_products
 
 SIGNALS = ("sin phi", "cos phi", "sin psi", "cos psi")
 
@@ -46,12 +47,8 @@ def _block_products(signals: np.ndarray, blocks: Blocks, lags: int) -> np.ndarra
     trajectory_ends = np.cumsum(blocks.lengths)
     for start, stop in blocks.pieces:
         end = trajectory_ends[np.searchsorted(trajectory_ends, start, side="right")]
-        earlier, later = signals[start:stop], signals[start : min(stop + lags, end)]
-        padded, row = len(earlier) + len(later), blocks.owner[start]
-        spectrum = np.fft.rfft(earlier, padded, axis=0).conj() * np.fft.rfft(later, padded, axis=0)
-        reach = min(lags, len(later))
-        products[row, :reach, :-1] += np.fft.irfft(spectrum, padded, axis=0)[:reach]
-        products[row, :reach, -1] += np.minimum(len(earlier), len(later) - np.arange(reach))
+        sums, counts = lagged_products(signals[start:stop], signals[start : min(stop + lags, end)], lags)
+        products[blocks.owner[start], : len(sums)] += np.column_stack([sums, counts])
     return products
 
 

@@ -65,7 +65,12 @@ def core_labels(angles: np.ndarray, source: Sequence[Basin], target: Sequence[Ba
 
 
 def milestones(core: np.ndarray, trajectory_starts: np.ndarray) -> np.ndarray:
-    """The core each frame was last in, (T,) int; -1 before a trajectory's first visit to any core.
+    """The core each frame was last in, (T,) int; -1 before a trajectory's first visit to any core. As `last_visits`."""
+    return core[last_visits(core, trajectory_starts)]
+
+
+def last_visits(core: np.ndarray, trajectory_starts: np.ndarray) -> np.ndarray:
+    """The last frame, up to each, that lies in a core, (T,) int; before there is one, the first of the trajectory.
 
     Parameters
     ----------
@@ -75,4 +80,4 @@ def milestones(core: np.ndarray, trajectory_starts: np.ndarray) -> np.ndarray:
     visited = np.where(core >= 0, np.arange(len(core)), -1)
     # A trajectory's first frame always resets the memory, inside a core or not.
     visited[trajectory_starts] = trajectory_starts
-    return core[np.maximum.accumulate(visited)]
+    return np.maximum.accumulate(visited)

@@ -72,11 +72,8 @@ class Blocks:
         return weights
 
     def lagged_pairs(self, lag: int) -> tuple[np.ndarray, np.ndarray]:
-        """Frames `lag` apart that belong to one trajectory: two (P,) int64 arrays, earlier and later."""
-        trajectory = np.repeat(np.arange(len(self.lengths)), self.lengths)
-        earlier = np.arange(max(self.num_frames - lag, 0))
-        earlier = earlier[trajectory[earlier] == trajectory[earlier + lag]]
-        return earlier, earlier + lag
+        """As `pairs_within`, of these trajectories."""
+        return pairs_within(self.lengths, lag)
 
     def count(self, frames: np.ndarray, labels: np.ndarray, num_labels: int) -> np.ndarray:
         """How often each label occurs in each block, (n_blocks, num_labels) float64.
@@ -107,6 +104,14 @@ class Blocks:
         result = np.zeros((len(self), values.shape[1]))
         np.add.at(result, owner[begin], np.add.reduceat(np.asarray(values, dtype=np.float64), begin, axis=0))
         return result
+
+
+def pairs_within(lengths: Sequence[int], lag: int) -> tuple[np.ndarray, np.ndarray]:
+    """Frames `lag` apart that belong to one of trajectories of these lengths: two (P,) int64 arrays, earlier and later."""
+    trajectory = np.repeat(np.arange(len(lengths)), lengths)
+    earlier = np.arange(max(len(trajectory) - lag, 0))
+    earlier = earlier[trajectory[earlier] == trajectory[earlier + lag]]
+    return earlier, earlier + lag
 
 
 def cut(trajectories: Sequence[np.ndarray], block_frames: int | None = None) -> Blocks:

@@ -10,9 +10,9 @@ from openmm_scoredyn.errors import MoleculeError, TrajectoryError
 from openmm_scoredyn.evaluation.bootstrap import FEW_EVENTS, Estimate
 from openmm_scoredyn.evaluation.comparison_report import ComparisonReport, side_dict
 from openmm_scoredyn.evaluation.geometry_model import GeometryModel
-from openmm_scoredyn.evaluation.measurement import MARKOV_PASSAGES, Quantity, measure
+from openmm_scoredyn.evaluation.measurement import MARKOV_PASSAGES, Measurement, Quantity, measure
 from openmm_scoredyn.evaluation.notes import condition_notes, stay_notes, tumbling_notes
-from openmm_scoredyn.evaluation.ramachandran import divergence
+from openmm_scoredyn.evaluation.ramachandran import divergence, divergence_by_chance
 from openmm_scoredyn.evaluation.rows import Row, make_row
 from openmm_scoredyn.evaluation.series import DihedralSeries
 from openmm_scoredyn.evaluation.structure import structure_estimates, structure_quantities
@@ -68,7 +68,7 @@ def compare(
     ours, theirs = measure(reference, model, seed), measure(candidate, model, seed)
     stays = (ours.num_stays, theirs.num_stays)
     notes += stay_notes((ours, theirs), (reference_name, candidate_name))
-    measured, expected = _divergence(reference, candidate, stays, seed)
+    measured, expected = _divergence(ours, theirs, seed)
     ratio = candidate.length_ns / reference.length_ns
     # The spread of the expected value is the scale of chance here; the candidate's own bootstrap adds nothing to it.
     by_chance = make_row(DIVERGENCE, expected, replace(measured, error=0.0), np.inf)
@@ -81,17 +81,15 @@ def compare(
     )
 
 
-def _divergence(
-    reference: DihedralSeries, candidate: DihedralSeries, stays: tuple[int, int], seed: int
-) -> tuple[Estimate, Estimate]:
+def _divergence(ours: Measurement, theirs: Measurement, seed: int) -> tuple[Estimate, Estimate]:
     """Divergence and its floor: that of the reference's blocks, or of the candidate's if it saw phi > 0 more often than a
     reference that saw it too seldom, and its floor is higher."""
-    measured, expected = divergence(reference.angles, candidate.angles, seed=seed)
-    if stays[0] < min(FEW_EVENTS, stays[1]):
-        _, other = divergence(candidate.angles, reference.angles, seed=seed)
+    angles = ours.series.angles, theirs.series.angles
+    measured, expected = divergence(*angles, ours.blocks, theirs.blocks, seed=seed)
+    if ours.num_stays < min(FEW_EVENTS, theirs.num_stays):
+        other = divergence_by_chance(angles[1], theirs.blocks, ours.series.num_frames, seed=seed)
         expected = max(expected, other, key=lambda estimate: estimate.value)
     return measured, expected
-
 
 
 def _rows(
@@ -107,7 +105,6 @@ def _rows(
             continue
         rows.append(make_row(quantity, estimate, other, length_ratio, stays))
     return rows
-
 
 
 def _structure(reference: DihedralSeries, ours, theirs, seed: int):

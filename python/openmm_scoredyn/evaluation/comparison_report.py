@@ -59,7 +59,7 @@ def side_dict(name: str, side: Measurement) -> dict:
         "trajectories": len(side.series.angles),
         "frame_spacing_ps": side.series.frame_spacing_ps,
         "temperature_K": side.series.temperature_K,
-        "blocks": side.num_blocks,
+        "blocks": len(side.blocks),
         "implied_timescales_ps": {
             f"{lag:g}": [
                 {"bootstrap": ours.to_dict(), "posterior": theirs.to_dict()}

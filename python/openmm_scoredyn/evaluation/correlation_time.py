@@ -5,6 +5,24 @@ from collections.abc import Sequence
 import numpy as np
 
 
+def lagged_products(earlier: np.ndarray, later: np.ndarray, lags: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sums over t of earlier[t] * later[t + k] for k from 0, and how many products each holds.
+
+    Parameters
+    ----------
+    earlier : (S, K) float64
+    later : (L, K) float64, L >= S, from the same frame on
+    lags : the most to give
+
+    Returns
+    -------
+    (min(lags, L), K) float64 and (min(lags, L),) int64
+    """
+    size, reach = len(earlier) + len(later), min(lags, len(later))
+    spectrum = np.fft.rfft(earlier, size, axis=0).conj() * np.fft.rfft(later, size, axis=0)
+    return np.fft.irfft(spectrum, size, axis=0)[:reach], np.minimum(len(earlier), len(later) - np.arange(reach))
+
+
 def correlation_frames(trajectories: Sequence[np.ndarray]) -> float:
     """Longest integrated autocorrelation time of sin and cos of the angles, in frames.
 
@@ -22,11 +40,9 @@ def correlation_frames(trajectories: Sequence[np.ndarray]) -> float:
     reach = max(2, max(map(len, signals)) // 2)
     products, pairs = np.zeros((reach, len(mean))), np.zeros((reach, 1))
     for signal in signals:
-        size = len(signal)
-        lags = min(reach, size)
-        power = np.abs(np.fft.rfft(signal - mean, 2 * size, axis=0)) ** 2
-        products[:lags] += np.fft.irfft(power, 2 * size, axis=0)[:lags]
-        pairs[:lags, 0] += size - np.arange(lags)
+        sums, counts = lagged_products(signal - mean, signal - mean, reach)
+        products[: len(sums)] += sums
+        pairs[: len(sums), 0] += counts
     covariance = products / pairs
     moving = covariance[0] > 1e-18
     times = [0.5]

@@ -4,30 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from openmm_scoredyn.evaluation.basins import BASINS, CORES
+from openmm_scoredyn.evaluation.basins import BASINS
 from openmm_scoredyn.evaluation.blocks import Blocks, cut
 from openmm_scoredyn.evaluation.bootstrap import FEW_EVENTS, Estimate, standard_error
-from openmm_scoredyn.evaluation.kinetics import core_statistics
+from openmm_scoredyn.evaluation.visits import visits
 from openmm_scoredyn.units import GAS_CONSTANT_KJ_PER_MOL_K
 
 ZERO = "beta"
-# Cores that lie inside another are no neighbours of it.
-_NEIGHBOURS = {
-    "beta": ("alpha_R", "phi>0"),
-    "alpha_R": ("beta", "phi>0"),
-    "phi>0": ("beta", "alpha_R"),
-    "alpha_L": ("beta", "alpha_R", "C7ax"),
-    "C7ax": ("beta", "alpha_R", "alpha_L"),
-}
-
-
-def visits(trajectories: Sequence[np.ndarray], blocks: Blocks, basin: str) -> int:
-    """How many separate times the core of a basin was visited: entries or exits, whichever are more; 1 for one that was
-    never left."""
-    time, _, left, entered = core_statistics(
-        trajectories, blocks, [CORES[basin]], [CORES[name] for name in _NEIGHBOURS[basin]]
-    ).sum(axis=0)
-    return max(int(time > 0), int(left), int(entered))
 
 
 def free_energies(
@@ -56,7 +39,7 @@ def free_energies(
     inside = np.stack([basin.contains(angles) for basin in (*others, zero)], axis=1)
     scale = GAS_CONSTANT_KJ_PER_MOL_K * temperature_K
     value, error = standard_error(blocks.sum(inside), lambda s: -scale * np.log(s[..., :-1] / s[..., -1:]), blocks, seed)
-    known = visits(trajectories, blocks, ZERO)
+    number = visits(trajectories, blocks)
     result = {}
     for basin, v, e in zip(others, value, error, strict=True):
         name = f"{basin.name} - {ZERO}"
@@ -64,9 +47,9 @@ def free_energies(
             result[name] = Estimate(float("nan"), float("nan"), 0.0)
             continue
         # Exchanges among the wells of phi > 0 are many; how often that side is visited at all is what limits both.
-        side = [basin.name, "phi>0"] if basin.name in ("alpha_L", "C7ax") else [basin.name]
+        limiting = [ZERO, basin.name, *(["phi>0"] if basin.name in ("alpha_L", "C7ax") else [])]
         # A basin whose core was never reached, only its rim, counts as one visit.
-        events = max(1, min(known, *(visits(trajectories, blocks, name) for name in side)))
+        events = max(1, min(number[name] for name in limiting))
         floor = scale * np.sqrt(2.0 / events) if events < FEW_EVENTS else 0.0
         result[name] = Estimate(float(v), float(np.fmax(e, floor)), float(events))
     return result

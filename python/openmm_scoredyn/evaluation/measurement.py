@@ -60,7 +60,7 @@ class Measurement:
     Attributes
     ----------
     series : DihedralSeries
-    num_blocks : blocks the bootstrap redrew
+    blocks : Blocks of the series, which the bootstrap redrew
     num_stays : stays at phi > 0, the rarest of what is sampled
     estimates : Estimate by Quantity
     histogram : (50, 50) counts, phi first, from -180 degrees
@@ -69,7 +69,7 @@ class Measurement:
     """
 
     series: DihedralSeries
-    num_blocks: int
+    blocks: Blocks
     num_stays: int
     estimates: dict[Quantity, Estimate]
     histogram: np.ndarray
@@ -95,7 +95,7 @@ def measure(series: DihedralSeries, model: TimescaleModel, seed: int = 0) -> Mea
     estimates |= _markov_quantities(markov, estimates)
     counts = block_histograms(angles, blocks).sum(axis=0)
     side = int(np.sqrt(len(counts)))
-    return Measurement(series, len(blocks), len(stays(angles)), estimates, counts.reshape(side, side), correlation, markov)
+    return Measurement(series, blocks, len(stays(angles)), estimates, counts.reshape(side, side), correlation, markov)
 
 
 def _occupation(series: DihedralSeries, blocks: Blocks, seed: int) -> dict[Quantity, Estimate]:

@@ -7,7 +7,7 @@ import numpy as np
 from openmm_scoredyn.evaluation.basins import BASINS
 from openmm_scoredyn.evaluation.blocks import Blocks, cut
 from openmm_scoredyn.evaluation.bootstrap import FEW_EVENTS, Estimate, standard_error
-from openmm_scoredyn.evaluation.free_energies import visits
+from openmm_scoredyn.evaluation.visits import visits
 
 
 def populations(
@@ -33,9 +33,9 @@ def populations(
     angles = np.concatenate(trajectories)
     inside = np.stack([basin.contains(angles) for basin in BASINS] + [np.ones(len(angles))], axis=1)
     value, error = standard_error(blocks.sum(inside), lambda sums: sums[..., :-1] / sums[..., -1:], blocks, seed)
-    result = {}
+    known, result = visits(trajectories, blocks), {}
     for basin, p, e in zip(BASINS, value, error, strict=True):
-        number = visits(trajectories, blocks, basin.name)
+        number = known[basin.name]
         least = p * (1.0 - p) * np.sqrt(2.0 / number) if 0 < number < FEW_EVENTS else 0.0
         result[basin.name] = Estimate(float(p), float(np.fmax(e, least)), float(number))
     return result

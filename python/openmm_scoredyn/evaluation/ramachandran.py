@@ -50,28 +50,34 @@ def divergence(
     candidate_blocks = candidate_blocks or cut(candidate)
     ours = block_histograms(reference, reference_blocks, bins)
     theirs = block_histograms(candidate, candidate_blocks, bins)
-    measured, expected = block_divergence((ours, reference_blocks), (theirs, candidate_blocks), seed)
-    frames = candidate_blocks.num_frames
-    if frames * reference_blocks.num_ordinary < reference_blocks.num_frames:
-        # No set as short as the candidate can be drawn from blocks that are longer.
-        short = cut(reference, max(2, frames))
-        ratio = frames / reference_blocks.num_frames
-        expected = _by_chance(block_histograms(reference, short, bins), short, ratio, seed)
-    return measured, expected
+    expected = divergence_by_chance(reference, reference_blocks, candidate_blocks.num_frames, bins, seed)
+    return _measured(ours, reference_blocks, theirs, candidate_blocks, seed), expected
+
+
+def divergence_by_chance(
+    trajectories: Sequence[np.ndarray], blocks: Blocks, frames: int, bins: int = BINS, seed: int = 0
+) -> Estimate:
+    """Divergence, bits, of two sets of one distribution: one as long as the trajectories, the other of so many frames."""
+    if frames * blocks.num_ordinary < blocks.num_frames:
+        # No set so short can be drawn from blocks that are longer.
+        blocks = cut(trajectories, max(2, frames))
+    return _by_chance(block_histograms(trajectories, blocks, bins), blocks, frames / blocks.num_frames, seed)
 
 
 def block_divergence(
     ours: tuple[np.ndarray, Blocks], theirs: tuple[np.ndarray, Blocks], seed: int
 ) -> tuple[Estimate, Estimate]:
     """`divergence` of two histograms, each given as counts per block (n_blocks, K) with the blocks."""
-    (known, known_blocks), (found, found_blocks) = ours, theirs
+    return _measured(*ours, *theirs, seed), _by_chance(*ours, theirs[0].sum() / ours[0].sum(), seed)
+
+
+def _measured(known: np.ndarray, known_blocks: Blocks, found: np.ndarray, found_blocks: Blocks, seed: int) -> Estimate:
     value = float(jensen_shannon(known.sum(axis=0), found.sum(axis=0)))
     samples = float(min(known_blocks.num_ordinary, found_blocks.num_ordinary))
-    expected = _by_chance(known, known_blocks, found.sum() / known.sum(), seed)
     if samples < 2:
-        return Estimate(value, float("nan"), samples), expected
+        return Estimate(value, float("nan"), samples)
     redrawn = jensen_shannon(resample(known, known_blocks, seed), resample(found, found_blocks, seed + 1))
-    return Estimate(value, float(redrawn.std()), samples), expected
+    return Estimate(value, float(redrawn.std()), samples)
 
 
 def _by_chance(counts: np.ndarray, blocks: Blocks, length_ratio: float, seed: int) -> Estimate:

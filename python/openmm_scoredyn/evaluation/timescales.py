@@ -8,7 +8,7 @@ import numpy as np
 
 from openmm_scoredyn.evaluation.autocorrelation import signals_of
 from openmm_scoredyn.evaluation.basins import CORES, PAIRS
-from openmm_scoredyn.evaluation.blocks import Blocks, cut
+from openmm_scoredyn.evaluation.blocks import Blocks, cut, pairs_within
 from openmm_scoredyn.evaluation.bootstrap import Estimate
 from openmm_scoredyn.evaluation.markov import (
     SWEEPS,
@@ -131,7 +131,8 @@ def fit_timescales(
         centres = np.asarray(kmeans.fit_fetch(points).cluster_centers, dtype=np.float64)
     unfinished = TimescaleModel(centres=centres, sides=())
     states = unfinished.assign(reference)
-    earlier, later = cut(reference).lagged_pairs(max(1, round(5.0 / frame_spacing_ps)))
+    lengths = [len(trajectory) for trajectory in reference]
+    earlier, later = pairs_within(lengths, max(1, round(5.0 / frame_spacing_ps)))
     counts = np.bincount(states[earlier] * clusters + states[later], minlength=clusters**2).reshape(clusters, clusters)
     fitted = fit_markov_model(counts.astype(np.float64))
     return TimescaleModel(centres=centres, sides=() if fitted is None else _sides(*fitted))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from openmm_scoredyn.evaluation.basins import CORES, Basin, core_labels
+from openmm_scoredyn.evaluation.basins import CORES, Basin, core_labels, last_visits
 from openmm_scoredyn.evaluation.blocks import Blocks, cut
 from openmm_scoredyn.evaluation.bootstrap import FEW_EVENTS, Estimate, standard_error
 from openmm_scoredyn.evaluation.kinetics import PASSAGES
@@ -29,9 +29,7 @@ def find_paths(core: np.ndarray, blocks: Blocks) -> tuple[np.ndarray, np.ndarray
     core : (T,) int, 0 in the source, 1 in the target, 2 in another core, which ends a path, -1 in none; trajectories one
         after the other
     """
-    visited = np.where(core >= 0, np.arange(len(core)), -1)
-    visited[blocks.trajectory_starts] = blocks.trajectory_starts
-    last = np.maximum.accumulate(visited)
+    last = last_visits(core, blocks.trajectory_starts)
     before, after = blocks.lagged_pairs(1)
     passes = (core[last[before]] == 0) & (core[after] == 1)
     return last[before[passes]], after[passes]
