@@ -140,6 +140,28 @@ def test_replicas_go_on_after_a_kill(make_program, tmp_path, module, save_every)
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.parametrize("length", [25, 20, 5])
+def test_replicas_cut_short_hold_the_counts_of_their_own_frames(make_program, tmp_path, length):
+    """Of 40 steps 30 are drawn when the run is killed; fewer are asked for then, within a chunk and at its end."""
+    start = np.repeat(START[None], 4, axis=0)
+    program = make_program(programs.OrnsteinUhlenbeck(), max_displacement_nm=0.005)
+    options = {"seed": 6, "steps_per_chunk": 10}
+
+    def kill(done, total):
+        if done == 30:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_replicas(ScoreModel(program), start, tmp_path / "r.npz", 40, progress=kill, **options)
+    with pytest.raises(OutputError, match="expected seed 7, found 6"):
+        run_replicas(ScoreModel(program), start, tmp_path / "r.npz", length, **options | {"seed": 7})
+    cut = run_replicas(ScoreModel(program), start, tmp_path / "r.npz", length, **options)
+    whole = run_replicas(ScoreModel(program), start, tmp_path / "whole.npz", length, **options)
+    assert data.archive_guard(cut) == data.archive_guard(whole)
+    assert data.archive_guard(whole)["displacement"] > 0
+    assert cut.read_bytes() == whole.read_bytes()
+
+
 def test_replicas_of_another_run_are_not_taken_up(program, tmp_path):
     model = ScoreModel(program)
     start = np.repeat(START[None], 2, axis=0)

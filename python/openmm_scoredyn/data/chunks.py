@@ -36,6 +36,10 @@ class ChunkStore:
         """State after the last chunk; there must be one."""
         return self._read(self.count() - 1, "state").tobytes()
 
+    def drop_last(self) -> None:
+        """Delete the last chunk; there must be one."""
+        self._path(self.count() - 1).unlink()
+
     def joined(self, name: str) -> np.ndarray:
         """The arrays of that name of all chunks, joined along the first axis."""
         return np.concatenate([self._read(number, name) for number in range(self.count())])

@@ -29,6 +29,8 @@ def run_replicas(
 ) -> Path:
     """Draw a trajectory of every replica, going on after the last chunk of an earlier call that was killed.
 
+    A call for fewer steps than were drawn before keeps that many, and counts what the guard refused in these alone.
+
     Parameters
     ----------
     model : ScoreModel
@@ -65,7 +67,7 @@ def run_replicas(
     store = ChunkStore(out.with_name(f".{out.name}.chunks"))
     identity = _identify(model, positions, seed, save_every, steps_per_chunk, sampling)
     histories = np.repeat(np.asarray(positions, np.float32)[:, None], model.card.history_length, axis=1)
-    done, histories, counts = _take_up(store, identity, histories)
+    done, histories, counts = _take_up(store, identity, histories, n_steps)
     while done < n_steps:
         if progress is not None:
             progress(done, n_steps)
@@ -80,7 +82,7 @@ def run_replicas(
         store.append(store.count(), {"frames": frames}, _pack(identity, done, histories, counts))
     if progress is not None:
         progress(n_steps, n_steps)
-    frames = store.joined("frames")[: n_steps // save_every]
+    frames = store.joined("frames")
     save_archive(out, frames.transpose(1, 0, 2, 3), _describe(model, identity, save_every, counts))
     store.remove()
     return out
@@ -124,20 +126,30 @@ def _pack(identity: dict, done: int, histories: np.ndarray, counts: dict) -> byt
     return buffer.getvalue()
 
 
-def _take_up(store: ChunkStore, identity: dict, histories: np.ndarray):
-    """Steps done, histories and counts after the last chunk; those of the start where there is none."""
-    if not store.count():
-        return 0, histories, _NO_COUNTS
-    with np.load(BytesIO(store.last_state()), allow_pickle=False) as archive:
-        note, histories = json.loads(str(archive["note"])), archive["histories"]
-    different = [key for key in identity if identity[key] != note["identity"].get(key)]
+def _take_up(store: ChunkStore, identity: dict, histories: np.ndarray, n_steps: int):
+    """Steps done, histories and counts after the last chunk that ends by `n_steps`; those of the start where there is none.
+
+    Later chunks are dropped: what the guard refused is known at the end of a chunk only, and has to be that of the frames
+    that are kept.
+    """
+    while store.count():
+        with np.load(BytesIO(store.last_state()), allow_pickle=False) as archive:
+            note, last = json.loads(str(archive["note"])), archive["histories"]
+        _require_same_run(identity, note["identity"])
+        if note["done"] <= n_steps:
+            return note["done"], last, _NO_COUNTS | note["counts"]
+        store.drop_last()
+    return 0, histories, _NO_COUNTS
+
+
+def _require_same_run(identity: dict, stored: dict) -> None:
+    different = [key for key in identity if identity[key] != stored.get(key)]
     if different:
         key = different[0]
         raise OutputError(
             f"run: an unfinished run with other settings lies there; expected {key} {identity[key]}, found "
-            f"{note['identity'].get(key)}; use the same settings or another file."
+            f"{stored.get(key)}; use the same settings or another file."
         )
-    return note["done"], histories, _NO_COUNTS | note["counts"]
 
 
 def _describe(model, identity: dict, save_every: int, counts: dict) -> dict:
