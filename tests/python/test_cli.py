@@ -87,7 +87,7 @@ def test_version_is_shown():
         ("simulate ALANINE --out md --temperature -3", "temperature_K must be positive; found -3"),
         ("simulate ALANINE --out md --timestep 3fs", "the frame spacing must be a multiple of the time step"),
         ("simulate ALANINE --out md --solvent spce", "expected tip3p, implicit or vacuum, found 'spce'"),
-        ("simulate ALANINE --out md --force-field nothing.xml", 'Could not locate file "nothing.xml"'),
+        ("simulate ALANINE --out md --solvent vacuum --force-field nothing.xml", 'Could not locate file "nothing.xml"'),
         ("simulate ALANINE --out file/md", "cannot create the folder file/md"),
         ("simulate ALANINE --out md --shooting --length 5ps", "expected none of --length, found --length 5ps; set --spacing"),
         ("simulate ALANINE --out md --length 1ps --segments 3", "expected none of --segments, found --segments 3; leave"),

@@ -156,7 +156,7 @@ def test_mistakes_are_named(tmp_path):
         "HETATM    2  H1  HOH A   1       0.957   0.000   0.000  1.00  0.00           H\n"
         "HETATM    3  H2  HOH A   1      -0.240   0.927   0.000  1.00  0.00           H\nEND\n"
     )
-    physics = Physics(force_field=("amber14/tip3p.xml",))
+    physics = Physics(force_field=("amber14/tip3p.xml",), solvent="vacuum")
     plan = SimulationPlan(1, 2, steering="shooting", physics=physics)
     with pytest.raises(MoleculeError, match="steering needs a residue with phi and psi"):
         simulate(glycine, plan, tmp_path / "out")

@@ -50,12 +50,17 @@ def simulate(
         str | None, typer.Option(help="Time before the first frame; 1ns, in water 200ps.")
     ] = None,
     force_field: Annotated[
-        list[str] | None, typer.Option(help="Force field file of OpenMM or a path; repeat for several.")
+        list[str] | None,
+        typer.Option(
+            help="Force field file of OpenMM or a path, that of the solvent included; repeat for several. Default: "
+            "amber99sbildn.xml and the file of the solvent."
+        ),
     ] = None,
     solvent: Annotated[
         str,
         typer.Option(
-            help="tip3p for a box of water; a text that begins with implicit or vacuum is for the record."
+            help="tip3p for a box of water; vacuum; implicit (OBC), (HCT), (OBC1), (OBC2), (GBn) or (GBn2). With --force-field "
+            "also another text that begins with implicit or vacuum, for the record."
         ),
     ] = "implicit (OBC)",
     temperature: Annotated[float, typer.Option(help="K.")] = 300.0,

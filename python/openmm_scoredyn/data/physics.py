@@ -3,12 +3,9 @@
 import math
 from dataclasses import dataclass
 
+from openmm_scoredyn.data.solvents import WATER, force_field_for, require_solvent_in, spelled
 from openmm_scoredyn.errors import SamplingError
 
-# Solvents that mean a periodic box of water, by the name that OpenMM's Modeller has for them.
-WATER = ("tip3p",)
-# How the description of any other begins: the force field alone decides what it is.
-WITHOUT_WATER = ("implicit", "vacuum")
 _POSITIVE = (
     "temperature_K",
     "timestep_fs",
@@ -36,8 +33,8 @@ class Physics:
     Attributes
     ----------
     force_field : files of OpenMM or paths
-    solvent : one of `WATER`, in letters of either case, for a periodic box of it; a text that begins with one of
-        `WITHOUT_WATER`, such as "implicit (OBC)", says how the force field treats it, for the record
+    solvent : one of `solvents.WATER` for a periodic box of it, one of `solvents.IMPLICIT`, or "vacuum", in letters of either
+        case; any other text that begins with implicit or vacuum describes, for the record, what the force field makes
     platform : on CPU each process has one thread
     cutoff_nm, padding_nm : nm, of PME, and of the box around the solute; for a box of water only
     pressure_bar, npt_ps : bar and ps, of the run that sets the box; the mean volume of its second half is kept
@@ -56,13 +53,8 @@ class Physics:
     npt_ps: float = 500.0
 
     def __post_init__(self):
-        if self.solvent.lower() in WATER:
-            object.__setattr__(self, "solvent", self.solvent.lower())
-        elif not self.solvent.lower().startswith(WITHOUT_WATER):
-            raise SamplingError(
-                f"simulate: unknown solvent; expected {', '.join((*WATER, *WITHOUT_WATER[:-1]))} or {WITHOUT_WATER[-1]}, found "
-                f"{self.solvent!r}; choose one of these."
-            )
+        object.__setattr__(self, "solvent", spelled(self.solvent))
+        require_solvent_in(self.force_field, self.solvent)
         for name in _POSITIVE:
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
                 raise SamplingError(
@@ -77,15 +69,11 @@ class Physics:
 
     @classmethod
     def in_solvent(cls, solvent: str, **changes) -> "Physics":
-        """The defaults of a solvent, with changes."""
-        if solvent.lower() in WATER:
-            changes = {
-                "force_field": ("amber99sbildn.xml", f"{solvent.lower()}.xml"),
-                "friction_per_ps": 1.0,
-                "platform": "CPU",
-            } | changes
-        elif solvent.lower().startswith("vacuum"):
-            changes = {"force_field": ("amber99sbildn.xml",)} | changes
+        """The defaults of a solvent, with changes; without a force field among them the solvent must be known by name."""
+        if "force_field" not in changes:
+            changes["force_field"] = force_field_for(solvent)
+        if spelled(solvent) in WATER:
+            changes = {"friction_per_ps": 1.0, "platform": "CPU"} | changes
         return cls(solvent=solvent, **changes)
 
     @property

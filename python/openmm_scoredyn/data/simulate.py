@@ -10,6 +10,7 @@ from openmm_scoredyn.data.engine import ReferenceEngine
 from openmm_scoredyn.data.plan import SimulationPlan
 from openmm_scoredyn.data.pool import run_in_processes
 from openmm_scoredyn.data.preparation import claim, prepare, read_bias, read_box
+from openmm_scoredyn.data.solvents import VACUUM
 from openmm_scoredyn.data.worker import remove_chunk_folder, run_trajectory, trajectory_paths
 from openmm_scoredyn.errors import MoleculeError, TrajectoryError
 from openmm_scoredyn.structure import SOLVENT_RESIDUES
@@ -48,7 +49,8 @@ def simulate(
     TrajectoryError
         If the structure, the bias or the box cannot be read.
     SamplingError
-        If a bias or a box is given that the plan has no use for, or a box of another system.
+        If a bias or a box is given that the plan has no use for, or a box of another system, or the force field does not
+        make the solvent of the plan.
     MoleculeError
         If the force field does not fit, or steering is asked of a molecule without phi and psi.
     OutputError
@@ -99,7 +101,8 @@ def _read_structure(structure, plan: SimulationPlan) -> str:
             f"{water[0]}; remove them."
         )
     # Without the water, which would take its time.
-    engine = ReferenceEngine(pdb.topology, pdb.positions, replace(plan.physics, solvent="vacuum"), seed=1)
+    physics = replace(plan.physics, solvent=VACUUM) if plan.physics.in_water else plan.physics
+    engine = ReferenceEngine(pdb.topology, pdb.positions, physics, seed=1)
     residues = len(engine.torsions)
     if plan.steering != "none" and not residues:
         raise MoleculeError(

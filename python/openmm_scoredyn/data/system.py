@@ -1,6 +1,7 @@
 """The OpenMM System of the reference dynamics, its platform and its integrator."""
 
 from openmm_scoredyn.data.physics import Physics
+from openmm_scoredyn.data.solvents import require_forces_of
 from openmm_scoredyn.errors import MoleculeError, SamplingError
 
 # One thread: trajectories in processes of their own scale better. Forces summed in one order make a restart repeatable.
@@ -16,6 +17,8 @@ def build_reference_system(topology, physics: Physics):
     ------
     MoleculeError
         If the force field has no parameters for the molecule.
+    SamplingError
+        If it makes an implicit solvent where `physics` says none, or none where it says one.
     """
     from openmm import app, unit
 
@@ -24,7 +27,7 @@ def build_reference_system(topology, physics: Physics):
     else:
         method = {"nonbondedMethod": app.NoCutoff}
     try:
-        return app.ForceField(*physics.force_field).createSystem(
+        system = app.ForceField(*physics.force_field).createSystem(
             topology,
             constraints=app.HBonds,
             hydrogenMass=physics.hydrogen_mass_amu * unit.dalton,
@@ -36,6 +39,8 @@ def build_reference_system(topology, physics: Physics):
             f"simulate: no System with {', '.join(physics.force_field)}; {error}; repair the structure or give another "
             f"force field."
         ) from None
+    require_forces_of(physics.solvent, system)
+    return system
 
 
 def find_platform(physics: Physics):
