@@ -15,7 +15,7 @@ from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import SamplingError, TrainingError
 from openmm_scoredyn.nn import fit_network
 from openmm_scoredyn.nn.gate import EventGate, rare_events
-from openmm_scoredyn.training import load_checkpoint, train
+from openmm_scoredyn.training import DistillationConfig, load_checkpoint, train
 from openmm_scoredyn.training.dataset import SHOT_ALONG, collect_pairs
 from openmm_scoredyn.training.describe import describe
 from openmm_scoredyn.training.rare_events import _features, fit_gate, gate_pairs, share_out
@@ -221,13 +221,23 @@ def test_other_solvers_are_refused(tmp_path):
         dataclasses.replace(card, solver="heun")
 
 
-def test_training_with_paths_goes_on_after_a_kill_as_if_nothing_had_happened(tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", ["anew", "further", "distilled"])
+def test_training_with_paths_goes_on_after_a_kill_as_if_nothing_had_happened(tmp_path, monkeypatch, kind):
+    """The gates too are those of the checkpoint: another fit would give others, as it does here."""
     monkeypatch.setattr("openmm_scoredyn.training.rare_events._UPDATES", 100)
+
+    def fit_otherwise(gate, *arguments, **options):
+        for parameter in gate.requires_grad_(False).parameters():
+            parameter.normal_()
+
     trajectories = [*(make_trajectory(300, seed=k) for k in range(3)), shot_paths(60, 11), shot_paths(60, 12)]
-    train(trajectories, tmp_path / "whole", tiny())
+    start_from = None if kind == "anew" else train(trajectories, tmp_path / "first", tiny(2))
+    config = tiny(distillation=DistillationConfig(1)) if kind == "distilled" else tiny()
+    train(trajectories, tmp_path / "whole", config, start_from=start_from)
     with pytest.raises(Stop):
-        train(trajectories, tmp_path / "broken", tiny(), callbacks=[killed_after(7)])
-    train(trajectories, tmp_path / "broken", tiny())
+        train(trajectories, tmp_path / "broken", config, [killed_after(7)], start_from)
+    monkeypatch.setattr("openmm_scoredyn.training.rare_events.fit_gate", fit_otherwise)
+    train(trajectories, tmp_path / "broken", config, start_from=start_from)
     (network, card, _), (other, _, _) = load_checkpoint(tmp_path / "whole"), load_checkpoint(tmp_path / "broken")
     assert card.training_data["shot_paths"] == 60
     for (name, value), again in zip(network.state_dict().items(), other.state_dict().values()):

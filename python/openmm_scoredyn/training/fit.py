@@ -73,7 +73,8 @@ def train(trajectories: list[Trajectory], directory, config: TrainingConfig, cal
     if not config.distillation:
         require_fit_for_gates(network, molecule, pairs)
     directory = _open_directory(directory)
-    pairs, held_out = gate_pairs(network, molecule, pairs, held_out, config, start_from is not None)
+    interrupted = load_checkpoint(previous)[0] if previous.exists() else None
+    pairs, held_out = gate_pairs(network, molecule, pairs, held_out, config, start_from is not None, interrupted)
     sample = torch.linspace(0, len(pairs) - 1, min(len(pairs), 100_000)).long()
     card = describe(network, config, training, pairs.before[sample], pairs.after[sample], len(pairs))
     module = Distillation(network, config) if config.distillation else ScoreTraining(network, config)

@@ -139,19 +139,27 @@ def require_fit_for_gates(network, molecule: Molecule, pairs: Pairs) -> None:
 
 
 def gate_pairs(
-    network, molecule: Molecule, pairs: Pairs, held_out: Pairs, config, further: bool = False
+    network, molecule: Molecule, pairs: Pairs, held_out: Pairs, config, further: bool = False, fitted=None
 ) -> tuple[Pairs, Pairs]:
-    """Fit the gates of a `GatedNetwork`, in place, and share the pairs out; `further` as in `fit_gate`.
+    """Fit the gates of a `GatedNetwork`, in place, and share the pairs out.
 
     Hops are learnt from pairs that were shot along phi, far turns from all others. Other networks are left as they are, and
     so are their pairs. The pairs must be as `require_fit_for_gates` asks.
+
+    Parameters
+    ----------
+    further : as in `fit_gate`
+    fitted : the same network of an earlier call that was interrupted, whose gates are taken instead of fitting them again
     """
     if not isinstance(network, GatedNetwork):
         return pairs, held_out
     events = [rare_events(molecule, part.before, part.after) for part in (pairs, held_out)]
     features = [_features(network, part) for part in (pairs, held_out)]
     if not config.distillation:  # which leaves what happens, and how often, to the teacher
-        _fit_gates(network, (pairs, held_out), events, features, config.optimization.seed, further)
+        if fitted is None:
+            _fit_gates(network, (pairs, held_out), events, features, config.optimization.seed, further)
+        else:
+            network.gates.requires_grad_(False).load_state_dict(fitted.gates.state_dict())
     with torch.no_grad():
         estimates = [network.gates[0].estimates(seen) for seen in features]
     return share_out(pairs, events[0], estimates[0]), share_out(held_out, events[1], estimates[1])
