@@ -5,16 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from openmm_scoredyn.errors import TrajectoryError
-from openmm_scoredyn.evaluation.basins import BASINS
-from openmm_scoredyn.evaluation.blocks import Blocks, cut
+from openmm_scoredyn.evaluation.blocks import cut
 from openmm_scoredyn.evaluation.bootstrap import Estimate, standard_error
-from openmm_scoredyn.evaluation.ramachandran import block_divergence
+from openmm_scoredyn.evaluation.interval_pairs import NAMES, IntervalPairs, count_pairs
+from openmm_scoredyn.evaluation.ramachandran import block_divergence, block_divergence_by_chance
 from openmm_scoredyn.evaluation.series import DihedralSeries
 
 INTERVAL_PS = 10.0
-ANGLE_BINS = 18
-STATES = (*(basin for basin in BASINS if basin.name in ("beta", "alpha_R", "phi>0")),)
-NAMES = (*(basin.name for basin in STATES), "elsewhere")
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,8 @@ class IntervalStatistics:
         number of independent intervals that began there
     divergence : by angle, Estimate, bits, of the joint distribution of an angle now and one interval later from the
         reference's
-    floor : by angle, Estimate, bits, of what two sets of the reference, as long as these, would show
+    floor : by angle, Estimate, bits, of what two sets of the reference, as long as these and the second with frames as far
+        apart as here, would show
     """
 
     name: str
@@ -47,17 +45,6 @@ class IntervalStatistics:
             "joint_divergence_bit": {angle: e.to_dict() for angle, e in self.divergence.items()},
             "joint_divergence_floor_bit": {angle: e.to_dict() for angle, e in self.floor.items()},
         }
-
-
-@dataclass(frozen=True)
-class _Interval:
-    """Counts per block of one side: of pairs of states, (n_blocks, K^2), and of pairs of angle bins, by angle; their lag in
-    frames, by which the pairs overlap."""
-
-    lag: int
-    blocks: Blocks
-    states: np.ndarray
-    angles: dict[str, np.ndarray]
 
 
 def chapman_kolmogorov(
@@ -94,24 +81,24 @@ def chapman_kolmogorov(
     known = counted[reference_name]
     result = []
     for name, interval in counted.items():
-        divergences = {
-            angle: block_divergence((known.angles[angle], known.blocks), (counts, interval.blocks), seed)
+        divergence = {
+            angle: block_divergence(known.angles[angle], known.blocks, counts, interval.blocks, seed)
             for angle, counts in interval.angles.items()
+            if name != reference_name
         }
-        own = name == reference_name
         result.append(
             IntervalStatistics(
                 name=name,
                 step_ps=sides[name].frame_spacing_ps,
                 probabilities=_probabilities(interval, seed),
-                divergence={} if own else {angle: pair[0] for angle, pair in divergences.items()},
-                floor={angle: pair[1] for angle, pair in divergences.items()},
+                divergence=divergence,
+                floor=_by_chance(reference, known, interval, seed),
             )
         )
     return result
 
 
-def _count(name: str, series: DihedralSeries, interval_ps: float) -> _Interval:
+def _count(name: str, series: DihedralSeries, interval_ps: float) -> IntervalPairs:
     lag = round(interval_ps / series.frame_spacing_ps)
     if lag < 1 or abs(lag * series.frame_spacing_ps - interval_ps) > 1e-6 * interval_ps:
         raise TrajectoryError(
@@ -124,25 +111,25 @@ def _count(name: str, series: DihedralSeries, interval_ps: float) -> _Interval:
             f"chapman_kolmogorov: {name} is too short; expected a trajectory longer than {interval_ps:g} ps, found "
             f"{(max(blocks.lengths) - 1) * series.frame_spacing_ps:g} ps; run a longer one."
         )
-    angles = np.concatenate(series.angles)
-    state = np.full(len(angles), len(STATES))
-    for index, basin in enumerate(STATES):
-        state[basin.contains(angles)] = index
-    cells = np.floor((angles / (2 * np.pi) + 0.5) * ANGLE_BINS).astype(np.int64) % ANGLE_BINS
-    earlier, later = blocks.lagged_pairs(lag)
-    return _Interval(
-        lag=lag,
-        blocks=blocks,
-        states=_pairs(blocks, state, len(NAMES), earlier, later),
-        angles={angle: _pairs(blocks, cells[:, k], ANGLE_BINS, earlier, later) for k, angle in enumerate(("phi", "psi"))},
-    )
+    return count_pairs(series, blocks, lag)
 
 
-def _pairs(blocks: Blocks, labels: np.ndarray, number: int, earlier: np.ndarray, later: np.ndarray) -> np.ndarray:
-    return blocks.count(later, labels[earlier] * number + labels[later], number**2)
+def _by_chance(reference: DihedralSeries, known: IntervalPairs, interval: IntervalPairs, seed: int) -> dict[str, Estimate]:
+    """The divergence of a set of the reference as long as `interval`, with frames as far apart, from one as long as all."""
+    ratio = interval.length_ps / known.length_ps
+    if ratio * known.blocks.num_ordinary < 1:
+        # No set so short can be drawn from blocks that are longer.
+        frames = max(2, round(interval.length_ps / known.spacing_ps))
+        known = count_pairs(reference, cut(reference.angles, frames), known.lag)
+    every = round(interval.spacing_ps / known.spacing_ps)
+    seldom = known if every <= 1 else count_pairs(reference, known.blocks, known.lag, every)
+    return {
+        angle: block_divergence_by_chance(counts, seldom.angles[angle], known.blocks, ratio, seed)
+        for angle, counts in known.angles.items()
+    }
 
 
-def _probabilities(interval: _Interval, seed: int) -> dict[tuple[str, str], Estimate]:
+def _probabilities(interval: IntervalPairs, seed: int) -> dict[tuple[str, str], Estimate]:
     """Transition probabilities between states; NaN for a state that no interval began in."""
     counts, size = interval.states, len(NAMES)
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from openmm_scoredyn.evaluation.chapman_kolmogorov import NAMES
 from openmm_scoredyn.evaluation.comparison_report import ComparisonReport
+from openmm_scoredyn.evaluation.interval_pairs import NAMES
 from openmm_scoredyn.evaluation.plots import (
     CANDIDATE_COLOUR,
     REFERENCE_COLOUR,

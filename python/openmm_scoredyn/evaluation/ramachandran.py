@@ -51,7 +51,7 @@ def divergence(
     ours = block_histograms(reference, reference_blocks, bins)
     theirs = block_histograms(candidate, candidate_blocks, bins)
     expected = divergence_by_chance(reference, reference_blocks, candidate_blocks.num_frames, bins, seed)
-    return _measured(ours, reference_blocks, theirs, candidate_blocks, seed), expected
+    return block_divergence(ours, reference_blocks, theirs, candidate_blocks, seed), expected
 
 
 def divergence_by_chance(
@@ -61,17 +61,14 @@ def divergence_by_chance(
     if frames * blocks.num_ordinary < blocks.num_frames:
         # No set so short can be drawn from blocks that are longer.
         blocks = cut(trajectories, max(2, frames))
-    return _by_chance(block_histograms(trajectories, blocks, bins), blocks, frames / blocks.num_frames, seed)
+    counts = block_histograms(trajectories, blocks, bins)
+    return block_divergence_by_chance(counts, counts, blocks, frames / blocks.num_frames, seed)
 
 
 def block_divergence(
-    ours: tuple[np.ndarray, Blocks], theirs: tuple[np.ndarray, Blocks], seed: int
-) -> tuple[Estimate, Estimate]:
-    """`divergence` of two histograms, each given as counts per block (n_blocks, K) with the blocks."""
-    return _measured(*ours, *theirs, seed), _by_chance(*ours, theirs[0].sum() / ours[0].sum(), seed)
-
-
-def _measured(known: np.ndarray, known_blocks: Blocks, found: np.ndarray, found_blocks: Blocks, seed: int) -> Estimate:
+    known: np.ndarray, known_blocks: Blocks, found: np.ndarray, found_blocks: Blocks, seed: int
+) -> Estimate:
+    """Divergence, bits, of two histograms, each given as counts per block (n_blocks, K) with the blocks."""
     value = float(jensen_shannon(known.sum(axis=0), found.sum(axis=0)))
     samples = float(min(known_blocks.num_ordinary, found_blocks.num_ordinary))
     if samples < 2:
@@ -80,12 +77,20 @@ def _measured(known: np.ndarray, known_blocks: Blocks, found: np.ndarray, found_
     return Estimate(value, float(redrawn.std()), samples)
 
 
-def _by_chance(counts: np.ndarray, blocks: Blocks, length_ratio: float, seed: int) -> Estimate:
-    """Divergence of two sets drawn from the same blocks, the second `length_ratio` as long as all of them."""
+def block_divergence_by_chance(
+    first: np.ndarray, second: np.ndarray, blocks: Blocks, length_ratio: float, seed: int
+) -> Estimate:
+    """Divergence, bits, of two sets drawn from the same blocks, the second `length_ratio` as long as all of them.
+
+    Parameters
+    ----------
+    first, second : (n_blocks, K) counts that each set is made of; the same, unless frames are wider apart in one. Of sets
+        drawn from very short blocks some hold no count: these are left out.
+    """
     samples = float(blocks.num_ordinary)
     if samples < 2:
         return Estimate(float("nan"), float("nan"), samples)
     null = jensen_shannon(
-        resample(counts, blocks, seed + 2), resample(counts, blocks, seed + 3, length_ratio=length_ratio)
+        resample(first, blocks, seed + 2), resample(second, blocks, seed + 3, length_ratio=length_ratio)
     )
-    return Estimate(float(null.mean()), float(null.std()), samples)
+    return Estimate(float(np.nanmean(null)), float(np.nanstd(null)), samples)
