@@ -20,6 +20,10 @@ from openmm_scoredyn.evaluation import (
 )
 from openmm_scoredyn.evaluation.autocorrelation import autocorrelation
 from openmm_scoredyn.evaluation.blocks import cut
+from openmm_scoredyn.evaluation.free_energies import free_energies
+from openmm_scoredyn.evaluation.kinetics import core_statistics
+from openmm_scoredyn.evaluation.measurement import measure
+from openmm_scoredyn.evaluation.timescales import fit_timescales
 
 
 def expected_passage(source: list[int], target: list[int]) -> float:
@@ -117,6 +121,24 @@ def test_equal_chains_agree_and_another_differs(long_run, tmp_path):
     assert len(stored["rows"]) == len(same.rows)
     page = (tmp_path / "report.html").read_text()
     assert page.count("data:image/png;base64") >= 5 and "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_visits_are_counted_once_for_each_basin(monkeypatch):
+    counted = []
+
+    def note(trajectories, blocks, source, target):
+        counted.append([basin.name for basin in source])
+        return core_statistics(trajectories, blocks, source, target)
+
+    monkeypatch.setattr("openmm_scoredyn.evaluation.visits.core_statistics", note)
+    angles = draw(4, 2000, seed=12)
+    estimates = measure(series(angles), fit_timescales(angles, 1.0)).estimates
+    assert counted == [[name] for name in ("beta", "alpha_R", "phi>0", "alpha_L", "C7ax")]
+    found = {(quantity.group, quantity.name): estimate.samples for quantity, estimate in estimates.items()}
+    for name, alone in populations(angles).items():
+        assert found["Populations", name] == alone.samples
+    for name, alone in free_energies(angles, 300.0).items():
+        assert found["Free energies", name] == alone.samples
 
 
 def test_a_series_survives_storage(tmp_path, long_run):

@@ -14,13 +14,18 @@ ZERO = "beta"
 
 
 def free_energies(
-    trajectories: Sequence[np.ndarray], temperature_K: float, blocks: Blocks | None = None, seed: int = 0
+    trajectories: Sequence[np.ndarray],
+    temperature_K: float,
+    blocks: Blocks | None = None,
+    seed: int = 0,
+    visited: dict[str, int] | None = None,
 ) -> dict[str, Estimate]:
     """Free energy of each basin relative to beta, -R T ln(p / p_beta).
 
     Parameters
     ----------
     trajectories : list of (T, 2) phi and psi, rad, unsteered
+    blocks, visited : as in `populations`
 
     Returns
     -------
@@ -39,7 +44,7 @@ def free_energies(
     inside = np.stack([basin.contains(angles) for basin in (*others, zero)], axis=1)
     scale = GAS_CONSTANT_KJ_PER_MOL_K * temperature_K
     value, error = standard_error(blocks.sum(inside), lambda s: -scale * np.log(s[..., :-1] / s[..., -1:]), blocks, seed)
-    number = visits(trajectories, blocks)
+    visited = visited or visits(trajectories, blocks)
     result = {}
     for basin, v, e in zip(others, value, error, strict=True):
         name = f"{basin.name} - {ZERO}"
@@ -49,7 +54,7 @@ def free_energies(
         # Exchanges among the wells of phi > 0 are many; how often that side is visited at all is what limits both.
         limiting = [ZERO, basin.name, *(["phi>0"] if basin.name in ("alpha_L", "C7ax") else [])]
         # A basin whose core was never reached, only its rim, counts as one visit.
-        events = max(1, min(number[name] for name in limiting))
+        events = max(1, min(visited[name] for name in limiting))
         floor = scale * np.sqrt(2.0 / events) if events < FEW_EVENTS else 0.0
         result[name] = Estimate(float(v), float(np.fmax(e, floor)), float(events))
     return result

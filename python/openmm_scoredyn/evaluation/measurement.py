@@ -15,6 +15,7 @@ from openmm_scoredyn.evaluation.rare_stays import stays
 from openmm_scoredyn.evaluation.series import DihedralSeries
 from openmm_scoredyn.evaluation.timescales import REPORTED_LAG_PS, MarkovResult, TimescaleModel
 from openmm_scoredyn.evaluation.transition_paths import UNSEEN, transition_paths
+from openmm_scoredyn.evaluation.visits import visits
 
 CORRELATION_LAGS_PS = (1.0, 10.0, 50.0)
 DEFAULT_TEMPERATURE_K = 300.0
@@ -100,13 +101,13 @@ def measure(series: DihedralSeries, model: TimescaleModel, seed: int = 0) -> Mea
 
 def _occupation(series: DihedralSeries, blocks: Blocks, seed: int) -> dict[Quantity, Estimate]:
     """Populations and free-energy differences."""
-    result = {}
-    for name, estimate in populations(series.angles, blocks, seed=seed).items():
+    result, visited = {}, visits(series.angles, blocks)
+    for name, estimate in populations(series.angles, blocks, seed, visited).items():
         # A rare basin's population has no percentage to meet: its own error bar is the measure.
         tolerance = 0.05 if name in ("beta", "alpha_R") else 0.0
         result[Quantity("Populations", name, "", tolerance, of_frames=True)] = estimate
     temperature_K = series.temperature_K or DEFAULT_TEMPERATURE_K
-    for name, estimate in free_energies(series.angles, temperature_K, blocks, seed).items():
+    for name, estimate in free_energies(series.angles, temperature_K, blocks, seed, visited).items():
         result[Quantity("Free energies", name, "kJ/mol", absolute_target=0.3)] = estimate
     return result
 

@@ -11,7 +11,10 @@ from openmm_scoredyn.evaluation.visits import visits
 
 
 def populations(
-    trajectories: Sequence[np.ndarray], blocks: Blocks | None = None, seed: int = 0
+    trajectories: Sequence[np.ndarray],
+    blocks: Blocks | None = None,
+    seed: int = 0,
+    visited: dict[str, int] | None = None,
 ) -> dict[str, Estimate]:
     """Fraction of frames in each basin of `BASINS`.
 
@@ -19,6 +22,7 @@ def populations(
     ----------
     trajectories : list of (T, 2) phi and psi, rad, unsteered
     blocks : as `cut(trajectories)` gives them, the default
+    visited : as `visits(trajectories, blocks)` counts them, the default
 
     Returns
     -------
@@ -33,9 +37,9 @@ def populations(
     angles = np.concatenate(trajectories)
     inside = np.stack([basin.contains(angles) for basin in BASINS] + [np.ones(len(angles))], axis=1)
     value, error = standard_error(blocks.sum(inside), lambda sums: sums[..., :-1] / sums[..., -1:], blocks, seed)
-    known, result = visits(trajectories, blocks), {}
+    visited, result = visited or visits(trajectories, blocks), {}
     for basin, p, e in zip(BASINS, value, error, strict=True):
-        number = known[basin.name]
+        number = visited[basin.name]
         least = p * (1.0 - p) * np.sqrt(2.0 / number) if 0 < number < FEW_EVENTS else 0.0
         result[basin.name] = Estimate(float(p), float(np.fmax(e, least)), float(number))
     return result
