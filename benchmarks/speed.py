@@ -107,6 +107,8 @@ def main() -> None:
         candidates[water_of(name)] = (lambda s=simulation: run(s, WATER_PS * MD_STEPS_PER_PS), WATER_PS)
     # Wall time: explicit-water MD has threads that wait for each other, and a GPU works beside the processor.
     report(take_turns(candidates, options.rounds, time.perf_counter), model, options)
+    for name in (name for name in ON_GPU if name in single):
+        print(f"steps on {name}: {single[name].integrator.getRecordingStatus()}")
 
 
 def water_of(platform: str) -> str:

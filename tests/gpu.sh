@@ -34,7 +34,7 @@ cmake --install "$WORK/build" --prefix "$SITE"
     nvidia-smi --query-gpu=name,driver_version --format=csv,noheader
 } | tee "$OUT/machine.txt"
 status=0
-ctest --test-dir "$WORK/build" -R 'Torch|Reference|CUDA' --output-on-failure | tee "$OUT/ctest.txt" || status=1
+ctest --test-dir "$WORK/build" -R 'Torch|Recorded|Reference|CUDA' --output-on-failure | tee "$OUT/ctest.txt" || status=1
 "$PYTHON" -m pytest tests/python/test_{platforms,dynamics,redraws,restarts,integrator,constraints}.py -k CUDA |
     tee "$OUT/pytest.txt" || status=1
 # Single contexts: microseconds a network evaluation, and the ratio to MD on the same GPU. Then the best batch.

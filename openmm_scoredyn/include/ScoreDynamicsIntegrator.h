@@ -72,6 +72,10 @@ public:
     /// What the guard refused since the context was created. Zero without a context.
     StepCounts getStepCounts() const;
 
+    /// How the platform is given the steps of this context: "plain", operation by operation; "recorded", as a
+    /// whole; or "plain: " and why a step could not be recorded.
+    std::string getRecordingStatus() const;
+
     /// Advance by a number of steps. Throws OpenMMException when a step fails.
     void step(int steps) override;
 

@@ -31,6 +31,7 @@ public:
     void settingsChanged();
 
     const StepCounts& counts() const { return sampler_ ? sampler_->counts() : state_.counts; }
+    std::string recordingStatus() const { return sampler_ ? sampler_->recordingStatus() : "plain"; }
     SamplerState state();
     void setState(const SamplerState& state);
     double computeKineticEnergy();

@@ -1,9 +1,12 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <vector>
+
+#include "Recording.h"
 
 namespace ScoreDynPlugin {
 
@@ -39,6 +42,10 @@ public:
     /// out = sum of factor * values, term after term; terms with a factor of 0 are left out. `out` must be
     /// none of the values.
     virtual void combine(std::initializer_list<Term> terms, size_t count, float* out) = 0;
+
+    /// Whether work on arrays of this memory can be recorded, and the recording of some (see Recorder).
+    virtual bool canRecord() const { return false; }
+    virtual std::unique_ptr<Recording> record(const std::function<void()>& work) { return nullptr; }
 
     /// Host memory.
     static std::shared_ptr<StepMemory> host();

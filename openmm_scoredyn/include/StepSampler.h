@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "Guard.h"
+#include "RecordedWork.h"
 #include "ScoreProgram.h"
 #include "SolverPlan.h"
 #include "StepCounts.h"
@@ -42,12 +43,15 @@ public:
 
     const StepCounts& counts() const { return counts_; }
     void setCounts(const StepCounts& counts) { counts_ = counts; }
+    /// Whether steps are recorded and replayed (RecordedWork::status).
+    const std::string& recordingStatus() const { return proposing_.status(); }
 
 private:
     void reserve(int batch);
     const float* gatherHistory(int batch, const float* history);
     void propose(const float* noise, const float* history, const float* box);
-    void runSolver(const float* noise, const float* history, const float* box);
+    void evaluate(const RecordedWork::Arrays& arrays);
+    const float* runSolver(const RecordedWork::Arrays& arrays);
     const float* drawNoise(uint64_t step, uint32_t redraw);
     void keepAccepted(uint64_t step, uint32_t redraw, const float* history, float* after);
     void count(const Violation& violation, uint32_t redraw);
@@ -65,6 +69,8 @@ private:
     std::vector<int> active_;                      // replicas without an accepted draw
     int reserved_ = 0;                             // replicas the buffers are large enough for
     std::shared_ptr<ScoreProgram::Condition> condition_;
+    RecordedWork proposing_;
+    const float* drawn_ = nullptr;  // clean latents of the proposals
     StepBuffer activeHistory_, latent_, next_, anchor_, denoised_, previous_, noiseCopy_, proposal_;
     std::vector<float> noise_, hostHistory_, hostLatent_, hostProposal_;
 };

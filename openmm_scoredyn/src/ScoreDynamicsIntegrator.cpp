@@ -88,6 +88,10 @@ StepCounts ScoreDynamicsIntegrator::getStepCounts() const {
     return stepper_ ? stepper_->counts() : StepCounts{};
 }
 
+std::string ScoreDynamicsIntegrator::getRecordingStatus() const {
+    return stepper_ ? stepper_->recordingStatus() : "plain";
+}
+
 void ScoreDynamicsIntegrator::initialize(OpenMM::ContextImpl& contextImpl) {
     if (owner != nullptr && &contextImpl.getOwner() != owner)
         throw OpenMMException(

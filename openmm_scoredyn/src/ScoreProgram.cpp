@@ -52,6 +52,7 @@ struct ScoreProgram::Impl {
     int numThreads = 1;
     bool conditionsApart = false;  ///< whether the program has the two optional methods
 
+    void load(const ScoreArchive& archive, const std::vector<ProgramMethod>& methods);
     // The contract says that programs are pure: they change no input.
     at::Tensor view(const float* data, at::IntArrayRef shape) const {
         return deviceView(device, data, shape);
@@ -70,6 +71,21 @@ struct ScoreProgram::Impl {
     void copyChecked(const std::string& method, const c10::IValue& value, at::IntArrayRef shape,
                      float* result) const;
 };
+
+void ScoreProgram::Impl::load(const ScoreArchive& archive, const std::vector<ProgramMethod>& methods) {
+    const c10::Device place = torchDevice(device);
+    try {
+        // What is computed at loading is ordered before what uses it.
+        const DeviceGuard onDevice(device);
+        runtime = archive.holdsNativeCode() ? loadInductorPackage(archive, methods, place)
+                                            : loadTorchScript(archive, methods, place);
+    } catch (const OpenMMException&) {
+        throw;
+    } catch (const std::exception& error) {
+        throw OpenMMException("ScoreProgram: cannot use the device " + place.str() + ": " + reason(error) +
+                              " Install a torch for this device, or use another platform.");
+    }
+}
 
 template <typename Use>
 void ScoreProgram::Impl::call(const std::string& method, at::TensorList arguments, const Use& use) const {
@@ -108,16 +124,14 @@ ScoreProgram::ScoreProgram(std::shared_ptr<const ScoreArchive> archive, const De
     : archive_(std::move(archive)), memory_(StepMemory::host()), impl_(std::make_unique<Impl>()) {
     impl_->name = "'" + card().name + "'";
     impl_->device = device;
-    if (device.kind != Device::Kind::Host) memory_ = std::make_shared<TorchMemory>(device);
+    if (device.kind != Device::Kind::Host || device.recorder) memory_ = std::make_shared<TorchMemory>(device);
     const std::vector<ProgramMethod> methods = card().kind == "denoiser"
                                                    ? std::vector<ProgramMethod>{{denoiseMethod, 4},
                                                                                 {advanceMethod, 3},
                                                                                 {conditionMethod, 2, true},
                                                                                 {conditionedMethod, 3, true}}
                                                    : std::vector<ProgramMethod>{{proposeMethod, 3}};
-    impl_->runtime = archive_->holdsNativeCode()
-                         ? loadInductorPackage(*archive_, methods, torchDevice(device))
-                         : loadTorchScript(*archive_, methods, torchDevice(device));
+    impl_->load(*archive_, methods);
     impl_->conditionsApart = impl_->runtime->has(conditionMethod) && impl_->runtime->has(conditionedMethod);
     checkGolden(*this);
 }

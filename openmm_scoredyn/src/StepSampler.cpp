@@ -27,7 +27,8 @@ StepSampler::StepSampler(std::shared_ptr<const ScoreProgram> program, const Samp
       memory_(program_->memory()),
       settings_(settings),
       guard_(program_->card()),
-      noiseStages_{initialStage} {
+      noiseStages_{initialStage},
+      proposing_(memory_, [this](const RecordedWork::Arrays& arrays) { evaluate(arrays); }) {
     const Card& card = program_->card();
     frameSize_ = size_t(card.numParticles()) * 3;
     historySize_ = card.historyLength * frameSize_;
@@ -47,6 +48,7 @@ StepSampler::StepSampler(std::shared_ptr<const ScoreProgram> program, const Samp
 void StepSampler::reserve(int batch) {
     if (reserved_ >= batch) return;
     reserved_ = batch;
+    proposing_.forget();
     memory_->reserve(proposal_, batch * frameSize_);
     if (batch > 1)
         memory_->reserve(activeHistory_, batch * historySize_);  // a single replica is active or done
@@ -91,32 +93,41 @@ const float* StepSampler::drawNoise(uint64_t step, uint32_t redraw) {
 
 void StepSampler::propose(const float* noise, const float* history, const float* box) {
     const int batch = static_cast<int>(active_.size());
-    if (program_->card().kind == "transition") {
-        program_->propose(batch, noise, history, box, proposal_.get());
-        return;
-    }
-    runSolver(noise, history, box);
-    program_->advance(batch, latent_.get(), history, box, proposal_.get());
+    proposing_.run({batch, noise, history, box}, proposal_.get(), batch * frameSize_);
 }
 
-void StepSampler::runSolver(const float* noise, const float* history, const float* box) {
-    const int batch = static_cast<int>(active_.size());
-    const size_t size = batch * latentSize_;
-    memory_->combine({{static_cast<float>(program_->card().sigmaMax), noise}}, size, latent_.get());
-    condition_ = program_->condition(batch, history, box, std::move(condition_));
-    for (const Stage& stage : plan_) {
-        program_->denoise(batch, latent_.get(), stage.sigma, *condition_, denoised_.get());
-        if (stage.noise != 0) noise += size;
-        memory_->combine({{float(stage.current), latent_.get()},
-                          {float(stage.anchor), anchor_.get()},
-                          {float(stage.denoised), denoised_.get()},
-                          {float(stage.previous), previous_.get()},
-                          {float(stage.noise), noise}},
-                         size, next_.get());
-        if (stage.setAnchor) std::swap(anchor_, latent_);
-        std::swap(latent_, next_);
-        std::swap(previous_, denoised_);
+/// What of a draw the device does by itself, with the same arrays from step to step.
+void StepSampler::evaluate(const RecordedWork::Arrays& a) {
+    if (program_->card().kind == "transition") {
+        program_->propose(a.batch, a.noise, a.history, a.box, proposal_.get());
+        return;
     }
+    drawn_ = runSolver(a);
+    program_->advance(a.batch, drawn_, a.history, a.box, proposal_.get());
+}
+
+/// Returns the clean latents (B,M,3), in the same one of the buffers every time.
+const float* StepSampler::runSolver(const RecordedWork::Arrays& a) {
+    const size_t size = a.batch * latentSize_;
+    const float* noise = a.noise;
+    float *latent = latent_.get(), *next = next_.get(), *anchor = anchor_.get(), *denoised = denoised_.get(),
+          *previous = previous_.get();
+    memory_->combine({{static_cast<float>(program_->card().sigmaMax), noise}}, size, latent);
+    condition_ = program_->condition(a.batch, a.history, a.box, std::move(condition_));
+    for (const Stage& stage : plan_) {
+        program_->denoise(a.batch, latent, stage.sigma, *condition_, denoised);
+        if (stage.noise != 0) noise += size;
+        memory_->combine({{float(stage.current), latent},
+                          {float(stage.anchor), anchor},
+                          {float(stage.denoised), denoised},
+                          {float(stage.previous), previous},
+                          {float(stage.noise), noise}},
+                         size, next);
+        if (stage.setAnchor) std::swap(anchor, latent);
+        std::swap(latent, next);
+        std::swap(previous, denoised);
+    }
+    return latent;
 }
 
 /// Copy the accepted proposals to `after`; the refused replicas stay active.
@@ -127,7 +138,7 @@ void StepSampler::keepAccepted(uint64_t step, uint32_t redraw, const float* hist
     const float* newest = memory_->toHost(history + older, batch * historySize_ - older, hostHistory_);
     const float* proposals = memory_->toHost(proposal_.get(), batch * frameSize_, hostProposal_);
     const float* latents =
-        plan_.empty() ? nullptr : memory_->toHost(latent_.get(), batch * latentSize_, hostLatent_);
+        plan_.empty() ? nullptr : memory_->toHost(drawn_, batch * latentSize_, hostLatent_);
     size_t refused = 0;
     for (size_t i = 0; i < batch; ++i) {
         auto violation = guard_.check(newest + i * historySize_, proposals + i * frameSize_);

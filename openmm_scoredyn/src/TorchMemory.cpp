@@ -15,7 +15,9 @@ namespace {
 
 c10::Stream torchStream(const Device& device) {
     const c10::Device place = torchDevice(device);
-    return c10::impl::VirtualGuardImpl(place.type()).getDefaultStream(place);
+    if (!device.stream) return c10::impl::VirtualGuardImpl(place.type()).getDefaultStream(place);
+    // The number of a stream that torch did not make is its address (c10::cuda::getStreamFromExternal).
+    return c10::Stream(c10::Stream::UNSAFE, place, reinterpret_cast<c10::StreamId>(device.stream));
 }
 
 /// Run an operation on the device; what torch throws becomes an OpenMMException.
@@ -97,6 +99,11 @@ void TorchMemory::combine(std::initializer_list<Term> terms, size_t count, float
         }
         if (first) result.zero_();
     });
+}
+
+std::unique_ptr<Recording> TorchMemory::record(const std::function<void()>& work) {
+    const DeviceGuard guard(device_);
+    return device_.recorder->record(work);
 }
 
 }  // namespace ScoreDynPlugin

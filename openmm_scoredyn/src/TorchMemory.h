@@ -11,7 +11,7 @@
 
 namespace ScoreDynPlugin {
 
-/// Makes torch work on the device, and on its default stream, while it lives; does nothing for the host.
+/// Makes torch work on the device, and on its stream, while it lives; does nothing for the host.
 ///
 /// Written against c10's interfaces for any device, because the headers of CUDA itself are not part of a CPU
 /// torch: one build serves both.
@@ -38,6 +38,8 @@ public:
     const float* fromHost(const float* values, size_t count, StepBuffer& buffer) override;
     const float* toHost(const float* values, size_t count, std::vector<float>& buffer) override;
     void combine(std::initializer_list<Term> terms, size_t count, float* out) override;
+    bool canRecord() const override { return device_.recorder != nullptr; }
+    std::unique_ptr<Recording> record(const std::function<void()>& work) override;
 
 private:
     at::Tensor view(const float* data, size_t count) const {

@@ -21,6 +21,9 @@ public:
     TorchScriptRuntime(const ScoreArchive& archive, const std::vector<ProgramMethod>& methods,
                        const c10::Device& device)
         : name_("'" + archive.card().name + "'") {
+        // Freezing works on optimized graphs, even where the caller has switched them off
+        // (torch.jit.optimized_execution).
+        const torch::jit::GraphOptimizerEnabledGuard optimizing(true);
         try {
             std::istringstream stream(archive.bytes());
             module_ = torch::jit::load(stream, device);

@@ -63,6 +63,8 @@ void bindIntegrator(py::module_& m) {
     m.def("model_sha256", onIntegrator([](I& i) { return i.getModel().sha256(); }));
     m.def("get_counts", onIntegrator([](I& i) { return countsDict(i.getStepCounts()); }));
 
+    m.def("get_recording_status", onIntegrator([](I& i) { return i.getRecordingStatus(); }));
+
     m.def("get_temperature", onIntegrator([](I& i) { return i.getTemperature(); }));
     m.def("set_temperature", onIntegratorWith<double>([](I& i, double value) { i.setTemperature(value); }));
     m.def("get_solver", onIntegrator([](I& i) { return solverName(i.getSolver()); }));

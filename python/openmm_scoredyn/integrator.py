@@ -160,6 +160,14 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
         counts = scoredyn.get_counts(self)
         return {cause: counts[cause] for cause in ("not_finite", "bond", "chirality", "displacement")}
 
+    def getRecordingStatus(self) -> str:
+        """How the platform is given the steps of this context.
+
+        "plain": operation by operation; "recorded": as a whole (a CUDA graph), from the third step on; or "plain: " and why
+        a step could not be recorded.
+        """
+        return scoredyn.get_recording_status(self)
+
 
 def _create(model, allow_native_code):
     """SWIG object of a new integrator for a path, bytes or a ScoreModel."""

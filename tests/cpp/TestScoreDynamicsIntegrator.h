@@ -40,6 +40,7 @@ inline std::map<std::string, std::string> properties;
 // Rounding of positions (nm) and velocities on the platform, the constraint tolerance it can reach, and by
 // how much a program may differ from its run on the host, nm.
 inline double rounding = 1e-12, constraintTolerance = 1e-7, programRounding = 0;
+inline bool recordsSteps = false;
 
 inline std::unique_ptr<Context> makeContext(const System& system, Integrator& integrator) {
     return std::make_unique<Context>(system, integrator, *platform, properties);
@@ -158,6 +159,35 @@ inline void testCheckpoint() {
     run.context->loadCheckpoint(checkpoint);
     run.integrator.step(4);
     for (int i = 0; i < 2; ++i) ASSERT_EQUAL_VEC(unbroken[i], positionsOf(*run.context)[i], 0.0);
+}
+
+/// A platform that records steps takes the plain ones, redraws included: a change of a setting starts anew,
+/// and the first two steps are plain.
+inline void testRecording() {
+    TestProgram program = ouDenoiser();
+    program.maxDisplacementNm = 1.8 * ouStep;
+    Run recorded(program), plain(program);
+    for (Run* run : {&recorded, &plain}) run->integrator.setMaxRedraws(100);
+    for (int i = 0; i < 20; ++i) {
+        recorded.integrator.step(1);
+        plain.integrator.setMaxRedraws(100);
+        plain.integrator.step(1);
+        for (int k = 0; k < 2; ++k)
+            ASSERT_EQUAL_VEC(positionsOf(*plain.context)[k], positionsOf(*recorded.context)[k], 0.0);
+    }
+    ASSERT(recorded.integrator.getStepCounts().redraws > 0);
+    ASSERT_EQUAL(plain.integrator.getStepCounts().redraws, recorded.integrator.getStepCounts().redraws);
+    ASSERT_EQUAL(recordsSteps ? "recorded" : "plain", recorded.integrator.getRecordingStatus());
+    ASSERT_EQUAL("plain", plain.integrator.getRecordingStatus());
+}
+
+/// A program that asks the device for a value in the middle of a step.
+inline void testUnrecordable() {
+    Run run(failingProgram("latent"));
+    run.integrator.step(5);
+    for (int i = 0; i < 2; ++i) ASSERT_EQUAL_VEC(start[i], positionsOf(*run.context)[i], 0.0);
+    const std::string status = run.integrator.getRecordingStatus();
+    ASSERT(recordsSteps ? status.find("plain: ") == 0 : status == "plain");
 }
 
 inline void testRedraws() {
@@ -357,6 +387,7 @@ inline int runIntegratorTests(const std::string& platformName, const std::string
         constraintTolerance = 1e-5;
     }
     if (platformName == "CUDA" || platformName == "HIP") programRounding = 1e-6;
+    recordsSteps = platformName == "CUDA";
     if (!loadPlatform(platformName)) return 77;
     try {
         testIdentity();
@@ -368,6 +399,8 @@ inline int runIntegratorTests(const std::string& platformName, const std::string
         testSeeds();
         testCheckpoint();
         testRedraws();
+        testRecording();
+        testUnrecordable();
         testConstraint();
         testVirtualSiteAndOrder();
         testWrappedMolecule();

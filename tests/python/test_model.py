@@ -128,3 +128,9 @@ def test_every_shipped_model_loads():
         card = ScoreModel(pretrained(name)).card
         assert card.name == name
         assert isinstance(card, DenoiserCard if name == "metals" else Card)
+
+
+def test_model_loads_where_optimizations_are_off():
+    """A setting of the caller's own programs; a network inside the program is frozen with it all the same."""
+    with torch.jit.optimized_execution(False):
+        assert ScoreModel(pretrained("alanine-dipeptide-tip3p")).card.denoising_steps == 2

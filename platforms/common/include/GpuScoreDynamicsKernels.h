@@ -12,7 +12,8 @@ namespace ScoreDynPlugin {
 ///
 /// `Context` and `Array` are the platform's classes of these names. `Bridge` orders the context's stream and
 /// torch's: programWaits() makes torch wait for the context, contextWaits() the context for torch, both with
-/// the context current and without stopping the host; select() makes torch's side current.
+/// the context current and without stopping the host; select() makes torch's side current. stream() is the
+/// one torch works on, null for its default one, and recorder() that of this stream, null if there is none.
 template <typename Context, typename Array, typename Bridge>
 class GpuIntegrateScoreDynamicsStepKernel : public CommonIntegrateScoreDynamicsStepKernel {
 public:
@@ -22,7 +23,9 @@ public:
           index_(context.getDeviceIndex()),
           bridge_(context) {}
 
-    Device device() const override { return {Device::Kind::Gpu, index_}; }
+    Device device() const override {
+        return {Device::Kind::Gpu, index_, bridge_.stream(), bridge_.recorder()};
+    }
     std::shared_ptr<void> selectProgram() override { return bridge_.select(); }
 
 protected:

@@ -2,15 +2,13 @@
 
 #include <string>
 
+#include "CudaRecorder.h"
 #include "openmm/OpenMMException.h"
 #include "openmm/common/ContextSelector.h"
 
 namespace ScoreDynPlugin {
 
 namespace {
-
-// torch's default stream, in the primary context.
-const CUstream programStream = nullptr;
 
 void require(CUresult result, const char* what) {
     if (result == CUDA_SUCCESS) return;
@@ -29,11 +27,18 @@ CudaBridge::CudaBridge(OpenMM::CudaContext& context) : context_(context) {
         require(cuEventCreate(&contextDone_, CU_EVENT_DISABLE_TIMING), "creating an event");
     }
     const auto selected = select();
+    require(cuStreamCreate(&stream_, CU_STREAM_NON_BLOCKING), "creating a stream");
     require(cuEventCreate(&programDone_, CU_EVENT_DISABLE_TIMING), "creating an event");
+    recorder_ = makeCudaRecorder(primary_);
 }
 
 CudaBridge::~CudaBridge() {
     // Nothing can be done about an error here.
+    if (stream_) {
+        const auto selected = select();
+        cuStreamSynchronize(stream_);
+        cuStreamDestroy(stream_);
+    }
     if (contextDone_) cuEventDestroy(contextDone_);
     if (programDone_) cuEventDestroy(programDone_);
     if (primary_) cuDevicePrimaryCtxRelease(context_.getDevice());
@@ -50,13 +55,13 @@ std::shared_ptr<void> CudaBridge::select() {
 void CudaBridge::programWaits() {
     require(cuEventRecord(contextDone_, context_.getCurrentStream()), "recording an event");
     const auto selected = select();
-    require(cuStreamWaitEvent(programStream, contextDone_, 0), "waiting for an event");
+    require(cuStreamWaitEvent(stream_, contextDone_, 0), "waiting for an event");
 }
 
 void CudaBridge::contextWaits() {
     {
         const auto selected = select();
-        require(cuEventRecord(programDone_, programStream), "recording an event");
+        require(cuEventRecord(programDone_, stream_), "recording an event");
     }
     require(cuStreamWaitEvent(context_.getCurrentStream(), programDone_, 0), "waiting for an event");
 }

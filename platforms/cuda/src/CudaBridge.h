@@ -4,13 +4,15 @@
 
 #include <memory>
 
+#include "Recording.h"
 #include "openmm/cuda/CudaContext.h"
 
 namespace ScoreDynPlugin {
 
 /// Between OpenMM's CUDA context, which it makes itself, and the device's primary one, in which torch works.
 ///
-/// The two share memory but no stream, so each waits for the other's events; the host goes on.
+/// The two share memory but no stream, so each waits for the other's events; the host goes on. torch is given
+/// a stream of its own, because its default one cannot be recorded.
 class CudaBridge {
 public:
     explicit CudaBridge(OpenMM::CudaContext& context);
@@ -20,6 +22,9 @@ public:
 
     /// Push the primary context; popped when the object is gone.
     std::shared_ptr<void> select();
+    /// The stream torch is to work on, and what records it; null where torch has no CUDA graphs.
+    void* stream() const { return stream_; }
+    Recorder* recorder() const { return recorder_.get(); }
     /// What torch is given from now on waits for what the context was given so far, and the reverse. Called
     /// with OpenMM's context current.
     void programWaits();
@@ -28,7 +33,9 @@ public:
 private:
     OpenMM::CudaContext& context_;
     CUcontext primary_ = nullptr;
+    CUstream stream_ = nullptr;
     CUevent contextDone_ = nullptr, programDone_ = nullptr;
+    std::unique_ptr<Recorder> recorder_;
 };
 
 }  // namespace ScoreDynPlugin

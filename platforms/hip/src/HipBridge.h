@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "Recording.h"
 #include "openmm/OpenMMException.h"
 #include "openmm/hip/HipContext.h"
 
@@ -22,6 +23,8 @@ public:
     HipBridge& operator=(const HipBridge&) = delete;
 
     std::shared_ptr<void> select() { return nullptr; }
+    void* stream() const { return programStream_; }
+    Recorder* recorder() const { return nullptr; }
     void programWaits() { wait(programStream_, context_.getCurrentStream()); }
     void contextWaits() { wait(context_.getCurrentStream(), programStream_); }
 
