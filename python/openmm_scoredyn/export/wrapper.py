@@ -47,6 +47,15 @@ class ConditionedDenoiserProgram(DenoiserProgram):
         return self.parametrization.clean(raw, latent, sigma)
 
 
+class WhollyConditionedProgram(ConditionedDenoiserProgram):
+    """One whose step out of the latents needs the same of the history."""
+
+    @torch.jit.export
+    def advance_conditioned(self, latent: Tensor, condition: Tensor, history: Tensor, box: Tensor) -> Tensor:
+        """`advance`, from what `condition` returned."""
+        return self.network.advance_conditioned(latent, condition, history, box)
+
+
 class TransitionProgram(nn.Module):
     """A whole step in the network's own way."""
 
@@ -78,6 +87,8 @@ def wrap(network: nn.Module, card: Card, parametrization: Parametrization) -> nn
     network = copy.deepcopy(network).cpu().float().requires_grad_(False)
     if card.kind == "transition":
         return TransitionProgram(network).eval()
-    splits = all(callable(getattr(network, method, None)) for method in ("condition", "predict"))
-    kind = ConditionedDenoiserProgram if splits else DenoiserProgram
+    has = [callable(getattr(network, method, None)) for method in ("condition", "predict", "advance_conditioned")]
+    kind = DenoiserProgram
+    if all(has[:2]):
+        kind = WhollyConditionedProgram if has[2] else ConditionedDenoiserProgram
     return kind(network, copy.deepcopy(parametrization)).eval()

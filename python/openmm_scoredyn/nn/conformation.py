@@ -60,6 +60,7 @@ class ConformationLatent(nn.Module):
 
         Each is damped to what the noise leaves of it on average, exp(-(k s)^2 / 2) for harmonic k and spread s.
         """
-        angle = (latent @ self.unwhiten + self.centre + old)[:, self.soft_rows][:, None] * self.order
+        rows = self.soft_rows
+        angle = (latent @ self.unwhiten[:, rows] + self.centre[rows] + old[:, rows])[:, None] * self.order
         damping = torch.exp(-0.5 * (self.order * (sigma[:, None] * self.soft_noise)[:, None]) ** 2)
         return torch.cat([(torch.sin(angle) * damping).flatten(1), (torch.cos(angle) * damping).flatten(1)], dim=1)

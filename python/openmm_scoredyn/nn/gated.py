@@ -46,17 +46,16 @@ class GatedNetwork(nn.Module):
 
     @torch.jit.export
     def condition(self, history: Tensor, box: Tensor) -> Tensor:
-        """Measured coordinates of the newest frame and ln P of every event, (B, C + E)."""
-        coordinates = self.inner.condition(history, box)
-        features = self.inner.conformation.features(coordinates)
-        parts = [coordinates]
+        """Measured coordinates of the newest frame, their features, and ln P of every event, (B, C + F + E)."""
+        seen = self.inner.condition(history, box)
+        parts = [seen]
         for gate in self.gates:
-            parts.append(gate(features))
+            parts.append(gate(seen[:, self.inner.measured :]))
         return torch.cat(parts, dim=1)
 
     @torch.jit.export
     def predict(self, latent: Tensor, level: Tensor, condition: Tensor) -> Tensor:
-        """Raw output (B, M, 3) from scaled latents (B, M, 3), level ln(sigma)/4 (B,) and condition (B, C + E)."""
+        """Raw output (B, M, 3) from scaled latents (B, M, 3), level ln(sigma)/4 (B,) and condition (B, C + F + E)."""
         flat = latent.flatten(1)
         drawn = torch.special.ndtr(flat[:, self.moving : self.moving + self.events])
         happens = (drawn < torch.exp(condition[:, -self.events :])).to(condition.dtype)
@@ -66,10 +65,12 @@ class GatedNetwork(nn.Module):
         return functional.pad(raw, [0, self.padding]).unflatten(1, [-1, 3])
 
     @torch.jit.ignore
-    def told(self, coordinates: Tensor, happened: Tensor) -> Tensor:
-        """The condition (B, C + E) of pairs of which it is known which event happened (B, E): every P is 1 or 0."""
-        known = torch.where(happened, 0.0, -torch.inf).to(coordinates.dtype)
-        return torch.cat([coordinates, known], dim=1)
+    def told(self, seen: Tensor, happened: Tensor) -> Tensor:
+        """The condition (B, C + F + E) of pairs, seen as (B, C + F), of which it is known which event happened (B, E):
+        every P is 1 or 0.
+        """
+        known = torch.where(happened, 0.0, -torch.inf).to(seen.dtype)
+        return torch.cat([seen, known], dim=1)
 
     @torch.jit.ignore
     def latent(self, before: Tensor, after: Tensor) -> Tensor:
@@ -85,6 +86,11 @@ class GatedNetwork(nn.Module):
     def advance(self, latent: Tensor, history: Tensor, box: Tensor) -> Tensor:
         """Positions (B, N, 3), nm, one lag time after the newest frame of the history."""
         return self.inner.advance(latent, history, box)
+
+    @torch.jit.export
+    def advance_conditioned(self, latent: Tensor, condition: Tensor, history: Tensor, box: Tensor) -> Tensor:
+        """`advance`, from what `condition` returned."""
+        return self.inner.advance_conditioned(latent, condition, history, box)
 
     def _refill(self, latent: Tensor) -> Tensor:
         """The moving latents, zeros behind them."""

@@ -2,9 +2,10 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from openmm_scoredyn.molecule import Molecule
-from openmm_scoredyn.nn.zmatrix import build_zmatrix
+from openmm_scoredyn.nn.zmatrix import build_zmatrix, frame_tree
 
 
 class InternalCoordinates(nn.Module):
@@ -16,28 +17,33 @@ class InternalCoordinates(nn.Module):
 
     Notes
     -----
-    Placement after Parsons et al., J. Comput. Chem. 26, 1063 (2005) (natural extension reference frame), with
-    all atoms of one level of the tree placed at once.
+    Placement after Parsons et al., J. Comput. Chem. 26, 1063 (2005) (natural extension reference frame), as a product of
+    rotations along the tree, all atoms of one depth at once. An atom that others hang on has a frame, whose columns are the
+    direction of the bond towards it, across and normal; a child at angle t and dihedral d lies along
+    (-cos t, sin t cos d, sin t sin d) in it.
     """
 
-    levels: list[int]
+    depths: list[int]
 
     def __init__(self, molecule: Molecule):
         super().__init__()
         zmatrix = build_zmatrix(molecule)
-        rows = torch.tensor(zmatrix.rows)
-        order = torch.cat([torch.tensor([zmatrix.root]), rows[:, 0]])
-        slot = torch.empty(len(molecule), dtype=torch.long)
-        slot[order] = torch.arange(len(molecule))
         siblings = torch.tensor(zmatrix.sibling)
-        self.levels = list(zmatrix.levels)
-        self.register_buffer("rows", rows.T.contiguous())
-        self.register_buffer("slot_rows", slot[rows].T.contiguous())
-        self.register_buffer("slot", slot)
+        self.register_buffer("rows", torch.tensor(zmatrix.rows).T.contiguous())
         self.register_buffer("has_sibling", siblings >= 0)
         self.register_buffer("leader", torch.where(siblings >= 0, siblings, torch.arange(len(siblings))))
         masses = torch.tensor(molecule.masses_amu, dtype=torch.float32)
         self.register_buffer("mass_fraction", (masses / masses.sum())[:, None])
+        tree = frame_tree(zmatrix)
+        self.depths = tree.depths
+        self.register_buffer("inner", torch.tensor(tree.inner), persistent=False)
+        self.register_buffer("frame", torch.tensor(tree.frame), persistent=False)
+        self.register_buffer("path", torch.tensor(tree.path), persistent=False)
+
+    def _load_from_state_dict(self, state_dict, prefix, *arguments):
+        for name in ("slot", "slot_rows"):  # of versions up to 0.5; they follow from the molecule, as all else here
+            state_dict.pop(prefix + name, None)
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
 
     def forward(self, positions: Tensor) -> Tensor:
         """Measure (B, 3N-6): N-1 bond lengths (nm), then N-2 angles and N-3 dihedrals (rad).
@@ -46,54 +52,61 @@ class InternalCoordinates(nn.Module):
         ----------
         positions : (B, N, 3), nm, whole molecules
         """
-        parent = positions[:, self.rows[1]]
-        bond = positions[:, self.rows[0]] - parent
-        axis = positions[:, self.rows[2]] - parent
-        beyond = positions[:, self.rows[3]] - positions[:, self.rows[2]]
-        length = torch.linalg.vector_norm(bond, dim=-1)
-        normal = torch.linalg.cross(axis, bond)
-        angle = torch.atan2(torch.linalg.vector_norm(normal, dim=-1), (bond * axis).sum(-1))
-        other = torch.linalg.cross(axis, beyond)
-        sine = (torch.linalg.cross(normal, other) * axis).sum(-1) / torch.linalg.vector_norm(axis, dim=-1)
-        dihedral = torch.atan2(sine, (normal * other).sum(-1))
-        dihedral = torch.where(self.has_sibling, wrap(dihedral - dihedral[:, self.leader]), dihedral)
-        return torch.cat([length, angle[:, 1:], dihedral[:, 2:]], dim=1)
+        atoms = positions.permute(1, 2, 0).contiguous()  # the batch is the last axis, along which processors are fastest
+        parent, grandparent = atoms.index_select(0, self.rows[1]), atoms.index_select(0, self.rows[2])
+        bond = atoms.index_select(0, self.rows[0]) - parent
+        axis = grandparent - parent
+        beyond = atoms.index_select(0, self.rows[3]) - grandparent
+        length = norm(bond)
+        reach = norm(axis)
+        along = (bond * axis).sum(1) / reach
+        aside = bond - axis * (along / reach)[:, None]
+        angle = torch.atan2(norm(aside), along)
+        dihedral = torch.atan2((torch.linalg.cross(axis, bond, dim=1) * beyond).sum(1), (aside * beyond).sum(1) * reach)
+        relative = wrap(dihedral - dihedral.index_select(0, self.leader))
+        dihedral = torch.where(self.has_sibling[:, None], relative, dihedral)
+        return torch.cat([length, angle[1:], dihedral[2:]]).T
 
     @torch.jit.export
     def place(self, coordinates: Tensor, like: Tensor) -> Tensor:
         """Build positions (B, N, 3), nm, of coordinates (B, 3N-6), with the rigid placement of `like` (B, N, 3)."""
         atoms = like.shape[1]
-        length = coordinates[:, : atoms - 1]
-        angle = coordinates[:, atoms - 2 : 2 * atoms - 3]  # both root rows share the first angle; slot 0 is not read
-        dihedral = torch.cat([torch.zeros_like(coordinates[:, :2]), coordinates[:, 2 * atoms - 3 :]], 1)
-        absolute = torch.where(self.has_sibling, dihedral + dihedral[:, self.leader], dihedral)
-        sine = length * torch.sin(angle)
-        local = torch.stack([-length * torch.cos(angle), sine * torch.cos(absolute), sine * torch.sin(absolute)], -1)
-        x, y = self._frame(like)
-        origin = torch.zeros_like(x)
-        second = y * sine[:, 1:2] - x * local[:, 1, 0:1]
-        placed = torch.stack([origin, x * length[:, 0:1], second], dim=1)
-        for level in range(1, len(self.levels) - 1):
-            begin, end = self.levels[level], self.levels[level + 1]
-            parent = placed[:, self.slot_rows[1, begin:end]]
-            grandparent = placed[:, self.slot_rows[2, begin:end]]
-            reference = placed[:, self.slot_rows[3, begin:end]]
-            axis = unit(parent - grandparent)
-            normal = unit(torch.linalg.cross(grandparent - reference, axis))
-            across = torch.linalg.cross(normal, axis)
-            row = local[:, begin:end]
-            new = parent + axis * row[..., 0:1] + across * row[..., 1:2] + normal * row[..., 2:3]
-            placed = torch.cat([placed, new], dim=1)
-        positions = placed[:, self.slot]
+        rows = coordinates.T  # from here on the batch is the last axis, along which the processor works fastest
+        length = rows[: atoms - 1]
+        # The root's first neighbour turns the frame that its siblings are placed in onto its own bond.
+        angle = functional.pad(rows[atoms - 1 : 2 * atoms - 3], [0, 0, 1, 0])
+        dihedral = functional.pad(rows[2 * atoms - 3 :], [0, 0, 1, 0])
+        dihedral = functional.pad(dihedral, [0, 0, 1, 0], value=torch.pi)
+        absolute = dihedral + torch.where(self.has_sibling[:, None], dihedral.index_select(0, self.leader), 0.0)
+        along, aside = -torch.cos(angle), torch.sin(angle)
+        cosine, sine = torch.cos(absolute), torch.sin(absolute)
+        direction = torch.stack([along, aside * cosine, aside * sine], dim=1)
+        across = torch.stack([-aside, along * cosine, along * sine], dim=1)
+        normal = torch.stack([torch.zeros_like(sine), -sine, cosine], dim=1)
+        turns = torch.stack([direction, across, normal], dim=2).index_select(0, self.inner)
+        frames = self._root_frame(like)
+        for depth in range(len(self.depths) - 1):
+            begin, end = self.depths[depth], self.depths[depth + 1]
+            parents = frames.index_select(0, self.frame[self.inner[begin:end]])
+            new = (parents[:, :, :, None] * turns[begin:end, None]).sum(2)
+            frames = torch.cat([frames, new])
+        bonds = (frames.index_select(0, self.frame) * direction[:, None]).sum(2) * length[:, None]
+        positions = (self.path @ bonds.flatten(1)).view(atoms, 3, -1).permute(2, 0, 1)
         shift = ((like - positions) * self.mass_fraction).sum(1, keepdim=True)
         return positions + shift
 
-    def _frame(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """First two axes of the molecule's own frame: along the first root bond, and towards the second."""
+    def _root_frame(self, positions: Tensor) -> Tensor:
+        """Frame (1, 3, 3, B) of the root, as if its first neighbour were its parent, with the second across."""
         root = positions[:, self.rows[1, 0]]
-        x = unit(positions[:, self.rows[0, 0]] - root)
+        axis = unit(root - positions[:, self.rows[0, 0]])
         towards = positions[:, self.rows[0, 1]] - root
-        return x, unit(towards - x * (towards * x).sum(-1, keepdim=True))
+        across = unit(towards - axis * (towards * axis).sum(-1, keepdim=True))
+        return torch.stack([axis, across, torch.linalg.cross(axis, across)], dim=2).permute(1, 2, 0)[None]
+
+
+def norm(vectors: Tensor) -> Tensor:
+    """Lengths (..., B) of vectors (..., 3, B)."""
+    return (vectors * vectors).sum(-2).sqrt()  # torch's own norm takes 50 times as long along this axis
 
 
 def unit(vector: Tensor) -> Tensor:

@@ -37,7 +37,8 @@ class MoleculeFrameNetwork(nn.Module):
         self.measured = conformation.origin.numel()
         self.padding = -self.dimension % 3
         harmonics = 2 * conformation.order.numel() * len(conformation.soft_rows)
-        inputs = self.dimension + len(conformation.feature_rows) + 2 * harmonics + 5 + flags
+        self.features = len(conformation.feature_rows) + harmonics
+        inputs = self.dimension + self.features + harmonics + 5 + flags
         self.inlet = nn.Linear(inputs, width)
         self.blocks = nn.ModuleList([ResidualBlock(width) for _ in range(blocks)])
         self.norm = nn.LayerNorm(width)
@@ -61,30 +62,31 @@ class MoleculeFrameNetwork(nn.Module):
 
     @torch.jit.export
     def condition(self, history: Tensor, box: Tensor) -> Tensor:
-        """What `predict` needs of the history: the measured coordinates (B, C) of its newest frame."""
-        return self.conformation.coordinates(history[:, -1])
+        """What a step needs of the history: measured coordinates of its newest frame, and their features, (B, C + F)."""
+        old = self.conformation.coordinates(history[:, -1])
+        return torch.cat([old, self.conformation.features(old)], dim=1)
 
     @torch.jit.export
     def predict(self, latent: Tensor, level: Tensor, condition: Tensor) -> Tensor:
-        """Raw output (B, M, 3) from scaled latents (B, M, 3), level ln(sigma)/4 (B,) and condition (B, C)."""
+        """Raw output (B, M, 3) from scaled latents (B, M, 3), level ln(sigma)/4 (B,) and condition (B, C + F)."""
         raw = self.predict_flat(latent.flatten(1)[:, : self.dimension], level, condition)
         return functional.pad(raw, [0, self.padding]).unflatten(1, [-1, 3])
 
     @torch.jit.export
     def predict_flat(self, flat: Tensor, level: Tensor, condition: Tensor) -> Tensor:
-        """Raw output (B, D) from scaled latents (B, D), level ln(sigma)/4 (B,) and condition (B, C + flags)."""
+        """Raw output (B, D) from scaled latents (B, D), level ln(sigma)/4 (B,) and condition (B, C + F + flags)."""
         sigma = torch.exp(4 * level)
         old = condition[:, : self.measured]
         noised = flat * torch.sqrt(1 + sigma * sigma)[:, None]
         wave = level[:, None] * self.conformation.order[0, :2, 0] * (0.5 * torch.pi)
         seen = [
             flat,
-            self.conformation.features(old),
+            condition[:, self.measured : self.measured + self.features],
             self.conformation.destination(noised, sigma, old),
             level[:, None],
             torch.sin(wave),
             torch.cos(wave),
-            condition[:, self.measured :],
+            condition[:, self.measured + self.features :],
         ]
         hidden = self.inlet(torch.cat(seen, dim=1))
         for block in self.blocks:
@@ -107,10 +109,14 @@ class MoleculeFrameNetwork(nn.Module):
     @torch.jit.export
     def advance(self, latent: Tensor, history: Tensor, box: Tensor) -> Tensor:
         """Positions (B, N, 3), nm, one lag time after the newest frame of the history."""
-        newest = history[:, -1]
+        return self.advance_conditioned(latent, self.conformation.coordinates(history[:, -1]), history, box)
+
+    @torch.jit.export
+    def advance_conditioned(self, latent: Tensor, condition: Tensor, history: Tensor, box: Tensor) -> Tensor:
+        """`advance`, from what `condition` returned (B, C + ...)."""
         flat = latent.flatten(1)[:, : self.dimension]
-        coordinates = self.conformation.coordinates
-        return coordinates.place(self.conformation.decode(flat, coordinates(newest)), newest)
+        new = self.conformation.decode(flat, condition[:, : self.measured])
+        return self.conformation.coordinates.place(new, history[:, -1])
 
 
 class ResidualBlock(nn.Module):

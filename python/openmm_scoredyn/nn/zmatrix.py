@@ -30,6 +30,42 @@ class ZMatrix:
     levels: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class FrameTree:
+    """How the frames that atoms are placed in follow from one another.
+
+    Attributes
+    ----------
+    inner : tuple of int
+        Rows of the Z-matrix whose atoms others hang on. Frame 0 is the root's, frame k + 1 that of the atom of row inner[k].
+    frame : tuple of int
+        For every row, the frame of the parent.
+    depths : list of int
+        Offsets in `inner` of each distance from the root: rows of one distance only need frames of the one before.
+    path : tuple of tuple of float, (N, N-1)
+        1 where the bond of a row is on the way from the root to an atom.
+    """
+
+    inner: tuple[int, ...]
+    frame: tuple[int, ...]
+    depths: list[int]
+    path: tuple[tuple[float, ...], ...]
+
+
+def frame_tree(zmatrix: ZMatrix) -> FrameTree:
+    """The frames of a Z-matrix."""
+    parents = {row[1] for row in zmatrix.rows}
+    inner = [i for i, row in enumerate(zmatrix.rows) if row[0] in parents]
+    number = {zmatrix.root: 0} | {zmatrix.rows[i][0]: k + 1 for k, i in enumerate(inner)}
+    way = {zmatrix.root: ()}  # rows from the root to an atom
+    for i, row in enumerate(zmatrix.rows):
+        way[row[0]] = (*way[row[1]], i)
+    depth = [len(way[zmatrix.rows[i][0]]) for i in inner]
+    depths = [k for k in range(len(inner)) if k == 0 or depth[k] != depth[k - 1]] + [len(inner)]
+    path = tuple(tuple(float(i in way[atom]) for i in range(len(zmatrix.rows))) for atom in range(len(way)))
+    return FrameTree(tuple(inner), tuple(number[row[1]] for row in zmatrix.rows), depths, path)
+
+
 def build_zmatrix(molecule: Molecule) -> ZMatrix:
     """Breadth-first tree over the bonds, from the most central atom.
 

@@ -180,5 +180,6 @@ def _fit_gates(network: GatedNetwork, parts, events, features, seed: int, furthe
 
 def _features(network, pairs: Pairs) -> Tensor:
     with torch.no_grad():
-        parts = [network.inner.condition(chunk[:, None], torch.zeros(3, 3)) for chunk in pairs.before.split(65536)]
-        return torch.cat([network.inner.conformation.features(part) for part in parts])
+        conformation = network.inner.conformation
+        chunks = pairs.before.split(65536)
+        return torch.cat([conformation.features(conformation.coordinates(chunk)) for chunk in chunks])
