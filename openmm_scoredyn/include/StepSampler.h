@@ -30,7 +30,9 @@ struct SamplerSettings {
 /// the memory of the program; the guard reads copies of them on the host.
 class StepSampler {
 public:
-    StepSampler(std::shared_ptr<const ScoreProgram> program, const SamplerSettings& settings);
+    /// The memory is the program's unless another one of the same device is given.
+    StepSampler(std::shared_ptr<const ScoreProgram> program, const SamplerSettings& settings,
+                std::shared_ptr<StepMemory> memory = nullptr);
 
     /// Draw the frames after `history` (B,H,N,3) nm, in the periodic box (3,3) nm (zeros when not periodic),
     /// into `after` (B,N,3) nm. Throws OpenMMException when the program fails, or when a replica has no
@@ -49,6 +51,7 @@ private:
     void propose(const float* noise, const float* history, const float* box);
     void runSolver(const float* noise, const float* history, const float* box);
     const float* drawNoise(uint64_t step, uint32_t redraw);
+    const float* newestOnHost(const float* history);
     void keepAccepted(uint64_t step, uint32_t redraw, const float* history, float* after);
     void count(const Violation& violation, uint32_t redraw);
     [[noreturn]] void giveUp(uint64_t step, int replica, const Violation& violation) const;
@@ -65,8 +68,8 @@ private:
     std::vector<int> active_;                      // replicas without an accepted draw
     int reserved_ = 0;                             // replicas the buffers are large enough for
     std::shared_ptr<ScoreProgram::Condition> condition_;
-    StepBuffer activeHistory_, latent_, next_, anchor_, denoised_, previous_, noiseCopy_, proposal_;
-    std::vector<float> noise_, hostHistory_, hostLatent_, hostProposal_;
+    StepBuffer activeHistory_, latent_, next_, anchor_, denoised_, previous_, noiseCopy_, proposal_, newest_;
+    std::vector<float> noise_, hostNewest_, hostLatent_, hostProposal_;
 };
 
 }  // namespace ScoreDynPlugin
