@@ -89,17 +89,26 @@ const float* StepSampler::gatherHistory(int batch, const float* history) {
     return activeHistory_.get();
 }
 
+/// Call work(i) for every active replica active_[i], on the threads that the program may use. None of it may
+/// depend on another.
+template <typename Work>
+void StepSampler::forActive(const Work& work) {
+    threads_.run(static_cast<int>(active_.size()), program_->getNumThreads(), [&](int begin, int end) {
+        for (int i = begin; i < end; ++i) work(size_t(i));
+    });
+}
+
 /// Standard normals of one draw for the active replicas, (noise stages, active, noiseSize_), in the memory of
 /// the program.
 const float* StepSampler::drawNoise(uint64_t step, uint32_t redraw) {
-    float* out = noise_.data();
-    for (const uint32_t stage : noiseStages_)
-        for (const int active : active_) {
-            const uint32_t replica = settings_.firstReplica + static_cast<uint32_t>(active);
-            fillNormal({settings_.seed, replica, step, redraw, stage}, out, noiseSize_);
-            out += noiseSize_;
-        }
-    return memory_->fromHost(noise_.data(), out - noise_.data(), noiseCopy_);
+    const size_t size = active_.size() * noiseSize_;
+    forActive([&](size_t i) {
+        const uint32_t replica = settings_.firstReplica + static_cast<uint32_t>(active_[i]);
+        for (size_t k = 0; k < noiseStages_.size(); ++k)
+            fillNormal({settings_.seed, replica, step, redraw, noiseStages_[k]},
+                       noise_.data() + k * size + i * noiseSize_, noiseSize_);
+    });
+    return memory_->fromHost(noise_.data(), noiseStages_.size() * size, noiseCopy_);
 }
 
 void StepSampler::propose(const float* noise, const float* history, const float* box) {
@@ -142,28 +151,35 @@ const float* StepSampler::newestOnHost(const float* history) {
     return memory_->toHost(history, batch * frameSize_, hostNewest_);
 }
 
-/// Copy the proposals to `after`, of which the refused ones are written over by later draws: their replicas
-/// stay active.
-void StepSampler::keepAccepted(uint64_t step, uint32_t redraw, const float* history, float* after) {
+/// Hold every proposal against the guard.
+void StepSampler::judge(const float* history) {
     const size_t batch = active_.size();
-    forNeighbours(active_, [&](size_t i, size_t count) {
-        memory_->copy(proposal_.get() + i * frameSize_, count * frameSize_, after + active_[i] * frameSize_);
-    });
     // What lies in host memory already is looked at where it is.
     const float* newest = newestOnHost(history);
     const float* proposals = memory_->toHost(proposal_.get(), batch * frameSize_, hostProposal_);
     const float* latents =
         plan_.empty() ? nullptr : memory_->toHost(latent_.get(), batch * latentSize_, hostLatent_);
-    size_t refused = 0;
-    for (size_t i = 0; i < batch; ++i) {
-        auto violation = guard_.check(newest + i * frameSize_, proposals + i * frameSize_);
+    verdicts_.resize(batch);
+    forActive([&](size_t i) {
+        verdicts_[i] = guard_.check(newest + i * frameSize_, proposals + i * frameSize_);
         // A program could hide a latent that is not a number behind finite positions.
-        if (latents && !allFinite(latents + i * latentSize_, latentSize_)) violation = hiddenNotFinite;
-        if (violation) {
-            count(*violation, redraw);
-            if (redraw >= static_cast<uint32_t>(settings_.maxRedraws)) giveUp(step, active_[i], *violation);
-            active_[refused++] = active_[i];
-        }
+        if (latents && !allFinite(latents + i * latentSize_, latentSize_)) verdicts_[i] = hiddenNotFinite;
+    });
+}
+
+/// Copy the proposals to `after`, of which the refused ones are written over by later draws: their replicas
+/// stay active.
+void StepSampler::keepAccepted(uint64_t step, uint32_t redraw, const float* history, float* after) {
+    forNeighbours(active_, [&](size_t i, size_t count) {
+        memory_->copy(proposal_.get() + i * frameSize_, count * frameSize_, after + active_[i] * frameSize_);
+    });
+    judge(history);
+    size_t refused = 0;
+    for (size_t i = 0; i < verdicts_.size(); ++i) {
+        if (!verdicts_[i]) continue;
+        count(*verdicts_[i], redraw);
+        if (redraw >= static_cast<uint32_t>(settings_.maxRedraws)) giveUp(step, active_[i], *verdicts_[i]);
+        active_[refused++] = active_[i];
     }
     active_.resize(refused);
 }

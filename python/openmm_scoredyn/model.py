@@ -111,7 +111,9 @@ class ScoreModel:
             `first_step=k`, and part a batch with `first_replica`; the result is that of the unbroken run.
         max_redraws : int
             How often one step is drawn again before the call gives up.
-        num_threads : int, inside one operation of the network
+        num_threads : int
+            Threads of the processor: noise and guard of the replicas are shared among them, which changes no result, and
+            so is one operation of the network where that runs on the processor.
 
         Returns
         -------

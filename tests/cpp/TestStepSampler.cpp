@@ -52,9 +52,10 @@ TestProgram halfwayBack(int historyLength, double spread) {
 
 /// Frames (steps, batch, 2, 3) of replicas that start at different places; the guard's counts go to `counts`.
 Values draw(const TestProgram& test, int batch, const std::shared_ptr<StepMemory>& memory = nullptr,
-            uint32_t firstReplica = 0, StepCounts* counts = nullptr) {
+            uint32_t firstReplica = 0, StepCounts* counts = nullptr, int numThreads = 1) {
     constexpr int steps = 3;
     const auto program = std::make_shared<ScoreProgram>(makeArchive(test));
+    program->setNumThreads(numThreads);
     StepSampler sampler(program, {Solver::Dpmpp2m, 4, 1000, 7, firstReplica}, memory);
     History history(program->memory(), batch, test.historyLength, 2);
     Values start;
@@ -105,6 +106,56 @@ void testBatchWithRefusalsEqualsSingleRuns() {
     }
 }
 
+bool operator==(const StepCounts& a, const StepCounts& b) {
+    return a.redraws == b.redraws && a.rejectedSteps == b.rejectedSteps && a.notFinite == b.notFinite &&
+           a.bond == b.bond && a.chirality == b.chirality && a.displacement == b.displacement;
+}
+
+void testThreadsChangeNothing() {
+    for (const TestProgram& test : {halfwayBack(3, 0.006), ouDenoiser()}) {
+        StepCounts counts, others;
+        const Values frames = draw(test, 200, nullptr, 0, &counts);
+        for (const int numThreads : {2, 3, 8}) {
+            ASSERT(draw(test, 200, nullptr, 0, &others, numThreads) == frames);
+            ASSERT(others == counts);
+        }
+    }
+}
+
+/// What a first step of three draws at most complains of; empty if every replica found an acceptable one.
+std::string complaint(const std::shared_ptr<ScoreProgram>& program, uint32_t firstReplica, int batch,
+                      StepCounts& counts) {
+    StepSampler sampler(program, {Solver::Dpmpp2m, 4, 2, 7, firstReplica});
+    Values frames(batch * 6), after(batch * 6), box(9, 0);
+    for (size_t i = 3; i < frames.size(); i += 6) frames[i] = 0.125f;
+    std::string text;
+    try {
+        sampler.step(0, batch, frames.data(), box.data(), after.data());
+    } catch (const OpenMMException& error) {
+        text = error.what();
+    }
+    counts = sampler.counts();
+    return text;
+}
+
+/// Several replicas have no acceptable draw: the first of them is named, and nothing after it is counted.
+void testTheSameReplicaGivesUpOnAnyNumberOfThreads() {
+    constexpr int batch = 200;
+    const auto program = std::make_shared<ScoreProgram>(makeArchive(halfwayBack(1, 0.0045)));
+    StepCounts counts, others;
+    const std::string text = complaint(program, 0, batch, counts);
+    uint32_t first = 0, later = batch - 1;
+    while (complaint(program, first, 1, others).empty()) ++first;
+    while (complaint(program, later, 1, others).empty()) --later;
+    ASSERT(0 < first && first < later);
+    ASSERT_EQUAL(complaint(program, first, 1, others), text);
+    for (const int numThreads : {2, 8}) {
+        program->setNumThreads(numThreads);
+        ASSERT_EQUAL(text, complaint(program, 0, batch, others));
+        ASSERT(others == counts);
+    }
+}
+
 /// The guard holds a step against the newest frame of its own replica, whatever lies before that.
 void testGuardSeesTheNewestFrames() {
     constexpr size_t batch = 50, atoms = 2 * batch;
@@ -119,5 +170,6 @@ void testGuardSeesTheNewestFrames() {
 
 int main() {
     return runTests({testOperationsDoNotGrowWithReplicas, testBatchWithRefusalsEqualsSingleRuns,
+                     testThreadsChangeNothing, testTheSameReplicaGivesUpOnAnyNumberOfThreads,
                      testGuardSeesTheNewestFrames});
 }
