@@ -114,6 +114,7 @@ def _identify(model, positions, seed, save_every, steps_per_chunk, sampling) -> 
         "solver": sampling.get("solver") or model.card.solver,
         "denoising_steps": sampling.get("denoising_steps") or model.card.denoising_steps,
         "max_redraws": sampling.get("max_redraws"),
+        "device": model.device.partition(":")[0],  # which of several like ones changes nothing
     }
 
 
@@ -130,12 +131,13 @@ def _take_up(store: ChunkStore, identity: dict, histories: np.ndarray):
         return 0, histories, _NO_COUNTS
     with np.load(BytesIO(store.last_state()), allow_pickle=False) as archive:
         note, histories = json.loads(str(archive["note"])), archive["histories"]
-    different = [key for key in identity if identity[key] != note["identity"].get(key)]
+    found = {"device": "cpu"} | note["identity"]  # runs of earlier versions do not name it
+    different = [key for key in identity if identity[key] != found.get(key)]
     if different:
         key = different[0]
         raise OutputError(
             f"run: an unfinished run with other settings lies there; expected {key} {identity[key]}, found "
-            f"{note['identity'].get(key)}; use the same settings or another file."
+            f"{found.get(key)}; use the same settings or another file."
         )
     return note["done"], histories, _NO_COUNTS | note["counts"]
 
