@@ -1,21 +1,25 @@
 """Picoseconds of trajectory per second, over replicas in one batch.
 
-    python benchmarks/batches.py [MODEL] [--rounds 5] [--sizes 1 4 16 ...] [--gpu]
+    python benchmarks/batches.py [MODEL] [--rounds 5] [--sizes 1 4 16 ...] [--threads 1 2 ...] [--empty] [--device cuda]
 
-One process, one thread, all sizes in turn. On the processor it counts processor time; on a GPU, wall time.
+One process, all sizes and numbers of threads in turn. It counts processor time; on a GPU, or where more than one
+number of threads is asked for, wall time. With --empty the network is one that does nothing, so that what is left is
+noise, solver, guard and copies.
 """
 
 import argparse
+import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from openmm.app import PDBFile
+from speed import empty_program
 from turns import quartiles, take_turns
 
 import openmm_scoredyn as sd
-from openmm_scoredyn.native import scoredyn
 
 SIZES = (1, 4, 16, 64, 256, 1024, 4096)
 GPU_SIZES = (1, 16, 256, 1024, 4096, 16384, 65536)
@@ -33,19 +37,17 @@ def start_of(model, count: int) -> np.ndarray:
     return np.resize(history, (count, *history.shape[1:]))
 
 
-def candidates(path: Path, sizes, gpu: bool) -> dict:
-    """Draws of every size, with the picoseconds of trajectory that a call makes."""
-    model = sd.ScoreModel(path)
-    card, program = model.card, scoredyn.Program(str(path), **({"gpu": 0} if gpu else {}))
-    replicas, box = start_of(model, max(sizes)), np.zeros((3, 3))
+def candidates(model, replicas: np.ndarray, options) -> dict:
+    """Draws of every size and number of threads, with the picoseconds of trajectory that a call makes."""
 
-    def draw(size, steps):
-        program.sample(replicas[:size], box, steps, steps, 3, 0, 0, card.solver, card.denoising_steps)
+    def draw(size, steps, threads):
+        model.sample(replicas[:size], steps, save_every=steps, seed=3, num_threads=threads)
 
     found = {}
-    for size in sizes:
-        steps = GPU_STEPS if gpu else max(1, REPLICA_STEPS // size)
-        found[size] = (lambda n=size, k=steps: draw(n, k), size * steps * card.lag_time_ps)
+    for size in options.sizes:
+        steps = max(1, REPLICA_STEPS // size) if options.device == "cpu" else GPU_STEPS
+        for threads in options.threads:
+            found[size, threads] = (partial(draw, size, steps, threads), size * steps * model.card.lag_time_ps)
     return found
 
 
@@ -55,23 +57,38 @@ def main() -> None:
     arguments.add_argument("model", nargs="?", default="alanine-dipeptide-obc2")
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--sizes", type=int, nargs="+")
-    arguments.add_argument("--gpu", action="store_true", help="draw on the first GPU")
+    arguments.add_argument("--threads", type=int, nargs="+", default=[1])
+    arguments.add_argument("--empty", action="store_true", help="a network that does nothing")
+    arguments.add_argument("--device", default="cpu", help="where the network runs: cpu, cuda or cuda:N")
     options = arguments.parse_args()
     torch.set_num_threads(1)
-    path = Path(options.model) if Path(options.model).exists() else sd.pretrained(options.model)
-    sizes = options.sizes or (GPU_SIZES if options.gpu else SIZES)
-    clock = time.perf_counter if options.gpu else time.process_time
-    times = take_turns(candidates(path, sizes, options.gpu), options.rounds, clock)
-    print(f"{'replicas':>8}{'ms per ps':>12}  {'quartiles':>17}{'ps/s':>10}{'of one':>9}")
-    one = quartiles(next(iter(times.values())))[1]
-    for size, values in times.items():
+    on_gpu = options.device != "cpu"
+    options.sizes = options.sizes or (GPU_SIZES if on_gpu else SIZES)
+    model = sd.ScoreModel(
+        options.model if Path(options.model).exists() else sd.pretrained(options.model)
+    ).to(options.device)
+    replicas = start_of(model, max(options.sizes))
+    if options.empty:
+        with tempfile.TemporaryDirectory() as folder:
+            model = sd.ScoreModel(empty_program(model.card, Path(folder))).to(options.device)
+    clock = time.perf_counter if on_gpu or max(options.threads) > 1 else time.process_time
+    report(take_turns(candidates(model, replicas, options), options.rounds, clock))
+
+
+def report(times: dict[tuple[int, int], list[float]]) -> None:
+    """Print the table."""
+    print(f"{'replicas':>8}{'threads':>9}{'ms per ps':>12}  {'quartiles':>17}{'ps/s':>10}{'of first':>9}")
+    first = quartiles(next(iter(times.values())))[1]
+    for (size, threads), values in times.items():
         low, middle, high = quartiles(values)
         print(
-            f"{size:8}{1e3 * middle:12.5f}  {1e3 * low:8.5f} {1e3 * high:8.5f}{1 / middle:10.0f}{one / middle:8.1f}x"
+            f"{size:8}{threads:9}{1e3 * middle:12.5f}  {1e3 * low:8.5f} {1e3 * high:8.5f}"
+            f"{1 / middle:10.0f}{first / middle:8.1f}x"
         )
-    best = min(times, key=lambda size: quartiles(times[size])[1])
+    size, threads = best = min(times, key=lambda row: quartiles(times[row])[1])
     print(
-        f"best batch: {best} replicas, {1e-6 / quartiles(times[best])[1]:.4f} microseconds of trajectory per second"
+        f"best batch: {size} replicas on {threads} threads, "
+        f"{1e-6 / quartiles(times[best])[1]:.4f} microseconds of trajectory per second"
     )
 
 

@@ -45,6 +45,15 @@ class Nothing(torch.nn.Module):
         return history[:, -1]
 
 
+def empty_program(card, folder: Path) -> Path:
+    """A file in the folder with the program that does nothing, for the molecule of a card."""
+    card = replace(card, name="nothing", chiral_centres=(), golden={"history": card.golden["history"]})
+    export_program(
+        Nothing(), folder / "nothing.pt", card, Parametrization("clean", "edm"), symmetric=False
+    )
+    return folder / "nothing.pt"
+
+
 def single_contexts(model, structure: Path) -> dict:
     """A ready Simulation, stepped by `model`, on every platform that comes up here, by name."""
     found = {}
@@ -84,12 +93,7 @@ def main() -> None:
     model = sd.ScoreModel(path)
     single = single_contexts(path, structure)
     with tempfile.TemporaryDirectory() as folder:
-        null_path = Path(folder) / "nothing.pt"
-        card = replace(
-            model.card, name="nothing", chiral_centres=(), golden={"history": model.card.golden["history"]}
-        )
-        export_program(Nothing(), null_path, card, Parametrization("clean", "edm"), symmetric=False)
-        null = sd.prepare(structure, null_path, platform="Reference", seed=1)
+        null = sd.prepare(structure, empty_program(model.card, Path(folder)), platform="Reference", seed=1)
     lag = model.card.lag_time_ps
     candidates = {
         f"single context, {name}": (lambda s=simulation: run(s, SINGLE_STEPS), SINGLE_STEPS * lag)

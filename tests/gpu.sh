@@ -34,12 +34,12 @@ cmake --install "$WORK/build" --prefix "$SITE"
     nvidia-smi --query-gpu=name,driver_version --format=csv,noheader
 } | tee "$OUT/machine.txt"
 status=0
-ctest --test-dir "$WORK/build" -R 'Torch|Recorded|Reference|CUDA' --output-on-failure | tee "$OUT/ctest.txt" || status=1
-"$PYTHON" -m pytest tests/python/test_{platforms,dynamics,redraws,restarts,integrator,constraints}.py -k CUDA |
+ctest --test-dir "$WORK/build" -R 'Torch|Recorded|Sampler|Reference|CUDA' --output-on-failure | tee "$OUT/ctest.txt" || status=1
+"$PYTHON" -m pytest tests/python/test_{platforms,dynamics,redraws,restarts,integrator,constraints,device}.py -k CUDA |
     tee "$OUT/pytest.txt" || status=1
 # Single contexts: microseconds a network evaluation, and the ratio to MD on the same GPU. Then the best batch.
 "$PYTHON" benchmarks/speed.py --json "$OUT/speed.json" | tee "$OUT/speed.txt" || status=1
-"$PYTHON" benchmarks/batches.py --gpu | tee "$OUT/batches.txt" || status=1
+"$PYTHON" benchmarks/batches.py --device cuda --threads 1 4 | tee "$OUT/batches.txt" || status=1
 if grep -q Skipped "$OUT/ctest.txt"; then
     echo "The CUDA tests were skipped: OpenMM's CUDA platform does not come up here." >&2
     status=1

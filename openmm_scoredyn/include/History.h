@@ -9,7 +9,8 @@
 namespace ScoreDynPlugin {
 
 /// The last H frames of every replica, float32 nm, (B, H, N, 3) row-major with the newest frame last: the
-/// layout in which a score program takes them, in the memory of that program.
+/// layout in which a score program takes them, in the memory of that program. What is done to it takes as
+/// many operations of that memory for a thousand replicas as for one.
 class History {
 public:
     History(std::shared_ptr<StepMemory> memory, int batch, int length, int numParticles)
@@ -25,11 +26,11 @@ public:
 
     /// Drop the oldest frame of every replica and append the frames (B, N, 3).
     void push(const float* frames) {
-        for (int replica = 0; replica < batch_; ++replica) {
-            float* frame = data() + size_t(replica) * length_ * frame_;
-            for (int i = 1; i < length_; ++i, frame += frame_) memory_->copy(frame + frame_, frame_, frame);
-            memory_->copy(frames + replica * frame_, frame_, frame);
-        }
+        // From the oldest on, so that each is read before it is written over.
+        for (int i = 1; i < length_; ++i)
+            memory_->copyRows(data() + i * frame_, length_ * frame_, frame_, batch_,
+                              data() + (i - 1) * frame_, length_ * frame_);
+        setNewest(frames);
     }
 
     /// Start anew: every frame of a replica becomes the one given, as if the molecule had been at rest.
@@ -39,9 +40,7 @@ public:
 
     /// Replace the newest frame of every replica.
     void setNewest(const float* frames) {
-        for (int replica = 0; replica < batch_; ++replica)
-            memory_->copy(frames + replica * frame_, frame_,
-                          data() + (size_t(replica + 1) * length_ - 1) * frame_);
+        memory_->copyRows(frames, frame_, frame_, batch_, data() + (length_ - 1) * frame_, length_ * frame_);
     }
 
 private:

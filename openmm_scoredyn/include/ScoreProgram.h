@@ -27,12 +27,13 @@ public:
     ~ScoreProgram();
 
     const ScoreArchive& archive() const { return *archive_; }
+    const std::shared_ptr<const ScoreArchive>& archivePointer() const { return archive_; }
     const Card& card() const { return archive_->card(); }
     /// The memory of the device, for the arrays of the methods below.
     const std::shared_ptr<StepMemory>& memory() const { return memory_; }
 
-    /// Number of threads inside one operation of the network (1 unless set). The setting of the process is
-    /// restored after every call.
+    /// Number of threads on the host: inside one operation of the network, and of a StepSampler for noise and
+    /// guard (1 unless set). The setting of the process is restored after every call.
     void setNumThreads(int numThreads);
     int getNumThreads() const;
 

@@ -35,6 +35,10 @@ public:
     virtual void reserve(StepBuffer& buffer, size_t count) = 0;
     /// Copy within this memory. The arrays must not overlap.
     virtual void copy(const float* from, size_t count, float* to) = 0;
+    /// Copy rows of `width` floats, whose beginnings lie a stride apart on either side, in one operation. No
+    /// row written may overlap one read.
+    virtual void copyRows(const float* from, size_t fromStride, size_t width, size_t rows, float* to,
+                          size_t toStride) = 0;
     /// An array of the host as one of this memory: the same pointer, or a copy in `buffer`.
     virtual const float* fromHost(const float* values, size_t count, StepBuffer& buffer) = 0;
     /// An array of this memory as one of the host: the same pointer, or a copy in `buffer`.

@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "Guard.h"
 #include "RecordedWork.h"
+#include "ReplicaThreads.h"
 #include "ScoreProgram.h"
 #include "SolverPlan.h"
 #include "StepCounts.h"
@@ -27,11 +29,14 @@ struct SamplerSettings {
 /// any batch, so nothing of a step exists twice.
 ///
 /// The noise is a function of seed, replica, step, redraw, stage and element only, and is made for a whole
-/// draw at once. Buffers grow to the largest batch seen and are kept. History, box and result are arrays in
+/// draw at once. Noise and guard are shared among as many threads as the program may use, which changes no
+/// result. Buffers grow to the largest batch seen and are kept. History, box and result are arrays in
 /// the memory of the program; the guard reads copies of them on the host.
 class StepSampler {
 public:
-    StepSampler(std::shared_ptr<const ScoreProgram> program, const SamplerSettings& settings);
+    /// The memory is the program's unless another one of the same device is given.
+    StepSampler(std::shared_ptr<const ScoreProgram> program, const SamplerSettings& settings,
+                std::shared_ptr<StepMemory> memory = nullptr);
 
     /// Draw the frames after `history` (B,H,N,3) nm, in the periodic box (3,3) nm (zeros when not periodic),
     /// into `after` (B,N,3) nm. Throws OpenMMException when the program fails, or when a replica has no
@@ -53,6 +58,10 @@ private:
     void evaluate(const RecordedWork::Arrays& arrays);
     const float* runSolver(const RecordedWork::Arrays& arrays);
     const float* drawNoise(uint64_t step, uint32_t redraw);
+    const float* newestOnHost(const float* history);
+    void judge(const float* history);
+    template <typename Work>
+    void forActive(const Work& work);
     void keepAccepted(uint64_t step, uint32_t redraw, const float* history, float* after);
     void count(const Violation& violation, uint32_t redraw);
     [[noreturn]] void giveUp(uint64_t step, int replica, const Violation& violation) const;
@@ -63,16 +72,18 @@ private:
     std::vector<Stage> plan_;
     Guard guard_;
     StepCounts counts_;
-    size_t historySize_, frameSize_, latentSize_;  // floats per replica
-    size_t noiseSize_;                             // floats per replica of one noise vector
-    std::vector<uint32_t> noiseStages_;            // stages that need one, in order
-    std::vector<int> active_;                      // replicas without an accepted draw
-    int reserved_ = 0;                             // replicas the buffers are large enough for
+    size_t historySize_, frameSize_, latentSize_;     // floats per replica
+    size_t noiseSize_;                                // floats per replica of one noise vector
+    std::vector<uint32_t> noiseStages_;               // stages that need one, in order
+    std::vector<int> active_;                         // replicas without an accepted draw
+    std::vector<std::optional<Violation>> verdicts_;  // on the proposals of the active replicas
+    ReplicaThreads threads_;
+    int reserved_ = 0;  // replicas the buffers are large enough for
     std::shared_ptr<ScoreProgram::Condition> condition_;
     RecordedWork proposing_;
     const float* drawn_ = nullptr;  // clean latents of the proposals
-    StepBuffer activeHistory_, latent_, next_, anchor_, denoised_, previous_, noiseCopy_, proposal_;
-    std::vector<float> noise_, hostHistory_, hostLatent_, hostProposal_;
+    StepBuffer activeHistory_, latent_, next_, anchor_, denoised_, previous_, noiseCopy_, proposal_, newest_;
+    std::vector<float> noise_, hostNewest_, hostLatent_, hostProposal_;
 };
 
 }  // namespace ScoreDynPlugin

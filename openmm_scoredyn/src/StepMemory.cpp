@@ -13,6 +13,11 @@ public:
             buffer = {std::shared_ptr<float>(new float[count], [](float* p) { delete[] p; }), count};
     }
     void copy(const float* from, size_t count, float* to) override { std::copy_n(from, count, to); }
+    void copyRows(const float* from, size_t fromStride, size_t width, size_t rows, float* to,
+                  size_t toStride) override {
+        for (size_t row = 0; row < rows; ++row)
+            std::copy_n(from + row * fromStride, width, to + row * toStride);
+    }
     const float* fromHost(const float* values, size_t, StepBuffer&) override { return values; }
     const float* toHost(const float* values, size_t, std::vector<float>&) override { return values; }
     void combine(std::initializer_list<Term> terms, size_t count, float* out) override {

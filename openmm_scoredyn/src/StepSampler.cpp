@@ -20,11 +20,22 @@ bool allFinite(const float* values, size_t count) {
     return std::all_of(values, values + count, [](float v) { return std::isfinite(v); });
 }
 
+/// Call use(i, count) for every run of neighbours replicas[i], replicas[i] + 1, ..., so that arrays of them
+/// are copied run by run.
+template <typename Use>
+void forNeighbours(const std::vector<int>& replicas, const Use& use) {
+    for (size_t i = 0, end; i < replicas.size(); i = end) {
+        for (end = i + 1; end < replicas.size() && replicas[end] == replicas[end - 1] + 1;) ++end;
+        use(i, end - i);
+    }
+}
+
 }  // namespace
 
-StepSampler::StepSampler(std::shared_ptr<const ScoreProgram> program, const SamplerSettings& settings)
+StepSampler::StepSampler(std::shared_ptr<const ScoreProgram> program, const SamplerSettings& settings,
+                         std::shared_ptr<StepMemory> memory)
     : program_(std::move(program)),
-      memory_(program_->memory()),
+      memory_(memory ? std::move(memory) : program_->memory()),
       settings_(settings),
       guard_(program_->card()),
       noiseStages_{initialStage},
@@ -52,6 +63,7 @@ void StepSampler::reserve(int batch) {
     memory_->reserve(proposal_, batch * frameSize_);
     if (batch > 1)
         memory_->reserve(activeHistory_, batch * historySize_);  // a single replica is active or done
+    if (historySize_ > frameSize_) memory_->reserve(newest_, batch * frameSize_);
     noise_.resize(batch * noiseSize_ * noiseStages_.size());
     for (auto* buffer : {&latent_, &next_, &anchor_, &denoised_, &previous_})
         memory_->reserve(*buffer, batch * latentSize_);
@@ -72,23 +84,33 @@ void StepSampler::step(uint64_t step, int batch, const float* history, const flo
 /// History of the active replicas; the caller's own array as long as all are active.
 const float* StepSampler::gatherHistory(int batch, const float* history) {
     if (active_.size() == size_t(batch)) return history;
-    for (size_t i = 0; i < active_.size(); ++i)
-        memory_->copy(history + active_[i] * historySize_, historySize_,
+    forNeighbours(active_, [&](size_t i, size_t count) {
+        memory_->copy(history + active_[i] * historySize_, count * historySize_,
                       activeHistory_.get() + i * historySize_);
+    });
     return activeHistory_.get();
+}
+
+/// Call work(i) for every active replica active_[i], on the threads that the program may use. None of it may
+/// depend on another.
+template <typename Work>
+void StepSampler::forActive(const Work& work) {
+    threads_.run(static_cast<int>(active_.size()), program_->getNumThreads(), [&](int begin, int end) {
+        for (int i = begin; i < end; ++i) work(size_t(i));
+    });
 }
 
 /// Standard normals of one draw for the active replicas, (noise stages, active, noiseSize_), in the memory of
 /// the program.
 const float* StepSampler::drawNoise(uint64_t step, uint32_t redraw) {
-    float* out = noise_.data();
-    for (const uint32_t stage : noiseStages_)
-        for (const int active : active_) {
-            const uint32_t replica = settings_.firstReplica + static_cast<uint32_t>(active);
-            fillNormal({settings_.seed, replica, step, redraw, stage}, out, noiseSize_);
-            out += noiseSize_;
-        }
-    return memory_->fromHost(noise_.data(), out - noise_.data(), noiseCopy_);
+    const size_t size = active_.size() * noiseSize_;
+    forActive([&](size_t i) {
+        const uint32_t replica = settings_.firstReplica + static_cast<uint32_t>(active_[i]);
+        for (size_t k = 0; k < noiseStages_.size(); ++k)
+            fillNormal({settings_.seed, replica, step, redraw, noiseStages_[k]},
+                       noise_.data() + k * size + i * noiseSize_, noiseSize_);
+    });
+    return memory_->fromHost(noise_.data(), noiseStages_.size() * size, noiseCopy_);
 }
 
 void StepSampler::propose(const float* noise, const float* history, const float* box) {
@@ -130,27 +152,45 @@ const float* StepSampler::runSolver(const RecordedWork::Arrays& a) {
     return latent;
 }
 
-/// Copy the accepted proposals to `after`; the refused replicas stay active.
-void StepSampler::keepAccepted(uint64_t step, uint32_t redraw, const float* history, float* after) {
+/// Newest frames of the active replicas (active,N,3), on the host.
+const float* StepSampler::newestOnHost(const float* history) {
+    const size_t batch = active_.size(), older = historySize_ - frameSize_;
+    if (older > 0) {
+        memory_->copyRows(history + older, historySize_, frameSize_, batch, newest_.get(), frameSize_);
+        history = newest_.get();
+    }
+    return memory_->toHost(history, batch * frameSize_, hostNewest_);
+}
+
+/// Hold every proposal against the guard.
+void StepSampler::judge(const float* history) {
     const size_t batch = active_.size();
     // What lies in host memory already is looked at where it is.
-    const size_t older = historySize_ - frameSize_;  // floats of the frames before the newest
-    const float* newest = memory_->toHost(history + older, batch * historySize_ - older, hostHistory_);
+    const float* newest = newestOnHost(history);
     const float* proposals = memory_->toHost(proposal_.get(), batch * frameSize_, hostProposal_);
     const float* latents =
         plan_.empty() ? nullptr : memory_->toHost(drawn_, batch * latentSize_, hostLatent_);
-    size_t refused = 0;
-    for (size_t i = 0; i < batch; ++i) {
-        auto violation = guard_.check(newest + i * historySize_, proposals + i * frameSize_);
+    verdicts_.resize(batch);
+    forActive([&](size_t i) {
+        verdicts_[i] = guard_.check(newest + i * frameSize_, proposals + i * frameSize_);
         // A program could hide a latent that is not a number behind finite positions.
-        if (latents && !allFinite(latents + i * latentSize_, latentSize_)) violation = hiddenNotFinite;
-        if (violation) {
-            count(*violation, redraw);
-            if (redraw >= static_cast<uint32_t>(settings_.maxRedraws)) giveUp(step, active_[i], *violation);
-            active_[refused++] = active_[i];
-        } else {
-            memory_->copy(proposal_.get() + i * frameSize_, frameSize_, after + active_[i] * frameSize_);
-        }
+        if (latents && !allFinite(latents + i * latentSize_, latentSize_)) verdicts_[i] = hiddenNotFinite;
+    });
+}
+
+/// Copy the proposals to `after`, of which the refused ones are written over by later draws: their replicas
+/// stay active.
+void StepSampler::keepAccepted(uint64_t step, uint32_t redraw, const float* history, float* after) {
+    forNeighbours(active_, [&](size_t i, size_t count) {
+        memory_->copy(proposal_.get() + i * frameSize_, count * frameSize_, after + active_[i] * frameSize_);
+    });
+    judge(history);
+    size_t refused = 0;
+    for (size_t i = 0; i < verdicts_.size(); ++i) {
+        if (!verdicts_[i]) continue;
+        count(*verdicts_[i], redraw);
+        if (redraw >= static_cast<uint32_t>(settings_.maxRedraws)) giveUp(step, active_[i], *verdicts_[i]);
+        active_[refused++] = active_[i];
     }
     active_.resize(refused);
 }

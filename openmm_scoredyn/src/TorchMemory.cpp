@@ -68,6 +68,17 @@ void TorchMemory::copy(const float* from, size_t count, float* to) {
     onDevice(device_, [&] { view(to, count).copy_(view(from, count)); });
 }
 
+void TorchMemory::copyRows(const float* from, size_t fromStride, size_t width, size_t rows, float* to,
+                           size_t toStride) {
+    if (rows == 0) return;
+    const auto rowsOf = [&](const float* data, size_t stride) {
+        return view(data, (rows - 1) * stride + width)
+            .as_strided({static_cast<int64_t>(rows), static_cast<int64_t>(width)},
+                        {static_cast<int64_t>(stride), 1});
+    };
+    onDevice(device_, [&] { rowsOf(to, toStride).copy_(rowsOf(from, fromStride)); });
+}
+
 const float* TorchMemory::fromHost(const float* values, size_t count, StepBuffer& buffer) {
     reserve(buffer, count);
     // The driver takes what lies in pageable memory before it returns, so `values` may change afterwards.

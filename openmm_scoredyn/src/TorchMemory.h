@@ -35,6 +35,8 @@ public:
     explicit TorchMemory(const Device& device) : device_(device) {}
     void reserve(StepBuffer& buffer, size_t count) override;
     void copy(const float* from, size_t count, float* to) override;
+    void copyRows(const float* from, size_t fromStride, size_t width, size_t rows, float* to,
+                  size_t toStride) override;
     const float* fromHost(const float* values, size_t count, StepBuffer& buffer) override;
     const float* toHost(const float* values, size_t count, std::vector<float>& buffer) override;
     void combine(std::initializer_list<Term> terms, size_t count, float* out) override;

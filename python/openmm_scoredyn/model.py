@@ -8,6 +8,7 @@ from openmm import OpenMMException
 
 from openmm_scoredyn.card import Card
 from openmm_scoredyn.denoising.card import is_crystal_denoiser
+from openmm_scoredyn.device import gpu_number
 from openmm_scoredyn.errors import CardError, DenoisingError, ProgramError, SamplingError
 from openmm_scoredyn.sample_arguments import MAX_SEED, as_box, as_history, as_integer, as_solver
 
@@ -33,6 +34,8 @@ class ScoreModel:
     ----------
     card : Card
     sha256 : str, of the file
+    device : str
+        Where `sample` runs the network, "cpu" unless `to` was called.
     num_redraws, num_rejected_steps : int
         Proposals drawn again, and steps that needed it, in all calls of `sample` so far.
     redraws_by_cause : dict of str to int
@@ -57,6 +60,7 @@ class ScoreModel:
     def __init__(self, source: str | Path | bytes, allow_native_code: bool | str = False):
         self.program = _load(source, allow_native_code)
         self.card = Card.from_json(self.program.card_json)
+        self.device = "cpu"
         self.num_redraws = 0
         self.num_rejected_steps = 0
         self.redraws_by_cause = dict.fromkeys(("not_finite", "bond", "chirality", "displacement"), 0)
@@ -65,7 +69,8 @@ class ScoreModel:
         return f"ScoreModel({self.card.name!r}, {self.card.num_particles} atoms, {self.card.lag_time_ps:g} ps a step)"
 
     def __reduce__(self):
-        # A pickle runs code anyway, so it may vouch for the program it holds.
+        # A pickle runs code anyway, so it may vouch for the program it holds. It is read where there may be no GPU, so
+        # the copy is on the host.
         return ScoreModel, (self.source, self.sha256)
 
     @property
@@ -77,6 +82,29 @@ class ScoreModel:
     def sha256(self) -> str:
         """SHA-256 of the file, hexadecimal."""
         return self.program.sha256
+
+    def to(self, device: str) -> "ScoreModel":
+        """Run the network of `sample` on another device; the model itself is returned.
+
+        The program is loaded there anew, and must reproduce its golden triple there. An integrator made of the model
+        runs where its platform does, whatever is said here; a copy or a pickle of the model is on the host.
+
+        Parameters
+        ----------
+        device : str or torch.device, "cpu", "cuda" for torch's current GPU, or "cuda:N"
+
+        Raises
+        ------
+        ProgramError
+            If torch finds no such device, or the program does not run there; the model stays where it was.
+        """
+        gpu = gpu_number(device)
+        try:
+            self.program = self.program.on_device(gpu)
+        except OpenMMException as error:
+            raise ProgramError(str(error)) from error
+        self.device = "cpu" if gpu < 0 else f"cuda:{gpu}"
+        return self
 
     def sample(
         self,
@@ -111,7 +139,9 @@ class ScoreModel:
             `first_step=k`, and part a batch with `first_replica`; the result is that of the unbroken run.
         max_redraws : int
             How often one step is drawn again before the call gives up.
-        num_threads : int, inside one operation of the network
+        num_threads : int
+            Threads of the processor: noise and guard of the replicas are shared among them, which changes no result, and
+            so is one operation of the network where that runs on the processor.
 
         Returns
         -------

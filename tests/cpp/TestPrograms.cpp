@@ -28,7 +28,7 @@ std::string list(const at::Tensor& tensor) {
 }
 
 std::string goldenTriple(torch::jit::Module& module, const TestProgram& program, const at::Tensor& centre) {
-    const at::Tensor history = centre.reshape({1, 1, 2, 3});
+    const at::Tensor history = centre.repeat({1, program.historyLength, 1, 1});
     const at::Tensor box = torch::eye(3) * (program.periodic ? 2.0 : 0.0);
     const std::string common = "{\"history\":" + list(history) + ",\"box\":" + list(box);
     if (program.kind == "transition") {
@@ -45,7 +45,7 @@ std::string goldenTriple(torch::jit::Module& module, const TestProgram& program,
 }
 
 std::string card(const TestProgram& program, const std::string& golden) {
-    return R"({"name":"test","lag_time_ps":1.0,"temperature_K":300.0,"history_length":1,"latent_size":2,"noise_count":1,
+    return R"({"name":"test","lag_time_ps":1.0,"temperature_K":300.0,"latent_size":2,"noise_count":1,
         "sigma_min":0.01,"sigma_max":80.0,"sigma_data":1.0,"solver":"dpmpp_2m","denoising_steps":4,
         "elements":["C","O"],"masses_amu":[12.0,16.0],"atom_names":["C","O"],"residue_names":["M","M"],
         "residue_indices":[0,0],"bonds":[[0,1]],"bond_lengths_nm":[0.125],"bond_tolerance":0.5,"chiral_centres":[],
@@ -53,7 +53,8 @@ std::string card(const TestProgram& program, const std::string& golden) {
         "torch_version":"0","format_version":")" +
            program.formatVersion + R"(","kind":")" + program.kind + R"(","periodic":)" +
            (program.periodic ? "true" : "false") + R"(,"max_displacement_nm":)" +
-           number(program.maxDisplacementNm) + R"(,"golden":)" + golden + "}";
+           number(program.maxDisplacementNm) + R"(,"history_length":)" + number(program.historyLength) +
+           R"(,"golden":)" + golden + "}";
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ struct TestProgram {
     std::string formatVersion = "1.0";
     bool periodic = false;
     double maxDisplacementNm = 2.0;
+    int historyLength = 1;
 };
 
 /// Compile the program, compute its golden triple and pack both with a card.

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "Assertions.h"
+#include "History.h"
 #include "StepMemory.h"
 #include "TorchMemory.h"
 
@@ -44,6 +45,39 @@ void testBuffersGrowAndAreKept() {
     ASSERT_EQUAL(1000, buffer.size);
 }
 
+/// Every other pair of a row of pairs, into a wider array, whose other floats stay.
+void testRowsAsOnTheHost() {
+    TorchMemory device({});
+    for (StepMemory* memory : {static_cast<StepMemory*>(&device), StepMemory::host().get()}) {
+        const Values pairs{1, 2, 0, 0, 3, 4, 0, 0, 5, 6}, blank(8, -1);
+        StepBuffer from, to, wide;
+        const float* source = memory->fromHost(pairs.data(), pairs.size(), from);
+        memory->reserve(wide, 8);
+        memory->copy(memory->fromHost(blank.data(), 8, to), 8, wide.get());
+        memory->copyRows(source, 4, 2, 3, wide.get(), 3);
+        ASSERT(read(*memory, wide.get(), 8) == Values({1, 2, -1, 3, 4, -1, 5, 6}));
+        memory->copyRows(source, 4, 2, 0, wide.get(), 3);
+        ASSERT(read(*memory, wide.get(), 8) == Values({1, 2, -1, 3, 4, -1, 5, 6}));
+    }
+}
+
+/// The frames of a history move on by one, of every replica.
+void testHistoryMovesOn() {
+    for (const auto& memory : {StepMemory::host(), std::shared_ptr<StepMemory>(new TorchMemory({}))}) {
+        History history(memory, 2, 3, 1);
+        for (const float t : {1.0f, 2.0f, 3.0f, 4.0f}) {
+            const Values frames{t, t + 0.1f, t + 0.2f, -t, -t - 0.1f, -t - 0.2f};
+            StepBuffer there;
+            history.push(memory->fromHost(frames.data(), frames.size(), there));
+        }
+        const Values six(6, 9);
+        StepBuffer there;
+        history.setNewest(memory->fromHost(six.data(), six.size(), there));
+        ASSERT(read(*memory, history.data(), 18) == Values({2, 2.1f, 2.2f, 3, 3.1f, 3.2f, 9, 9, 9,  //
+                                                            -2, -2.1f, -2.2f, -3, -3.1f, -3.2f, 9, 9, 9}));
+    }
+}
+
 /// What a solver's stage does, with what it leaves out: a term of factor 0 may point to anything.
 void testCombineAsOnTheHost() {
     TorchMemory device({});
@@ -73,6 +107,6 @@ void testErrorsAreSentences() {
 }  // namespace
 
 int main() {
-    return runTests(
-        {testCopiesThereAndBack, testBuffersGrowAndAreKept, testCombineAsOnTheHost, testErrorsAreSentences});
+    return runTests({testCopiesThereAndBack, testBuffersGrowAndAreKept, testRowsAsOnTheHost,
+                     testHistoryMovesOn, testCombineAsOnTheHost, testErrorsAreSentences});
 }

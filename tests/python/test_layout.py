@@ -15,7 +15,7 @@ LONGEST_FILE = 300
 
 # Rank of each part in the import direction of docs/design.md: an import never goes to a higher rank.
 # Parts of one rank do not import each other, foundations excepted.
-FOUNDATIONS = ("errors", "version", "molecule", "card", "card_checks", "card_json", "sample_arguments", "native", "model", "dihedrals", "units", "divergence", "figures")
+FOUNDATIONS = ("errors", "version", "molecule", "card", "card_checks", "card_json", "sample_arguments", "native", "model", "dihedrals", "units", "divergence", "figures", "device")
 RANKS = {name: 0 for name in FOUNDATIONS} | {"data": 1, "diffusion": 1, "nn": 1, "training": 2, "export": 3}
 # Validation by rollouts runs the exported program, so that no second solver is written in Python;
 # export and its symmetry check use the geometry of nn and the file writing of data.

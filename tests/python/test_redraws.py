@@ -31,6 +31,8 @@ def test_redraws_follow_the_probability_of_refusal(make_program):
     assert abs(counts["rejected_steps"] / replicas - refused) < 4 * error
     assert counts["redraws"] == counts["displacement"] > counts["rejected_steps"]
     assert np.abs(frames[0] - start[:, 0]).max() <= 0.01 + 1e-6
+    again, counted = model.sample(start, NO_BOX, 1, 1, 5, 0, 0, "dpmpp_2m", 1, max_redraws=60, num_threads=3)
+    assert np.array_equal(again, frames) and counted == counts
     # Only the refused replicas are drawn again: each is what it would have been alone.
     for replica in range(20):
         alone, _ = model.sample(

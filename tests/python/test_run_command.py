@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from openmm_scoredyn import data
 from openmm_scoredyn.cli.duration import format_duration, parse_duration
 from openmm_scoredyn.cli.run import run
-from openmm_scoredyn.errors import MoleculeError, OutputError, SamplingError
+from openmm_scoredyn.errors import MoleculeError, OutputError, ProgramError, SamplingError
 from openmm_scoredyn.model import ScoreModel
 from openmm_scoredyn.running import run_replicas
 
@@ -108,7 +108,7 @@ def test_a_file_that_holds_more_is_not_called_shorter(program, structure, tmp_pa
 def test_replicas_can_be_loaded_and_equal_single_runs(program, structure, tmp_path):
     out = tmp_path / "r.npz"
     arguments = [program, structure, "--length", "30ps", "--save-every", "3ps", "--seed", 4]
-    result = invoke(*arguments, "--replicas", 3, "--out", out)
+    result = invoke(*arguments, "--replicas", 3, "--device", "cpu", "--out", out)
     assert "Draws refused by the guard: not finite 0, bond 0, chirality 0, displacement 0." in result.output
     assert data.archive_guard(out) == {"steps": 90, "not_finite": 0, "bond": 0, "chirality": 0, "displacement": 0}
     (trajectory,) = data.load(out)
@@ -179,6 +179,21 @@ def test_replicas_of_another_run_are_not_taken_up(program, tmp_path):
         run_replicas(model, start, tmp_path / "r.npz", 20, seed=1, steps_per_chunk=10)
 
 
+def test_replicas_of_another_device_are_not_taken_up(program, tmp_path):
+    model = ScoreModel(program)
+    start = np.repeat(START[None], 2, axis=0)
+
+    def kill(done, total):
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_replicas(model, start, tmp_path / "r.npz", 20, seed=1, steps_per_chunk=10, progress=kill)
+    model.device = "cuda:1"
+    with pytest.raises(OutputError, match="expected device cuda, found cpu"):
+        run_replicas(model, start, tmp_path / "r.npz", 20, seed=1, steps_per_chunk=10)
+
+
 def test_settings_reach_the_integrator(program, structure, tmp_path):
     def last_frame(name, *options):
         out = tmp_path / f"{name}.dcd"
@@ -206,6 +221,8 @@ def test_bad_input(program, structure, tmp_path):
             "expected a multiple of 1 ps, found 500fs",
         ),
         (["--length", "10ps", "--replicas", "2"], OutputError, "expected NAME.npz, found t.dcd"),
+        (["--length", "10ps", "--device", "cuda"], SamplingError, "expected none of --device, found --device cuda; say"),
+        (["--length", "10ps", "--replicas", "2", "--device", "gpu"], ProgramError, "expected 'cpu', .*found 'gpu'"),
         (["--length", "10ps", "--platform", "Abacus"], openmm.OpenMMException, "Abacus"),
     ]
     for options, error, message in cases:

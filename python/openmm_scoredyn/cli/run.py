@@ -38,7 +38,10 @@ def run(
         list[str] | None, typer.Option(help="Force field file, to log energies; repeat for several.")
     ] = None,
     platform: Annotated[str | None, typer.Option(help="OpenMM platform; default: the fastest.")] = None,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads of the network.")] = 1,
+    device: Annotated[
+        str | None, typer.Option(help="Where replicas are drawn: cpu, cuda or cuda:N; default: cpu.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of the network, noise and guard.")] = 1,
     allow_native_code: Annotated[
         bool, typer.Option("--allow-native-code", help="Run the code that a .pt2 holds; only from a source you trust.")
     ] = False,
@@ -58,8 +61,16 @@ def run(
             "replicas are drawn in one batch, without an OpenMM context",
             "leave them out, or run one replica into NAME.dcd or NAME.xtc",
         )
+    else:
+        refuse_without_effect(
+            "run",
+            {"device": device},
+            "one replica is a simulation of OpenMM, whose platform says where it runs",
+            "say --platform CUDA, or give --replicas",
+        )
     loaded = ScoreModel(path_or_shipped(model), allow_native_code)
     _check_kind(loaded.card)
+    loaded.to(device or "cpu")
     _check_folder(out)
     lag = loaded.card.lag_time_ps
     n_steps = steps_of(length, lag)

@@ -116,6 +116,7 @@ def _identify(model, positions, seed, save_every, steps_per_chunk, sampling) -> 
         "solver": sampling.get("solver") or model.card.solver,
         "denoising_steps": sampling.get("denoising_steps") or model.card.denoising_steps,
         "max_redraws": sampling.get("max_redraws"),
+        "device": model.device.partition(":")[0],  # which of several like ones changes nothing
     }
 
 
@@ -143,6 +144,7 @@ def _take_up(store: ChunkStore, identity: dict, histories: np.ndarray, n_steps: 
 
 
 def _require_same_run(identity: dict, stored: dict) -> None:
+    stored = {"device": "cpu"} | stored  # runs of earlier versions do not name it
     different = [key for key in identity if identity[key] != stored.get(key)]
     if different:
         key = different[0]
