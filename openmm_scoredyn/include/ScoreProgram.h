@@ -37,7 +37,7 @@ public:
     void setNumThreads(int numThreads);
     int getNumThreads() const;
 
-    /// What all evaluations of one step share: the history and the box, which must stay as they are while it
+    /// What all calls of one step share: the history and the box, which must stay as they are while it
     /// is used, and what the program makes of them once, if it has the methods for that. One that is not
     /// needed any more may be `used` again for another step.
     struct Condition;
@@ -48,8 +48,7 @@ public:
     void denoise(int batch, const float* latent, double sigma, const Condition& condition,
                  float* denoised) const;
     /// Positions one lag time later from a clean latent.
-    void advance(int batch, const float* latent, const float* history, const float* box,
-                 float* positions) const;
+    void advance(int batch, const float* latent, const Condition& condition, float* positions) const;
     /// Positions one lag time later from `noise` (B,K,M,3), for programs of kind "transition".
     void propose(int batch, const float* noise, const float* history, const float* box,
                  float* positions) const;

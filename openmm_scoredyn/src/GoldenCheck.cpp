@@ -48,10 +48,10 @@ void checkGolden(const ScoreProgram& program) {
     if (card.kind == "transition") {
         program.propose(1, input(golden.noise, buffers[2]), history, box, out.get());
     } else {
-        program.denoise(1, input(golden.latent, buffers[2]), golden.sigma,
-                        *program.condition(1, history, box), out.get());
+        const auto condition = program.condition(1, history, box);
+        program.denoise(1, input(golden.latent, buffers[2]), golden.sigma, *condition, out.get());
         compare(program, "latent", golden.denoised, output(golden.denoised), 1e-3, 1e-3);
-        program.advance(1, input(golden.denoised, buffers[3]), history, box, out.get());
+        program.advance(1, input(golden.denoised, buffers[3]), *condition, out.get());
     }
     compare(program, "positions", golden.positions, output(golden.positions), 1e-4, 0.0);
 }

@@ -28,7 +28,8 @@ const char* const packageRecord = "archive_format";  // of torch.export's packag
 
 // The methods of the contract; strings, because one made at every call would be allocated there.
 const std::string denoiseMethod = "denoise", advanceMethod = "advance", proposeMethod = "propose",
-                  conditionMethod = "condition", conditionedMethod = "denoise_conditioned";
+                  conditionMethod = "condition", conditionedMethod = "denoise_conditioned",
+                  advanceConditionedMethod = "advance_conditioned";
 
 std::string shapeText(at::IntArrayRef shape) {
     std::ostringstream text;
@@ -50,7 +51,8 @@ struct ScoreProgram::Impl {
     std::string name;
     Device device;
     int numThreads = 1;
-    bool conditionsApart = false;  ///< whether the program has the two optional methods
+    bool conditionsApart = false;   ///< whether the program has `condition` and `denoise_conditioned`
+    bool advancesFromThat = false;  ///< and `advance_conditioned`
 
     void load(const ScoreArchive& archive, const std::vector<ProgramMethod>& methods);
     // The contract says that programs are pure: they change no input.
@@ -125,14 +127,16 @@ ScoreProgram::ScoreProgram(std::shared_ptr<const ScoreArchive> archive, const De
     impl_->name = "'" + card().name + "'";
     impl_->device = device;
     if (device.kind != Device::Kind::Host || device.recorder) memory_ = std::make_shared<TorchMemory>(device);
-    const std::vector<ProgramMethod> methods = card().kind == "denoiser"
-                                                   ? std::vector<ProgramMethod>{{denoiseMethod, 4},
-                                                                                {advanceMethod, 3},
-                                                                                {conditionMethod, 2, true},
-                                                                                {conditionedMethod, 3, true}}
-                                                   : std::vector<ProgramMethod>{{proposeMethod, 3}};
+    const std::vector<ProgramMethod> methods =
+        card().kind == "denoiser" ? std::vector<ProgramMethod>{{denoiseMethod, 4},
+                                                               {advanceMethod, 3},
+                                                               {conditionMethod, 2, true},
+                                                               {conditionedMethod, 3, true},
+                                                               {advanceConditionedMethod, 4, true}}
+                                  : std::vector<ProgramMethod>{{proposeMethod, 3}};
     impl_->load(*archive_, methods);
     impl_->conditionsApart = impl_->runtime->has(conditionMethod) && impl_->runtime->has(conditionedMethod);
+    impl_->advancesFromThat = impl_->conditionsApart && impl_->runtime->has(advanceConditionedMethod);
     checkGolden(*this);
 }
 
@@ -176,14 +180,15 @@ void ScoreProgram::denoise(int batch, const float* latent, double sigma, const C
         impl_->call(denoiseMethod, {noised, level, condition.history, condition.box}, shape, denoised);
 }
 
-void ScoreProgram::advance(int batch, const float* latent, const float* history, const float* box,
+void ScoreProgram::advance(int batch, const float* latent, const Condition& condition,
                            float* positions) const {
-    const Card& c = card();
-    impl_->call(
-        advanceMethod,
-        {impl_->view(latent, {batch, c.latentSize, 3}),
-         impl_->view(history, {batch, c.historyLength, c.numParticles(), 3}), impl_->view(box, {3, 3})},
-        {batch, c.numParticles(), 3}, positions);
+    const std::array<int64_t, 3> shape = {batch, card().numParticles(), 3};
+    const at::Tensor clean = impl_->view(latent, {batch, card().latentSize, 3});
+    if (impl_->advancesFromThat)
+        impl_->call(advanceConditionedMethod, {clean, condition.made, condition.history, condition.box},
+                    shape, positions);
+    else
+        impl_->call(advanceMethod, {clean, condition.history, condition.box}, shape, positions);
 }
 
 void ScoreProgram::propose(int batch, const float* noise, const float* history, const float* box,

@@ -125,7 +125,7 @@ void StepSampler::evaluate(const RecordedWork::Arrays& a) {
         return;
     }
     drawn_ = runSolver(a);
-    program_->advance(a.batch, drawn_, a.history, a.box, proposal_.get());
+    program_->advance(a.batch, drawn_, *condition_, proposal_.get());
 }
 
 /// Returns the clean latents (B,M,3), in the same one of the buffers every time.

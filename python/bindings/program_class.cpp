@@ -83,7 +83,9 @@ FloatArray advance(const ScoreProgram& program, const FloatArray& latent, const 
     const int batch = requireBatch(program, history, box);
     requireShape(latent, "latent", {batch, program.card().latentSize, 3});
     return evaluate(program, {&latent, &history, &box}, {batch, program.card().numParticles(), 3},
-                    [&](const auto& in, float* out) { program.advance(batch, in[0], in[1], in[2], out); });
+                    [&](const auto& in, float* out) {
+                        program.advance(batch, in[0], *program.condition(batch, in[1], in[2]), out);
+                    });
 }
 
 FloatArray propose(const ScoreProgram& program, const FloatArray& noise, const FloatArray& history,
