@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "GoldenCheck.h"
+#include "MatmulPrecision.h"
 #include "ProgramRuntime.h"
 #include "TorchErrors.h"
 #include "TorchMemory.h"
@@ -50,6 +51,7 @@ struct ScoreProgram::Impl {
     std::string name;
     Device device;
     int numThreads = 1;
+    MatmulPrecision precision = MatmulPrecision::Highest;
     bool conditionsApart = false;  ///< whether the program has the two optional methods
 
     // The contract says that programs are pure: they change no input.
@@ -77,6 +79,7 @@ void ScoreProgram::Impl::call(const std::string& method, at::TensorList argument
         const c10::InferenceMode inference;
         const DeviceGuard onDevice(device);
         const ThreadCount threads(numThreads);
+        const MatmulPrecisionGuard products(precision);
         use(runtime->run(method, arguments));
     } catch (const OpenMMException&) {
         throw;
@@ -115,11 +118,14 @@ ScoreProgram::ScoreProgram(std::shared_ptr<const ScoreArchive> archive, const De
                                                                                 {conditionMethod, 2, true},
                                                                                 {conditionedMethod, 3, true}}
                                                    : std::vector<ProgramMethod>{{proposeMethod, 3}};
+    const MatmulPrecisionGuard loading(MatmulPrecision::Highest);
     impl_->runtime = archive_->holdsNativeCode()
                          ? loadInductorPackage(*archive_, methods, torchDevice(device))
                          : loadTorchScript(*archive_, methods, torchDevice(device));
     impl_->conditionsApart = impl_->runtime->has(conditionMethod) && impl_->runtime->has(conditionedMethod);
+    // The golden triple is about the file: made and checked at the precision that all devices have.
     checkGolden(*this);
+    impl_->precision = card().matmulPrecision;
 }
 
 ScoreProgram::~ScoreProgram() = default;
