@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
+#include <c10/core/impl/LocalDispatchKeySet.h>
 #include <caffe2/serialize/inline_container.h>
 #include <torch/version.h>
 
@@ -80,6 +81,7 @@ void ScoreProgram::Impl::call(const std::string& method, at::TensorList argument
         const DeviceGuard onDevice(device);
         const ThreadCount threads(numThreads);
         const MatmulPrecisionGuard products(precision);
+        const c10::impl::ExcludeDispatchKeyGuard noAutocast(c10::autocast_dispatch_keyset);
         use(runtime->run(method, arguments));
     } catch (const OpenMMException&) {
         throw;
@@ -119,6 +121,7 @@ ScoreProgram::ScoreProgram(std::shared_ptr<const ScoreArchive> archive, const De
                                                                                 {conditionedMethod, 3, true}}
                                                    : std::vector<ProgramMethod>{{proposeMethod, 3}};
     const MatmulPrecisionGuard loading(MatmulPrecision::Highest);
+    const c10::impl::ExcludeDispatchKeyGuard noAutocast(c10::autocast_dispatch_keyset);
     impl_->runtime = archive_->holdsNativeCode()
                          ? loadInductorPackage(*archive_, methods, torchDevice(device))
                          : loadTorchScript(*archive_, methods, torchDevice(device));

@@ -73,11 +73,12 @@ assert {getter} == {value!r}
 SETTINGS = [
     ("torch.set_float32_matmul_precision('medium')", "torch.get_float32_matmul_precision()", "medium"),
     ("torch.backends.mkldnn.matmul.fp32_precision = 'bf16'", "torch.backends.mkldnn.matmul.fp32_precision", "bf16"),
+    ("torch.autocast('cpu', dtype=torch.bfloat16).__enter__()", "torch.is_autocast_enabled('cpu')", True),
 ]
 
 
 @pytest.mark.parametrize("what", [STEPS, CRYSTAL, EXPORT], ids=["steps", "crystal", "export"])
-@pytest.mark.parametrize(("setting", "getter", "value"), SETTINGS, ids=["older setting", "entry"])
+@pytest.mark.parametrize(("setting", "getter", "value"), SETTINGS, ids=["older setting", "entry", "autocast"])
 def test_the_setting_of_the_process_changes_no_bit(what, setting, getter, value, tmp_path):
     script = tmp_path / "script.py"  # a file, because modules are scripted from their source
     path = f"import sys; sys.path[:0] = {[str(Path(__file__).parent), *sys.path]!r}\n"
