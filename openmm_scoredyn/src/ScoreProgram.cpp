@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
+#include <c10/core/impl/LocalDispatchKeySet.h>
 #include <caffe2/serialize/inline_container.h>
 #include <torch/version.h>
 
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "GoldenCheck.h"
+#include "MatmulPrecision.h"
 #include "ProgramRuntime.h"
 #include "TorchErrors.h"
 #include "TorchMemory.h"
@@ -50,6 +52,7 @@ struct ScoreProgram::Impl {
     std::string name;
     Device device;
     int numThreads = 1;
+    MatmulPrecision precision = MatmulPrecision::Highest;
     bool conditionsApart = false;  ///< whether the program has the two optional methods
 
     void load(const ScoreArchive& archive, const std::vector<ProgramMethod>& methods);
@@ -93,6 +96,8 @@ void ScoreProgram::Impl::call(const std::string& method, at::TensorList argument
         const c10::InferenceMode inference;
         const DeviceGuard onDevice(device);
         const ThreadCount threads(numThreads);
+        const MatmulPrecisionGuard products(precision);
+        const c10::impl::ExcludeDispatchKeyGuard noAutocast(c10::autocast_dispatch_keyset);
         use(runtime->run(method, arguments));
     } catch (const OpenMMException&) {
         throw;
@@ -131,9 +136,13 @@ ScoreProgram::ScoreProgram(std::shared_ptr<const ScoreArchive> archive, const De
                                                                                 {conditionMethod, 2, true},
                                                                                 {conditionedMethod, 3, true}}
                                                    : std::vector<ProgramMethod>{{proposeMethod, 3}};
+    const MatmulPrecisionGuard loading(MatmulPrecision::Highest);
+    const c10::impl::ExcludeDispatchKeyGuard noAutocast(c10::autocast_dispatch_keyset);
     impl_->load(*archive_, methods);
     impl_->conditionsApart = impl_->runtime->has(conditionMethod) && impl_->runtime->has(conditionedMethod);
+    // The golden triple is about the file: made and checked at the precision that all devices have.
     checkGolden(*this);
+    impl_->precision = card().matmulPrecision;
 }
 
 ScoreProgram::~ScoreProgram() = default;
