@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "MatmulPrecision.h"
+
 namespace ScoreDynPlugin {
 
 /// Three neighbours a, b, c of `centre`, ordered so that (a-centre).((b-centre)x(c-centre)) > 0.
@@ -34,6 +36,7 @@ struct Card {
     std::vector<ChiralCentre> chiralCentres;
     double maxDisplacementNm;
     bool periodic;
+    MatmulPrecision matmulPrecision = MatmulPrecision::Highest;
     Golden golden;
 
     int numParticles() const { return static_cast<int>(elements.size()); }

@@ -137,6 +137,8 @@ Card parseCard(const std::string& text) {
             card.solvers.push_back(allowed.asString());
             parseSolver(card.solvers.back());
         }
+    if (json.has("matmul_precision"))
+        card.matmulPrecision = parseMatmulPrecision(json.at("matmul_precision").asString());
     readMolecule(json, card);
     card.golden = readGolden(json.at("golden"), card);
     return card;

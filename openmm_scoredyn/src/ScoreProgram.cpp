@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
+#include <c10/core/impl/LocalDispatchKeySet.h>
 #include <caffe2/serialize/inline_container.h>
 #include <torch/version.h>
 
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "GoldenCheck.h"
+#include "MatmulPrecision.h"
 #include "ProgramRuntime.h"
 #include "TorchErrors.h"
 #include "TorchMemory.h"
@@ -51,6 +53,7 @@ struct ScoreProgram::Impl {
     std::string name;
     Device device;
     int numThreads = 1;
+    MatmulPrecision precision = MatmulPrecision::Highest;
     bool conditionsApart = false;   ///< whether the program has `condition` and `denoise_conditioned`
     bool advancesFromThat = false;  ///< and `advance_conditioned`
 
@@ -95,6 +98,8 @@ void ScoreProgram::Impl::call(const std::string& method, at::TensorList argument
         const c10::InferenceMode inference;
         const DeviceGuard onDevice(device);
         const ThreadCount threads(numThreads);
+        const MatmulPrecisionGuard products(precision);
+        const c10::impl::ExcludeDispatchKeyGuard noAutocast(c10::autocast_dispatch_keyset);
         use(runtime->run(method, arguments));
     } catch (const OpenMMException&) {
         throw;
@@ -134,10 +139,14 @@ ScoreProgram::ScoreProgram(std::shared_ptr<const ScoreArchive> archive, const De
                                                                {conditionedMethod, 3, true},
                                                                {advanceConditionedMethod, 4, true}}
                                   : std::vector<ProgramMethod>{{proposeMethod, 3}};
+    const MatmulPrecisionGuard loading(MatmulPrecision::Highest);
+    const c10::impl::ExcludeDispatchKeyGuard noAutocast(c10::autocast_dispatch_keyset);
     impl_->load(*archive_, methods);
     impl_->conditionsApart = impl_->runtime->has(conditionMethod) && impl_->runtime->has(conditionedMethod);
     impl_->advancesFromThat = impl_->conditionsApart && impl_->runtime->has(advanceConditionedMethod);
+    // The golden triple is about the file: made and checked at the precision that all devices have.
     checkGolden(*this);
+    impl_->precision = card().matmulPrecision;
 }
 
 ScoreProgram::~ScoreProgram() = default;

@@ -38,4 +38,5 @@ PYBIND11_MODULE(_scoredyn, m) {
 
     ScoreDynPlugin::bindProgram(m);
     ScoreDynPlugin::bindIntegrator(m);
+    ScoreDynPlugin::bindFullPrecision(m);
 }

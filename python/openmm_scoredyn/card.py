@@ -7,6 +7,7 @@ from openmm_scoredyn.card_json import FORMAT_VERSION, read_fields, write_fields
 from openmm_scoredyn.molecule import Molecule
 
 _SINCE_1_1 = ("solvers",)
+_SINCE_1_2 = ("matmul_precision",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,9 @@ class Card:
         What is recommended.
     solvers : tuple of str
         The only solvers that the program is right with; empty where any will do.
+    matmul_precision : {"highest", "high", "medium"}
+        How float32 matrices are multiplied in a step: in float32, with TF32 where a GPU has it, or with bfloat16, too,
+        where a processor has it.
     latent_type : {"invariant", "vector"}
         Whether latents stay as they are when the molecule turns (internal coordinates) or turn with it.
     symmetric : bool
@@ -42,7 +46,8 @@ class Card:
     max_displacement_nm : float
         Largest distance an atom may move in one step.
     training_data, accuracy : dict
-        Free, but training_data["fingerprint"] is the SHA-256 of the data where it is known.
+        Free, but training_data["fingerprint"] is the SHA-256 of the data where it is known, and
+        accuracy["matmul_precision"] the precision that was measured; without it that is "highest".
     golden : dict
         Input, noise and output that the program must reproduce, as flat lists: for a denoiser history, box,
         latent, sigma, denoised, positions; for a transition history, box, noise, positions. Written by
@@ -70,6 +75,7 @@ class Card:
     solver: str = "dpmpp_2m"
     denoising_steps: int = 10
     solvers: tuple[str, ...] = ()
+    matmul_precision: str = "highest"
     latent_type: str = "invariant"
     symmetric: bool = False
     bond_tolerance: float = 0.25
@@ -100,6 +106,11 @@ class Card:
         """The atoms the program moves, in order."""
         return Molecule(**{name: getattr(self, name) for name in Molecule.__dataclass_fields__})
 
+    @property
+    def precision_is_measured(self) -> bool:
+        """Whether the accuracy is that of the card's own precision."""
+        return bool(self.accuracy) and self.accuracy.get("matmul_precision", "highest") == self.matmul_precision
+
     @classmethod
     def for_molecule(cls, molecule: Molecule, **values) -> "Card":
         """A card whose atoms and bonds are those of `molecule`; `values` are the other fields."""
@@ -119,4 +130,4 @@ class Card:
             If the text is not JSON, the major version is another, or a field is missing, of another type or
             at odds with the rest.
         """
-        return cls(**read_fields(cls, text, later=_SINCE_1_1))
+        return cls(**read_fields(cls, text, later=_SINCE_1_1 + _SINCE_1_2))

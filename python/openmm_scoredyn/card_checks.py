@@ -8,7 +8,13 @@ from openmm_scoredyn.errors import CardError
 KINDS = ("denoiser", "transition")
 SOLVERS = ("trig_2m", "dpmpp_2m", "heun", "euler_ancestral", "dpmpp_sde")
 LATENT_TYPES = ("invariant", "vector")
-CHOICES = {"kind": KINDS, "solver": SOLVERS, "latent_type": LATENT_TYPES}
+MATMUL_PRECISIONS = ("highest", "high", "medium")
+CHOICES = {
+    "kind": KINDS,
+    "solver": SOLVERS,
+    "latent_type": LATENT_TYPES,
+    "matmul_precision": MATMUL_PRECISIONS,
+}
 POSITIVE = (
     "lag_time_ps",
     "temperature_K",

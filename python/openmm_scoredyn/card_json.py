@@ -7,7 +7,7 @@ from openmm_scoredyn.card_checks import check_version
 from openmm_scoredyn.errors import CardError
 
 CARD_FILE = "scoredyn.json"
-FORMAT_VERSION = "1.1"
+FORMAT_VERSION = "1.2"
 
 
 def write_fields(card) -> str:

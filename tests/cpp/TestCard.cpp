@@ -52,6 +52,7 @@ void testFields() {
     ASSERT_EQUAL(0.3, card.bondTolerance);
     ASSERT_EQUAL(0.75, card.maxDisplacementNm);
     ASSERT(!card.periodic);
+    ASSERT(card.matmulPrecision == MatmulPrecision::Highest);
     const ChiralCentre chiral = card.chiralCentres.at(0);
     ASSERT(chiral.centre == 0 && chiral.a == 3 && chiral.b == 2 && chiral.c == 1);
 }
@@ -67,6 +68,17 @@ void testGolden() {
     const Card card = parseCard(transition());
     ASSERT_EQUAL(2, card.noiseCount);
     ASSERT_EQUAL(6.0f, card.golden.noise.at(5));
+}
+
+void testMatmulPrecision() {
+    const std::string text =
+        changed(denoiser, "\"periodic\"", "\"matmul_precision\": \"high\", \"periodic\"");
+    ASSERT(parseCard(text).matmulPrecision == MatmulPrecision::High);
+    assertThrows(
+        [&] { parseCard(changed(text, "\"high\"", "\"tf32\"")); },
+        "Card: matmul_precision is not valid; expected highest, high or medium, found 'tf32'; export");
+    assertThrows([&] { parseCard(changed(text, "\"high\"", "1")); },
+                 "Card.matmul_precision: expected a string, found a number");
 }
 
 struct Refusal {
@@ -119,7 +131,7 @@ const Refusal refusals[] = {
     {"\"golden\"", "golden", "Card: not valid JSON"},
 };
 
-/// noise_count alone may be left out.
+/// noise_count and matmul_precision alone may be left out.
 void testNoFieldMayBeMissing() {
     const char* fields[] = {"format_version",
                             "kind",
@@ -167,5 +179,5 @@ void testRefusals() {
 
 int main() {
     using namespace core_tests;
-    return runTests({testFields, testGolden, testNoFieldMayBeMissing, testRefusals});
+    return runTests({testFields, testGolden, testMatmulPrecision, testNoFieldMayBeMissing, testRefusals});
 }

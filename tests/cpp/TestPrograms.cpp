@@ -1,5 +1,8 @@
 #include "TestPrograms.h"
 
+#include <ATen/Context.h>
+#include <torch/csrc/jit/frontend/sugared_value.h>
+#include <torch/library.h>
 #include <torch/script.h>
 
 #include <sstream>
@@ -44,6 +47,28 @@ std::string goldenTriple(torch::jit::Module& module, const TestProgram& program,
            ",\"positions\":" + list(positions) + "}";
 }
 
+/// How precise products are while the program that calls this runs: see precisionProgram.
+at::Tensor productPrecision(const at::Tensor& like) {
+    const auto reduction = [](at::Float32Backend backend) {
+        const auto found = at::globalContext().float32Precision(backend, at::Float32Op::MATMUL);
+        return found == at::Float32Precision::TF32 ? 1 : found == at::Float32Precision::BF16 ? 2 : 0;
+    };
+    return at::full({}, reduction(at::Float32Backend::CUDA) + 2 * reduction(at::Float32Backend::MKLDNN),
+                    like.options());
+}
+
+TORCH_LIBRARY(scoredyn_tests, library) { library.def("product_precision", &productPrecision); }
+
+/// Lets programs call it as `scoredyn_tests.product_precision`.
+struct TestOperators : torch::jit::NativeResolver {
+    std::shared_ptr<torch::jit::SugaredValue> resolveValue(const std::string& name,
+                                                           torch::jit::GraphFunction& function,
+                                                           const torch::jit::SourceRange& place) override {
+        if (name == "scoredyn_tests") return std::make_shared<torch::jit::BuiltinModule>(name);
+        return NativeResolver::resolveValue(name, function, place);
+    }
+};
+
 std::string card(const TestProgram& program, const std::string& golden) {
     return R"({"name":"test","lag_time_ps":1.0,"temperature_K":300.0,"latent_size":2,"noise_count":1,
         "sigma_min":0.01,"sigma_max":80.0,"sigma_data":1.0,"solver":"dpmpp_2m","denoising_steps":4,
@@ -52,9 +77,11 @@ std::string card(const TestProgram& program, const std::string& golden) {
         "solvent":"none","force_field":"none","training_data":{},"accuracy":{},"licence":"MIT","package_version":"0",
         "torch_version":"0","format_version":")" +
            program.formatVersion + R"(","kind":")" + program.kind + R"(","periodic":)" +
-           (program.periodic ? "true" : "false") + R"(,"max_displacement_nm":)" +
-           number(program.maxDisplacementNm) + R"(,"history_length":)" + number(program.historyLength) +
-           R"(,"golden":)" + golden + "}";
+           (program.periodic ? "true" : "false") +
+           (program.matmulPrecision.empty() ? ""
+                                            : R"(,"matmul_precision":")" + program.matmulPrecision + '"') +
+           R"(,"max_displacement_nm":)" + number(program.maxDisplacementNm) + R"(,"history_length":)" +
+           number(program.historyLength) + R"(,"golden":)" + golden + "}";
 }
 
 }  // namespace
@@ -63,7 +90,7 @@ std::shared_ptr<const ScoreArchive> makeArchive(const TestProgram& program) {
     torch::jit::Module module("TestProgram");
     const at::Tensor centre = torch::tensor({0.0f, 0.0f, 0.0f, 0.125f, 0.0f, 0.0f}).reshape({2, 3});
     module.register_buffer("centre", centre);
-    module.define(program.code);
+    module.define(program.code, std::make_shared<TestOperators>());
     torch::jit::ExtraFilesMap extra{{"scoredyn.json", card(program, goldenTriple(module, program, centre))}};
     std::ostringstream stream;
     module.save(stream, extra);
@@ -107,4 +134,23 @@ def denoise(self, latent, sigma, history, box):
         return torch.zeros_like(latent)
     return )" + result +
                     "\n" + identityAdvance};
+}
+
+TestProgram precisionProgram(const std::string& matmulPrecision) {
+    return {.code = R"(
+def denoise(self, latent, sigma, history, box):
+    return torch.zeros_like(latent)
+def advance(self, latent, history, box):
+    step = torch.zeros_like(latent)
+    step[:, :, 0] = 0.25 * scoredyn_tests.product_precision(latent)
+    return history[:, -1] + step
+)",
+            .matmulPrecision = matmulPrecision};
+}
+
+void setProcessPrecision(const std::string& name) { at::globalContext().setFloat32MatmulPrecision(name); }
+
+std::string processPrecision() {
+    const char* const names[] = {"highest", "high", "medium"};
+    return names[int(at::globalContext().float32MatmulPrecision())];
 }

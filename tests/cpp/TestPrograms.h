@@ -16,6 +16,7 @@ struct TestProgram {
     bool periodic = false;
     double maxDisplacementNm = 2.0;
     int historyLength = 1;
+    std::string matmulPrecision = {};  ///< not in the card if empty
 };
 
 /// Compile the program, compute its golden triple and pack both with a card.
@@ -34,3 +35,11 @@ TestProgram ouDenoiser();
 
 /// The identity, but where the first atom is beyond x = 50 nm `denoise` returns `result` (TorchScript).
 TestProgram failingProgram(const std::string& result);
+
+/// Every atom moves along x by 0.25 nm * (c + 2 m), where c and m are how torch multiplies float32 matrices
+/// during the step on a GPU and a processor: 0 in float32, 1 with TF32, 2 with bfloat16.
+TestProgram precisionProgram(const std::string& matmulPrecision);
+
+/// torch.set_float32_matmul_precision, and its getter.
+void setProcessPrecision(const std::string& name);
+std::string processPrecision();

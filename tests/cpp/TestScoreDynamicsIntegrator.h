@@ -59,7 +59,8 @@ inline std::vector<Vec3> positionsOf(const Context& context) {
 
 /// A context of the plain two-atom System with a program in it.
 struct Run {
-    explicit Run(const TestProgram& program, int seed = 5) : integrator(makeArchive(program)) {
+    explicit Run(const TestProgram& program, int seed = 5) : Run(makeArchive(program), seed) {}
+    explicit Run(std::shared_ptr<const ScoreArchive> archive, int seed = 5) : integrator(std::move(archive)) {
         addParticles(system);
         integrator.setRandomNumberSeed(seed);
         context = makeContext(system, integrator);
@@ -353,6 +354,27 @@ inline void testParity(const TestProgram& program, const std::string& solver, bo
     }
 }
 
+/// A step has the precision of the card and leaves that of the process, whether it succeeds or not.
+inline void testMatmulPrecision(const std::string& process) {
+    const std::map<std::string, double> steps = {{"", 0}, {"highest", 0}, {"high", 0.75}, {"medium", 1.25}};
+    setProcessPrecision("highest");
+    const TestProgram failing = failingProgram("latent @ latent");
+    Run other(failing);
+    other.context->setPositions({Vec3(60, 0, 0), Vec3(60.125, 0, 0)});
+    for (const auto& [precision, step] : steps) {
+        const TestProgram program = precisionProgram(precision);
+        const auto archive = makeArchive(program);
+        setProcessPrecision(process);
+        Run run(archive);
+        run.integrator.step(1);
+        ASSERT_EQUAL_VEC(start[1] + Vec3(step, 0, 0), positionsOf(*run.context)[1], 1e-6);
+        ASSERT_EQUAL(process, processPrecision());
+        assertThrows([&] { other.integrator.step(1); }, "raised an error");
+        ASSERT_EQUAL(process, processPrecision());
+        setProcessPrecision("highest");
+    }
+}
+
 /// Load what SCOREDYN_PLUGINS names, separated by colons: our library extends the platforms that are there
 /// when it is loaded. Returns whether the platform came up and can make a context.
 inline bool loadPlatform(const std::string& name) {
@@ -411,6 +433,7 @@ inline int runIntegratorTests(const std::string& platformName, const std::string
         testRefusals();
         testXml();
         testCompoundIntegrator();
+        for (const char* process : {"highest", "high", "medium"}) testMatmulPrecision(process);
         for (const char* solver : {"trig_2m", "dpmpp_2m", "heun", "dpmpp_sde", "euler_ancestral"})
             testParity(ouDenoiser(), solver, false);
         testParity(ouTransition(), "heun", false);

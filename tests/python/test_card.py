@@ -23,6 +23,7 @@ EVERY_FIELD = {
     "sigma_data": 0.25,
     "solver": "heun",
     "solvers": ("heun", "trig_2m"),
+    "matmul_precision": "high",
     "denoising_steps": 3,
     "latent_type": "invariant",
     "symmetric": True,
@@ -89,6 +90,7 @@ def test_fields_of_a_later_minor_version_are_left_out():
         ({"solvers": ("euler",)}, "solvers is not valid; expected some of trig_2m"),
         ({"solvers": ("heun",)}, "solver is not valid; expected one of heun, found"),
         ({"solver": "euler"}, "solver is not valid; expected one of trig_2m, dpmpp_2m"),
+        ({"matmul_precision": "tf32"}, "matmul_precision is not valid; expected one of highest, high, medium, found 'tf32'"),
         ({"latent_type": "scalar"}, "latent_type is not valid"),
         ({"name": " "}, "name is not valid"),
         ({"lag_time_ps": 0.0}, "lag_time_ps is not valid; expected a positive number, found 0.0"),
@@ -144,7 +146,10 @@ def test_text_that_is_no_card_is_refused(text, sentence):
         Card.from_json(text)
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Card) if field.name != "solvers"])
+LATER = {"solvers": ((), "1.0"), "matmul_precision": ("highest", "1.1")}
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Card) if field.name not in LATER])
 def test_no_field_may_be_missing(name):
     values = json.loads(tiny_card().to_json())
     del values[name]
@@ -154,7 +159,9 @@ def test_no_field_may_be_missing(name):
         Card.from_json(json.dumps(values))
 
 
-def test_a_card_of_version_1_0_has_no_list_of_solvers():
+@pytest.mark.parametrize("name", LATER)
+def test_a_card_of_an_earlier_version_lacks_later_fields(name):
     values = json.loads(tiny_card().to_json())
-    del values["solvers"]
-    assert Card.from_json(json.dumps(values | {"format_version": "1.0"})).solvers == ()
+    del values[name]
+    default, version = LATER[name]
+    assert getattr(Card.from_json(json.dumps(values | {"format_version": version})), name) == default

@@ -1,5 +1,6 @@
 """`scoredyn export` and `scoredyn info`, as typed."""
 
+import json
 import os
 import re
 
@@ -64,6 +65,21 @@ def test_export_writes_the_format_asked_for(checkpoint, monkeypatch):
     command("export", checkpoint, checkpoint / "out.pt2", "--format", "aoti")
     command("export", checkpoint, checkpoint / "out.pt2")
     assert asked == ["aoti", "torchscript"]
+
+
+def test_precision_asked_for_is_said_not_to_be_measured_until_it_is(checkpoint):
+    out = checkpoint / "out.pt"
+    asked = ("export", checkpoint, out, "--matmul-precision", "high")
+    sentence = "The accuracy at matmul_precision 'high' is not measured"
+    assert "not measured" not in command(*asked[:3]) + command("info", out)
+    assert sentence in command(*asked)
+    output = command("info", out)
+    assert "high, matrix products with TF32" in output
+    assert sentence in output
+    comparison = {"reference": {"length_ns": 1, "name": "MD"}, "candidate": {"length_ns": 2, "name": "model"}}
+    (checkpoint / "comparison.json").write_text(json.dumps(comparison | {"rows": [], "notes": []}))
+    assert sentence not in command(*asked, "--accuracy", checkpoint / "comparison.json") + command("info", out)
+    assert ScoreModel(out).card.accuracy["matmul_precision"] == "high"
 
 
 def test_export_that_fails_writes_nothing(checkpoint, monkeypatch):

@@ -114,6 +114,12 @@ def test_package_needs_a_compiler(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
+def test_package_has_the_precision_it_is_compiled_with(tmp_path):
+    with pytest.raises(ExportError, match="expected matmul_precision='highest', found 'high'; leave it, or use"):
+        export_program(DriftingNetwork(), tmp_path / "out.pt2", tiny_card(matmul_precision="high"), format="aoti")
+    assert os.listdir(tmp_path) == []
+
+
 def test_unwritable_path_leaves_nothing(tmp_path):
     with pytest.raises(OutputError, match=re.escape(str(tmp_path / "missing" / "out.pt"))):
         export_program(DriftingNetwork(), tmp_path / "missing" / "out.pt", tiny_card())

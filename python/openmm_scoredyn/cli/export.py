@@ -30,6 +30,10 @@ def export(
     denoising_steps: Annotated[
         int | None, typer.Option(min=1, help="Network evaluations per step the card recommends; default: 8.")
     ] = None,
+    matmul_precision: Annotated[
+        Literal["highest", "high", "medium"] | None,
+        typer.Option(help="high: products with TF32 on a GPU; medium: bfloat16 on a processor, too; default: highest."),
+    ] = None,
     accuracy: Annotated[
         Path | None, typer.Option(help="comparison.json of `scoredyn compare`, written into the card as measured.")
     ] = None,
@@ -38,14 +42,15 @@ def export(
 
     Example: scoredyn export runs/alanine alanine.pt
     """
+    from openmm_scoredyn.cli.info import precision_note
     from openmm_scoredyn.export import export_program
     from openmm_scoredyn.training import load_checkpoint
 
     module, card, parametrization = load_checkpoint(checkpoint)
-    changes = {"solver": solver, "denoising_steps": denoising_steps}
+    changes = {"solver": solver, "denoising_steps": denoising_steps, "matmul_precision": matmul_precision}
     card = replace(card, **{name: value for name, value in changes.items() if value is not None})
     if accuracy is not None:
-        card = replace(card, accuracy=_read_comparison(accuracy))
+        card = replace(card, accuracy=_read_comparison(accuracy) | {"matmul_precision": card.matmul_precision})
     report = export_program(module, out, card, parametrization, format=format, symmetric=symmetric)
     table = Table(title=f"{card.name}: largest differences")
     for heading in ("check", "latents", "allowed", "positions (nm)", "allowed"):
@@ -62,6 +67,8 @@ def export(
     console = Console()
     console.print(table)
     console.print(f"Wrote {out} ({out.stat().st_size / 1e6:.1f} MB).", soft_wrap=True)
+    if note := precision_note(card):
+        console.print(note, soft_wrap=True)
 
 
 def _read_comparison(path: Path) -> dict:

@@ -11,6 +11,12 @@ from rich.table import Table
 from openmm_scoredyn.card import Card
 from openmm_scoredyn.denoising.card import DenoiserCard
 
+_PRECISIONS = {
+    "highest": "highest, float32",
+    "high": "high, matrix products with TF32 where a GPU has it",
+    "medium": "medium, matrix products with TF32 on a GPU and bfloat16 on a processor, where they have it",
+}
+
 
 def info(
     model: Annotated[
@@ -33,6 +39,8 @@ def info(
     console.print(
         "Golden triple reproduced: the program computes here what it computed where it was exported."
     )
+    if isinstance(loaded.card, Card) and (note := precision_note(loaded.card)):
+        console.print(note)
 
 
 def card_table(card: Card | DenoiserCard, sha256: str, rows: Callable[..., list]) -> Table:
@@ -48,6 +56,16 @@ def card_table(card: Card | DenoiserCard, sha256: str, rows: Callable[..., list]
     return table
 
 
+def precision_note(card: Card) -> str:
+    """What to say of a card whose accuracy is that of another precision than its own, or of none."""
+    if card.matmul_precision == "highest" or card.precision_is_measured:
+        return ""
+    return (
+        f"The accuracy at matmul_precision {card.matmul_precision!r} is not measured: run `scoredyn compare` on trajectories "
+        "made at it, and export with its --accuracy."
+    )
+
+
 def _rows(card: Card) -> list[tuple[str, str]]:
     composition = "".join(f"{e}{n if n > 1 else ''}" for e, n in sorted(Counter(card.elements).items()))
     residues = dict(zip(card.residue_indices, card.residue_names))
@@ -60,6 +78,7 @@ def _rows(card: Card) -> list[tuple[str, str]]:
             f"{card.solvent}, {card.force_field}, {'periodic' if card.periodic else 'not periodic'}",
         ),
         ("guard", f"{guard}, {card.max_displacement_nm:.2f} nm a step"),
+        ("precision", _PRECISIONS[card.matmul_precision]),
         (
             "symmetry",
             f"{'SE(3), checked at export' if card.symmetric else 'none claimed'}; {card.latent_type} latents",

@@ -15,6 +15,7 @@ from openmm_scoredyn.denoising.golden import TOLERANCE, as_golden, make_example
 from openmm_scoredyn.denoising.network import LatticeDenoiser
 from openmm_scoredyn.errors import ExportError
 from openmm_scoredyn.export.scripting import from_bytes, script, to_bytes
+from openmm_scoredyn.precision import full_precision
 
 
 def export_denoiser(
@@ -53,6 +54,7 @@ def export_denoiser(
     return write_denoiser(trained.network, card, path)
 
 
+@full_precision()
 def write_denoiser(network: LatticeDenoiser, card: DenoiserCard, path: str | Path) -> Path:
     """Script, check and write a network; errors as `export_denoiser`."""
     network = copy.deepcopy(network).cpu().float().eval().requires_grad_(False)

@@ -5,6 +5,7 @@ import torch
 
 from openmm_scoredyn.denoising.card import DenoiserCard
 from openmm_scoredyn.errors import CardError, ProgramError
+from openmm_scoredyn.precision import full_precision
 
 PARTS = ("separations", "neighbours", "present", "kinds")
 # Of displacements in nearest-neighbour distances, so 1e-5 of a lattice spacing.
@@ -55,7 +56,7 @@ def check_golden(program, card: DenoiserCard) -> None:
     n_atoms = len(golden["kinds"])
     shapes = {"separations": (n_atoms, -1, 3), "neighbours": (n_atoms, -1), "present": (n_atoms, -1)}
     arguments = [torch.tensor(golden[part]).reshape(shapes.get(part, (n_atoms,))) for part in PARTS]
-    with torch.no_grad():
+    with torch.no_grad(), full_precision():
         found = program(*arguments)
     difference = float((found - torch.tensor(golden["displacements"]).reshape(n_atoms, 3)).abs().max())
     if not difference < 10 * TOLERANCE:

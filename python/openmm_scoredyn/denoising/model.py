@@ -17,6 +17,7 @@ from openmm_scoredyn.denoising.spacing import measure_spacing
 from openmm_scoredyn.errors import ProgramError, SamplingError
 from openmm_scoredyn.export.scripting import from_bytes
 from openmm_scoredyn.model import ScoreModel
+from openmm_scoredyn.precision import full_precision
 
 # A spacing measured in the noise that is further than this from the one measured without noise is corrected.
 SPACING_TOLERANCE = 0.015
@@ -174,7 +175,7 @@ class CrystalDenoiser(ScoreModel):
         if check:
             check_overlaps(near.separations, near.present, spacing)
         parts = (near.separations / np.float32(spacing), near.indices, near.present, kinds)
-        with torch.no_grad():
+        with torch.no_grad(), full_precision():
             moved = self.program(*(torch.from_numpy(part).to(self.device) for part in parts))
         return moved.cpu().numpy().astype(np.float64) * spacing
 

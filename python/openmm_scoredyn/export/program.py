@@ -20,10 +20,12 @@ from openmm_scoredyn.export.probe import Probe, make_probe
 from openmm_scoredyn.export.scripting import from_bytes, script, to_bytes
 from openmm_scoredyn.export.wrapper import wrap
 from openmm_scoredyn.model import ScoreModel
+from openmm_scoredyn.precision import full_precision
 
 _log = logging.getLogger(__name__)
 
 
+@full_precision()
 def export_program(
     module: nn.Module,
     path: str | Path,
@@ -36,6 +38,9 @@ def export_program(
     box: Tensor | None = None,
 ) -> ParityReport:
     """Write a module as a score program, after checking that it gives what the module gives.
+
+    Checks and golden triple are made with float32 matrix products, which all devices have, whatever the precision that
+    the process or the card asks for.
 
     Parameters
     ----------
@@ -78,6 +83,11 @@ def export_program(
             f"use one of them."
         )
     card = _completed(card, module, symmetric)
+    if format == "aoti" and card.matmul_precision != "highest":
+        raise ExportError(
+            f"export_program: a package has the precision that it is compiled with; expected matmul_precision='highest', "
+            f"found {card.matmul_precision!r}; leave it, or use format='torchscript'."
+        )
     probe = make_probe(card, history, box)
     program = wrap(module, card, parametrization or Parametrization())
     forms, to_file = _FORMATS[format](program, probe)
