@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "Assertions.h"
@@ -56,15 +55,14 @@ struct Molecules {
         for (int replica = 0; replica < batch; ++replica) frames[6 * replica + 3] = 0.125f;
         const Values box(9, 0);
         for (int i = 0; i < steps; ++i, ++step) {
-            Values after(frames.size());
-            std::copy(frames.begin(), frames.end(), history.begin());  // the same array, as in a context
+            std::copy(frames.begin(), frames.end(), history.begin());  // the same arrays, as in a context
             sampler.step(step, batch, history.data(), box.data(), after.data());
-            frames = std::move(after);
+            std::copy_n(after.begin(), frames.size(), frames.begin());
         }
         return frames;
     }
     StepSampler sampler;
-    Values history = Values(12);
+    Values history = Values(12), after = Values(12);
     uint64_t step = 0;
 };
 
@@ -135,8 +133,6 @@ void testEveryStepUsesTheSameArrays() {
     for (int i = 0; i < 4; ++i) {
         written.clear();
         molecules.run(1, 1);
-        // Hidden from the comparison: the array of the result is the caller's.
-        written.pop_back();
         if (i == 0) first = written;
         ASSERT(written.size() > 6 && written == first);
     }

@@ -108,6 +108,20 @@ class ConditionedOrnsteinUhlenbeck(OrnsteinUhlenbeck):
         return self.denoise_conditioned(latent, sigma, self.condition(history, box))
 
 
+class WhollyConditionedOrnsteinUhlenbeck(ConditionedOrnsteinUhlenbeck):
+    """One that also advances from the condition, to nowhere if it is not that of the history; `advance` raises far out."""
+
+    @torch.jit.export
+    def advance_conditioned(self, latent: Tensor, condition: Tensor, history: Tensor, box: Tensor) -> Tensor:
+        return history[:, -1] + self.step * torch.where(condition == self.mean(history), latent, torch.nan)
+
+    @torch.jit.export
+    def advance(self, latent: Tensor, history: Tensor, box: Tensor) -> Tensor:
+        if bool(history[0, -1, 0, 0] > 50.0):
+            raise ValueError("advance was called")
+        return self.advance_conditioned(latent, self.mean(history), history, box)
+
+
 class OrnsteinUhlenbeckTransition(OrnsteinUhlenbeck):
     """The same process as a transition of K = 2 latents, each with half the variance."""
 

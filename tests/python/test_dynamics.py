@@ -13,6 +13,7 @@ from programs import (
     Drift,
     OrnsteinUhlenbeck,
     OrnsteinUhlenbeckTransition,
+    WhollyConditionedOrnsteinUhlenbeck,
 )
 
 from openmm_scoredyn.native import scoredyn
@@ -97,8 +98,9 @@ def test_kinetic_energy_is_that_of_current_velocities(make_program, make_system,
 
 def test_condition_apart_gives_the_same_trajectory(make_program, make_system):
     whole = trajectory(*make_context(make_program(OrnsteinUhlenbeck()), make_system()), 5)
-    apart = trajectory(*make_context(make_program(ConditionedOrnsteinUhlenbeck()), make_system()), 5)
-    np.testing.assert_array_equal(whole, apart)
+    for kind in (ConditionedOrnsteinUhlenbeck, WhollyConditionedOrnsteinUhlenbeck):
+        apart = trajectory(*make_context(make_program(kind()), make_system()), 5)
+        np.testing.assert_array_equal(whole, apart)
 
 
 def test_same_seed_same_trajectory_other_seed_another(make_either, make_system):

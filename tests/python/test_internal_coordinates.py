@@ -47,6 +47,38 @@ def test_phi_and_psi_agree_with_mdtraj():
         assert np.abs(measured - dihedral[0, 0]).min() < 1e-4
 
 
+def test_every_length_angle_and_dihedral_agrees_with_mdtraj():
+    coordinates = InternalCoordinates(alanine_molecule())
+    structures = mdtraj.Trajectory(shaken().numpy(), mdtraj.load(PDB).topology)
+    rows = coordinates.rows.T.numpy()
+    measured = coordinates(shaken())
+    assert np.abs(measured[:, :21].numpy() - mdtraj.compute_distances(structures, rows[:, :2])).max() < 1e-6
+    assert np.abs(measured[:, 21:41].numpy() - mdtraj.compute_angles(structures, rows[1:, :3])).max() < 1e-4
+    expected = torch.from_numpy(mdtraj.compute_dihedrals(structures, rows))
+    leader = coordinates.leader
+    expected = torch.where(coordinates.has_sibling, wrap(expected - expected[:, leader]), expected)
+    assert wrap(measured[:, 41:] - expected[:, 2:]).abs().max() < 1e-4
+
+
+def test_rounding_does_not_grow_along_a_chain():
+    """Frames are products of rotations, one more for every bond."""
+    atoms = 200
+    coordinates = InternalCoordinates(chain(atoms, tuple((i, i + 1) for i in range(atoms - 1))))
+    steps = torch.randn(8, atoms, 3, generator=torch.Generator().manual_seed(2))
+    positions = torch.cumsum(0.15 * steps / steps.norm(dim=-1, keepdim=True), dim=1)
+    rebuilt = coordinates.place(coordinates(positions), positions)
+    bonds = [torch.linalg.vector_norm(x[:, 1:] - x[:, :-1], dim=-1) for x in (positions, rebuilt)]
+    assert (bonds[0] - bonds[1]).abs().max() < 5e-6
+    assert (rebuilt - positions).abs().max() < 1e-3  # an angle near 0 or 180 degrees leaves the dihedral to rounding
+
+
+def test_weights_of_earlier_versions_load():
+    coordinates = InternalCoordinates(alanine_molecule())
+    earlier = coordinates.state_dict() | {"slot": torch.arange(ATOMS), "slot_rows": torch.zeros(4, ATOMS - 1)}
+    coordinates.load_state_dict(earlier)
+    assert not {"slot", "slot_rows", "path", "frame", "inner"} & set(coordinates.state_dict())
+
+
 def test_coordinates_do_not_feel_rigid_motion_and_turn_sign_in_the_mirror():
     coordinates, positions = InternalCoordinates(alanine_molecule()), shaken()
     turn = random_rotations(len(positions), torch.Generator().manual_seed(1))

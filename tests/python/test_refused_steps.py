@@ -5,7 +5,14 @@ import re
 import numpy as np
 import openmm
 import pytest
-from programs import MASSES, POSITIONS, ConditionedOrnsteinUhlenbeck, Drift, Failing
+from programs import (
+    MASSES,
+    POSITIONS,
+    ConditionedOrnsteinUhlenbeck,
+    Drift,
+    Failing,
+    WhollyConditionedOrnsteinUhlenbeck,
+)
 from refusals import make_context, refusal
 
 from openmm_scoredyn import ScoreDynamicsIntegrator
@@ -177,9 +184,10 @@ def test_condition_of_another_number_of_rows(make_program, make_system):
         integrator.step(1)
 
 
-def test_denoise_is_not_called_where_the_condition_is_apart(make_program, make_system):
+@pytest.mark.parametrize("kind", [ConditionedOrnsteinUhlenbeck, WhollyConditionedOrnsteinUhlenbeck])
+def test_what_sees_the_history_is_not_called_where_the_condition_is_apart(kind, make_program, make_system):
     """Far out it would raise; the guard, which finds a step of 40 nm, is what must speak."""
-    context, integrator = make_context(make_program(ConditionedOrnsteinUhlenbeck()), make_system())
+    context, integrator = make_context(make_program(kind()), make_system())
     context.setPositions(FAR)
     with refusal("no acceptable draw for step 0"):
         integrator.step(1)

@@ -78,12 +78,10 @@ class Parametrization(nn.Module):
     @torch.jit.export
     def network_input(self, latent: Tensor, sigma: Tensor) -> Tensor:
         """What the network is shown, (B, M, 3), for the noised `latent` (B, M, 3) at `sigma` (B,) > 0."""
-        level = sigma.reshape(-1, 1, 1)
         if self.schedule == "ve":
             return latent
-        if self.schedule == "edm":
-            return latent / torch.sqrt(level**2 + self.sigma_data**2)
-        return latent / torch.sqrt(level**2 + 1.0)
+        data = self.sigma_data if self.schedule == "edm" else 1.0
+        return latent / torch.sqrt(sigma**2 + data**2).reshape(-1, 1, 1)
 
     @torch.jit.export
     def network_level(self, sigma: Tensor) -> Tensor:
@@ -144,7 +142,7 @@ class Parametrization(nn.Module):
     def clean(self, raw: Tensor, latent: Tensor, sigma: Tensor) -> Tensor:
         """The denoised latent (B, M, 3) from the network's `raw` output (B, M, 3), the noised `latent` and `sigma` (B,)."""
         skip, out = self.skip_and_out(sigma)
-        return skip.reshape(-1, 1, 1) * latent + out.reshape(-1, 1, 1) * raw
+        return torch.addcmul(skip.reshape(-1, 1, 1) * latent, out.reshape(-1, 1, 1), raw)
 
 
 def _check(prediction: str, schedule: str, sigma_data: float, beta_min: float, beta_max: float) -> None:

@@ -50,17 +50,25 @@ class ConformationLatent(nn.Module):
     def features(self, old: Tensor) -> Tensor:
         """What the network sees of the condition (B, C): scaled stiff deviations, harmonics of the soft dihedrals."""
         stiff = old - self.origin
-        stiff = (torch.where(self.periodic, wrap(stiff), stiff) * self.feature_scale)[:, self.feature_rows]
-        angle = old[:, self.soft_rows][:, None] * self.order
+        stiff = (torch.where(self.periodic, wrap(stiff), stiff) * self.feature_scale).index_select(1, self.feature_rows)
+        angle = old.index_select(1, self.soft_rows).unsqueeze(1) * self.order
         return torch.cat([stiff, torch.sin(angle).flatten(1), torch.cos(angle).flatten(1)], dim=1)
 
     @torch.jit.export
-    def destination(self, latent: Tensor, sigma: Tensor, old: Tensor) -> Tensor:
-        """Harmonics of the soft dihedrals that a noised latent (B, D) leads to, at noise level sigma (B,).
+    def phases(self, old: Tensor) -> Tensor:
+        """Where the harmonics of `destination` stand for a latent of zero (B, H), rad: sines, then cosines as sines."""
+        angle = ((old + self.centre).index_select(1, self.soft_rows).unsqueeze(1) * self.order).flatten(1)
+        return torch.cat([angle, angle + torch.pi / 2], dim=1)
+
+    @torch.jit.export
+    def destination(self, latent: Tensor, variance: Tensor, phases: Tensor) -> Tensor:
+        """Harmonics (B, H) of the soft dihedrals that a noised latent (B, D) leads to, from `phases` (B, H), at noise
+        levels whose squares are `variance` (B,).
 
         Each is damped to what the noise leaves of it on average, exp(-(k s)^2 / 2) for harmonic k and spread s.
         """
-        rows = self.soft_rows
-        angle = (latent @ self.unwhiten[:, rows] + self.centre[rows] + old[:, rows])[:, None] * self.order
-        damping = torch.exp(-0.5 * (self.order * (sigma[:, None] * self.soft_noise)[:, None]) ** 2)
-        return torch.cat([(torch.sin(angle) * damping).flatten(1), (torch.cos(angle) * damping).flatten(1)], dim=1)
+        # Constants, which freezing computes once.
+        turns = (self.unwhiten[:, self.soft_rows][:, None] * self.order).flatten(1)
+        rates = (-0.5 * (self.order * self.soft_noise) ** 2).flatten(1)
+        turned = torch.addmm(phases, latent, torch.cat([turns, turns], dim=1))
+        return torch.sin(turned) * torch.exp(variance.unsqueeze(1) * torch.cat([rates, rates], dim=1))

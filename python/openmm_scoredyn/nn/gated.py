@@ -46,30 +46,29 @@ class GatedNetwork(nn.Module):
 
     @torch.jit.export
     def condition(self, history: Tensor, box: Tensor) -> Tensor:
-        """Measured coordinates of the newest frame, their features, and ln P of every event, (B, C + F + E)."""
+        """What the inner network sees of the newest frame, and below which u every event happens, (B, S + E)."""
         seen = self.inner.condition(history, box)
+        features = seen[:, self.inner.measured : self.inner.measured + self.inner.features]
         parts = [seen]
         for gate in self.gates:
-            parts.append(gate(seen[:, self.inner.measured :]))
+            parts.append(torch.special.ndtri(torch.exp(gate(features))))
         return torch.cat(parts, dim=1)
 
     @torch.jit.export
     def predict(self, latent: Tensor, level: Tensor, condition: Tensor) -> Tensor:
-        """Raw output (B, M, 3) from scaled latents (B, M, 3), level ln(sigma)/4 (B,) and condition (B, C + F + E)."""
+        """Raw output (B, M, 3) from scaled latents (B, M, 3), level ln(sigma)/4 (B,) and condition (B, S + E)."""
         flat = latent.flatten(1)
-        drawn = torch.special.ndtr(flat[:, self.moving : self.moving + self.events])
-        happens = (drawn < torch.exp(condition[:, -self.events :])).to(condition.dtype)
-        first = happens * (torch.cumsum(happens, dim=1) < 1.5).to(condition.dtype)
+        drawn = flat[:, self.moving : self.moving + self.events]
+        happens = (drawn < condition[:, -self.events :]).to(condition.dtype)
+        first = happens * (torch.cumsum(happens, dim=1) < 1.5)
         told = torch.cat([condition[:, : -self.events], first], dim=1)
         raw = self.inner.predict_flat(flat[:, : self.moving], level, told)
         return functional.pad(raw, [0, self.padding]).unflatten(1, [-1, 3])
 
     @torch.jit.ignore
     def told(self, seen: Tensor, happened: Tensor) -> Tensor:
-        """The condition (B, C + F + E) of pairs, seen as (B, C + F), of which it is known which event happened (B, E):
-        every P is 1 or 0.
-        """
-        known = torch.where(happened, 0.0, -torch.inf).to(seen.dtype)
+        """The condition (B, S + E) of pairs, seen as (B, S), of which it is known which event happened (B, E): every P is 1 or 0."""
+        known = torch.where(happened, torch.inf, -torch.inf).to(seen.dtype)
         return torch.cat([seen, known], dim=1)
 
     @torch.jit.ignore

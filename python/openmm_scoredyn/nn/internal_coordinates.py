@@ -60,11 +60,11 @@ class InternalCoordinates(nn.Module):
         length = norm(bond)
         reach = norm(axis)
         along = (bond * axis).sum(1) / reach
-        aside = bond - axis * (along / reach)[:, None]
+        aside = bond - axis * (along / reach).unsqueeze(1)
         angle = torch.atan2(norm(aside), along)
         dihedral = torch.atan2((torch.linalg.cross(axis, bond, dim=1) * beyond).sum(1), (aside * beyond).sum(1) * reach)
         relative = wrap(dihedral - dihedral.index_select(0, self.leader))
-        dihedral = torch.where(self.has_sibling[:, None], relative, dihedral)
+        dihedral = torch.where(self.has_sibling.unsqueeze(1), relative, dihedral)
         return torch.cat([length, angle[1:], dihedral[2:]]).T
 
     @torch.jit.export
@@ -77,7 +77,7 @@ class InternalCoordinates(nn.Module):
         angle = functional.pad(rows[atoms - 1 : 2 * atoms - 3], [0, 0, 1, 0])
         dihedral = functional.pad(rows[2 * atoms - 3 :], [0, 0, 1, 0])
         dihedral = functional.pad(dihedral, [0, 0, 1, 0], value=torch.pi)
-        absolute = dihedral + torch.where(self.has_sibling[:, None], dihedral.index_select(0, self.leader), 0.0)
+        absolute = dihedral + torch.where(self.has_sibling.unsqueeze(1), dihedral.index_select(0, self.leader), 0.0)
         along, aside = -torch.cos(angle), torch.sin(angle)
         cosine, sine = torch.cos(absolute), torch.sin(absolute)
         direction = torch.stack([along, aside * cosine, aside * sine], dim=1)
@@ -88,9 +88,9 @@ class InternalCoordinates(nn.Module):
         for depth in range(len(self.depths) - 1):
             begin, end = self.depths[depth], self.depths[depth + 1]
             parents = frames.index_select(0, self.frame[self.inner[begin:end]])
-            new = (parents[:, :, :, None] * turns[begin:end, None]).sum(2)
+            new = (parents.unsqueeze(3) * turns[begin:end].unsqueeze(1)).sum(2)
             frames = torch.cat([frames, new])
-        bonds = (frames.index_select(0, self.frame) * direction[:, None]).sum(2) * length[:, None]
+        bonds = (frames.index_select(0, self.frame) * direction.unsqueeze(1)).sum(2) * length.unsqueeze(1)
         positions = (self.path @ bonds.flatten(1)).view(atoms, 3, -1).permute(2, 0, 1)
         shift = ((like - positions) * self.mass_fraction).sum(1, keepdim=True)
         return positions + shift
@@ -101,7 +101,7 @@ class InternalCoordinates(nn.Module):
         axis = unit(root - positions[:, self.rows[0, 0]])
         towards = positions[:, self.rows[0, 1]] - root
         across = unit(towards - axis * (towards * axis).sum(-1, keepdim=True))
-        return torch.stack([axis, across, torch.linalg.cross(axis, across)], dim=2).permute(1, 2, 0)[None]
+        return torch.stack([axis, across, torch.linalg.cross(axis, across)], dim=2).permute(1, 2, 0).unsqueeze(0)
 
 
 def norm(vectors: Tensor) -> Tensor:

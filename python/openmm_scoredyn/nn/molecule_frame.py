@@ -36,9 +36,10 @@ class MoleculeFrameNetwork(nn.Module):
         self.dimension = conformation.dimension
         self.measured = conformation.origin.numel()
         self.padding = -self.dimension % 3
-        harmonics = 2 * conformation.order.numel() * len(conformation.soft_rows)
-        self.features = len(conformation.feature_rows) + harmonics
-        inputs = self.dimension + self.features + harmonics + 5 + flags
+        self.harmonics = 2 * conformation.order.numel() * len(conformation.soft_rows)
+        self.features = len(conformation.feature_rows) + self.harmonics
+        self.seen = self.measured + self.features + self.harmonics
+        inputs = self.dimension + self.features + self.harmonics + 5 + flags
         self.inlet = nn.Linear(inputs, width)
         self.blocks = nn.ModuleList([ResidualBlock(width) for _ in range(blocks)])
         self.norm = nn.LayerNorm(width)
@@ -62,33 +63,33 @@ class MoleculeFrameNetwork(nn.Module):
 
     @torch.jit.export
     def condition(self, history: Tensor, box: Tensor) -> Tensor:
-        """What a step needs of the history: measured coordinates of its newest frame, and their features, (B, C + F)."""
+        """What a step needs of the history (B, S): coordinates of its newest frame, their features and phases."""
         old = self.conformation.coordinates(history[:, -1])
-        return torch.cat([old, self.conformation.features(old)], dim=1)
+        return torch.cat([old, self.conformation.features(old), self.conformation.phases(old)], dim=1)
 
     @torch.jit.export
     def predict(self, latent: Tensor, level: Tensor, condition: Tensor) -> Tensor:
-        """Raw output (B, M, 3) from scaled latents (B, M, 3), level ln(sigma)/4 (B,) and condition (B, C + F)."""
+        """Raw output (B, M, 3) from scaled latents (B, M, 3), level ln(sigma)/4 (B,) and condition (B, S)."""
         raw = self.predict_flat(latent.flatten(1)[:, : self.dimension], level, condition)
         return functional.pad(raw, [0, self.padding]).unflatten(1, [-1, 3])
 
     @torch.jit.export
     def predict_flat(self, flat: Tensor, level: Tensor, condition: Tensor) -> Tensor:
-        """Raw output (B, D) from scaled latents (B, D), level ln(sigma)/4 (B,) and condition (B, C + F + flags)."""
-        sigma = torch.exp(4 * level)
-        old = condition[:, : self.measured]
-        noised = flat * torch.sqrt(1 + sigma * sigma)[:, None]
-        wave = level[:, None] * self.conformation.order[0, :2, 0] * (0.5 * torch.pi)
-        seen = [
+        """Raw output (B, D) from scaled latents (B, D), level ln(sigma)/4 (B,) and condition (B, S + flags)."""
+        variance = torch.exp(8 * level)
+        noised = flat * torch.sqrt(1 + variance).unsqueeze(1)
+        phases = condition[:, self.measured + self.features : self.seen]
+        wave = level.unsqueeze(1) * (self.conformation.order[0, :2, 0] * (0.5 * torch.pi))
+        parts = [
             flat,
             condition[:, self.measured : self.measured + self.features],
-            self.conformation.destination(noised, sigma, old),
-            level[:, None],
+            self.conformation.destination(noised, variance, phases),
+            level.unsqueeze(1),
             torch.sin(wave),
             torch.cos(wave),
-            condition[:, self.measured + self.features :],
+            condition[:, self.seen :],
         ]
-        hidden = self.inlet(torch.cat(seen, dim=1))
+        hidden = self.inlet(torch.cat(parts, dim=1))
         for block in self.blocks:
             hidden = block(hidden)
         return self.outlet(self.norm(hidden))
