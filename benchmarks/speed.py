@@ -90,7 +90,7 @@ def main() -> None:
     torch.set_num_threads(1)
     path = Path(options.model) if Path(options.model).exists() else sd.pretrained(options.model)
     structure = sd.pretrained("alanine-dipeptide-obc2").with_name("alanine-dipeptide.pdb")
-    model = sd.ScoreModel(path)
+    model = sd.ScoreModel(path, allow_native_code=True)  # a file that whoever measures it has named
     single = single_contexts(path, structure)
     with tempfile.TemporaryDirectory() as folder:
         null = sd.prepare(structure, empty_program(model.card, Path(folder)), platform="Reference", seed=1)

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <mutex>
 #include <sstream>
 
 #include "PrivateFile.h"
@@ -35,8 +36,9 @@ public:
                     AOTIModelPackageLoader::load_metadata_from_package(package.path(), method.name);
                 requireDevice(metadata, device);
                 requireCpu(metadata);
-                models_[method.name] = std::make_unique<AOTIModelPackageLoader>(package.path(), method.name,
-                                                                                false, 1, device.index());
+                // On a GPU without events of its own between calls, which a recording could not hold.
+                models_[method.name] = std::make_unique<AOTIModelPackageLoader>(
+                    package.path(), method.name, device.is_cuda(), 1, device.index());
             } catch (const OpenMMException&) {
                 throw;
             } catch (const std::exception& error) {
@@ -50,6 +52,7 @@ public:
     bool has(const std::string& method) const override { return models_.contains(method); }
 
     c10::IValue run(const std::string& method, at::TensorList arguments) const override {
+        const std::lock_guard lock(oneAtATime_);
         std::vector<at::Tensor> results = models_.at(method)->run(arguments.vec());
         if (results.size() == 1) return results.front();
         return results;
@@ -64,7 +67,8 @@ private:
         if (compiledFor != metadata.end() && compiledFor->second != wanted)
             throw OpenMMException("ScoreProgram: " + name_ + " was compiled for another device; expected " +
                                   wanted + ", found " + compiledFor->second +
-                                  "; export it for this device, or use the TorchScript program.");
+                                  "; export it for this device, use the TorchScript program, or name the "
+                                  "device of the package (ScoreModel(path, device=...), --platform).");
     }
 
     void requireMethods(const std::string& bytes, const std::vector<ProgramMethod>& methods) const {
@@ -95,6 +99,7 @@ private:
 
     std::string name_;
     std::map<std::string, std::unique_ptr<AOTIModelPackageLoader>> models_;
+    mutable std::mutex oneAtATime_;
 };
 
 }  // namespace

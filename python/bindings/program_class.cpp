@@ -155,13 +155,13 @@ Device deviceOf(int gpu) {
 
 void bindProgram(py::module_& m) {
     using namespace py::literals;
-    const auto fromFile = [](const std::string& path, const py::object& allowNativeCode) {
+    const auto fromFile = [](const std::string& path, const py::object& allowNativeCode, int gpu) {
         return std::make_shared<ScoreProgram>(
-            ScoreArchive::fromFile(path, nativeCodePermission(allowNativeCode)));
+            ScoreArchive::fromFile(path, nativeCodePermission(allowNativeCode)), deviceOf(gpu));
     };
-    const auto fromBytes = [](const py::bytes& bytes, const py::object& allowNativeCode) {
+    const auto fromBytes = [](const py::bytes& bytes, const py::object& allowNativeCode, int gpu) {
         return std::make_shared<ScoreProgram>(
-            ScoreArchive::fromBytes(std::string(bytes), nativeCodePermission(allowNativeCode)));
+            ScoreArchive::fromBytes(std::string(bytes), nativeCodePermission(allowNativeCode)), deviceOf(gpu));
     };
     const auto onDevice = [](const ScoreProgram& program, int gpu) {
         return std::make_shared<ScoreProgram>(program.archivePointer(), deviceOf(gpu));
@@ -173,8 +173,8 @@ void bindProgram(py::module_& m) {
     py::class_<ScoreProgram, std::shared_ptr<ScoreProgram>>(
         m, "Program",
         "A loaded score program. Arrays are float32, C order, in nm; a wrong shape raises OpenMMException.")
-        .def(py::init(fromFile), "path"_a, "allow_native_code"_a = false)
-        .def_static("from_bytes", fromBytes, "data"_a, "allow_native_code"_a = false)
+        .def(py::init(fromFile), "path"_a, "allow_native_code"_a = false, "gpu"_a = -1)
+        .def_static("from_bytes", fromBytes, "data"_a, "allow_native_code"_a = false, "gpu"_a = -1)
         .def("on_device", onDevice, "gpu"_a,
              "The same file loaded onto the GPU of that number, or onto the host for -1.")
         .def_property_readonly("card_json", [](const ScoreProgram& p) { return p.card().json; })

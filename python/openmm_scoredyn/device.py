@@ -23,14 +23,14 @@ def gpu_number(device) -> int:
         place = None
     if place is None or place.type not in ("cpu", "cuda"):
         raise ProgramError(
-            f"ScoreModel.to: no device of that name; expected 'cpu', 'cuda' or 'cuda:N', found {device!r}; correct it."
+            f"ScoreModel: no device of that name; expected 'cpu', 'cuda' or 'cuda:N', found {device!r}; correct it."
         )
     if place.type == "cpu":
         return -1
     gpus = torch.cuda.device_count()
     if (place.index or 0) >= gpus:
         raise ProgramError(
-            f"ScoreModel.to: torch finds no device {str(device)!r}; expected a GPU that it finds, found {gpus} of them with "
+            f"ScoreModel: torch finds no device {str(device)!r}; expected a GPU that it finds, found {gpus} of them with "
             f"torch {torch.__version__}; use 'cpu', another number, or a torch that was built for the GPU."
         )
     return torch.cuda.current_device() if place.index is None else place.index

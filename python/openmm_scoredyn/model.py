@@ -29,13 +29,16 @@ class ScoreModel:
     allow_native_code : bool or str
         Leave to run the native code of an AOTInductor package (`.pt2`), which is refused without: True, or the SHA-256
         that the file must have.
+    device : str
+        Where `sample` runs the network: "cpu", "cuda" or "cuda:N". A package compiled for a GPU loads there only; any other
+        program can be moved with `to`.
 
     Attributes
     ----------
     card : Card
     sha256 : str, of the file
     device : str
-        Where `sample` runs the network, "cpu" unless `to` was called.
+        Where `sample` runs the network.
     num_redraws, num_rejected_steps : int
         Proposals drawn again, and steps that needed it, in all calls of `sample` so far.
     redraws_by_cause : dict of str to int
@@ -57,10 +60,11 @@ class ScoreModel:
             return super().__new__(CrystalDenoiser)
         return super().__new__(cls)
 
-    def __init__(self, source: str | Path | bytes, allow_native_code: bool | str = False):
-        self.program = _load(source, allow_native_code)
+    def __init__(self, source: str | Path | bytes, allow_native_code: bool | str = False, device: str = "cpu"):
+        gpu = -1 if device == "cpu" else gpu_number(device)
+        self.program = _load(source, allow_native_code, gpu)
         self.card = Card.from_json(self.program.card_json)
-        self.device = "cpu"
+        self.device = _name(gpu)
         self.num_redraws = 0
         self.num_rejected_steps = 0
         self.redraws_by_cause = dict.fromkeys(("not_finite", "bond", "chirality", "displacement"), 0)
@@ -103,7 +107,7 @@ class ScoreModel:
             self.program = self.program.on_device(gpu)
         except OpenMMException as error:
             raise ProgramError(str(error)) from error
-        self.device = "cpu" if gpu < 0 else f"cuda:{gpu}"
+        self.device = _name(gpu)
         return self
 
     def sample(
@@ -251,15 +255,19 @@ def trust_native_code(sha256: str) -> None:
         raise ProgramError(str(error)) from error
 
 
-def _load(source, allow_native_code):
+def _name(gpu: int) -> str:
+    return "cpu" if gpu < 0 else f"cuda:{gpu}"
+
+
+def _load(source, allow_native_code, gpu):
     # imported late: a Card is of use without the compiled plugin
     from openmm_scoredyn.native import scoredyn
 
     try:
         return (
-            scoredyn.Program.from_bytes(source, allow_native_code)
+            scoredyn.Program.from_bytes(source, allow_native_code, gpu)
             if isinstance(source, bytes)
-            else scoredyn.Program(str(source), allow_native_code)
+            else scoredyn.Program(str(source), allow_native_code, gpu)
         )
     except OpenMMException as error:
         # the core names the part that is at fault first

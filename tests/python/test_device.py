@@ -9,7 +9,9 @@ from tiny_models import start
 
 from openmm_scoredyn import ScoreDynamicsIntegrator
 from openmm_scoredyn.errors import ProgramError
-from openmm_scoredyn.model import ScoreModel
+from openmm_scoredyn.export import export_program
+from openmm_scoredyn.export.restore import restore_program
+from openmm_scoredyn.model import ScoreModel, pretrained
 
 
 def test_moved_to_where_it_is_it_draws_the_same(tiny_model):
@@ -59,3 +61,26 @@ def test_CUDA_draws_what_the_processor_draws(tiny_program):
     np.testing.assert_allclose(model.sample(start(64), 3, seed=4), expected, rtol=0, atol=1e-5)
     assert copy.copy(model).device == "cpu"
     np.testing.assert_array_equal(model.to("cpu").sample(start(64), 3, seed=4), expected)
+
+
+def test_a_model_begins_on_the_device_it_is_given(tiny_program, tmp_path):
+    assert ScoreModel(tiny_program, device="cpu").device == "cpu"
+    if not torch.cuda.is_available():
+        with pytest.raises(ProgramError, match="finds no device 'cuda'; expected a GPU that it finds, found 0"):
+            ScoreModel(tiny_program, device="cuda")
+        network, card, parametrization = restore_program(pretrained("alanine-dipeptide-tip3p"))
+        with pytest.raises(ProgramError, match="finds no device 'cuda'"):
+            export_program(network, tmp_path / "fast.pt2", card, parametrization, format="aoti", device="cuda")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU here")
+def test_CUDA_package_draws_what_the_processor_draws(tmp_path):
+    path = pretrained("alanine-dipeptide-tip3p")
+    network, card, parametrization = restore_program(path)
+    export_program(network, tmp_path / "fast.pt2", card, parametrization, format="aoti", device="cuda")
+    with pytest.raises(ProgramError, match="was compiled for another device; expected cpu, found cuda"):
+        ScoreModel(tmp_path / "fast.pt2", allow_native_code=True)
+    package = ScoreModel(tmp_path / "fast.pt2", allow_native_code=True, device="cuda")
+    first = np.asarray(card.golden["history"], np.float32).reshape(1, 22, 3).repeat(64, 0)
+    drawn, expected = (model.sample(first, 1, seed=4) for model in (package, ScoreModel(path)))
+    np.testing.assert_allclose(drawn, expected, rtol=0, atol=1e-5)

@@ -4,6 +4,7 @@ import json
 import os
 import re
 
+import numpy as np
 import pytest
 from tiny_models import DriftingNetwork, tiny_card
 from typer.testing import CliRunner
@@ -14,7 +15,7 @@ from openmm_scoredyn.cli import app
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import ExportError, ProgramError
 from openmm_scoredyn.export import ParityReport, export_program
-from openmm_scoredyn.model import ScoreModel
+from openmm_scoredyn.model import ScoreModel, pretrained
 
 
 def command(*arguments):
@@ -138,3 +139,30 @@ def test_info_finds_shipped_models_by_name(tmp_path, monkeypatch):
 def test_info_of_a_file_that_is_none_is_refused(tmp_path):
     with pytest.raises(ProgramError, match="there is no file"):
         command("info", tmp_path / "missing.pt")
+
+
+def test_a_program_is_exported_anew(tmp_path):
+    """The same network and card: the steps are those of the file it came from, bit for bit."""
+    first, again = ScoreModel(pretrained("alanine-dipeptide-tip3p")), tmp_path / "again.pt"
+    assert "reloaded = scripted" in command("export", "alanine-dipeptide-tip3p", again)
+    second = ScoreModel(again)
+    assert second.card.accuracy == first.card.accuracy and second.card.denoising_steps == 2
+    start = np.asarray(first.card.golden["history"], np.float32).reshape(1, 22, 3).repeat(3, 0)
+    np.testing.assert_array_equal(*(model.sample(start, 20, seed=4) for model in (first, second)))
+    command("export", again, tmp_path / "four.pt", "--denoising-steps", 4)
+    assert ScoreModel(tmp_path / "four.pt").card.accuracy == {}, "which was measured with two evaluations"
+
+
+def test_programs_that_hold_no_network_of_ours_are_not_exported_anew(checkpoint):
+    command("export", checkpoint, checkpoint / "out.pt")
+    with pytest.raises(ExportError, match="cannot be taken out again; .* found DriftingNetwork; export it from its check"):
+        command("export", checkpoint / "out.pt", checkpoint / "again.pt")
+    with pytest.raises(ExportError, match="is a crystal denoiser; expected a model of molecular dynamics"):
+        command("export", "metals", checkpoint / "again.pt")
+    assert not (checkpoint / "again.pt").exists()
+
+
+def test_a_network_that_is_computed_otherwise_is_not_exported_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr("openmm_scoredyn.nn.molecule_frame.MoleculeFrameNetwork.predict_flat", lambda self, x, *_: 0 * x)
+    with pytest.raises(ExportError, match="computes the network of alanine-dipeptide-tip3p otherwise; expected the golden"):
+        command("export", "alanine-dipeptide-tip3p", tmp_path / "again.pt")

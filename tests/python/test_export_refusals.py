@@ -89,6 +89,7 @@ def test_asymmetry_is_no_fault_where_symmetry_is_not_claimed(tmp_path):
     ("arguments", "sentence"),
     [
         ({"format": "onnx"}, "unknown format; expected 'torchscript' or 'aoti', found 'onnx'"),
+        ({"device": "cuda"}, "a TorchScript program is not made for a device; expected device='cpu', found 'cuda'"),
         (
             {"history": torch.zeros(2, 5, 3)},
             r"example history has the wrong shape; expected \(1, 5, 3\), found \(2, 5, 3\)",

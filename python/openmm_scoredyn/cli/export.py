@@ -1,4 +1,4 @@
-"""`scoredyn export`: a training checkpoint becomes a score program."""
+"""`scoredyn export`: a training checkpoint, or a score program of another format, becomes a score program."""
 
 import json
 from dataclasses import replace
@@ -11,14 +11,22 @@ from rich.table import Table
 
 
 def export(
-    checkpoint: Annotated[
-        Path, typer.Argument(metavar="CHECKPOINT_OR_RUN_DIR", help="What `scoredyn train` wrote.")
+    trained: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TRAINED",
+            help="A run directory or checkpoint of `scoredyn train`; or a score program (NAME.pt) or the name of a shipped "
+            "model, to write it in another format.",
+        ),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Score program to write: NAME.pt, or NAME.pt2 for aoti.")],
     format: Annotated[
         Literal["torchscript", "aoti"],
-        typer.Option(help="aoti: native code for this machine's CPU (AOTInductor), faster; needs g++."),
+        typer.Option(help="aoti: native code for this machine (AOTInductor), faster; needs g++."),
     ] = "torchscript",
+    device: Annotated[
+        Literal["cpu", "cuda"], typer.Option(help="What aoti compiles for; a torchscript program runs on any.")
+    ] = "cpu",
     symmetric: Annotated[
         bool | None,
         typer.Option(
@@ -41,17 +49,20 @@ def export(
     """Export a trained model, and show that the exported program gives what the network gives.
 
     Example: scoredyn export runs/alanine alanine.pt
+
+    A shipped model, compiled for this machine: scoredyn export alanine-dipeptide-tip3p fast.pt2 --format aoti
     """
     from openmm_scoredyn.cli.info import precision_note
     from openmm_scoredyn.export import export_program
-    from openmm_scoredyn.training import load_checkpoint
 
-    module, card, parametrization = load_checkpoint(checkpoint)
+    module, card, parametrization = _load(trained)
+    if (solver or card.solver, denoising_steps or card.denoising_steps) != (card.solver, card.denoising_steps):
+        card = replace(card, accuracy={})  # what it says was measured with other draws
     changes = {"solver": solver, "denoising_steps": denoising_steps, "matmul_precision": matmul_precision}
     card = replace(card, **{name: value for name, value in changes.items() if value is not None})
     if accuracy is not None:
         card = replace(card, accuracy=_read_comparison(accuracy) | {"matmul_precision": card.matmul_precision})
-    report = export_program(module, out, card, parametrization, format=format, symmetric=symmetric)
+    report = export_program(module, out, card, parametrization, format=format, device=device, symmetric=symmetric)
     table = Table(title=f"{card.name}: largest differences")
     for heading in ("check", "latents", "allowed", "positions (nm)", "allowed"):
         table.add_column(heading, justify="left" if heading == "check" else "right")
@@ -69,6 +80,15 @@ def export(
     console.print(f"Wrote {out} ({out.stat().st_size / 1e6:.1f} MB).", soft_wrap=True)
     if note := precision_note(card):
         console.print(note, soft_wrap=True)
+
+
+def _load(trained: Path):
+    from openmm_scoredyn.export.restore import restore_program
+    from openmm_scoredyn.model import path_or_shipped
+    from openmm_scoredyn.training import load_checkpoint
+
+    program = Path(path_or_shipped(str(trained)))
+    return restore_program(program) if program.suffix in (".pt", ".pt2") else load_checkpoint(trained)
 
 
 def _read_comparison(path: Path) -> dict:

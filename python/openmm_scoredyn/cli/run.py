@@ -68,9 +68,9 @@ def run(
             "one replica is a simulation of OpenMM, whose platform says where it runs",
             "say --platform CUDA, or give --replicas",
         )
-    loaded = ScoreModel(path_or_shipped(model), allow_native_code)
+    place = device or ("cuda" if platform == "CUDA" else "cpu")
+    loaded = ScoreModel(path_or_shipped(model), allow_native_code, place)
     _check_kind(loaded.card)
-    loaded.to(device or "cpu")
     _check_folder(out)
     lag = loaded.card.lag_time_ps
     n_steps = steps_of(length, lag)

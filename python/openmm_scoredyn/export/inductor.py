@@ -1,9 +1,11 @@
 """AOTInductor packages: one compiled model per method of a program, in one `.pt2` file with the card."""
 
+import copy
 import io
 import os
 import shutil
 import warnings
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -19,13 +21,15 @@ _MAX_BATCH = 2**24
 
 
 class CompiledMethods:
-    """The methods of a program, compiled to native code for this CPU; the files lie in torch's cache.
+    """The methods of a program, compiled to native code for this CPU or GPU; the files lie in torch's cache.
 
     Parameters
     ----------
     program : nn.Module, eager
     probe : Probe
         Example inputs. Their batch size stands for any.
+    device : str, "cpu" or "cuda"
+        What to compile for; it must be there.
 
     Raises
     ------
@@ -33,9 +37,12 @@ class CompiledMethods:
         If there is no C++ compiler, or a method cannot be traced or compiled.
     """
 
-    def __init__(self, program: nn.Module, probe: Probe):
+    def __init__(self, program: nn.Module, probe: Probe, device: str = "cpu"):
         _require_compiler()
-        examples = _examples(program, probe)
+        program = copy.deepcopy(program).to(device)
+        examples = {
+            name: tuple(value.to(device) for value in inputs) for name, inputs in _examples(program, probe).items()
+        }
         # All are traced first: most mistakes show there, in a tenth of the time that compiling takes.
         traced = {
             name: _attempt(_trace, name, _Method(program, name), inputs) for name, inputs in examples.items()
@@ -52,13 +59,17 @@ class CompiledMethods:
 
 
 class LoadedPackage:
-    """The methods of a package made here, callable from Python as those of the eager program are."""
+    """The methods of a package made here, callable from Python as those of the eager program are, on the host."""
 
-    def __init__(self, data: bytes):
+    def __init__(self, data: bytes, device: str = "cpu"):
         from torch.export.pt2_archive._package import load_pt2
 
         for name, model in load_pt2(io.BytesIO(data)).aoti_runners.items():
-            setattr(self, name, model)
+            setattr(self, name, partial(_call_on, device, model))
+
+
+def _call_on(device: str, model, *arguments: Tensor) -> Tensor:
+    return model(*(argument.to(device) for argument in arguments)).cpu()
 
 
 class _Method(nn.Module):

@@ -13,6 +13,7 @@ from openmm_scoredyn.card import Card
 from openmm_scoredyn.card_json import CARD_FILE
 from openmm_scoredyn.data.atomic import write_atomically
 from openmm_scoredyn.diffusion.parametrization import Parametrization
+from openmm_scoredyn.device import gpu_number
 from openmm_scoredyn.errors import CardError, ExportError, ProgramError
 from openmm_scoredyn.export.inductor import CompiledMethods, LoadedPackage
 from openmm_scoredyn.export.parity import ParityReport, compare_programs
@@ -33,6 +34,7 @@ def export_program(
     parametrization: Parametrization | None = None,
     *,
     format: str = "torchscript",
+    device: str = "cpu",
     symmetric: bool | None = None,
     history: Tensor | None = None,
     box: Tensor | None = None,
@@ -55,8 +57,10 @@ def export_program(
     parametrization : Parametrization
         What `latent` and `level` mean to the module, and what `raw` predicts; default EDM. Not for transitions.
     format : {"torchscript", "aoti"}
-        "aoti" compiles the methods to native code for this machine's CPU (AOTInductor; needs g++), for a `.pt2` file
-        that is faster, depends on torch and CPU, and is loaded only where the user allows its code to run.
+        "aoti" compiles the methods to native code (AOTInductor; needs g++), for a `.pt2` file that is faster, depends on
+        torch and processor, and is loaded only where the user allows its code to run.
+    device : {"cpu", "cuda"}
+        What "aoti" compiles for: this machine's CPU or GPU. A TorchScript program runs on any.
     symmetric : bool, optional
         Claim SE(3) symmetry, and check it; default what the card says.
     history, box : (H, N, 3) nm, (3, 3) nm, optional
@@ -74,6 +78,8 @@ def export_program(
     ------
     ExportError
         If the module does not script or compile (its line is named), breaks the contract, or a check fails.
+    ProgramError
+        If torch finds no such device.
     OutputError
         If the file cannot be written; nothing is left behind then.
     """
@@ -82,6 +88,12 @@ def export_program(
             f"export_program: unknown format; expected {' or '.join(map(repr, _FORMATS))}, found {format!r}; "
             f"use one of them."
         )
+    if format == "torchscript" and device != "cpu":
+        raise ExportError(
+            f"export_program: a TorchScript program is not made for a device; expected device='cpu', found {device!r}; leave "
+            f"it out, for the program runs on any, or use format='aoti'."
+        )
+    gpu_number(device)  # refuses what is not there
     card = _completed(card, module, symmetric)
     if format == "aoti" and card.matmul_precision != "highest":
         raise ExportError(
@@ -90,13 +102,13 @@ def export_program(
         )
     probe = make_probe(card, history, box)
     program = wrap(module, card, parametrization or Parametrization())
-    forms, to_file = _FORMATS[format](program, probe)
+    forms, to_file = _FORMATS[format](program, probe, device)
     report = compare_programs(program, forms, card, probe)
     *_, last = forms.values()
     card = replace(card, golden=_golden(last, card, probe))
     data = to_file({CARD_FILE: card.to_json()})
     try:
-        ScoreModel(data, allow_native_code=True)  # ours, just compiled
+        ScoreModel(data, allow_native_code=True, device=device)  # ours, just compiled
     except (CardError, ProgramError) as error:
         raise ExportError(
             f"export_program: the plugin does not accept the exported program; {error}"
@@ -105,22 +117,22 @@ def export_program(
     return report
 
 
-def _torchscript(program: nn.Module, probe: Probe):
+def _torchscript(program: nn.Module, probe: Probe, _device: str):
     """The scripted program, the same after a round trip, and what makes a file of it."""
     scripted = script(program)
     forms = {"scripted": scripted, "reloaded": from_bytes(to_bytes(scripted, {}))}
     return forms, partial(to_bytes, scripted)
 
 
-def _aoti(program: nn.Module, probe: Probe):
+def _aoti(program: nn.Module, probe: Probe, device: str):
     """As `_torchscript`, and compiled; a module that does not script can still be compiled."""
     try:
-        forms, _ = _torchscript(program, probe)
+        forms, _ = _torchscript(program, probe, device)
     except ExportError as error:
         _log.info("No parity with TorchScript: %s", error)
         forms = {}
-    compiled = CompiledMethods(program, probe)
-    return forms | {"AOTInductor": LoadedPackage(compiled.to_bytes({}))}, compiled.to_bytes
+    compiled = CompiledMethods(program, probe, device)
+    return forms | {"AOTInductor": LoadedPackage(compiled.to_bytes({}), device)}, compiled.to_bytes
 
 
 _FORMATS = {"torchscript": _torchscript, "aoti": _aoti}

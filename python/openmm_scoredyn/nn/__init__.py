@@ -56,7 +56,9 @@ def restore_network(kind: str, width: int, blocks: int, molecule: Molecule, weig
         prefix = "inner.conformation." if kind == "gated_molecule_frame" else "conformation."
         scales = ConformationScales(**{f.name: weights[prefix + f.name] for f in fields(ConformationScales)})
         network = _of_internal_coordinates(kind, width, blocks, ConformationLatent(molecule, scales))
-    network.load_state_dict(weights)
+    # A TorchScript archive holds what follows from the rest as well.
+    derived = {name for name, _ in network.named_buffers()} - network.state_dict().keys()
+    network.load_state_dict({name: value for name, value in weights.items() if name not in derived})
     return network
 
 
