@@ -161,7 +161,8 @@ void bindProgram(py::module_& m) {
     };
     const auto fromBytes = [](const py::bytes& bytes, const py::object& allowNativeCode, int gpu) {
         return std::make_shared<ScoreProgram>(
-            ScoreArchive::fromBytes(std::string(bytes), nativeCodePermission(allowNativeCode)), deviceOf(gpu));
+            ScoreArchive::fromBytes(std::string(bytes), nativeCodePermission(allowNativeCode)),
+            deviceOf(gpu));
     };
     const auto onDevice = [](const ScoreProgram& program, int gpu) {
         return std::make_shared<ScoreProgram>(program.archivePointer(), deviceOf(gpu));

@@ -12,8 +12,8 @@ import openmm_scoredyn
 from openmm_scoredyn.card import Card
 from openmm_scoredyn.card_json import CARD_FILE
 from openmm_scoredyn.data.atomic import write_atomically
-from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.device import gpu_number
+from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import CardError, ExportError, ProgramError
 from openmm_scoredyn.export.inductor import CompiledMethods, LoadedPackage
 from openmm_scoredyn.export.parity import ParityReport, compare_programs
