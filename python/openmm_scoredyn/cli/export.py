@@ -16,7 +16,7 @@ def export(
         typer.Argument(
             metavar="TRAINED",
             help="A run directory or checkpoint of `scoredyn train`; or a score program (NAME.pt) or the name of a shipped "
-            "model, to write it in another format.",
+            "model, to write it in another format, as `scoredyn export alanine-dipeptide-tip3p fast.pt2 --format aoti`.",
         ),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Score program to write: NAME.pt, or NAME.pt2 for aoti.")],
@@ -49,8 +49,6 @@ def export(
     """Export a trained model, and show that the exported program gives what the network gives.
 
     Example: scoredyn export runs/alanine alanine.pt
-
-    A shipped model, compiled for this machine: scoredyn export alanine-dipeptide-tip3p fast.pt2 --format aoti
     """
     from openmm_scoredyn.cli.info import precision_note
     from openmm_scoredyn.export import export_program
