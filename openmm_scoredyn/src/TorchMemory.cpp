@@ -5,6 +5,7 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <exception>
+#include <utility>
 
 #include "TorchErrors.h"
 #include "openmm/OpenMMException.h"
@@ -32,6 +33,21 @@ void onDevice(const Device& device, Operation operation) {
                                       reason(error));
     }
 }
+
+/// A recording that is replayed on the stream of the device: torch's own are replayed on whichever is
+/// current.
+class DeviceRecording : public Recording {
+public:
+    DeviceRecording(const Device& device, std::unique_ptr<Recording> recorded)
+        : device_(device), recorded_(std::move(recorded)) {}
+    void replay() override {
+        onDevice(device_, [&] { recorded_->replay(); });
+    }
+
+private:
+    Device device_;
+    std::unique_ptr<Recording> recorded_;
+};
 
 }  // namespace
 
@@ -114,7 +130,7 @@ void TorchMemory::combine(std::initializer_list<Term> terms, size_t count, float
 
 std::unique_ptr<Recording> TorchMemory::record(const std::function<void()>& work) {
     const DeviceGuard guard(device_);
-    return device_.recorder->record(work);
+    return std::make_unique<DeviceRecording>(device_, device_.recorder->record(work));
 }
 
 }  // namespace ScoreDynPlugin

@@ -3,6 +3,7 @@
 // decides in a step (which array is used for what) must be the same in every step.
 
 #include <ATen/record_function.h>
+#include <c10/core/InferenceMode.h>
 
 #include <algorithm>
 #include <string>
@@ -36,6 +37,7 @@ private:
             : recorder(recorder), work(work) {}
         void replay() override {
             ++recorder.replays;
+            ASSERT(c10::InferenceMode::is_enabled());  // as all work on a device is done, on its stream, too
             if (!recorder.doesNothing) work();
         }
         TestRecorder& recorder;

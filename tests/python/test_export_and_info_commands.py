@@ -166,3 +166,14 @@ def test_a_network_that_is_computed_otherwise_is_not_exported_anew(tmp_path, mon
     monkeypatch.setattr("openmm_scoredyn.nn.molecule_frame.MoleculeFrameNetwork.predict_flat", lambda self, x, *_: 0 * x)
     with pytest.raises(ExportError, match="computes the network of alanine-dipeptide-tip3p otherwise; expected the golden"):
         command("export", "alanine-dipeptide-tip3p", tmp_path / "again.pt")
+
+
+def test_a_run_directory_goes_before_a_shipped_model_of_its_name(checkpoint, monkeypatch):
+    run = checkpoint / "alanine-dipeptide-tip3p"
+    run.mkdir()
+    asked = []
+    loaded = training.load_checkpoint(checkpoint)
+    monkeypatch.setattr(training, "load_checkpoint", lambda path: asked.append(path) or loaded)
+    monkeypatch.chdir(checkpoint)
+    command("export", run.name, "out.pt")
+    assert [str(path) for path in asked] == [run.name]

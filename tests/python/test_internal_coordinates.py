@@ -105,6 +105,13 @@ def test_building_follows_a_rotated_condition():
     assert (coordinates.place(other, positions @ turn) - coordinates.place(other, positions) @ turn).abs().max() < 1e-5
 
 
+@pytest.mark.parametrize("atoms", [4, 5])
+def test_molecules_of_a_centre_and_its_neighbours(atoms):
+    coordinates = InternalCoordinates(chain(atoms, tuple((0, i) for i in range(1, atoms))))
+    positions = torch.randn(10, atoms, 3, generator=torch.Generator().manual_seed(1))
+    assert (coordinates.place(coordinates(positions), positions) - positions).abs().max() < 5e-5
+
+
 def test_a_ring_is_built_too():
     ring = chain(6, tuple((i, (i + 1) % 6) for i in range(6)))
     positions = torch.randn(4, 6, 3, generator=torch.Generator().manual_seed(0))

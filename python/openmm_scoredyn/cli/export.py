@@ -85,7 +85,7 @@ def _load(trained: Path):
     from openmm_scoredyn.model import path_or_shipped
     from openmm_scoredyn.training import load_checkpoint
 
-    program = Path(path_or_shipped(str(trained)))
+    program = trained if trained.exists() else Path(path_or_shipped(str(trained)))
     return restore_program(program) if program.suffix in (".pt", ".pt2") else load_checkpoint(trained)
 
 

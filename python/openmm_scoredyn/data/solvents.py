@@ -57,8 +57,11 @@ def force_field_for(solvent: str) -> tuple[str, ...]:
 
 
 def require_solvent_in(force_field: tuple[str, ...], solvent: str) -> None:
-    """Raise `SamplingError` if files are known to make another solvent than `solvent`, a name as `spelled` gives it."""
-    if solvent in _FILES and not _holds(force_field, solvent):
+    """Raise `SamplingError` if files are known to make another solvent than `solvent`, a name as `spelled` gives it.
+
+    Any file may hold water, and OpenMM itself refuses a box of it that none does.
+    """
+    if solvent in IMPLICIT and not _holds(force_field, solvent):
         raise SamplingError(
             f"simulate: the force field does not make the solvent {solvent}; expected {' or '.join(_FILES[solvent])} among its "
             f"files, found {', '.join(force_field)}; add it with --force-field, or give the --solvent that these files make."

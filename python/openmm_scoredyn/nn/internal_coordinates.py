@@ -36,7 +36,7 @@ class InternalCoordinates(nn.Module):
         self.register_buffer("mass_fraction", (masses / masses.sum())[:, None])
         tree = frame_tree(zmatrix)
         self.depths = tree.depths
-        self.register_buffer("inner", torch.tensor(tree.inner), persistent=False)
+        self.register_buffer("inner", torch.tensor(tree.inner, dtype=torch.long), persistent=False)
         self.register_buffer("frame", torch.tensor(tree.frame), persistent=False)
         self.register_buffer("path", torch.tensor(tree.path), persistent=False)
 
