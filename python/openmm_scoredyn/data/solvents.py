@@ -6,7 +6,7 @@ PROTEIN = "amber99sbildn.xml"
 VACUUM = "vacuum"
 # Files of OpenMM that hold a solvent; the first is the one to take where no other is asked for. Of water, which means a
 # periodic box, the name is the one that OpenMM's Modeller has for it.
-WATER = {"tip3p": ("tip3p.xml", "charmm36/water.xml", "charmm36_2024/water.xml")}
+WATER = {"tip3p": ("tip3p.xml",)}
 IMPLICIT = {
     "implicit (OBC)": ("amber99_obc.xml", "amber96_obc.xml", "amber03_obc.xml", "amber10_obc.xml"),
     **{f"implicit ({name})": (f"implicit/{name.lower()}.xml",) for name in ("HCT", "OBC1", "OBC2", "GBn", "GBn2")},
