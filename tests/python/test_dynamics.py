@@ -3,6 +3,7 @@
 import numpy as np
 import openmm
 import pytest
+import torch
 from contexts import KT, NO_BOX, make_context, positions_of, trajectory, velocities_of
 from openmm import unit
 from programs import (
@@ -164,3 +165,14 @@ def test_solver_and_denoising_steps_take_effect(make_program, make_system):
         context, integrator = make_context(path, make_system())
         change(integrator)
         assert not np.array_equal(trajectory(context, integrator, 1), default)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU here")
+def test_CUDA_is_whole_after_a_step_that_could_not_be_recorded(make_program, make_system):
+    """The program looks at a value in mid-step, which breaks the capture of a CUDA graph."""
+    context, integrator = make_context(make_program(ConditionedOrnsteinUhlenbeck()), make_system(), "CUDA")
+    integrator.step(5)
+    assert integrator.getRecordingStatus().startswith("plain: ")
+    assert torch.rand(3, device="cuda").sum() > 0
+    assert torch.empty(8).pin_memory().is_pinned()
+    assert np.isfinite(positions_of(context)).all()
