@@ -170,7 +170,8 @@ def test_solver_and_denoising_steps_take_effect(make_program, make_system):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU here")
 def test_CUDA_is_whole_after_a_step_that_could_not_be_recorded(make_program, make_system):
     """The program looks at a value in mid-step, which breaks the capture of a CUDA graph."""
-    context, integrator = make_context(make_program(ConditionedOrnsteinUhlenbeck()), make_system(), "CUDA")
+    cuda = openmm.Platform.getPlatformByName("CUDA")
+    context, integrator = make_context(make_program(ConditionedOrnsteinUhlenbeck()), make_system(), cuda)
     integrator.step(5)
     assert integrator.getRecordingStatus().startswith("plain: ")
     assert torch.rand(3, device="cuda").sum() > 0
