@@ -41,6 +41,14 @@ std::string shapeText(at::IntArrayRef shape) {
     return text.str();
 }
 
+/// What torch is held to while it works for a program, whatever the process asked for.
+struct Surroundings {
+    Surroundings(const Device& device, MatmulPrecision precision) : place(device), products(precision) {}
+    const DeviceGuard place;
+    const MatmulPrecisionGuard products;
+    const c10::impl::ExcludeDispatchKeyGuard noAutocast{c10::autocast_dispatch_keyset};
+};
+
 }  // namespace
 
 struct ScoreProgram::Condition {
@@ -80,8 +88,9 @@ struct ScoreProgram::Impl {
 void ScoreProgram::Impl::load(const ScoreArchive& archive, const std::vector<ProgramMethod>& methods) {
     const c10::Device place = torchDevice(device);
     try {
-        // What is computed at loading is ordered before what uses it.
-        const DeviceGuard onDevice(device);
+        // Weights are folded here: on the device's stream, so that what uses them comes later, and in
+        // float32.
+        const Surroundings surroundings(device, MatmulPrecision::Highest);
         runtime = archive.holdsNativeCode() ? loadInductorPackage(archive, methods, place)
                                             : loadTorchScript(archive, methods, place);
     } catch (const OpenMMException&) {
@@ -96,10 +105,8 @@ template <typename Use>
 void ScoreProgram::Impl::call(const std::string& method, at::TensorList arguments, const Use& use) const {
     try {
         const c10::InferenceMode inference;
-        const DeviceGuard onDevice(device);
+        const Surroundings surroundings(device, precision);
         const ThreadCount threads(numThreads);
-        const MatmulPrecisionGuard products(precision);
-        const c10::impl::ExcludeDispatchKeyGuard noAutocast(c10::autocast_dispatch_keyset);
         use(runtime->run(method, arguments));
     } catch (const OpenMMException&) {
         throw;
@@ -139,8 +146,6 @@ ScoreProgram::ScoreProgram(std::shared_ptr<const ScoreArchive> archive, const De
                                                                {conditionedMethod, 3, true},
                                                                {advanceConditionedMethod, 4, true}}
                                   : std::vector<ProgramMethod>{{proposeMethod, 3}};
-    const MatmulPrecisionGuard loading(MatmulPrecision::Highest);
-    const c10::impl::ExcludeDispatchKeyGuard noAutocast(c10::autocast_dispatch_keyset);
     impl_->load(*archive_, methods);
     impl_->conditionsApart = impl_->runtime->has(conditionMethod) && impl_->runtime->has(conditionedMethod);
     impl_->advancesFromThat = impl_->conditionsApart && impl_->runtime->has(advanceConditionedMethod);

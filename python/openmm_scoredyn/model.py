@@ -61,7 +61,7 @@ class ScoreModel:
         return super().__new__(cls)
 
     def __init__(self, source: str | Path | bytes, allow_native_code: bool | str = False, device: str = "cpu"):
-        gpu = -1 if device == "cpu" else gpu_number(device)
+        gpu = gpu_number(device)
         self.program = _load(source, allow_native_code, gpu)
         self.card = Card.from_json(self.program.card_json)
         self.device = _name(gpu)

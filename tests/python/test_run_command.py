@@ -12,7 +12,7 @@ import openmm
 import programs
 import pytest
 import typer
-from kills import run_through_kills
+from kills import Killed, killed_from, run_through_kills
 from typer.testing import CliRunner
 
 from openmm_scoredyn import data
@@ -147,12 +147,8 @@ def test_replicas_cut_short_hold_the_counts_of_their_own_frames(make_program, tm
     program = make_program(programs.OrnsteinUhlenbeck(), max_displacement_nm=0.005)
     options = {"seed": 6, "steps_per_chunk": 10}
 
-    def kill(done, total):
-        if done == 30:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run_replicas(ScoreModel(program), start, tmp_path / "r.npz", 40, progress=kill, **options)
+    with pytest.raises(Killed):
+        run_replicas(ScoreModel(program), start, tmp_path / "r.npz", 40, progress=killed_from(30), **options)
     with pytest.raises(OutputError, match="expected seed 7, found 6"):
         run_replicas(ScoreModel(program), start, tmp_path / "r.npz", length, **options | {"seed": 7})
     cut = run_replicas(ScoreModel(program), start, tmp_path / "r.npz", length, **options)
@@ -165,13 +161,8 @@ def test_replicas_cut_short_hold_the_counts_of_their_own_frames(make_program, tm
 def test_replicas_of_another_run_are_not_taken_up(program, tmp_path):
     model = ScoreModel(program)
     start = np.repeat(START[None], 2, axis=0)
-
-    def kill(done, total):
-        if done:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run_replicas(model, start, tmp_path / "r.npz", 20, seed=1, steps_per_chunk=10, progress=kill)
+    with pytest.raises(Killed):
+        run_replicas(model, start, tmp_path / "r.npz", 20, seed=1, steps_per_chunk=10, progress=killed_from(10))
     with pytest.raises(OutputError, match="expected seed 2, found 1"):
         run_replicas(model, start, tmp_path / "r.npz", 20, seed=2, steps_per_chunk=10)
     run_replicas(model, start, tmp_path / "r.npz", 20, seed=1, steps_per_chunk=10)
@@ -182,13 +173,8 @@ def test_replicas_of_another_run_are_not_taken_up(program, tmp_path):
 def test_replicas_of_another_device_are_not_taken_up(program, tmp_path):
     model = ScoreModel(program)
     start = np.repeat(START[None], 2, axis=0)
-
-    def kill(done, total):
-        if done:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run_replicas(model, start, tmp_path / "r.npz", 20, seed=1, steps_per_chunk=10, progress=kill)
+    with pytest.raises(Killed):
+        run_replicas(model, start, tmp_path / "r.npz", 20, seed=1, steps_per_chunk=10, progress=killed_from(10))
     model.device = "cuda:1"
     with pytest.raises(OutputError, match="expected device cuda, found cpu"):
         run_replicas(model, start, tmp_path / "r.npz", 20, seed=1, steps_per_chunk=10)
