@@ -85,6 +85,7 @@ gpu:
 	tests/gpu.sh
 
 style: install
+	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/clang-format --dry-run --Werror $(CPP_FILES)
 

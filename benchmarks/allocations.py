@@ -2,9 +2,9 @@
 
     python benchmarks/allocations.py [--platforms Reference OpenCL]
 
-Every allocation of a process of its own is counted, with the help of allocation_counter.cpp (glibc and g++ are needed),
-while the shipped model makes 8 and then 4 steps; what the 8 have more than the 4 is that of four steps. What is called
-only once, as on the first step or for the call itself, is in neither.
+Every allocation of a process of its own is counted, with the help of allocation_counter.cpp (glibc and g++
+are needed), while the shipped model makes 8 and then 4 steps; what the 8 have more than the 4 is that of four
+steps. What is called only once, as on the first step or for the call itself, is in neither.
 """
 
 import argparse

@@ -2,10 +2,11 @@
 
     python benchmarks/atoms.py [--rounds 5] [--platforms Reference OpenCL] [--particles 22 100 ...]
 
-The program is the synthetic one of the tests: two rounds of messages along six edges from each particle, with random
-weights, and two evaluations a step, in a periodic box of diatomic molecules at one density. What grows is what the plugin,
-OpenMM and torch do with positions. Times are processor times on one thread, all sizes in turn; the peak is what the memory
-of a process of its own grows by from before the program is loaded to the end of the third step.
+The program is the synthetic one of the tests: two rounds of messages along six edges from each particle, with
+random weights, and two evaluations a step, in a periodic box of diatomic molecules at one density. What grows
+is what the plugin, OpenMM and torch do with positions. Times are processor times on one thread, all sizes in
+turn; the peak is what the memory of a process of its own grows by from before the program is loaded to the
+end of the third step.
 """
 
 import argparse
@@ -19,7 +20,7 @@ import openmm
 import torch
 from turns import quartiles, take_turns
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "python"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "python" / "support"))
 import bulk
 
 import openmm_scoredyn as sd

@@ -1,10 +1,11 @@
 """Picoseconds of trajectory per second, over replicas in one batch.
 
-    python benchmarks/batches.py [MODEL] [--rounds 5] [--sizes 1 4 16 ...] [--threads 1 2 ...] [--empty] [--device cuda]
+    python benchmarks/batches.py [MODEL] [--rounds 5] [--sizes 1 4 16 ...] [--threads 1 2 ...] [--empty]
+    [--device cuda]
 
-One process, all sizes and numbers of threads in turn. It counts processor time; on a GPU, or where more than one
-number of threads is asked for, wall time. With --empty the network is one that does nothing, so that what is left is
-noise, solver, guard and copies.
+One process, all sizes and numbers of threads in turn. It counts processor time; on a GPU, or where more than
+one number of threads is asked for, wall time. With --empty the network is one that does nothing, so that what
+is left is noise, solver, guard and copies.
 """
 
 import argparse
@@ -47,7 +48,10 @@ def candidates(model, replicas: np.ndarray, options) -> dict:
     for size in options.sizes:
         steps = max(1, REPLICA_STEPS // size) if options.device == "cpu" else GPU_STEPS
         for threads in options.threads:
-            found[size, threads] = (partial(draw, size, steps, threads), size * steps * model.card.lag_time_ps)
+            found[size, threads] = (
+                partial(draw, size, steps, threads),
+                size * steps * model.card.lag_time_ps,
+            )
     return found
 
 
@@ -64,9 +68,9 @@ def main() -> None:
     torch.set_num_threads(1)
     on_gpu = options.device != "cpu"
     options.sizes = options.sizes or (GPU_SIZES if on_gpu else SIZES)
-    model = sd.ScoreModel(
-        options.model if Path(options.model).exists() else sd.pretrained(options.model)
-    ).to(options.device)
+    model = sd.ScoreModel(options.model if Path(options.model).exists() else sd.pretrained(options.model)).to(
+        options.device
+    )
     replicas = start_of(model, max(options.sizes))
     if options.empty:
         with tempfile.TemporaryDirectory() as folder:

@@ -1,11 +1,13 @@
-"""The networks at equal cost: each is trained on the same pairs for the same processor time, then all are measured alike.
+"""The networks at equal cost: each is trained on the same pairs for the same processor time, then all are
+measured alike.
 
     python benchmarks/equal_cost.py md/train md/heldout --out equal-cost [--minutes 8] [--sampling-minutes 1]
 
-MD and held-out MD are folders or files that `scoredyn train` takes. The latents of the networks differ, so their losses
-cannot be compared; what can are the steps that they draw. Each network trains and samples on one thread; time is the processor
-time of the process, so that other jobs disturb it little. Networks that are done are not trained again; `--only` does one of
-them, for several processes at once, and a call with all of them done prints the table.
+MD and held-out MD are folders or files that `scoredyn train` takes. The latents of the networks differ, so
+their losses cannot be compared; what can are the steps that they draw. Each network trains and samples on one
+thread; time is the processor time of the process, so that other jobs disturb it little. Networks that are
+done are not trained again; `--only` does one of them, for several processes at once, and a call with all of
+them done prints the table.
 """
 
 import argparse
@@ -18,7 +20,7 @@ from equal_cost_measures import baselines, evaluation_times, held_out_pairs, one
 from equal_cost_training import RECIPES, train_for
 
 from openmm_scoredyn.data import load
-from openmm_scoredyn.model import ScoreModel
+from openmm_scoredyn.program.model import ScoreModel
 
 SCORES = ("torsions", "shape_nm", "turn_phi_deg", "turn_psi_deg", "refused")
 
@@ -55,7 +57,11 @@ def run_cells(run: dict) -> list[str]:
     if "failed" in run:
         return [run["failed"], "", "", "", ""]
     pairs = [run["jsd_bit"], run["jsd_expected_bit"], run["crossings_per_ns"]]
-    return [f"{run['length_ns']:.1f}"] + [f"{e['value']:.3g} ± {e['error']:.2g}" for e in pairs] + [f"{100 * run['refused']:.2g}"]
+    return (
+        [f"{run['length_ns']:.1f}"]
+        + [f"{e['value']:.3g} ± {e['error']:.2g}" for e in pairs]
+        + [f"{100 * run['refused']:.2g}"]
+    )
 
 
 def row(cells: list[str]) -> None:
@@ -80,14 +86,32 @@ def report(results: dict[str, dict], held_out, options) -> None:
     for kind, r in results.items():
         single, batch = times[kind]["1"], times[kind]["64"] / 64
         shape = f"{r['updates']} x {r['batch_size']}"
-        row([kind, f"{r['parameters']:,}", f"{single:.2f}", f"{batch:.3f}", shape, f"{r['validation_loss']:.4f}"])
-    header("energy score, phi and psi", "energy score, distances (nm)", "mean turn of phi (deg)", "of psi (deg)", "refused, %")
+        row(
+            [
+                kind,
+                f"{r['parameters']:,}",
+                f"{single:.2f}",
+                f"{batch:.3f}",
+                shape,
+                f"{r['validation_loss']:.4f}",
+            ]
+        )
+    header(
+        "energy score, phi and psi",
+        "energy score, distances (nm)",
+        "mean turn of phi (deg)",
+        "of psi (deg)",
+        "refused, %",
+    )
     for name, values in baselines(before, after, held_out[0].molecule).items():
         row([name, *scored(values)])
     for kind, r in results.items():
         row([kind, *scored(r["scores"])])
     header("ns", "Ramachandran JSD (bit)", "expected by chance", "beta <-> alpha_R, 1/ns", "refused, %")
-    reference = next((r["replicas"]["crossings_per_ns_MD"] for r in results.values() if "failed" not in r["replicas"]), None)
+    reference = next(
+        (r["replicas"]["crossings_per_ns_MD"] for r in results.values() if "failed" not in r["replicas"]),
+        None,
+    )
     if reference:
         row(["MD", "", "", "", f"{reference['value']:.3g} ± {reference['error']:.2g}", ""])
     for kind, r in results.items():

@@ -6,10 +6,10 @@ import warnings
 import numpy as np
 import torch
 
+from openmm_scoredyn.comparison import Estimate, crossing_rate, divergence
 from openmm_scoredyn.data import lagged_pairs
-from openmm_scoredyn.dihedrals import phi_psi
 from openmm_scoredyn.errors import ScoreDynError
-from openmm_scoredyn.evaluation import Estimate, crossing_rate, divergence
+from openmm_scoredyn.molecule.geometry import phi_psi
 
 BLOCKS = 20  # of successive pairs, whose means are taken as independent
 REPLICAS = 32
@@ -41,9 +41,11 @@ def shape(positions: np.ndarray, molecule=None) -> np.ndarray:
 
 
 def energy_score(first: np.ndarray, second: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Of two draws (K, D) for each of K pairs whose end is known (K, D): |y - x| averaged, minus |y - y'| / 2; (K,).
+    """Of two draws (K, D) for each of K pairs whose end is known (K, D): |y - x| averaged, minus |y - y'| /
+    2; (K,).
 
-    Strictly proper (Gneiting and Raftery 2007): its expectation is least for draws from the true conditional density.
+    Strictly proper (Gneiting and Raftery 2007): its expectation is least for draws from the true conditional
+    density.
     """
     near = 0.5 * (np.linalg.norm(first - truth, axis=1) + np.linalg.norm(second - truth, axis=1))
     return near - 0.5 * np.linalg.norm(first - second, axis=1)
@@ -69,7 +71,9 @@ def refused(positions: np.ndarray, molecule, lengths, tolerance: float) -> np.nd
 
 
 def one_step(model, before, after, molecule, result: dict, evaluations: int) -> dict[str, np.ndarray]:
-    """Scores of two draws from each held-out frame, one value a pair; equal frames and equal noise for all networks."""
+    """Scores of two draws from each held-out frame, one value a pair; equal frames and equal noise for all
+    networks.
+    """
     drawn = model.sample(np.concatenate([before, before]), 1, seed=1, denoising_steps=evaluations)[0]
     first, second = drawn[: len(before)], drawn[len(before) :]
     scores = {
@@ -93,7 +97,9 @@ def baselines(before, after, molecule) -> dict[str, dict[str, np.ndarray]]:
 
 
 def replicas(model, held_out, result: dict, seconds: float, evaluations: int) -> dict:
-    """Free runs for so many seconds of processor time, from held-out frames: populations and rates against MD."""
+    """Free runs for so many seconds of processor time, from held-out frames: populations and rates against
+    MD.
+    """
     molecule, reference = held_out[0].molecule, [phi_psi(s, t.molecule) for t in held_out for s in t.segments]
     frames = np.concatenate([t.positions for t in held_out])
     state, runs = frames[np.linspace(0, len(frames) - 1, REPLICAS).astype(int)], []
@@ -107,7 +113,9 @@ def replicas(model, held_out, result: dict, seconds: float, evaluations: int) ->
         return {"failed": str(error).splitlines()[0]}
     moved = np.concatenate(runs)
     angles = [phi_psi(moved[:, r], molecule) for r in range(REPLICAS)]
-    bad = refused(moved.reshape(-1, *moved.shape[2:]), molecule, result["bond_lengths_nm"], result["bond_tolerance"])
+    bad = refused(
+        moved.reshape(-1, *moved.shape[2:]), molecule, result["bond_lengths_nm"], result["bond_tolerance"]
+    )
     measured, expected = divergence(reference, angles)
     return {
         "length_ns": REPLICAS * steps / 1000,
@@ -121,10 +129,15 @@ def replicas(model, held_out, result: dict, seconds: float, evaluations: int) ->
 
 
 def evaluation_times(paths: dict[str, str], rows: dict[str, int], frames, rounds: int = 30) -> dict:
-    """Median processor time, ms, of one evaluation of each exported program, for batches of 1 and 64, in turn."""
+    """Median processor time, ms, of one evaluation of each exported program, for batches of 1 and 64, in
+    turn.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        programs = {name: torch.jit.freeze(torch.jit.load(path).eval(), preserved_attrs=["denoise"]) for name, path in paths.items()}
+        programs = {
+            name: torch.jit.freeze(torch.jit.load(path).eval(), preserved_attrs=["denoise"])
+            for name, path in paths.items()
+        }
     result = {name: {} for name in programs}
     for batch in (1, 64):
         history = torch.from_numpy(frames[np.arange(batch) % len(frames), None])
@@ -133,7 +146,12 @@ def evaluation_times(paths: dict[str, str], rows: dict[str, int], frames, rounds
             for _ in range(max(5, rounds // batch) + 2):
                 for name, program in programs.items():
                     begin = time.process_time()
-                    program.denoise(torch.randn(batch, rows[name], 3), torch.full((batch,), 0.7), history, torch.zeros(3, 3))
+                    program.denoise(
+                        torch.randn(batch, rows[name], 3),
+                        torch.full((batch,), 0.7),
+                        history,
+                        torch.zeros(3, 3),
+                    )
                     times[name].append(1e3 * (time.process_time() - begin))
         for name, values in times.items():
             result[name][str(batch)] = float(np.median(values[2:]))

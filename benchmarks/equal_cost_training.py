@@ -9,12 +9,12 @@ from pathlib import Path
 
 import torch
 
-from openmm_scoredyn.card import Card
 from openmm_scoredyn.diffusion.loss import denoising_loss
 from openmm_scoredyn.diffusion.noise_levels import NoiseLevels
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.export import export_program
-from openmm_scoredyn.nn import fit_network
+from openmm_scoredyn.networks import fit_network
+from openmm_scoredyn.program.card import Card
 from openmm_scoredyn.training import NetworkConfig, OptimizationConfig, TrainingConfig
 from openmm_scoredyn.training.dataset import Batches, collect_pairs
 from openmm_scoredyn.training.describe import describe
@@ -28,7 +28,9 @@ EMA_SHARE = 0.03  # of the updates so far, averaged over
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is trained, and in what batches: an update should cost the same order of time with each network."""
+    """What is trained, and in what batches: an update should cost the same order of time with
+    each network.
+    """
 
     network: NetworkConfig
     batch_size: int
@@ -62,7 +64,9 @@ def train_for(seconds: float, kind: str, training, held_out, directory: Path) ->
     torch.manual_seed(1)
     pairs = collect_pairs(training, config.lag_time_ps, config.time_reversal)
     before, after = turn_rotors(molecule, (pairs.before, pairs.after), torch.Generator().manual_seed(1))
-    network = fit_network(kind, recipe.network.width, recipe.network.blocks, molecule, pairs.before, pairs.after)
+    network = fit_network(
+        kind, recipe.network.width, recipe.network.blocks, molecule, pairs.before, pairs.after
+    )
     parametrization = Parametrization(config.prediction, config.schedule)
     batches = _batches(network, config, before, after, pairs.weight)
     average = copy.deepcopy(network)
@@ -79,7 +83,11 @@ def train_for(seconds: float, kind: str, training, held_out, directory: Path) ->
         optimizer.step()
         update += 1
         if update % REPORT == 0:
-            print(f"{kind}: update {update}, {100 * spent:.0f} %, loss {float(loss):.4f}", file=sys.stderr, flush=True)
+            print(
+                f"{kind}: update {update}, {100 * spent:.0f} %, loss {float(loss):.4f}",
+                file=sys.stderr,
+                flush=True,
+            )
         with torch.no_grad():
             for mean, value in zip(average.parameters(), network.parameters()):
                 mean.lerp_(value, max(1 / update, 1 / (1 + EMA_SHARE * update)))
@@ -106,7 +114,10 @@ def unguarded(card: Card) -> Card:
 
 def _batches(network, config, before, after, weight) -> Batches:
     with torch.no_grad():
-        latent, condition = network.latent(before, after), network.condition(before[:, None], torch.zeros(3, 3))
+        latent, condition = (
+            network.latent(before, after),
+            network.condition(before[:, None], torch.zeros(3, 3)),
+        )
     return Batches(latent, condition, weight, network, config, lambda: 0)
 
 

@@ -2,9 +2,10 @@
 
     python benchmarks/networks.py [--rounds 40] [--batches 1 64]
 
-Random weights; molecule_frame has the size of the shipped model, equivariant its default one, message_passing the published one, also in its plain
-form, in which the inputs of every perceptron are joined (the oracle of the tests). All forms take turns on one thread,
-and times are CPU times of the process, so that other jobs on the machine disturb them little.
+Random weights; molecule_frame has the size of the shipped model, equivariant its default one, message_passing
+the published one, also in its plain form, in which the inputs of every perceptron are joined (the oracle of
+the tests). All forms take turns on one thread, and times are CPU times of the process, so that other jobs on
+the machine disturb them little.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "python"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "python" / "support"))
 from alanine import alanine_molecule, alanine_positions
 from plain_message_passing import PlainMessagePassing
 
@@ -26,7 +27,7 @@ from openmm_scoredyn.export.inductor import CompiledMethods, LoadedPackage
 from openmm_scoredyn.export.probe import Probe
 from openmm_scoredyn.export.scripting import script
 from openmm_scoredyn.export.wrapper import DenoiserProgram
-from openmm_scoredyn.nn import fit_network
+from openmm_scoredyn.networks import fit_network
 
 SIZES = {"message_passing": (200, 5), "molecule_frame": (256, 4), "equivariant": (64, 3)}
 
@@ -34,13 +35,18 @@ SIZES = {"message_passing": (200, 5), "molecule_frame": (256, 4), "equivariant":
 def pairs(count: int = 400):
     """Distorted alanine dipeptides (count, 22, 3), nm, and each one lag time later."""
     generator = torch.Generator().manual_seed(4)
-    before = torch.as_tensor(alanine_positions()).float() + 0.005 * torch.randn(count, 22, 3, generator=generator)
+    before = torch.as_tensor(alanine_positions()).float() + 0.005 * torch.randn(
+        count, 22, 3, generator=generator
+    )
     return before, before + 0.003 * torch.randn(count, 22, 3, generator=generator)
 
 
 def inputs(rows: int, batch: int) -> Probe:
     """What a program is called with."""
-    generator, history = torch.Generator().manual_seed(1), pairs()[0][torch.arange(batch) % 400, None].contiguous()
+    generator, history = (
+        torch.Generator().manual_seed(1),
+        pairs()[0][torch.arange(batch) % 400, None].contiguous(),
+    )
     latent = torch.randn(batch, rows, 3, generator=generator)
     return Probe(history, torch.zeros(3, 3), torch.full((batch,), 0.7), latent, latent, latent[:, None])
 
@@ -75,7 +81,9 @@ def candidates(kind: str) -> tuple[dict, int]:
 
 
 def products(batch: int):
-    """The matrix products of message_passing and nothing else: the floor of what it can cost with this library."""
+    """The matrix products of message_passing and nothing else: the floor of what it can cost with this
+    library.
+    """
     width, blocks = SIZES["message_passing"]
     weight = torch.randn(width, width)
     edges, nodes = torch.randn(254 * batch, width), torch.randn(22 * batch, width)

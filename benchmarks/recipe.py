@@ -2,10 +2,10 @@
 
     python benchmarks/recipe.py [MODEL] [--rounds 5]
 
-The recipe as it was published (Hsu et al. 2024): a message-passing network of 5 blocks of width 200 on the radius graph
-of the condition, 4 Angstrom, as a frozen TorchScript module; DPM-Solver-3 with 20 steps, 60 evaluations; a Python loop.
-Written anew from the papers, with random weights, for the molecule of the shipped model. Processor times, on one thread,
-in turn.
+The recipe as it was published (Hsu et al. 2024): a message-passing network of 5 blocks of width 200 on the
+radius graph of the condition, 4 Angstrom, as a frozen TorchScript module; DPM-Solver-3 with 20 steps, 60
+evaluations; a Python loop. Written anew from the papers, with random weights, for the molecule of the shipped
+model. Processor times, on one thread, in turn.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from turns import quartiles, take_turns
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "python"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "python" / "support"))
 from alanine import alanine_molecule, alanine_positions
 from plain_message_passing import PlainMessagePassing
 
@@ -131,7 +131,8 @@ def main() -> None:
     times = take_turns(candidates(path), options.rounds)
     base = quartiles(times[RECIPE])[1]
     print(
-        f"One step of one molecule, {options.rounds} rounds\n{'':32}{'CPU ms':>10}  {'quartiles':>17}{'ratio':>9}"
+        f"One step of one molecule, {options.rounds} rounds\n{'':32}{'CPU ms':>10} "
+        f" {'quartiles':>17}{'ratio':>9}"
     )
     for name, values in times.items():
         low, middle, high = quartiles(values)

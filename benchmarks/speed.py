@@ -1,11 +1,12 @@
-"""Speed of a picosecond against explicit-water MD of the same molecule, and what of a step is not the network.
+"""Speed of a picosecond against explicit-water MD of the same molecule, and what of a step is not the
+network.
 
     python benchmarks/speed.py [MODEL] [--rounds 7] [--json FILE]
 
-Every figure comes from this one run, on one thread: the candidates take turns, round after round, so that whatever
-else the machine does hits all of them, and medians with quartiles are printed. The ratio is that of medians. Every
-platform that comes up has a row; where CUDA does, MD runs on it as well, and ratios of the GPU's rows refer to that.
-More sizes of batches: batches.py.
+Every figure comes from this one run, on one thread: the candidates take turns, round after round, so that
+whatever else the machine does hits all of them, and medians with quartiles are printed. The ratio is that of
+medians. Every platform that comes up has a row; where CUDA does, MD runs on it as well, and ratios of the
+GPU's rows refer to that. More sizes of batches: batches.py.
 """
 
 import argparse
@@ -48,9 +49,7 @@ class Nothing(torch.nn.Module):
 def empty_program(card, folder: Path) -> Path:
     """A file in the folder with the program that does nothing, for the molecule of a card."""
     card = replace(card, name="nothing", chiral_centres=(), golden={"history": card.golden["history"]})
-    export_program(
-        Nothing(), folder / "nothing.pt", card, Parametrization("clean", "edm"), symmetric=False
-    )
+    export_program(Nothing(), folder / "nothing.pt", card, Parametrization("clean", "edm"), symmetric=False)
     return folder / "nothing.pt"
 
 
@@ -136,7 +135,8 @@ def report(times: dict[str, list[float]], model, options) -> None:
     """Print the table; write it as JSON if asked."""
     median = {name: quartiles(values)[1] for name, values in times.items()}
     print(
-        f"{model.card.name}, {model.card.solver} with {model.card.denoising_steps} evaluations, {options.rounds} rounds"
+        f"{model.card.name}, {model.card.solver} with {model.card.denoising_steps} evaluations,"
+        f" {options.rounds} rounds"
     )
     print(f"{'':28}{'ms per ps':>11}  {'quartiles':>17}{'ps/s':>10}{'of water MD':>13}")
     ratios = {}

@@ -1,4 +1,6 @@
-"""Candidates that take turns, so that whatever else the machine does hits all of them; medians and quartiles."""
+"""Candidates that take turns, so that whatever else the machine does hits all of them; medians
+and quartiles.
+"""
 
 import statistics
 import time
@@ -16,8 +18,8 @@ def take_turns(
         What is measured, and how many units (steps, picoseconds, ...) one call makes.
     rounds : int
     clock : callable
-        `time.process_time`, the processor time of all threads of this process, which other jobs on the machine hardly
-        change; or `time.perf_counter`, wall time, which alone is right for a GPU.
+        `time.process_time`, the processor time of all threads of this process, which other jobs on the
+        machine hardly change; or `time.perf_counter`, wall time, which alone is right for a GPU.
 
     Returns
     -------

@@ -2,8 +2,9 @@
 
     python examples/denoise_argon.py [--steps 2000]
 
-Writes argon.extxyz, the frames without thermal noise, argon.csv, the structures before and after (where OVITO's Python
-package is installed), and argon_hot.extxyz, the last frame as it was: `scoredyn denoise argon_hot.extxyz -o clean.extxyz
+Writes argon.extxyz, the frames without thermal noise, argon.csv, the structures before and after (where
+OVITO's Python package is installed), and argon_hot.extxyz, the last frame as it was: `scoredyn denoise
+argon_hot.extxyz -o clean.extxyz
 --classify cna` makes a picture of it.
 """
 

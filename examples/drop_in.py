@@ -19,7 +19,8 @@ system = force_field.createSystem(
     pdb.topology, nonbondedMethod=NoCutoff, constraints=HBonds, hydrogenMass=3 * unit.amu
 )
 
-# before: integrator = LangevinMiddleIntegrator(300 * unit.kelvin, 10 / unit.picosecond, 0.004 * unit.picoseconds)
+# before: integrator = LangevinMiddleIntegrator(300 * unit.kelvin, 10 / unit.picosecond, 0.004 *
+# unit.picoseconds)
 integrator = sd.ScoreDynamicsIntegrator(model)
 
 simulation = Simulation(pdb.topology, system, integrator)

@@ -2,8 +2,9 @@
 
     python examples/train_metals.py [--out metals.pt] [--short]
 
-The second stage goes on from the first with more weight on small noise; see docs/denoising.md. `--short` makes a
-twentieth of the updates: it shows in seconds that everything works, and its model is good for nothing else.
+The second stage goes on from the first with more weight on small noise; see docs/denoising.md. `--short`
+makes a twentieth of the updates: it shows in seconds that everything works, and its model is good for nothing
+else.
 """
 
 import argparse
@@ -11,9 +12,9 @@ from pathlib import Path
 
 import torch
 
-from openmm_scoredyn.denoising.config import DenoiserTraining
-from openmm_scoredyn.denoising.export import export_denoiser
-from openmm_scoredyn.denoising.training import train_denoiser
+from openmm_scoredyn.crystals.config import DenoiserTraining
+from openmm_scoredyn.crystals.export import export_denoiser
+from openmm_scoredyn.crystals.training import train_denoiser
 
 LATTICES = ("fcc", "bcc", "hcp", "sc", "diamond")
 

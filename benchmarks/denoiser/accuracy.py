@@ -1,10 +1,12 @@
 """Accuracy of CNA and PTM on thermal crystals and melts, raw and denoised, beside averaging and minimisation.
 
-    python benchmarks/denoiser/accuracy.py data [--only Al,Fe] [--model metals] [--iterations 8] [--json accuracy.json]
+    python benchmarks/denoiser/accuracy.py data [--only Al,Fe] [--model metals] [--iterations 8] [--json
+    accuracy.json]
 
-`data` is the folder of crystals.py. Accuracy is the part of the atoms, in per cent, that get the structure the crystal was
-built with; of a melt the part that is taken for any crystal is shown instead. Rock salt is simple cubic to PTM, which sees
-all ions, and fcc to CNA, which sees the ions of one element; CNA of diamond is OVITO's, which looks at second neighbours.
+`data` is the folder of crystals.py. Accuracy is the part of the atoms, in per cent, that get the structure
+the crystal was built with; of a melt the part that is taken for any crystal is shown instead. Rock salt is
+simple cubic to PTM, which sees all ions, and fcc to CNA, which sees the ions of one element; CNA of diamond
+is OVITO's, which looks at second neighbours.
 """
 
 import argparse
@@ -18,8 +20,8 @@ import torch
 from ovito.io.ase import ase_to_ovito
 from ovito.modifiers import IdentifyDiamondModifier
 
-from openmm_scoredyn.denoising.classify import FIXED_CUTOFF, STRUCTURES, classify
-from openmm_scoredyn.denoising.loading import load_denoiser
+from openmm_scoredyn.crystals.classify import FIXED_CUTOFF, STRUCTURES, classify
+from openmm_scoredyn.crystals.loading import load_denoiser
 
 CRYSTALS = ("fcc", "hcp", "bcc", "sc", "diamond")
 
@@ -37,7 +39,8 @@ def share(positions: np.ndarray, atoms: ase.Atoms, method: str, cutoff: float | 
     names = {"liquid": CRYSTALS, "rocksalt": (rock_salt,)}.get(structure, (structure,))
     wanted = [STRUCTURES.index(name) for name in names]
     right = [
-        np.isin(classify(positions[group], atoms.cell[:], atoms.pbc, method, cutoff), wanted).sum() for group in groups
+        np.isin(classify(positions[group], atoms.cell[:], atoms.pbc, method, cutoff), wanted).sum()
+        for group in groups
     ]
     return 100 * float(sum(right) / len(symbols))
 
@@ -111,9 +114,9 @@ def as_line(row: dict) -> str:
     raw, clean = row["raw"], row["denoised"]
     others = [f"{row[name]['cna']:.1f}" if name in row else "" for name in ("averaged", "minimised")]
     return (
-        f"| {row['file'].split('-')[0]} {row['structure']} | {row['fraction']:.2f} | {row['frames']} x {row['atoms']:,} | "
-        f"{raw['cna']:.1f} | {raw['ptm']:.1f} | {max(raw['ptm'], raw['ptm-any']):.1f} | {clean['cna']:.2f} | "
-        f"{clean['ptm']:.2f} | {row['iterations']:g} | {others[0]} | {others[1]} |"
+        f"| {row['file'].split('-')[0]} {row['structure']} | {row['fraction']:.2f} | {row['frames']} x"
+        f" {row['atoms']:,} | {raw['cna']:.1f} | {raw['ptm']:.1f} | {max(raw['ptm'], raw['ptm-any']):.1f} |"
+        f" {clean['cna']:.2f} | {clean['ptm']:.2f} | {row['iterations']:g} | {others[0]} | {others[1]} |"
     )
 
 

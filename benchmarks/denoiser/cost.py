@@ -1,9 +1,12 @@
-"""Time of the three ways to clean a hot frame: denoising, averaging and energy minimisation; and how well they do.
+"""Time of the three ways to clean a hot frame: denoising, averaging and energy minimisation; and how well
+they do.
 
-    python benchmarks/denoiser/cost.py data/Fe-0.95.extxyz --potentials POTENTIALS [--rounds 3] [--model metals]
+    python benchmarks/denoiser/cost.py data/Fe-0.95.extxyz --potentials POTENTIALS [--rounds 3] [--model
+    metals]
 
-One thread; the ways take turns, round after round, after one of warm-up; medians and ranges of the processor time, so that
-other jobs disturb little. Averaging is what crystals.py does: 20 configurations over the time between its frames.
+One thread; the ways take turns, round after round, after one of warm-up; medians and ranges of the processor
+time, so that other jobs disturb little. Averaging is what crystals.py does: 20 configurations over the time
+between its frames.
 """
 
 import argparse
@@ -19,7 +22,7 @@ from accuracy import share
 from crystals import average, frame, place, set_up
 from substances import SUBSTANCES
 
-from openmm_scoredyn.denoising.loading import load_denoiser
+from openmm_scoredyn.crystals.loading import load_denoiser
 
 
 def ways(atoms: ase.Atoms, name: str, potentials: Path, model) -> dict:
@@ -75,8 +78,8 @@ def main() -> None:
     for way, values in seconds.items():
         middle = statistics.median(values)
         print(
-            f"{way:>10}: {middle:6.2f} s ({min(values):.2f} to {max(values):.2f}), {middle / base:5.1f} of denoising; "
-            f"CNA {right[way][0]:.2f} %, PTM {right[way][1]:.2f} %"
+            f"{way:>10}: {middle:6.2f} s ({min(values):.2f} to {max(values):.2f}), {middle / base:5.1f} of"
+            f" denoising; CNA {right[way][0]:.2f} %, PTM {right[way][1]:.2f} %"
         )
 
 

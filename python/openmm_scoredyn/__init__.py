@@ -1,6 +1,7 @@
 """Molecular dynamics in picosecond steps: an OpenMM integrator driven by trained score models.
 
-Importing this package is cheap; torch and the compiled plugin are loaded when a name that needs them is first used.
+Importing this package is cheap; torch and the compiled plugin are loaded when a name that needs them is first
+used.
 """
 
 from importlib import import_module
@@ -9,17 +10,17 @@ from openmm_scoredyn import errors
 
 # Public name -> module that holds it.
 _HOMES = {
-    "Card": "card",
-    "DenoisingReporter": "denoising.reporter",
-    "Molecule": "molecule",
+    "Card": "program.card",
+    "DenoisingReporter": "crystals.reporter",
+    "Particles": "molecule.particles",
     "Parametrization": "diffusion.parametrization",
-    "ScoreDynamicsIntegrator": "integrator",
-    "ScoreModel": "model",
+    "ScoreDynamicsIntegrator": "dynamics.integrator",
+    "ScoreModel": "program.model",
     "__version__": "version",
     "export_program": "export",
-    "prepare": "setup",
-    "pretrained": "model",
-    "trust_native_code": "model",
+    "prepare": "dynamics.prepare",
+    "pretrained": "program.model",
+    "trust_native_code": "program.model",
 }
 
 __all__ = ["errors"]

@@ -4,7 +4,9 @@ import numpy as np
 
 
 def jensen_shannon(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Jensen-Shannon divergence, base 2 (bits, 0 to 1; not its square root), of histograms (..., K); (...), NaN for an empty one."""
+    """Jensen-Shannon divergence, base 2 (bits, 0 to 1; not its square root), of histograms (..., K); (...),
+    NaN for an empty one.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         p = first / first.sum(axis=-1, keepdims=True)
         q = second / second.sum(axis=-1, keepdims=True)

@@ -41,7 +41,8 @@ def styled_figure(size: tuple[float, float]) -> Iterator:
         from matplotlib.figure import Figure
     except ImportError:
         raise MissingDependencyError(
-            "figures: plots need matplotlib, which is not installed; run `pip install 'openmm-scoredyn[analysis]'`."
+            "figures: plots need matplotlib, which is not installed; run `pip install"
+            " 'openmm-scoredyn[analysis]'`."
         ) from None
     with rc_context(STYLE):
         figure = Figure(figsize=size, layout="constrained")

@@ -5,6 +5,8 @@ from pathlib import Path
 
 try:
     __version__ = version("openmm-scoredyn")
-except PackageNotFoundError:  # not installed: imported from the source tree, or from a copy of the package alone
+except (
+    PackageNotFoundError
+):  # not installed: imported from the source tree, or from a copy of the package alone
     _file = Path(__file__).parents[2] / "VERSION"
     __version__ = _file.read_text().strip() if _file.is_file() else "unknown"

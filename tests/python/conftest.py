@@ -1,11 +1,8 @@
 """Fixtures: score programs of known answers, and Systems for their molecule."""
 
-from functools import cache
-
 import programs
 import pytest
-
-PLATFORMS = ("Reference", "CPU", "OpenCL", "CUDA", "HIP")
+from platforms import PLATFORMS, platform_error, platforms_here
 
 
 @pytest.fixture
@@ -58,7 +55,7 @@ def tiny_package(tmp_path_factory):
 @pytest.fixture(scope="session", params=["torchscript", "aoti"])
 def tiny_model(request, tiny_program):
     """The model of `tiny_program` in each format."""
-    from openmm_scoredyn.model import ScoreModel
+    from openmm_scoredyn.program.model import ScoreModel
 
     if request.param == "torchscript":
         return ScoreModel(tiny_program)
@@ -95,31 +92,12 @@ def make_system():
     return make
 
 
-@cache
-def platform_error(name: str) -> str:
-    """Why the platform makes no context on this machine; empty if it does."""
-    import openmm
-
-    import openmm_scoredyn.native  # noqa: F401  (a platform that breaks with the plugin's kernels does not count)
-
-    system = openmm.System()
-    system.addParticle(1)
-    try:
-        openmm.Context(system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName(name))
-    except openmm.OpenMMException as error:
-        return str(error)
-    return ""
-
-
-def platforms_here(names=PLATFORMS) -> list[str]:
-    """Those that come up on this machine."""
-    return [name for name in names if not platform_error(name)]
-
-
 def pytest_report_header():
     """Say which platforms are left out, once instead of for every test."""
     return [
-        f"platform {name} is not tested here: {platform_error(name)}" for name in PLATFORMS if platform_error(name)
+        f"platform {name} is not tested here: {platform_error(name)}"
+        for name in PLATFORMS
+        if platform_error(name)
     ]
 
 

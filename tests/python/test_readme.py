@@ -42,14 +42,19 @@ def scoredyn_commands(text):
 
 
 def commands_of_script(script, options, directory):
-    """Argument lists of the `scoredyn` commands that a script runs, by a `scoredyn` that only writes them down."""
+    """Argument lists of the `scoredyn` commands that a script runs, by a `scoredyn` that only writes them
+    down.
+    """
     recorder = directory / "scoredyn"
-    recorder.write_text("#!/bin/sh\nprintf '%s\\037' \"$@\" >> \"$RECORD\"; printf '\\036' >> \"$RECORD\"\n")
+    recorder.write_text('#!/bin/sh\nprintf \'%s\\037\' "$@" >> "$RECORD"; printf \'\\036\' >> "$RECORD"\n')
     recorder.chmod(0o755)
     path = os.pathsep.join([str(directory), str(Path(sys.executable).parent), os.environ["PATH"]])
     record = directory / "record"
     subprocess.run(
-        ["bash", script, *options], cwd=directory, env=os.environ | {"PATH": path, "RECORD": str(record)}, check=True
+        ["bash", script, *options],
+        cwd=directory,
+        env=os.environ | {"PATH": path, "RECORD": str(record)},
+        check=True,
     )
     return [line.split("\037")[:-1] for line in record.read_text().split("\036")[:-1]]
 

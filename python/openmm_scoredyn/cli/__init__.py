@@ -1,7 +1,7 @@
 """The command `scoredyn`.
 
-Each command is a function in a module of its own, which imports what is heavy (torch, openmm, matplotlib) in the
-function: `scoredyn --help` answers at once.
+Each command is a function in a module of its own, which imports what is heavy (torch, openmm, matplotlib) in
+the function: `scoredyn --help` answers at once.
 """
 
 import logging
@@ -46,7 +46,8 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and stop.")
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and stop."),
     ] = False,
 ) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
@@ -67,4 +68,6 @@ def main() -> None:
 def _explains_itself(error: Exception) -> bool:
     """Whether the message was written for the user; openmm is not imported only to ask."""
     openmm = sys.modules.get("openmm")
-    return isinstance(error, ScoreDynError) or (openmm is not None and isinstance(error, openmm.OpenMMException))
+    return isinstance(error, ScoreDynError) or (
+        openmm is not None and isinstance(error, openmm.OpenMMException)
+    )

@@ -17,16 +17,21 @@ def compare(
         list[Path],
         typer.Argument(
             metavar="[REFERENCE] CANDIDATE",
-            help="Folders of trajectories, trajectory files, dihedral series, or the name of a shipped model for its "
-            "reference MD. With --langevin the candidate alone.",
+            help=(
+                "Folders of trajectories, trajectory files, dihedral series, or the name of a shipped model"
+                " for its "
+                "reference MD. With --langevin the candidate alone."
+            ),
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for comparison.json, the pictures and report.html.")],
     langevin: Annotated[
-        Path | None, typer.Option(metavar="PDB", help="Run the reference side now: Langevin MD of this structure.")
+        Path | None,
+        typer.Option(metavar="PDB", help="Run the reference side now: Langevin MD of this structure."),
     ] = None,
     system: Annotated[
-        Path | None, typer.Option(help="System of the Langevin side, OpenMM's XML; default: implicit solvent.")
+        Path | None,
+        typer.Option(help="System of the Langevin side, OpenMM's XML; default: implicit solvent."),
     ] = None,
     integrator: Annotated[
         str | None, typer.Option(help="LangevinMiddleIntegrator, the default, or LangevinIntegrator.")
@@ -38,8 +43,12 @@ def compare(
     temperature: Annotated[
         float | None, typer.Option(help="K: of the Langevin side, and of files that do not say it.")
     ] = None,
-    topology: Annotated[Path | None, typer.Option(help="PDB for files that do not hold their topology.")] = None,
-    spacing_ps: Annotated[float | None, typer.Option(help="Frame spacing, for files that do not say it.")] = None,
+    topology: Annotated[
+        Path | None, typer.Option(help="PDB for files that do not hold their topology.")
+    ] = None,
+    spacing_ps: Annotated[
+        float | None, typer.Option(help="Frame spacing, for files that do not say it.")
+    ] = None,
     equilibration: Annotated[
         str | None, typer.Option(help="Beginning of every candidate trajectory to leave out, as 3ns.")
     ] = None,
@@ -55,11 +64,14 @@ def compare(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="The candidate's model: measures its speed here, and counts what its guard would refuse."),
+        typer.Option(
+            help="The candidate's model: measures its speed here, and counts what its guard would refuse."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap and of the Langevin side.")] = 1,
 ) -> None:
-    """Compare two trajectories, whatever made them: populations, time scales, passages, paths, geometry, with errors.
+    """Compare two trajectories, whatever made them: populations, time scales, passages, paths, geometry, with
+    errors.
 
     Example: scoredyn compare alanine-dipeptide-obc2 run.dcd --topology run.pdb --out comparison/
     """
@@ -69,16 +81,17 @@ def compare(
     from openmm_scoredyn.cli.compare_model import guard_table, model_speeds, parse_speeds
     from openmm_scoredyn.cli.compare_table import comparison_table
     from openmm_scoredyn.cli.names import distinct_names
+    from openmm_scoredyn.comparison import chapman_kolmogorov as test_lags
+    from openmm_scoredyn.comparison import compare as run
+    from openmm_scoredyn.comparison.report import summary, target_summary
     from openmm_scoredyn.errors import TrajectoryError
-    from openmm_scoredyn.evaluation import chapman_kolmogorov as test_lags
-    from openmm_scoredyn.evaluation import compare as run
-    from openmm_scoredyn.evaluation.report import summary, target_summary
 
     expected = 1 if langevin else 2
     if len(paths) != expected:
         raise TrajectoryError(
-            f"compare: expected {'the candidate alone beside --langevin' if langevin else 'a reference and a candidate'}, "
-            f"found {len(paths)} paths; see scoredyn compare --help."
+            "compare: expected"
+            f" {'the candidate alone beside --langevin' if langevin else 'a reference and a candidate'},"
+            f" found {len(paths)} paths; see scoredyn compare --help."
         )
     dynamics = LangevinOptions(system, integrator, length, wall_seconds, friction, timestep)
     if langevin:
@@ -96,7 +109,9 @@ def compare(
     if model:
         speeds |= model_speeds(model, their_trajectories)
     if langevin:
-        ours, our_trajectories, speeds[dynamics.name] = langevin_side(langevin, dynamics, theirs, temperature, seed)
+        ours, our_trajectories, speeds[dynamics.name] = langevin_side(
+            langevin, dynamics, theirs, temperature, seed
+        )
     else:
         ours, our_trajectories = read_side(paths[0], options)
     report = run(
@@ -123,18 +138,21 @@ def compare(
 
 
 def read_side(path: Path, options: dict, skipped_ps: float = 0.0):
-    """Dihedral series of one side from `skipped_ps` on, and its trajectories (None where only the series is stored)."""
+    """Dihedral series of one side from `skipped_ps` on, and its trajectories (None where only the series is
+    stored).
+    """
+    from openmm_scoredyn.comparison import DihedralSeries, is_series, load_series
     from openmm_scoredyn.data import discard, load
     from openmm_scoredyn.errors import TrajectoryError
-    from openmm_scoredyn.evaluation import DihedralSeries, is_series, load_series
-    from openmm_scoredyn.model import pretrained
+    from openmm_scoredyn.program.model import pretrained
 
     if not path.exists() and str(path) in pretrained():
         path = pretrained(str(path)).with_name(f"{path}-reference.npz")
     if path.is_file() and is_series(path):
         if skipped_ps:
             raise TrajectoryError(
-                f"compare: --equilibration is for trajectories; found the dihedral series {path}; leave the option out."
+                f"compare: --equilibration is for trajectories; found the dihedral series {path}; leave the"
+                " option out."
             )
         return load_series(path), None
     trajectories = [discard(trajectory, skipped_ps) for trajectory in load(path, **options)]

@@ -9,7 +9,9 @@ from openmm_scoredyn.cli.options import refuse_without_effect
 
 @dataclass(frozen=True)
 class LangevinOptions:
-    """Options of the Langevin side as they were typed, None where they were not; times as text, friction in 1/ps."""
+    """Options of the Langevin side as they were typed, None where they were not; times as text, friction in
+    1/ps.
+    """
 
     system: Path | None = None
     integrator: str | None = None
@@ -22,12 +24,15 @@ class LangevinOptions:
         """Raise `SamplingError` if one was given: both sides are trajectories."""
         given = {name.replace("_", "-"): value for name, value in vars(self).items()}
         refuse_without_effect(
-            "compare", given, "these are of a Langevin side, and both sides were given", "give --langevin, or leave them out"
+            "compare",
+            given,
+            "these are of a Langevin side, and both sides were given",
+            "give --langevin, or leave them out",
         )
 
     def require_one_limit(self) -> None:
         """Raise `SamplingError` unless a length or a wall time was given, and not both."""
-        from openmm_scoredyn.running.langevin import require_one_limit
+        from openmm_scoredyn.reference.langevin import require_one_limit
 
         require_one_limit(self.length, self.wall_seconds)
 
@@ -59,8 +64,8 @@ def langevin_side(structure: Path, options: LangevinOptions, theirs, temperature
     DihedralSeries, list of its one Trajectory, and speed in ps/s
     """
     from openmm_scoredyn.cli.progress import time_progress
-    from openmm_scoredyn.evaluation import DihedralSeries
-    from openmm_scoredyn.running.langevin import LangevinRun, run_langevin
+    from openmm_scoredyn.comparison import DihedralSeries
+    from openmm_scoredyn.reference.langevin import LangevinRun, run_langevin
 
     run = LangevinRun(
         structure,
@@ -74,5 +79,7 @@ def langevin_side(structure: Path, options: LangevinOptions, theirs, temperature
     )
     length_ps = parse_duration(options.length) if options.length else None
     with time_progress(options.name) as progress:
-        trajectory, speed = run_langevin(run, length_ps=length_ps, wall_s=options.wall_seconds, progress=progress)
+        trajectory, speed = run_langevin(
+            run, length_ps=length_ps, wall_s=options.wall_seconds, progress=progress
+        )
     return DihedralSeries.from_trajectories([trajectory]), [trajectory], speed

@@ -1,4 +1,6 @@
-"""What `scoredyn compare` adds when it knows the candidate's model: its speed here, and what its guard refuses."""
+"""What `scoredyn compare` adds when it knows the candidate's model: its speed here, and what its guard
+refuses.
+"""
 
 import time
 from pathlib import Path
@@ -19,12 +21,15 @@ def parse_speeds(texts) -> dict[str, float]:
         except ValueError:
             name = ""
         if not name:
-            raise TrajectoryError(f"compare: a speed is not readable; expected NAME=PS_PER_S, found {text!r}; correct it.")
+            raise TrajectoryError(
+                f"compare: a speed is not readable; expected NAME=PS_PER_S, found {text!r}; correct it."
+            )
     return speeds
 
 
 def model_speeds(name: str, trajectories) -> dict[str, float]:
-    """ps/s of a model for one replica and for a batch, each for some seconds, from the first frame of its trajectories.
+    """ps/s of a model for one replica and for a batch, each for some seconds, from the first frame of its
+    trajectories.
 
     Raises
     ------
@@ -33,12 +38,12 @@ def model_speeds(name: str, trajectories) -> dict[str, float]:
     """
     import numpy as np
 
-    from openmm_scoredyn.model import ScoreModel, path_or_shipped
+    from openmm_scoredyn.program.model import ScoreModel, path_or_shipped
 
     if not trajectories:
         raise TrajectoryError(
-            "compare: a model's speed is measured from a frame of the candidate; expected trajectories, found a dihedral "
-            "series; leave --model out."
+            "compare: a model's speed is measured from a frame of the candidate; expected trajectories, found"
+            " a dihedral series; leave --model out."
         )
     model = ScoreModel(path_or_shipped(name))
     frame = trajectories[0].segments[0][0]
@@ -50,23 +55,29 @@ def model_speeds(name: str, trajectories) -> dict[str, float]:
         while (elapsed := time.perf_counter() - started) < SECONDS:
             model.sample(histories, 5, seed=1, first_step=steps)
             steps += 5
-        title = f"{model.card.name}, {replicas} replica{'s' if replicas > 1 else ''}, one thread, measured here"
+        title = (
+            f"{model.card.name}, {replicas} replica{'s' if replicas > 1 else ''}, one thread, measured here"
+        )
         speeds[title] = steps * replicas * model.card.lag_time_ps / elapsed
     return speeds
 
 
 def guard_table(path: Path, name: str | None, trajectories) -> dict[str, dict[str, int]]:
-    """What the guard refused, by title: in the run, where its files say so, and in its frames, where a model is given."""
+    """What the guard refused, by title: in the run, where its files say so, and in its frames, where a model
+    is given.
+    """
+    from openmm_scoredyn.comparison.guard_counts import count_refusals
     from openmm_scoredyn.data import archive_guard
-    from openmm_scoredyn.evaluation.guard_counts import count_refusals
-    from openmm_scoredyn.model import ScoreModel, path_or_shipped
+    from openmm_scoredyn.program.model import ScoreModel, path_or_shipped
 
     files = sorted(path.glob("*.npz")) if path.is_dir() else [path]
     counted = [archive_guard(file) for file in files if file.suffix == ".npz"]
     counted = [counts for counts in counted if counts]
     table = {}
     if counted:
-        table["draws refused in the run"] = {key: sum(counts[key] for counts in counted) for key in counted[0]}
+        table["draws refused in the run"] = {
+            key: sum(counts[key] for counts in counted) for key in counted[0]
+        }
     if name and trajectories:
         card = ScoreModel(path_or_shipped(name)).card
         table["frames the guard would refuse"] = count_refusals(trajectories, card)

@@ -12,10 +12,14 @@ def comparison_table(report, groups: tuple[str, ...] | None = None):
     from rich.markup import escape
     from rich.table import Table
 
-    from openmm_scoredyn.evaluation.report import format_estimate
+    from openmm_scoredyn.comparison.report import format_estimate
 
     table = Table(
-        box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), caption="SE: combined standard errors"
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        caption="SE: combined standard errors",
     )
     table.add_column("")
     for heading in (report.reference_name, report.candidate_name):

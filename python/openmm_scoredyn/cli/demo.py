@@ -17,7 +17,9 @@ SHOWN = ("Distribution", "Populations", "Kinetics")
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the page, the pictures and the trajectory.")] = Path("demo-output"),
+    out: Annotated[Path, typer.Option(help="Folder for the page, the pictures and the trajectory.")] = Path(
+        "demo-output"
+    ),
     length: Annotated[str, typer.Option(help="How far score dynamics goes.")] = "10ns",
     seconds: Annotated[float, typer.Option(min=1.0, help="Wall time given to MD in water.")] = 30.0,
     seed: Annotated[int, typer.Option(min=1, help="Seed of all simulations.")] = 1,
@@ -28,9 +30,9 @@ def demo(
     """
     from openmm_scoredyn.cli.demo_runs import molecular_dynamics, score_dynamics
     from openmm_scoredyn.cli.progress import time_progress
+    from openmm_scoredyn.comparison import load_series
     from openmm_scoredyn.data.atomic import make_directory
-    from openmm_scoredyn.evaluation import load_series
-    from openmm_scoredyn.model import ScoreModel, pretrained
+    from openmm_scoredyn.program.model import ScoreModel, pretrained
 
     path = pretrained(MODEL)
     card = ScoreModel(path).card
@@ -52,8 +54,8 @@ def demo(
 
 def _compare(reference, runs: dict, card):
     """Score dynamics against the reference; all speeds."""
+    from openmm_scoredyn.comparison import DihedralSeries, compare
     from openmm_scoredyn.data import Trajectory
-    from openmm_scoredyn.evaluation import DihedralSeries, compare
 
     run = runs[OURS]
     trajectory = Trajectory(
@@ -77,9 +79,9 @@ def _compare(reference, runs: dict, card):
 
 def _race(runs: dict, reference, card) -> tuple[str, str, bytes]:
     from openmm_scoredyn.cli.demo_picture import same_wall_time
-    from openmm_scoredyn.evaluation import phi_psi
-    from openmm_scoredyn.evaluation.blocks import cut
-    from openmm_scoredyn.evaluation.ramachandran import block_histograms
+    from openmm_scoredyn.comparison import phi_psi
+    from openmm_scoredyn.comparison.blocks import cut
+    from openmm_scoredyn.comparison.ramachandran import block_histograms
 
     counts = block_histograms(reference.angles, cut(reference.angles)).sum(axis=0)
     side = round(len(counts) ** 0.5)
@@ -106,7 +108,12 @@ def _print(report, runs: dict, folder: Path) -> None:
     for name, run in runs.items():
         ratio = "" if name == OURS else f"{runs[OURS].ps_per_s / run.ps_per_s:,.1f}"
         speed.add_row(
-            name, str(run.num_particles), format_duration(run.length_ps), f"{run.wall_s:.1f} s", f"{run.ps_per_s:,.1f}", ratio
+            name,
+            str(run.num_particles),
+            format_duration(run.length_ps),
+            f"{run.wall_s:.1f} s",
+            f"{run.ps_per_s:,.1f}",
+            ratio,
         )
     console.print(speed)
     console.print(f"Page with all plots: {folder / 'report.html'}", soft_wrap=True)

@@ -3,8 +3,8 @@
 import numpy as np
 
 from openmm_scoredyn.cli.duration import format_duration
-from openmm_scoredyn.evaluation.plots import CANDIDATE_COLOUR, HIGHEST_KJ_PER_MOL, REFERENCE_COLOUR
-from openmm_scoredyn.evaluation.ramachandran import free_energy
+from openmm_scoredyn.comparison.plots import CANDIDATE_COLOUR, HIGHEST_KJ_PER_MOL, REFERENCE_COLOUR
+from openmm_scoredyn.comparison.ramachandran import free_energy
 from openmm_scoredyn.figures import as_png, styled_figure
 
 TICKS = (-180, -90, 0, 90, 180)
@@ -29,7 +29,9 @@ def same_wall_time(fast, slow, histogram: np.ndarray, temperature_K: float) -> b
         ):
             degrees = np.degrees(angles[: max(2, int(seconds * speed))])
             _map(panels[f"{key} map"], degrees, colour, free_energy(histogram, temperature_K))
-            panels[f"{key} map"].set_title(f"{name}\n{seconds:.0f} s of wall time: {format_duration(len(degrees))}")
+            panels[f"{key} map"].set_title(
+                f"{name}\n{seconds:.0f} s of wall time: {format_duration(len(degrees))}"
+            )
             _series(panels[key], np.arange(len(degrees)) / speed, degrees, colour, seconds)
         panels["slow"].set_xlabel("wall time (s)")
         return as_png(figure)

@@ -19,7 +19,7 @@ from openmm.app import (
     StateDataReporter,
 )
 
-from openmm_scoredyn.integrator import ScoreDynamicsIntegrator
+from openmm_scoredyn.dynamics.integrator import ScoreDynamicsIntegrator
 
 FORCE_FIELD = "amber99sbildn.xml"
 IMPLICIT_SOLVENT = "amber99_obc.xml"
@@ -27,7 +27,8 @@ TEMPERATURE_K = 300.0
 MD_STEP_PS = 0.004
 MD_STEPS_PER_PS = 250
 HYDROGEN_MASS_AMU = 3.0
-# The smallest box of water in which the molecule does not see its own image: a larger one would only slow MD down.
+# The smallest box of water in which the molecule does not see its own image: a larger one would only slow MD
+# down.
 WATER_PADDING_NM = 1.0
 CUTOFF_NM = 0.8
 EQUILIBRATION_PS = 2
@@ -60,8 +61,12 @@ class TimedRun:
         return self.length_ps / self.wall_s
 
 
-def score_dynamics(structure: Path, model: Path, n_steps: int, seed: int, folder: Path, progress: Progress) -> TimedRun:
-    """An ordinary OpenMM script with `ScoreDynamicsIntegrator` in it; leaves a DCD file and a log in `folder`."""
+def score_dynamics(
+    structure: Path, model: Path, n_steps: int, seed: int, folder: Path, progress: Progress
+) -> TimedRun:
+    """An ordinary OpenMM script with `ScoreDynamicsIntegrator` in it; leaves a DCD file and a log in
+    `folder`.
+    """
     pdb = PDBFile(str(structure))
     system = _implicit_system(pdb.topology)
     integrator = ScoreDynamicsIntegrator(str(model))
@@ -82,8 +87,12 @@ def score_dynamics(structure: Path, model: Path, n_steps: int, seed: int, folder
     return frames.finish(time.perf_counter() - started)
 
 
-def molecular_dynamics(structure: Path, water: bool, seconds: float, seed: int, progress: Progress) -> TimedRun:
-    """Langevin dynamics for as long as `seconds` of wall time allow, in a box of TIP3P water or in implicit solvent."""
+def molecular_dynamics(
+    structure: Path, water: bool, seconds: float, seed: int, progress: Progress
+) -> TimedRun:
+    """Langevin dynamics for as long as `seconds` of wall time allow, in a box of TIP3P water or in implicit
+    solvent.
+    """
     pdb = PDBFile(str(structure))
     n_atoms = len(list(pdb.topology.atoms()))
     modeller, system = _water_box(pdb) if water else (pdb, _implicit_system(pdb.topology))
@@ -116,7 +125,11 @@ def _platform(name: str) -> Platform:
 def _implicit_system(topology):
     """The System of the model's training data."""
     return ForceField(FORCE_FIELD, IMPLICIT_SOLVENT).createSystem(
-        topology, nonbondedMethod=NoCutoff, constraints=HBonds, hydrogenMass=HYDROGEN_MASS_AMU, removeCMMotion=False
+        topology,
+        nonbondedMethod=NoCutoff,
+        constraints=HBonds,
+        hydrogenMass=HYDROGEN_MASS_AMU,
+        removeCMMotion=False,
     )
 
 

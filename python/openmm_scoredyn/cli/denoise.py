@@ -16,9 +16,7 @@ def denoise(
         str | None,
         typer.Option(help="cna (adaptive), cna-fixed or ptm: structures before and after, by OVITO."),
     ] = None,
-    iterations: Annotated[
-        int | None, typer.Option(help="So many; default: until atoms settle.")
-    ] = None,
+    iterations: Annotated[int | None, typer.Option(help="So many; default: until atoms settle.")] = None,
     spacing: Annotated[
         float | None, typer.Option(help="Nearest-neighbour distance, Angstrom; default: measured.")
     ] = None,

@@ -35,10 +35,12 @@ class DenoisingJob:
 
 
 def run_job(job: DenoisingJob) -> list[Row]:
-    """Denoise all frames; the file of frames appears when the last one is done, and not at all if one fails."""
+    """Denoise all frames; the file of frames appears when the last one is done, and not at all
+    if one fails.
+    """
+    from openmm_scoredyn.crystals.classify import check_method
+    from openmm_scoredyn.crystals.loading import load_denoiser
     from openmm_scoredyn.data.atomic import write_atomically
-    from openmm_scoredyn.denoising.classify import check_method
-    from openmm_scoredyn.denoising.loading import load_denoiser
 
     if job.classify is not None:
         check_method(job.classify)
@@ -62,7 +64,7 @@ def _frames(job: DenoisingJob, model, file) -> Iterator:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from openmm_scoredyn.denoising.snapshots import read_snapshots
+    from openmm_scoredyn.crystals.snapshots import read_snapshots
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
@@ -77,13 +79,14 @@ def _frames(job: DenoisingJob, model, file) -> Iterator:
 
 
 def _one(job: DenoisingJob, model, file, index: int, snapshot):
-    from openmm_scoredyn.denoising.classify import classify_both, count, names_of
-    from openmm_scoredyn.denoising.snapshots import ANGSTROM_PER_NM, Snapshot, write_snapshot
+    from openmm_scoredyn.crystals.classify import classify_both, count, names_of
+    from openmm_scoredyn.crystals.snapshots import ANGSTROM_PER_NM, Snapshot, write_snapshot
 
     periodic = np.zeros(3, dtype=bool) if job.no_cell else snapshot.periodic
     if not periodic.any() and not job.no_cell:
         raise DenoisingError(
-            "denoise: the frame has no cell; expected periodic box vectors, found none; if it is a cluster, say --no-cell."
+            "denoise: the frame has no cell; expected periodic box vectors, found none; if it is a cluster,"
+            " say --no-cell."
         )
     clean = model.denoise_frame(
         snapshot.positions / ANGSTROM_PER_NM,
@@ -111,7 +114,7 @@ def _one(job: DenoisingJob, model, file, index: int, snapshot):
     row = Row(index, len(positions), spacing, moved, last, clean.iterations, *counts)
 
     def draw() -> bytes:
-        from openmm_scoredyn.denoising.picture import before_and_after
+        from openmm_scoredyn.crystals.picture import before_and_after
 
         return before_and_after(snapshot.positions, positions, cell, spacing, found)
 
@@ -139,10 +142,12 @@ def _selection(text: str, n_atoms: int) -> np.ndarray:
             chosen += range(int(first), int(last or first) + 1)
     except ValueError:
         raise DenoisingError(
-            f"denoise: cannot read the selection; expected ranges of 0-based indices as 0-99,200, found {text!r}; correct it."
+            "denoise: cannot read the selection; expected ranges of 0-based indices as 0-99,200, found"
+            f" {text!r}; correct it."
         ) from None
     if not chosen or max(chosen) >= n_atoms:
         raise DenoisingError(
-            f"denoise: the selection does not fit; expected indices from 0 to {n_atoms - 1}, found {text!r}; correct it."
+            f"denoise: the selection does not fit; expected indices from 0 to {n_atoms - 1}, found {text!r};"
+            " correct it."
         )
     return np.array(chosen)

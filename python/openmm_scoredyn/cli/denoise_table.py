@@ -24,7 +24,7 @@ def show_table(rows: list[Row], title: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from openmm_scoredyn.denoising.classify import STRUCTURES
+    from openmm_scoredyn.crystals.classify import STRUCTURES
 
     console = Console()
     names = [

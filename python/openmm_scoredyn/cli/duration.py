@@ -23,7 +23,8 @@ def parse_duration(text: str) -> float:
         value = math.nan
     if not (math.isfinite(value) and value > 0):
         raise SamplingError(
-            f"Duration: expected a positive number with a unit (fs, ps, ns, us, ms), found {text!r}; write for instance 10ns."
+            f"Duration: expected a positive number with a unit (fs, ps, ns, us, ms), found {text!r}; write"
+            " for instance 10ns."
         )
     return value
 
@@ -39,8 +40,8 @@ def steps_of(duration: str, lag_time_ps: float) -> int:
     steps = parse_duration(duration) / lag_time_ps
     if round(steps) < 1 or abs(steps - round(steps)) > 1e-6 * steps:
         raise SamplingError(
-            f"Duration: times must be multiples of the model's step; expected a multiple of {lag_time_ps:g} ps, found "
-            f"{duration}; change it."
+            f"Duration: times must be multiples of the model's step; expected a multiple of {lag_time_ps:g}"
+            f" ps, found {duration}; change it."
         )
     return round(steps)
 

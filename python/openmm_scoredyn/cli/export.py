@@ -15,17 +15,24 @@ def export(
         Path,
         typer.Argument(
             metavar="TRAINED",
-            help="A run directory or checkpoint of `scoredyn train`; or a score program (NAME.pt) or the name of a shipped "
-            "model, to write it in another format, as `scoredyn export alanine-dipeptide-tip3p fast.pt2 --format aoti`.",
+            help=(
+                "A run directory or checkpoint of `scoredyn train`; or a score program (NAME.pt) or the name"
+                " of a shipped "
+                "model, to write it in another format, as `scoredyn export alanine-dipeptide-tip3p fast.pt2"
+                " --format aoti`."
+            ),
         ),
     ],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Score program to write: NAME.pt, or NAME.pt2 for aoti.")],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Score program to write: NAME.pt, or NAME.pt2 for aoti.")
+    ],
     format: Annotated[
         Literal["torchscript", "aoti"],
         typer.Option(help="aoti: native code for this machine (AOTInductor), faster; needs g++."),
     ] = "torchscript",
     device: Annotated[
-        Literal["cpu", "cuda"], typer.Option(help="What aoti compiles for; a torchscript program runs on any.")
+        Literal["cpu", "cuda"],
+        typer.Option(help="What aoti compiles for; a torchscript program runs on any."),
     ] = "cpu",
     symmetric: Annotated[
         bool | None,
@@ -40,10 +47,13 @@ def export(
     ] = None,
     matmul_precision: Annotated[
         Literal["highest", "high", "medium"] | None,
-        typer.Option(help="high: products with TF32 on a GPU; medium: bfloat16 on a processor, too; default: highest."),
+        typer.Option(
+            help="high: products with TF32 on a GPU; medium: bfloat16 on a processor, too; default: highest."
+        ),
     ] = None,
     accuracy: Annotated[
-        Path | None, typer.Option(help="comparison.json of `scoredyn compare`, written into the card as measured.")
+        Path | None,
+        typer.Option(help="comparison.json of `scoredyn compare`, written into the card as measured."),
     ] = None,
 ) -> None:
     """Export a trained model, and show that the exported program gives what the network gives.
@@ -54,13 +64,20 @@ def export(
     from openmm_scoredyn.export import export_program
 
     module, card, parametrization = _load(trained)
-    if (solver or card.solver, denoising_steps or card.denoising_steps) != (card.solver, card.denoising_steps):
+    if (solver or card.solver, denoising_steps or card.denoising_steps) != (
+        card.solver,
+        card.denoising_steps,
+    ):
         card = replace(card, accuracy={})  # what it says was measured with other draws
     changes = {"solver": solver, "denoising_steps": denoising_steps, "matmul_precision": matmul_precision}
     card = replace(card, **{name: value for name, value in changes.items() if value is not None})
     if accuracy is not None:
-        card = replace(card, accuracy=_read_comparison(accuracy) | {"matmul_precision": card.matmul_precision})
-    report = export_program(module, out, card, parametrization, format=format, device=device, symmetric=symmetric)
+        card = replace(
+            card, accuracy=_read_comparison(accuracy) | {"matmul_precision": card.matmul_precision}
+        )
+    report = export_program(
+        module, out, card, parametrization, format=format, device=device, symmetric=symmetric
+    )
     table = Table(title=f"{card.name}: largest differences")
     for heading in ("check", "latents", "allowed", "positions (nm)", "allowed"):
         table.add_column(heading, justify="left" if heading == "check" else "right")
@@ -82,7 +99,7 @@ def export(
 
 def _load(trained: Path):
     from openmm_scoredyn.export.restore import restore_program
-    from openmm_scoredyn.model import path_or_shipped
+    from openmm_scoredyn.program.model import path_or_shipped
     from openmm_scoredyn.training import load_checkpoint
 
     program = trained if trained.exists() else Path(path_or_shipped(str(trained)))
@@ -97,6 +114,6 @@ def _read_comparison(path: Path) -> dict:
         return {key: comparison[key] for key in ("reference", "candidate", "rows", "notes")}
     except (OSError, ValueError, KeyError) as error:
         raise ExportError(
-            f"export: cannot read {path} ({type(error).__name__}: {error}); expected the comparison.json that "
-            "`scoredyn compare` writes; run it on trajectories of this model."
+            f"export: cannot read {path} ({type(error).__name__}: {error}); expected the comparison.json that"
+            " `scoredyn compare` writes; run it on trajectories of this model."
         ) from None

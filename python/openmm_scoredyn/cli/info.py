@@ -8,8 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from openmm_scoredyn.card import Card
-from openmm_scoredyn.denoising.card import DenoiserCard
+from openmm_scoredyn.crystals.card import DenoiserCard
+from openmm_scoredyn.program.card import Card
 
 _PRECISIONS = {
     "highest": "highest, float32",
@@ -23,14 +23,17 @@ def info(
         str, typer.Argument(metavar="MODEL", help="Path of a score program, or name of a shipped one.")
     ],
     allow_native_code: Annotated[
-        bool, typer.Option("--allow-native-code", help="Run the code that a .pt2 holds; only from a source you trust.")
+        bool,
+        typer.Option(
+            "--allow-native-code", help="Run the code that a .pt2 holds; only from a source you trust."
+        ),
     ] = False,
 ) -> None:
     """Show the card of a score program and check its golden triple.
 
     Example: scoredyn info alanine-dipeptide-obc2
     """
-    from openmm_scoredyn.model import ScoreModel, path_or_shipped
+    from openmm_scoredyn.program.model import ScoreModel, path_or_shipped
 
     loaded = ScoreModel(path_or_shipped(model), allow_native_code)
     console = Console()
@@ -48,9 +51,7 @@ def card_table(card: Card | DenoiserCard, sha256: str, rows: Callable[..., list]
     table = Table(title=card.name, show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in (
-        rows(card) + _nested("trained on", card.training_data) + _measured(card.accuracy)
-    ):
+    for name, value in rows(card) + _nested("trained on", card.training_data) + _measured(card.accuracy):
         table.add_row(name, value)
     table.add_row("SHA-256", sha256)
     return table
@@ -61,15 +62,18 @@ def precision_note(card: Card) -> str:
     if card.matmul_precision == "highest" or card.precision_is_measured:
         return ""
     return (
-        f"The accuracy at matmul_precision {card.matmul_precision!r} is not measured: run `scoredyn compare` on trajectories "
-        "made at it, and export with its --accuracy."
+        f"The accuracy at matmul_precision {card.matmul_precision!r} is not measured: run `scoredyn compare`"
+        " on trajectories made at it, and export with its --accuracy."
     )
 
 
 def _rows(card: Card) -> list[tuple[str, str]]:
     composition = "".join(f"{e}{n if n > 1 else ''}" for e, n in sorted(Counter(card.elements).items()))
     residues = dict(zip(card.residue_indices, card.residue_names))
-    guard = f"{len(card.bonds)} bonds within {card.bond_tolerance:.0%}, chiral centres: {len(card.chiral_centres)}"
+    guard = (
+        f"{len(card.bonds)} bonds within {card.bond_tolerance:.0%}, chiral centres:"
+        f" {len(card.chiral_centres)}"
+    )
     rows = [
         ("step", f"{card.lag_time_ps:g} ps at {card.temperature_K:g} K, history of {card.history_length}"),
         ("molecule", f"{'-'.join(residues.values())}, {card.num_particles} atoms, {composition}"),
@@ -86,7 +90,10 @@ def _rows(card: Card) -> list[tuple[str, str]]:
         ("licence", card.licence),
         (
             "made by",
-            f"openmm-scoredyn {card.package_version}, torch {card.torch_version}, format {card.format_version}",
+            (
+                f"openmm-scoredyn {card.package_version}, torch {card.torch_version}, format"
+                f" {card.format_version}"
+            ),
         ),
     ]
     if card.kind == "transition":
@@ -103,12 +110,18 @@ def denoiser_rows(card: DenoiserCard) -> list[tuple[str, str]]:
         ("elements", ", ".join(card.elements) or "any, all atoms alike"),
         (
             "noise",
-            f"up to {card.sigma_max:g} per coordinate, cutoff {card.cutoff:g}, in nearest-neighbour distances",
+            (
+                f"up to {card.sigma_max:g} per coordinate, cutoff {card.cutoff:g}, in nearest-neighbour"
+                " distances"
+            ),
         ),
         ("licence", card.licence),
         (
             "made by",
-            f"openmm-scoredyn {card.package_version}, torch {card.torch_version}, format {card.format_version}",
+            (
+                f"openmm-scoredyn {card.package_version}, torch {card.torch_version}, format"
+                f" {card.format_version}"
+            ),
         ),
     ]
 
@@ -117,21 +130,28 @@ def _measured(accuracy: dict) -> list[tuple[str, str]]:
     """Rows of a `scoredyn compare` as sentences, geometry as a count; anything else leaf by leaf."""
     if "rows" not in accuracy:
         return _nested("measured", accuracy)
-    from openmm_scoredyn.evaluation.bootstrap import Estimate
-    from openmm_scoredyn.evaluation.report import format_estimate
+    from openmm_scoredyn.comparison.bootstrap import Estimate
+    from openmm_scoredyn.comparison.report import format_estimate
 
-    sides = [f"{accuracy[side]['length_ns']:.0f} ns ({accuracy[side]['name']})" for side in ("candidate", "reference")]
+    sides = [
+        f"{accuracy[side]['length_ns']:.0f} ns ({accuracy[side]['name']})"
+        for side in ("candidate", "reference")
+    ]
     lines = [" against ".join(sides)]
     rows = [row for row in accuracy["rows"] if row["group"] != "Geometry"]
     for row in rows:
-        ours, theirs = (
-            format_estimate(Estimate.from_dict(row[side])) for side in ("candidate", "reference")
+        ours, theirs = (format_estimate(Estimate.from_dict(row[side])) for side in ("candidate", "reference"))
+        lines.append(
+            f"{row['quantity']}: {ours} against {theirs} {row['unit']}, {row['verdict']}".replace(" ,", ",")
         )
-        lines.append(f"{row['quantity']}: {ours} against {theirs} {row['unit']}, {row['verdict']}".replace(" ,", ","))
     geometry = [row["verdict"] for row in accuracy["rows"] if row["group"] == "Geometry"]
     if geometry:
-        lines.append(f"geometry: {sum(verdict != 'differs' for verdict in geometry)} of {len(geometry)} agree")
-    return [("measured" if n == 0 else "", line) for n, line in enumerate([*lines, *accuracy.get("notes", [])])]
+        lines.append(
+            f"geometry: {sum(verdict != 'differs' for verdict in geometry)} of {len(geometry)} agree"
+        )
+    return [
+        ("measured" if n == 0 else "", line) for n, line in enumerate([*lines, *accuracy.get("notes", [])])
+    ]
 
 
 def _nested(title: str, values: dict, prefix: str = "") -> list[tuple[str, str]]:

@@ -19,4 +19,6 @@ def refuse_without_effect(command: str, options: dict[str, object], why: str, ad
     values = {f"--{name}": value if isinstance(value, list) else [value] for name, value in options.items()}
     given = [f"{name} {value}" for name, several in values.items() for value in several if value is not None]
     if given:
-        raise SamplingError(f"{command}: {why}; expected none of {', '.join(values)}, found {', '.join(given)}; {advice}.")
+        raise SamplingError(
+            f"{command}: {why}; expected none of {', '.join(values)}, found {', '.join(given)}; {advice}."
+        )

@@ -10,11 +10,14 @@ import typer
 def pack(
     sources: Annotated[
         list[Path],
-        typer.Argument(help="Folders and files of `scoredyn simulate`, packed ones, or any trajectory mdtraj reads."),
+        typer.Argument(
+            help="Folders and files of `scoredyn simulate`, packed ones, or any trajectory mdtraj reads."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of packed trajectories; what is there stays.")],
     name: Annotated[
-        str | None, typer.Option(help="Files are called NAME_0000.npz, ...; default: the folder each lies in.")
+        str | None,
+        typer.Option(help="Files are called NAME_0000.npz, ...; default: the folder each lies in."),
     ] = None,
     topology: Annotated[
         Path | None, typer.Option(help="PDB file, for trajectories that do not hold their topology.")
@@ -22,14 +25,21 @@ def pack(
     selection: Annotated[
         str | None, typer.Option(help="Atoms to keep of an mdtraj-readable file, as 'protein'.")
     ] = None,
-    spacing_ps: Annotated[float | None, typer.Option(help="Frame spacing, for files that do not say it.")] = None,
-    temperature_k: Annotated[float | None, typer.Option(help="Temperature, for files that do not say it.")] = None,
+    spacing_ps: Annotated[
+        float | None, typer.Option(help="Frame spacing, for files that do not say it.")
+    ] = None,
+    temperature_k: Annotated[
+        float | None, typer.Option(help="Temperature, for files that do not say it.")
+    ] = None,
     engine: Annotated[
-        str | None, typer.Option(help="Program and version, for files that do not say it, as 'GROMACS 2022.5'.")
+        str | None,
+        typer.Option(help="Program and version, for files that do not say it, as 'GROMACS 2022.5'."),
     ] = None,
     record: Annotated[
         list[str] | None,
-        typer.Option(help="More for the card, as solvent=tip3p, hydrogen_mass_amu=3, seed=1; repeat for several."),
+        typer.Option(
+            help="More for the card, as solvent=tip3p, hydrogen_mass_amu=3, seed=1; repeat for several."
+        ),
     ] = None,
 ) -> None:
     """Pack solute trajectories into whole picometres, compressed; further ones are added to the same folder.

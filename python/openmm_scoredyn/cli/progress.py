@@ -12,7 +12,8 @@ from openmm_scoredyn.cli.throughput import Throughput
 
 @contextmanager
 def time_progress(description: str) -> Iterator[Callable[[float, float], None]]:
-    """A bar on stderr, shown once there is progress to show; gives a function to call with (ps done, ps in all).
+    """A bar on stderr, shown once there is progress to show; gives a function to call with (ps done, ps in
+    all).
 
     The rate counts what was done since the first call, so that it is right after a restart too.
     """

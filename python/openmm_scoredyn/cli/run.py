@@ -1,4 +1,6 @@
-"""`scoredyn run`: a trajectory of a model, as an ordinary OpenMM simulation or as many replicas in one batch."""
+"""`scoredyn run`: a trajectory of a model, as an ordinary OpenMM simulation or as many replicas
+in one batch.
+"""
 
 from pathlib import Path
 from typing import Annotated
@@ -43,15 +45,19 @@ def run(
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of the network, noise and guard.")] = 1,
     allow_native_code: Annotated[
-        bool, typer.Option("--allow-native-code", help="Run the code that a .pt2 holds; only from a source you trust.")
+        bool,
+        typer.Option(
+            "--allow-native-code", help="Run the code that a .pt2 holds; only from a source you trust."
+        ),
     ] = False,
 ) -> None:
-    """Simulate with a model; an interrupted run goes on with the same command, as if it had not been interrupted.
+    """Simulate with a model; an interrupted run goes on with the same command, as if it had not been
+    interrupted.
 
     Example: scoredyn run alanine-dipeptide-obc2 ala2.pdb --length 10ns --out traj.dcd
     """
     from openmm_scoredyn.data import archive_guard
-    from openmm_scoredyn.model import ScoreModel, path_or_shipped
+    from openmm_scoredyn.program.model import ScoreModel, path_or_shipped
 
     batch = replicas > 1 or out.suffix == ".npz"
     if batch:
@@ -89,17 +95,20 @@ def run(
 
 def _guard_sentence(refused: dict[str, int]) -> str:
     """How many draws the guard refused, by cause; of a run that went on, since it went on."""
-    causes = [f"{cause.replace('_', ' ')} {refused[cause]}" for cause in ("not_finite", "bond", "chirality", "displacement")]
+    causes = [
+        f"{cause.replace('_', ' ')} {refused[cause]}"
+        for cause in ("not_finite", "bond", "chirality", "displacement")
+    ]
     return f"Draws refused by the guard: {', '.join(causes)}."
 
 
 def _check_kind(card) -> None:
-    from openmm_scoredyn.denoising.card import DenoiserCard
+    from openmm_scoredyn.crystals.card import DenoiserCard
 
     if isinstance(card, DenoiserCard):
         raise SamplingError(
-            f"run: {card.name} is a crystal denoiser, which knows no dynamics; expected a model of molecular dynamics, found "
-            f"kind {card.kind!r}; give another one, or use scoredyn denoise."
+            f"run: {card.name} is a crystal denoiser, which knows no dynamics; expected a model of molecular"
+            f" dynamics, found kind {card.kind!r}; give another one, or use scoredyn denoise."
         )
 
 
@@ -113,8 +122,8 @@ def _run_replicas(model, structure, out, n_steps, every, replicas, strip, repair
     import numpy as np
 
     from openmm_scoredyn.cli.progress import time_progress
-    from openmm_scoredyn.running import run_replicas
-    from openmm_scoredyn.setup import fit_structure
+    from openmm_scoredyn.dynamics import run_replicas
+    from openmm_scoredyn.dynamics.prepare import fit_structure
 
     _, positions = fit_structure(structure, model.card, strip=strip, repair=repair)
     # Times of the bar are those of all replicas together.
@@ -140,9 +149,9 @@ def _run_single(
     import openmm
 
     from openmm_scoredyn.cli.progress import time_progress
-    from openmm_scoredyn.integrator import ScoreDynamicsIntegrator
-    from openmm_scoredyn.running import run_simulation
-    from openmm_scoredyn.setup import prepare
+    from openmm_scoredyn.dynamics import run_simulation
+    from openmm_scoredyn.dynamics.integrator import ScoreDynamicsIntegrator
+    from openmm_scoredyn.dynamics.prepare import prepare
 
     integrator = ScoreDynamicsIntegrator(model)
     integrator.setRandomNumberSeed(options["seed"])
@@ -153,7 +162,13 @@ def _run_single(
     if options["denoising_steps"] is not None:
         integrator.setDenoisingSteps(options["denoising_steps"])
     simulation = prepare(
-        structure, model, strip=strip, repair=repair, force_field=force_field, integrator=integrator, platform=platform,
+        structure,
+        model,
+        strip=strip,
+        repair=repair,
+        force_field=force_field,
+        integrator=integrator,
+        platform=platform,
         seed=options["seed"],
     )  # fmt: skip
     identity = options | {

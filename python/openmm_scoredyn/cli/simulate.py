@@ -33,7 +33,10 @@ def simulate(
         bool,
         typer.Option(
             "--shooting",
-            help="Paths of one spacing, shot both ways from near the barriers of a torsion, so that rare hops are frequent.",
+            help=(
+                "Paths of one spacing, shot both ways from near the barriers of a torsion, so that rare hops"
+                " are frequent."
+            ),
         ),
     ] = False,
     along: Annotated[
@@ -52,15 +55,21 @@ def simulate(
     force_field: Annotated[
         list[str] | None,
         typer.Option(
-            help="Force field file of OpenMM or a path, that of the solvent included; repeat for several. Default: "
-            "amber99sbildn.xml and the file of the solvent."
+            help=(
+                "Force field file of OpenMM or a path, that of the solvent included; repeat for several."
+                " Default: "
+                "amber99sbildn.xml and the file of the solvent."
+            )
         ),
     ] = None,
     solvent: Annotated[
         str,
         typer.Option(
-            help="tip3p for a box of water; vacuum; implicit (OBC), (HCT), (OBC1), (OBC2), (GBn) or (GBn2). With --force-field "
-            "also another text that begins with implicit or vacuum, for the record."
+            help=(
+                "tip3p for a box of water; vacuum; implicit (OBC), (HCT), (OBC1), (OBC2), (GBn) or (GBn2)."
+                " With --force-field "
+                "also another text that begins with implicit or vacuum, for the record."
+            )
         ),
     ] = "implicit (OBC)",
     temperature: Annotated[float, typer.Option(help="K.")] = 300.0,
@@ -86,9 +95,9 @@ def simulate(
     Example: scoredyn simulate ala2.pdb --out md/ --solvent tip3p --length 20ns --trajectories 2 --processes 2
     """
     from openmm_scoredyn.cli.progress import time_progress
-    from openmm_scoredyn.data.physics import Physics
-    from openmm_scoredyn.data.plan import SimulationPlan
-    from openmm_scoredyn.data.simulate import simulate as run
+    from openmm_scoredyn.reference.physics import Physics
+    from openmm_scoredyn.reference.plan import SimulationPlan
+    from openmm_scoredyn.reference.simulate import simulate as run
 
     _refuse_without_effect(steered, shooting, length, segments)
     spacing_ps = parse_duration(spacing)
@@ -132,11 +141,17 @@ def simulate(
 def _refuse_without_effect(steered: bool, shooting: bool, length: str | None, segments: int | None) -> None:
     if shooting:
         refuse_without_effect(
-            "simulate", {"length": length}, "a path that is shot lasts from one frame to the next", "set --spacing instead"
+            "simulate",
+            {"length": length},
+            "a path that is shot lasts from one frame to the next",
+            "set --spacing instead",
         )
     elif not steered:
         refuse_without_effect(
-            "simulate", {"segments": segments}, "a free trajectory has no segments", "leave it out, or give --steered or --shooting"
+            "simulate",
+            {"segments": segments},
+            "a free trajectory has no segments",
+            "leave it out, or give --steered or --shooting",
         )
 
 

@@ -10,19 +10,27 @@ _SHAPES = {"message_passing": (200, 5), "equivariant": (64, 3)}  # width and blo
 
 def train(
     data: Annotated[
-        list[Path], typer.Argument(help="Trajectories: folders of `scoredyn simulate`, or any file mdtraj reads.")
+        list[Path],
+        typer.Argument(help="Trajectories: folders of `scoredyn simulate`, or any file mdtraj reads."),
     ],
     out: Annotated[Path, typer.Option(help="Directory of the run; an interrupted run goes on there.")],
     name: Annotated[str, typer.Option(help="Name written to the card.")] = "model",
     topology: Annotated[
         Path | None, typer.Option(help="PDB file, for trajectories that do not hold their topology.")
     ] = None,
-    spacing_ps: Annotated[float | None, typer.Option(help="Frame spacing, for files that do not say it.")] = None,
-    temperature_k: Annotated[float | None, typer.Option(help="Temperature, for files that do not say it.")] = None,
+    spacing_ps: Annotated[
+        float | None, typer.Option(help="Frame spacing, for files that do not say it.")
+    ] = None,
+    temperature_k: Annotated[
+        float | None, typer.Option(help="Temperature, for files that do not say it.")
+    ] = None,
     network: Annotated[
         str | None,
         typer.Option(
-            help="molecule_frame, equivariant or message_passing; default: that of --start-from, else molecule_frame."
+            help=(
+                "molecule_frame, equivariant or message_passing; default: that of --start-from, else"
+                " molecule_frame."
+            )
         ),
     ] = None,
     width: Annotated[int | None, typer.Option(help="Width of the network.")] = None,
@@ -31,7 +39,9 @@ def train(
     updates: Annotated[int, typer.Option(help="Number of optimiser updates.")] = 17_000,
     batch_size: Annotated[int, typer.Option(help="Pairs per update.")] = 1024,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate of Adam.")] = 1e-3,
-    noise_mean: Annotated[float, typer.Option(help="Mean of ln(sigma) in training (not message_passing).")] = 0.3,
+    noise_mean: Annotated[
+        float, typer.Option(help="Mean of ln(sigma) in training (not message_passing).")
+    ] = 0.3,
     noise_spread: Annotated[float, typer.Option(help="Standard deviation of ln(sigma) in training.")] = 1.3,
     start_from: Annotated[
         Path | None,
@@ -39,7 +49,9 @@ def train(
     ] = None,
     distil_to: Annotated[
         int | None,
-        typer.Option(help="Teach the network of --start-from to draw in so many evaluations what it draws in many."),
+        typer.Option(
+            help="Teach the network of --start-from to draw in so many evaluations what it draws in many."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, batches and noise.")] = 1,
     threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
@@ -64,8 +76,8 @@ def train(
     kind = kind_of_network(network, start_from)
     if start_from and (width or blocks):
         raise TrainingError(
-            f"train: --start-from keeps the shape of the network; expected neither --width nor --blocks, found width {width}, "
-            f"blocks {blocks}; leave them out, or train anew without --start-from."
+            "train: --start-from keeps the shape of the network; expected neither --width nor --blocks,"
+            f" found width {width}, blocks {blocks}; leave them out, or train anew without --start-from."
         )
     published = kind == "message_passing"
     default_width, default_blocks = _SHAPES.get(kind, (256, 4))
@@ -77,14 +89,16 @@ def train(
         ),
         prediction="noise" if published else "edm",
         schedule="vp_linear" if published else "edm",
-        noise=NoiseLevels("log_uniform", -4.56, 5.02) if published else NoiseLevels("log_normal", noise_mean, noise_spread),
+        noise=(
+            NoiseLevels("log_uniform", -4.56, 5.02)
+            if published
+            else NoiseLevels("log_normal", noise_mean, noise_spread)
+        ),
         lag_time_ps=lag_time_ps,
         distillation=None if distil_to is None else DistillationConfig(distil_to),
     )
     config.require_teacher(start_from)
-    trajectories = load(
-        data, topology=topology, frame_spacing_ps=spacing_ps, temperature_K=temperature_k
-    )
+    trajectories = load(data, topology=topology, frame_spacing_ps=spacing_ps, temperature_K=temperature_k)
     checkpoint = run(trajectories, out, config, [RichProgressBar()], start_from)
     typer.echo(f"Trained: {checkpoint}. Next: scoredyn export {out} {name}.pt")
 

@@ -40,9 +40,9 @@ def train_denoiser(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from openmm_scoredyn.denoising.config import DenoiserTraining
-    from openmm_scoredyn.denoising.export import export_denoiser
-    from openmm_scoredyn.denoising.training import train_denoiser as run
+    from openmm_scoredyn.crystals.config import DenoiserTraining
+    from openmm_scoredyn.crystals.export import export_denoiser
+    from openmm_scoredyn.crystals.training import train_denoiser as run
 
     torch.set_num_threads(threads)
     config = DenoiserTraining(

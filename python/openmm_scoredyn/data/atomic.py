@@ -36,8 +36,8 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], None]) -> Non
         temporary = None
     except OSError as error:
         raise OutputError(
-            f"OutputError: cannot write {path}; {error.strerror or error}; check the path, its permissions and the "
-            f"space on the disk."
+            f"OutputError: cannot write {path}; {error.strerror or error}; check the path, its permissions"
+            " and the space on the disk."
         ) from None
     finally:
         if temporary is not None:
@@ -62,6 +62,7 @@ def make_directory(path: str | Path) -> Path:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
-            f"OutputError: cannot create the folder {path}; {error.strerror or error}; check the path and its permissions."
+            f"OutputError: cannot create the folder {path}; {error.strerror or error}; check the path and its"
+            " permissions."
         ) from None
     return path

@@ -1,4 +1,6 @@
-"""Work done in chunks: each chunk's arrays and the state after it are one file, so that a kill costs at most a chunk."""
+"""Work done in chunks: each chunk's arrays and the state after it are one file, so that a kill costs at most
+a chunk.
+"""
 
 import shutil
 import zipfile
@@ -58,6 +60,6 @@ class ChunkStore:
                 return archive[name]
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise TrajectoryError(
-                f"Trajectory: the stored chunk {path} cannot be read ({error}); delete it and the later ones to go on "
-                f"from the one before."
+                f"Trajectory: the stored chunk {path} cannot be read ({error}); delete it and the later ones"
+                " to go on from the one before."
             ) from None

@@ -28,8 +28,8 @@ def cut(trajectory: Trajectory, n_parts: int, gap_frames: int = 0) -> list[Traje
     """
     if len(trajectory.segments) != 1 or n_parts < 2:
         raise TrajectoryError(
-            f"cut: expected one segment and two parts or more, found {len(trajectory.segments)} segments and {n_parts} "
-            f"parts; cut unbroken trajectories only."
+            f"cut: expected one segment and two parts or more, found {len(trajectory.segments)} segments and"
+            f" {n_parts} parts; cut unbroken trajectories only."
         )
     frames = trajectory.segments[0]
     stride = (len(frames) + gap_frames) // n_parts

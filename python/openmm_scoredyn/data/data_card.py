@@ -51,8 +51,8 @@ def read_card(directory: Path) -> list[dict]:
         return list(card["files"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise TrajectoryError(
-            f"pack: the card {path} cannot be read ({error!r}); expected one of format {FORMAT_VERSION}; restore it, or pack "
-            f"into another folder."
+            f"pack: the card {path} cannot be read ({error!r}); expected one of format {FORMAT_VERSION};"
+            " restore it, or pack into another folder."
         ) from None
 
 
@@ -82,9 +82,18 @@ def _readme(entries: list[dict]) -> str:
         [
             "# Trajectories",
             "",
-            "Packed by `scoredyn pack`: solute only, whole molecules, picometres, the centroid of every frame at the origin.",
-            "`scoredyn train`, `scoredyn compare` and `openmm_scoredyn.data.load` read them. Steered trajectories began where",
-            "they were pulled to, shot ones are weighted paths over barriers: both are for transitions, not for populations.",
+            (
+                "Packed by `scoredyn pack`: solute only, whole molecules, picometres, the centroid of every"
+                " frame at the origin."
+            ),
+            (
+                "`scoredyn train`, `scoredyn compare` and `openmm_scoredyn.data.load` read them. Steered"
+                " trajectories began where"
+            ),
+            (
+                "they were pulled to, shot ones are weighted paths over barriers: both are for transitions,"
+                " not for populations."
+            ),
             "`card.json` holds the same as these tables, and more.",
             "",
             *_table(("kind", "trajectories", "segments", "ns", "bytes"), _total_rows(entries)),

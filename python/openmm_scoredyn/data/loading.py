@@ -3,10 +3,10 @@
 import hashlib
 from pathlib import Path
 
-from openmm_scoredyn.data.archive import load_archive
+from openmm_scoredyn.data.store import load_archive
 from openmm_scoredyn.data.trajectory import Trajectory, require_same_molecule
 from openmm_scoredyn.errors import MissingDependencyError, TrajectoryError
-from openmm_scoredyn.molecule import Molecule
+from openmm_scoredyn.molecule.particles import Particles
 
 # mdtraj invents a spacing of 1 ps for every other format.
 _FORMATS_WITH_TIMES = {".xtc", ".trr", ".h5", ".hdf5", ".nc", ".netcdf", ".ncdf", ".lh5"}
@@ -24,7 +24,8 @@ def load(
 
     Parameters
     ----------
-    paths : a path or a list of paths: npz files of `scoredyn simulate` and `scoredyn pack`, npz files with `positions_pm`,
+    paths : a path or a list of paths: npz files of `scoredyn simulate` and `scoredyn pack`, npz files with
+    `positions_pm`,
         anything mdtraj reads, or folders, of which every `*.npz` is read in the order of the names
     topology : PDB file (or anything mdtraj takes as a topology) for files that do not hold their own
     frame_spacing_ps : ps, for files that do not hold it, or to correct what they hold; not used for npz files
@@ -55,7 +56,9 @@ def load(
 
 
 def expand(paths) -> list[Path]:
-    """The files of a path or a list of paths: folders stand for every npz file in them; each can be opened."""
+    """The files of a path or a list of paths: folders stand for every npz file in them; each
+    can be opened.
+    """
     files = []
     for path in map(Path, [paths] if isinstance(paths, (str, Path)) else paths):
         found = sorted(path.glob("*.npz")) if path.is_dir() else [path]
@@ -87,11 +90,11 @@ def _mdtraj():
     return mdtraj
 
 
-def _molecule_of(topology, path: Path) -> Molecule:
+def _molecule_of(topology, path: Path) -> Particles:
     mdtraj = _mdtraj()
     try:
         loaded = mdtraj.load_topology(str(topology)) if isinstance(topology, (str, Path)) else topology
-        return Molecule.from_topology(loaded.to_openmm())
+        return Particles.from_topology(loaded.to_openmm())
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrajectoryError(
             f"Trajectory: cannot read the topology {topology} for {path} ({error}); give a PDB file."
@@ -102,7 +105,8 @@ def _load_with_mdtraj(path: Path, topology, spacing, temperature_K, selection) -
     mdtraj = _mdtraj()
     if spacing is None and path.suffix.lower() not in _FORMATS_WITH_TIMES:
         raise TrajectoryError(
-            f"Trajectory: {path.suffix} files do not hold a reliable frame spacing; give it in ps (--spacing-ps)."
+            f"Trajectory: {path.suffix} files do not hold a reliable frame spacing; give it in ps"
+            " (--spacing-ps)."
         )
     try:
         keywords = (
@@ -116,8 +120,8 @@ def _load_with_mdtraj(path: Path, topology, spacing, temperature_K, selection) -
     except Exception as error:  # noqa: BLE001 - mdtraj's readers raise anything from OSError to bare RuntimeError
         reason = " ".join(str(error).split())[:200]
         raise TrajectoryError(
-            f"Trajectory: cannot read {path} ({reason}); expected a trajectory that mdtraj reads, with the topology it "
-            f"was made with; check both files."
+            f"Trajectory: cannot read {path} ({reason}); expected a trajectory that mdtraj reads, with the"
+            " topology it was made with; check both files."
         ) from None
     if spacing is None:
         spacing = float(loaded.timestep) if loaded.n_frames > 1 else None
@@ -125,7 +129,7 @@ def _load_with_mdtraj(path: Path, topology, spacing, temperature_K, selection) -
         segments=(loaded.xyz,),
         frame_spacing_ps=spacing,
         temperature_K=temperature_K,
-        molecule=Molecule.from_topology(loaded.topology.to_openmm()),
+        molecule=Particles.from_topology(loaded.topology.to_openmm()),
         steered=False,
         consecutive=True,
         source_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),

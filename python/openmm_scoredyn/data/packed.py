@@ -1,4 +1,6 @@
-"""Packed trajectories: whole picometres, differences from frame to frame, compressed; a third of the size of float32."""
+"""Packed trajectories: whole picometres, differences from frame to frame, compressed; a third of the size of
+float32.
+"""
 
 import json
 from pathlib import Path
@@ -8,7 +10,7 @@ import numpy as np
 from openmm_scoredyn.data.atomic import write_atomically
 from openmm_scoredyn.data.trajectory import Trajectory
 from openmm_scoredyn.errors import TrajectoryError
-from openmm_scoredyn.molecule import Molecule
+from openmm_scoredyn.molecule.particles import Particles
 
 FORMAT_VERSION = "1.0"
 _LARGEST_NM = 32.0  # of int16
@@ -17,8 +19,8 @@ _LARGEST_NM = 32.0  # of int16
 def to_picometres(positions_nm: np.ndarray) -> np.ndarray:
     """Positions (T, N, 3), nm, in whole picometres, int16, with the centroid of every frame at the origin.
 
-    What was packed before stays as it is: its centroids are within half a picometre of the origin, and rounding undoes
-    the shift.
+    What was packed before stays as it is: its centroids are within half a picometre of the origin, and
+    rounding undoes the shift.
 
     Raises
     ------
@@ -30,17 +32,18 @@ def to_picometres(positions_nm: np.ndarray) -> np.ndarray:
     farthest = np.abs(picometres).max() / 1000
     if farthest > _LARGEST_NM:
         raise TrajectoryError(
-            f"pack: an atom is {farthest:.3g} nm from the centroid; expected at most {_LARGEST_NM:g} nm, so the molecule is "
-            f"not whole; make it whole first."
+            f"pack: an atom is {farthest:.3g} nm from the centroid; expected at most {_LARGEST_NM:g} nm, so"
+            " the molecule is not whole; make it whole first."
         )
     return picometres.astype(np.int16)
 
 
 def encode(frames: np.ndarray, lengths) -> tuple[np.ndarray, np.ndarray]:
-    """Low and high bytes (F, 3 N) uint8 of the differences of frames (F, N, 3) int16, segments of `lengths` end to end.
+    """Low and high bytes (F, 3 N) uint8 of the differences of frames (F, N, 3) int16, segments of `lengths`
+    end to end.
 
-    A segment's first frame stands for itself. Signs go to the lowest bit, so that high bytes are nearly always zero; apart
-    from the noisy low bytes they take next to no space.
+    A segment's first frame stands for itself. Signs go to the lowest bit, so that high bytes are nearly
+    always zero; apart from the noisy low bytes they take next to no space.
     """
     flat = frames.reshape(len(frames), -1)
     steps = flat.copy()
@@ -103,7 +106,8 @@ def from_packed(path: Path, arrays: dict[str, np.ndarray]) -> Trajectory:
         version = str(metadata["packed_format"])
         if version.split(".")[0] != FORMAT_VERSION.split(".")[0]:
             raise TrajectoryError(
-                f"Trajectory: {path} is of packed format {version}; expected {FORMAT_VERSION}; update openmm-scoredyn."
+                f"Trajectory: {path} is of packed format {version}; expected {FORMAT_VERSION}; update"
+                " openmm-scoredyn."
             )
         lengths = arrays["segment_lengths"]
         frames = decode(arrays["low"], arrays["high"], lengths)
@@ -111,11 +115,11 @@ def from_packed(path: Path, arrays: dict[str, np.ndarray]) -> Trajectory:
             name: metadata[name]
             for name in ("frame_spacing_ps", "temperature_K", "steered", "consecutive", "source_sha256")
         }
-        molecule = Molecule.from_dict(metadata["molecule"])
+        molecule = Particles.from_dict(metadata["molecule"])
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise TrajectoryError(
-            f"Trajectory: the packed file {path} cannot be read ({error!r}); expected what `scoredyn pack` writes; pack "
-            f"it again."
+            f"Trajectory: the packed file {path} cannot be read ({error!r}); expected what `scoredyn pack`"
+            " writes; pack it again."
         ) from None
     positions = frames.astype(np.float32) / 1000
     return Trajectory(

@@ -4,14 +4,14 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-from openmm_scoredyn.data.archive import read_metadata
 from openmm_scoredyn.data.atomic import make_directory
 from openmm_scoredyn.data.data_card import PHYSICS, read_card, write_card
 from openmm_scoredyn.data.loading import expand, load
 from openmm_scoredyn.data.packed import save_packed
+from openmm_scoredyn.data.store import read_metadata
 from openmm_scoredyn.data.trajectory import Trajectory, first_difference
 from openmm_scoredyn.errors import MoleculeError, TrajectoryError
-from openmm_scoredyn.molecule import Molecule
+from openmm_scoredyn.molecule.particles import Particles
 
 _RECORDED = (*PHYSICS, "seed", "trajectory", "steering", "package_version")
 
@@ -19,16 +19,18 @@ _RECORDED = (*PHYSICS, "seed", "trajectory", "steering", "package_version")
 def pack(
     sources, directory: str | Path, *, name: str | None = None, record: dict | None = None, **reading
 ) -> list[Path]:
-    """Pack trajectories into a folder; those of earlier calls stay, and a source that is there already is left out.
+    """Pack trajectories into a folder; those of earlier calls stay, and a source that is there already is
+    left out.
 
     Parameters
     ----------
     sources : files and folders, as `load` takes them
     directory : of the packed files, `card.json` and `README.md`
     name : the files are called NAME_0000.npz and so on; default: the folder each source lies in
-    record : how the trajectories were made, for files that do not say it themselves: `engine` with its version, and any of
-        force_field, solvent, integrator, friction_per_ps, timestep_fs, hydrogen_mass_amu, cutoff_nm, pressure_bar, seed.
-        With hydrogen_mass_amu the masses of the molecule are those after repartitioning.
+    record : how the trajectories were made, for files that do not say it themselves: `engine` with its
+    version, and any of
+        force_field, solvent, integrator, friction_per_ps, timestep_fs, hydrogen_mass_amu, cutoff_nm,
+        pressure_bar, seed. With hydrogen_mass_amu the masses of the molecule are those after repartitioning.
     reading : topology, frame_spacing_ps, temperature_K and selection of `load`
 
     Returns
@@ -77,8 +79,8 @@ def _read(path: Path, record: dict, reading: dict) -> list[tuple[Trajectory, dic
     metadata = {key: value for key, value in (record | stored).items() if key in _RECORDED}
     if "engine" not in metadata:
         raise TrajectoryError(
-            f"pack: {path} does not say what made it; expected the engine and its version, as GROMACS 2022.5; name it "
-            f"(--engine)."
+            f"pack: {path} does not say what made it; expected the engine and its version, as GROMACS 2022.5;"
+            " name it (--engine)."
         )
     read = []
     for trajectory in load(path, **reading):
@@ -97,8 +99,10 @@ def _read(path: Path, record: dict, reading: dict) -> list[tuple[Trajectory, dic
     return read
 
 
-def _repartitioned(molecule: Molecule, hydrogen_mass_amu: float) -> Molecule:
-    """Heavier hydrogens at the expense of what they are bonded to, as `createSystem(hydrogenMass=...)` does."""
+def _repartitioned(molecule: Particles, hydrogen_mass_amu: float) -> Particles:
+    """Heavier hydrogens at the expense of what they are bonded to, as
+    `createSystem(hydrogenMass=...)` does.
+    """
     masses = list(molecule.masses_amu)
     for bond in molecule.bonds:
         for hydrogen, other in (bond, bond[::-1]):

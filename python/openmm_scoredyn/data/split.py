@@ -38,8 +38,9 @@ class Split:
         expected = set(self.training) | set(self.validation)
         if known != expected:
             raise TrajectoryError(
-                f"Split: these are not the trajectories that were split; {len(expected - known)} of the split's are "
-                f"missing and {len(known - expected)} are unknown to it; use the same files or make a new split."
+                f"Split: these are not the trajectories that were split; {len(expected - known)} of the"
+                f" split's are missing and {len(known - expected)} are unknown to it; use the same files or"
+                " make a new split."
             )
         training = [t for t in trajectories if t.source_sha256 in self.training]
         return training, [t for t in trajectories if t.source_sha256 in self.validation]
@@ -61,13 +62,14 @@ class Split:
 def split_by_trajectory(trajectories, validation_fraction: float = 0.1, seed: int = 0) -> Split:
     """Put whole trajectories aside until they hold the asked fraction of the frames.
 
-    Unsteered and steered trajectories, and paths shot along each torsion, are split apart, so that both parts have every kind; a
-    kind of which there is only one trajectory trains.
+    Unsteered and steered trajectories, and paths shot along each torsion, are split apart, so that both parts
+    have every kind; a kind of which there is only one trajectory trains.
 
     Parameters
     ----------
     trajectories : two or more of at least one kind
-    validation_fraction : of the frames of each kind, in (0, 1); at least one trajectory trains and one validates
+    validation_fraction : of the frames of each kind, in (0, 1); at least one trajectory trains and one
+    validates
     seed : of the shuffle
 
     Raises
@@ -77,7 +79,8 @@ def split_by_trajectory(trajectories, validation_fraction: float = 0.1, seed: in
     """
     if not 0 < validation_fraction < 1:
         raise TrajectoryError(
-            f"split_by_trajectory: expected a validation fraction between 0 and 1, found {validation_fraction}; give 0.1."
+            "split_by_trajectory: expected a validation fraction between 0 and 1, found"
+            f" {validation_fraction}; give 0.1."
         )
     digests = [trajectory.source_sha256 for trajectory in trajectories]
     if len(set(digests)) != len(digests):
@@ -98,8 +101,8 @@ def split_by_trajectory(trajectories, validation_fraction: float = 0.1, seed: in
             kept += kind[index].n_frames
     if not validation:
         raise TrajectoryError(
-            f"split_by_trajectory: expected at least two trajectories of one kind, found {len(digests)}; make more, or cut "
-            f"a long one with `cut`."
+            f"split_by_trajectory: expected at least two trajectories of one kind, found {len(digests)}; make"
+            " more, or cut a long one with `cut`."
         )
     return Split(
         tuple(d for d in digests if d not in validation), tuple(d for d in digests if d in validation), seed

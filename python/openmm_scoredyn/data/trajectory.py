@@ -1,4 +1,6 @@
-"""A trajectory: frames of one molecule at one spacing and temperature, in segments that are each unbroken in time."""
+"""A trajectory: frames of one molecule at one spacing and temperature, in segments that are each unbroken in
+time.
+"""
 
 import hashlib
 from dataclasses import dataclass
@@ -6,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from openmm_scoredyn.errors import MoleculeError, TrajectoryError
-from openmm_scoredyn.molecule import Molecule
+from openmm_scoredyn.molecule.particles import Particles
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,27 +20,30 @@ class Trajectory:
     segments : tuple of (T, N, 3) float32 arrays, nm, whole molecules; T >= 2 may differ between segments
     frame_spacing_ps : float, > 0
     temperature_K : float or None, where the source does not say
-    molecule : Molecule of N atoms
-    steered : bool, True where the segments began at states that were steered to (good for transitions, not populations)
-    consecutive : bool, True where each segment goes on in time, one spacing later, where the one before it ended
+    molecule : Particles of N atoms
+    steered : bool, True where the segments began at states that were steered to (good for transitions, not
+    populations)
+    consecutive : bool, True where each segment goes on in time, one spacing later, where the one before it
+    ended
     source_sha256 : str, hex digest that names the source; equal sources have equal digests
     weights : (S, 2) float32, > 0, or None
-        Where each of the S segments is a path of two frames from a biased ensemble: how much it counts, read forwards and
-        backwards. Weighted by it, the paths that begin at x are draws of the transition density.
-    shot_torsion : str, the torsion whose barriers such paths were shot from, "phi" or "psi"; empty without weights
+        Where each of the S segments is a path of two frames from a biased ensemble: how much it counts, read
+        forwards and backwards. Weighted by it, the paths that begin at x are draws of the transition density.
+    shot_torsion : str, the torsion whose barriers such paths were shot from, "phi" or "psi"; empty without
+    weights
     force_field, solvent : str, as the source describes them, empty where it does not
 
     Raises
     ------
     TrajectoryError
-        If a segment has another shape, fewer than two frames or a position that is not finite, or if the spacing or
-        the temperature is not positive.
+        If a segment has another shape, fewer than two frames or a position that is not finite, or if the
+        spacing or the temperature is not positive.
     """
 
     segments: tuple[np.ndarray, ...]
     frame_spacing_ps: float
     temperature_K: float | None
-    molecule: Molecule
+    molecule: Particles
     steered: bool
     consecutive: bool
     source_sha256: str
@@ -88,28 +93,28 @@ class Trajectory:
 def _check_segment(index: int, segment: np.ndarray, n_atoms: int) -> None:
     if segment.ndim != 3 or segment.shape[1:] != (n_atoms, 3):
         raise TrajectoryError(
-            f"Trajectory: segment {index} has shape {segment.shape}; expected (frames, {n_atoms}, 3) for a molecule of "
-            f"{n_atoms} atoms; load it with the topology it was made with."
+            f"Trajectory: segment {index} has shape {segment.shape}; expected (frames, {n_atoms}, 3) for a"
+            f" molecule of {n_atoms} atoms; load it with the topology it was made with."
         )
     if len(segment) < 2:
         raise TrajectoryError(
             f"Trajectory: segment {index} is too short; expected at least 2 frames, found {len(segment)}; "
-            f"leave it out or make a longer one."
+            "leave it out or make a longer one."
         )
     finite = np.isfinite(segment)
     if not finite.all():
         frame, atom, _ = np.argwhere(~finite)[0]
         raise TrajectoryError(
-            f"Trajectory: segment {index}, frame {frame}, atom {atom} has a position that is not finite; expected "
-            f"numbers in nm; repair or cut the source there."
+            f"Trajectory: segment {index}, frame {frame}, atom {atom} has a position that is not finite;"
+            " expected numbers in nm; repair or cut the source there."
         )
 
 
 def _check_weights(weights: np.ndarray, segments) -> None:
     if weights.shape != (len(segments), 2) or any(len(segment) != 2 for segment in segments):
         raise TrajectoryError(
-            f"Trajectory: weights of shape {weights.shape}; expected ({len(segments)}, 2), for segments of two frames; "
-            f"make the file again."
+            f"Trajectory: weights of shape {weights.shape}; expected ({len(segments)}, 2), for segments of"
+            " two frames; make the file again."
         )
     if not (np.isfinite(weights).all() and (weights > 0).all()):
         raise TrajectoryError(
@@ -123,14 +128,14 @@ def fingerprint(trajectories) -> str:
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
-def require_same_molecule(trajectories) -> Molecule:
+def require_same_molecule(trajectories) -> Particles:
     """The one molecule of all trajectories.
 
     Raises
     ------
     MoleculeError
-        If one differs in its number of atoms, or in element, atom or residue name of any; masses may differ, as they
-        do not change what the atoms are.
+        If one differs in its number of atoms, or in element, atom or residue name of any; masses may differ,
+        as they do not change what the atoms are.
     """
     first = trajectories[0].molecule
     for index, trajectory in enumerate(trajectories[1:], start=1):
@@ -138,18 +143,21 @@ def require_same_molecule(trajectories) -> Molecule:
         if difference:
             raise MoleculeError(
                 f"Trajectory: number {index} is of another molecule than number 0; {difference}; "
-                f"load trajectories of one molecule, atoms in one order."
+                "load trajectories of one molecule, atoms in one order."
             )
     return first
 
 
-def first_difference(expected: Molecule, found: Molecule) -> str | None:
-    """The first atom in which two molecules differ, as a phrase `expected ..., found ...`; None if there is none."""
+def first_difference(expected: Particles, found: Particles) -> str | None:
+    """The first atom in which two molecules differ, as a phrase `expected ..., found ...`; None if there is
+    none.
+    """
     if len(expected) != len(found):
         return f"expected {len(expected)} atoms, found {len(found)}"
     for atom in range(len(expected)):
         ours, theirs = (
-            f"{m.elements[atom]} {m.residue_names[atom]}:{m.atom_names[atom]} of residue {m.residue_indices[atom]}"
+            f"{m.elements[atom]} {m.residue_names[atom]}:{m.atom_names[atom]} of residue"
+            f" {m.residue_indices[atom]}"
             for m in (expected, found)
         )
         if ours != theirs:

@@ -5,7 +5,9 @@ from torch import Tensor
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 
 
-def denoising_loss(network, parametrization: Parametrization, clean: Tensor, condition, sigma: Tensor, eps: Tensor):
+def denoising_loss(
+    network, parametrization: Parametrization, clean: Tensor, condition, sigma: Tensor, eps: Tensor
+):
     """Weighted mean squared error of the raw output, per sample (B,).
 
     Parameters

@@ -15,7 +15,8 @@ class NoiseLevels:
     Attributes
     ----------
     kind : {"log_normal", "log_uniform"}
-        ln(sigma) normal (Karras et al. 2022) or uniform (Score Dynamics: 2023, with ln(alpha/sigma) in [-5.02, 4.56]).
+        ln(sigma) normal (Karras et al. 2022) or uniform (Score Dynamics: 2023, with ln(alpha/sigma) in
+        [-5.02, 4.56]).
     low, high : float
         Mean and standard deviation, or least and greatest value, of ln(sigma).
     """
@@ -27,7 +28,8 @@ class NoiseLevels:
     def __post_init__(self):
         if self.kind not in ("log_normal", "log_uniform"):
             raise TrainingError(
-                f"NoiseLevels: unknown kind; expected 'log_normal' or 'log_uniform', found {self.kind!r}; choose one."
+                f"NoiseLevels: unknown kind; expected 'log_normal' or 'log_uniform', found {self.kind!r};"
+                " choose one."
             )
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:

@@ -19,17 +19,18 @@ _COSINE_OFFSET = 0.008  # Nichol and Dhariwal 2021, eq. 17
 
 
 class Parametrization(nn.Module):
-    """What a network is shown (`schedule`) and what it predicts (`prediction`); scriptable, without parameters.
+    """What a network is shown (`schedule`) and what it predicts (`prediction`); scriptable, without
+    parameters.
 
     Parameters
     ----------
     prediction : {"noise", "score", "clean", "v", "edm"}
         "noise": eps. "score": gradient of the log density of the schedule's own noised variable. "clean": the
-        latent itself. "v": alpha eps - sigma x0 (Salimans and Ho 2022); in the ve and edm schedules, which have
-        no alpha, the same with the data scaled by `sigma_data`. "edm": the F of Karras et al.
+        latent itself. "v": alpha eps - sigma x0 (Salimans and Ho 2022); in the ve and edm schedules, which
+        have no alpha, the same with the data scaled by `sigma_data`. "edm": the F of Karras et al.
     schedule : {"vp_linear", "vp_cosine", "ve", "edm"}
-        vp_*: the network sees the latent divided by sqrt(1 + sigma^2), and t in [0, 1]. ve: the latent as it is,
-        and ln(sigma / 2). edm: the latent divided by sqrt(sigma^2 + sigma_data^2), and ln(sigma) / 4.
+        vp_*: the network sees the latent divided by sqrt(1 + sigma^2), and t in [0, 1]. ve: the latent as it
+        is, and ln(sigma / 2). edm: the latent divided by sqrt(sigma^2 + sigma_data^2), and ln(sigma) / 4.
     sigma_data : float
         Standard deviation of the clean latents; used by "edm", and by "v" outside the vp schedules.
     beta_min, beta_max : float
@@ -85,7 +86,9 @@ class Parametrization(nn.Module):
 
     @torch.jit.export
     def network_level(self, sigma: Tensor) -> Tensor:
-        """The noise level in the network's own terms, (B,), for `sigma` (B,) > 0; written to keep float32 digits."""
+        """The noise level in the network's own terms, (B,), for `sigma` (B,) > 0; written to keep float32
+        digits.
+        """
         if self.schedule == "ve":
             return torch.log(sigma / 2.0)
         if self.schedule == "edm":
@@ -98,7 +101,8 @@ class Parametrization(nn.Module):
                 * log_variance
                 / (torch.sqrt(self.beta_min**2 + 2.0 * span * log_variance) + self.beta_min)
             )
-        # cos(angle) = cos(angle_0) / sqrt(1 + sigma^2); the difference of the two tangents without cancellation
+        # cos(angle) = cos(angle_0) / sqrt(1 + sigma^2); the difference of the two tangents without
+        # cancellation
         sine, cosine = math.sin(self._cosine_angle), math.cos(self._cosine_angle)
         root = torch.sqrt(sigma**2 + sine**2)
         rise = sigma**2 / ((root + sine) * cosine)
@@ -140,7 +144,9 @@ class Parametrization(nn.Module):
 
     @torch.jit.export
     def clean(self, raw: Tensor, latent: Tensor, sigma: Tensor) -> Tensor:
-        """The denoised latent (B, M, 3) from the network's `raw` output (B, M, 3), the noised `latent` and `sigma` (B,)."""
+        """The denoised latent (B, M, 3) from the network's `raw` output (B, M, 3), the noised `latent` and
+        `sigma` (B,).
+        """
         skip, out = self.skip_and_out(sigma)
         return torch.addcmul(skip.reshape(-1, 1, 1) * latent, out.reshape(-1, 1, 1), raw)
 
@@ -150,15 +156,16 @@ def _check(prediction: str, schedule: str, sigma_data: float, beta_min: float, b
         if value not in known:
             raise ExportError(
                 f"Parametrization: unknown {name}; expected one of {', '.join(known)}, found {value!r}; "
-                f"name what the network was trained with."
+                "name what the network was trained with."
             )
     for name, number in (("sigma_data", sigma_data), ("beta_min", beta_min), ("beta_max", beta_max)):
         if not (math.isfinite(number) and number > 0):
             raise ExportError(
-                f"Parametrization: {name} is not a positive number; expected {name} > 0, found {number}; correct it."
+                f"Parametrization: {name} is not a positive number; expected {name} > 0, found {number};"
+                " correct it."
             )
     if beta_max <= beta_min:
         raise ExportError(
-            f"Parametrization: the linear schedule must rise; expected beta_max > beta_min, "
+            "Parametrization: the linear schedule must rise; expected beta_max > beta_min, "
             f"found beta_min={beta_min}, beta_max={beta_max}; swap or correct them."
         )

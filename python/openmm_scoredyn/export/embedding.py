@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from openmm_scoredyn.card import Card
-from openmm_scoredyn.nn.internal_coordinates import unit
+from openmm_scoredyn.networks.molecule_frame.internal_coordinates import unit
+from openmm_scoredyn.program.card import Card
 
 _BOND_ANGLE_COSINE = -1 / 3  # tetrahedral
 _CONTACT_NM = 0.2  # atoms three bonds apart or more stay further away than this
@@ -13,12 +13,14 @@ _HANDEDNESS = 0.65  # triple product of unit arms of a chiral centre, at least; 
 
 
 def embed(card: Card, steps: int = 400, starts: int = 5) -> Tensor:
-    """Positions (N, 3), float32, nm: bond lengths about right, angles about tetrahedral, chirality as on the card.
+    """Positions (N, 3), float32, nm: bond lengths about right, angles about tetrahedral, chirality as on the
+    card.
 
     Notes
     -----
-    Distance geometry by gradient descent from fixed random starts in four dimensions, of which the last is pressed
-    flat, for knots come undone through it. Good enough to exercise a program with; not a structure to simulate from.
+    Distance geometry by gradient descent from fixed random starts in four dimensions, of which the last is
+    pressed flat, for knots come undone through it. Good enough to exercise a program with; not a structure to
+    simulate from.
     """
     atoms = card.num_particles
     pairs, lengths = _distances(card)

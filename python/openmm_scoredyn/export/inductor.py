@@ -14,8 +14,8 @@ from openmm_scoredyn.errors import ExportError
 from openmm_scoredyn.export.probe import Probe
 from openmm_scoredyn.export.scripting import own_line
 
-# One thread in the generated code, whatever the exporting process uses, because the number is compiled in. Matrix
-# products follow the threads of the process that runs the program.
+# One thread in the generated code, whatever the exporting process uses, because the number is compiled in.
+# Matrix products follow the threads of the process that runs the program.
 _OPTIONS = {"aot_inductor.package": True, "cpp.threads": 1}
 _MAX_BATCH = 2**24
 
@@ -41,7 +41,8 @@ class CompiledMethods:
         _require_compiler()
         program = copy.deepcopy(program).to(device)
         examples = {
-            name: tuple(value.to(device) for value in inputs) for name, inputs in _examples(program, probe).items()
+            name: tuple(value.to(device) for value in inputs)
+            for name, inputs in _examples(program, probe).items()
         }
         # All are traced first: most mistakes show there, in a tenth of the time that compiling takes.
         traced = {
@@ -59,7 +60,9 @@ class CompiledMethods:
 
 
 class LoadedPackage:
-    """The methods of a package made here, callable from Python as those of the eager program are, on the host."""
+    """The methods of a package made here, callable from Python as those of the eager program are, on the
+    host.
+    """
 
     def __init__(self, data: bytes, device: str = "cpu"):
         from torch.export.pt2_archive._package import load_pt2
@@ -113,8 +116,9 @@ def _attempt(step, name: str, *arguments):
     except Exception as error:  # tracer and compiler raise dozens of classes of their own
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ExportError(
-            f"export_program: the method {name} does not compile; {reason.rstrip('.')}{own_line(error)}; rewrite it "
-            f"without branches on values and without fixed batch sizes, or export it with format='torchscript'."
+            f"export_program: the method {name} does not compile; {reason.rstrip('.')}{own_line(error)};"
+            " rewrite it without branches on values and without fixed batch sizes, or export it with"
+            " format='torchscript'."
         ) from error
 
 
@@ -122,6 +126,6 @@ def _require_compiler() -> None:
     compiler = os.environ.get("CXX", "g++")
     if shutil.which(compiler) is None:
         raise ExportError(
-            f"export_program: the format 'aoti' needs a C++ compiler; expected {compiler}, found none of that name; "
-            f"install g++, name another one in CXX, or use format='torchscript'."
+            f"export_program: the format 'aoti' needs a C++ compiler; expected {compiler}, found none of that"
+            " name; install g++, name another one in CXX, or use format='torchscript'."
         )

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from openmm_scoredyn.card import Card
 from openmm_scoredyn.errors import ExportError
 from openmm_scoredyn.export.probe import Probe, answer, random_rotation
 from openmm_scoredyn.export.scripting import own_line
+from openmm_scoredyn.program.card import Card
 
-# (latents, relative to 1 + |x|; positions, nm). Half the tolerance of the golden triple for what depends on the
-# machine, float32 rounding for what must be the same, and float64 with float32 constants for the symmetry.
+# (latents, relative to 1 + |x|; positions, nm). Half the tolerance of the golden triple for what depends on
+# the machine, float32 rounding for what must be the same, and float64 with float32 constants for the
+# symmetry.
 SAME = (1e-4, 1e-5)
 PRECISION = (5e-4, 5e-5)
 SYMMETRY = (1e-5, 1e-6)
@@ -20,13 +21,21 @@ SYMMETRY = (1e-5, 1e-6)
 ADVICE = {
     "repeated = first": "remove random numbers, dropout and buffers that change from the module",
     "single = batched": "let no replica of the batch depend on another",
-    "scripted = eager": "look for code that behaves differently in TorchScript (integer division, rounding, data "
-    "dependent branches)",
+    "scripted = eager": (
+        "look for code that behaves differently in TorchScript (integer division, rounding, data "
+        "dependent branches)"
+    ),
     "reloaded = scripted": "keep all state in parameters and buffers",
-    "AOTInductor": "look for values that tracing makes constants: Python numbers taken from tensors, branches, caches",
-    "float32 = float64": "avoid differences of large numbers in the module, or it will not reproduce its golden triple "
-    "on another machine",
-    "SE(3) symmetry": "drop symmetric=True and train with random rotations, or give the network invariant inputs",
+    "AOTInductor": (
+        "look for values that tracing makes constants: Python numbers taken from tensors, branches, caches"
+    ),
+    "float32 = float64": (
+        "avoid differences of large numbers in the module, or it will not reproduce its golden triple "
+        "on another machine"
+    ),
+    "SE(3) symmetry": (
+        "drop symmetric=True and train with random rotations, or give the network invariant inputs"
+    ),
 }
 
 
@@ -100,9 +109,9 @@ def compare_programs(program: nn.Module, forms: dict, card: Card, probe: Probe) 
     for check in checks:
         if not check.passed:
             raise ExportError(
-                f"export_program: the check `{check.name}` failed; expected differences up to {check.tolerance[0]:.0e} "
-                f"(latents, relative) and {check.tolerance[1]:.0e} nm (positions), found {check.latents:.1e} and "
-                f"{check.positions_nm:.1e} nm; {_advice(check.name)}."
+                f"export_program: the check `{check.name}` failed; expected differences up to"
+                f" {check.tolerance[0]:.0e} (latents, relative) and {check.tolerance[1]:.0e} nm (positions),"
+                f" found {check.latents:.1e} and {check.positions_nm:.1e} nm; {_advice(check.name)}."
             )
     return ParityReport(tuple(checks))
 
@@ -112,15 +121,18 @@ def _advice(name: str) -> str:
 
 
 def checked_answer(program, probe: Probe, card: Card) -> tuple[Tensor, Tensor]:
-    """`answer`, refused with a sentence if the module raises or returns another shape, dtype or anything not finite."""
+    """`answer`, refused with a sentence if the module raises or returns another shape, dtype or anything not
+    finite.
+    """
     precision = str(probe.box.dtype).removeprefix("torch.")
     try:
         latents, positions = answer(program, probe)
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ExportError(
-            f"export_program: the module raised an error in {precision}; {reason.rstrip('.')}{own_line(error)}; "
-            f"accept any batch size and take the dtype from the inputs."
+            f"export_program: the module raised an error in {precision};"
+            f" {reason.rstrip('.')}{own_line(error)}; accept any batch size and take the dtype from the"
+            " inputs."
         ) from error
     batch = len(probe.history)
     expected = {"positions": (positions, (batch, card.num_particles, 3))}
@@ -129,14 +141,15 @@ def checked_answer(program, probe: Probe, card: Card) -> tuple[Tensor, Tensor]:
     for name, (value, shape) in expected.items():
         if tuple(value.shape) != shape or value.dtype != probe.box.dtype:
             raise ExportError(
-                f"export_program: the module returned the wrong {name}; expected {shape} {precision}, found "
-                f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}; correct the module or the card."
+                f"export_program: the module returned the wrong {name}; expected {shape} {precision}, found"
+                f" {tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}; correct the module or the"
+                " card."
             )
         if not torch.isfinite(value).all():
             raise ExportError(
-                f"export_program: the module returned {name} that are not finite; expected finite numbers at every "
-                f"noise level from {card.sigma_min} to {card.sigma_max}, found NaN or infinity in {precision}; "
-                f"correct the module or the range of the card."
+                f"export_program: the module returned {name} that are not finite; expected finite numbers at"
+                f" every noise level from {card.sigma_min} to {card.sigma_max}, found NaN or infinity in"
+                f" {precision}; correct the module or the range of the card."
             )
     return latents, positions
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from openmm_scoredyn.card import Card
 from openmm_scoredyn.errors import ExportError
 from openmm_scoredyn.export.embedding import embed
+from openmm_scoredyn.program.card import Card
 
 REPLICAS = 8
 
@@ -40,7 +40,9 @@ class Probe:
         return replace(Probe(**{k: v[:1] for k, v in vars(self).items()}), box=self.box)
 
     def moved(self, rotation: Tensor, shift: Tensor, turn_latents: bool) -> "Probe":
-        """All replicas turned by `rotation` (3, 3) and moved by `shift` (3,), nm; latents turned along on request."""
+        """All replicas turned by `rotation` (3, 3) and moved by `shift` (3,), nm; latents turned along on
+        request.
+        """
         latents = {name: getattr(self, name) for name in ("clean", "noised", "noise")}
         if turn_latents:
             latents = {name: value @ rotation.T for name, value in latents.items()}
@@ -48,12 +50,14 @@ class Probe:
 
 
 def make_probe(card: Card, history: Tensor | None, box: Tensor | None) -> Probe:
-    """Replicas of one example history, each turned another way and jittered by 0.5 pm, with noise of all levels.
+    """Replicas of one example history, each turned another way and jittered by 0.5 pm, with noise of all
+    levels.
 
     Raises
     ------
     ExportError
-        If the history or the box has another shape than the card says, or a periodic model comes without a box.
+        If the history or the box has another shape than the card says, or a periodic model comes without a
+        box.
     """
     generator = torch.Generator().manual_seed(1)
 
@@ -105,8 +109,8 @@ def _example(card: Card, history: Tensor | None, box: Tensor | None) -> tuple[Te
     if box is None:
         if card.periodic:
             raise ExportError(
-                "export_program: the model is periodic, but there is no box to try it in; expected box=(3, 3) nm, "
-                "found none; give the box of a training frame."
+                "export_program: the model is periodic, but there is no box to try it in; expected box=(3, 3)"
+                " nm, found none; give the box of a training frame."
             )
         box = torch.zeros(3, 3)
     history, box = torch.as_tensor(history).float(), torch.as_tensor(box).float()

@@ -9,10 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import openmm_scoredyn
-from openmm_scoredyn.card import Card
-from openmm_scoredyn.card_json import CARD_FILE
 from openmm_scoredyn.data.atomic import write_atomically
-from openmm_scoredyn.device import gpu_number
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import CardError, ExportError, ProgramError
 from openmm_scoredyn.export.inductor import CompiledMethods, LoadedPackage
@@ -20,8 +17,11 @@ from openmm_scoredyn.export.parity import ParityReport, compare_programs
 from openmm_scoredyn.export.probe import Probe, make_probe
 from openmm_scoredyn.export.scripting import from_bytes, script, to_bytes
 from openmm_scoredyn.export.wrapper import wrap
-from openmm_scoredyn.model import ScoreModel
-from openmm_scoredyn.precision import full_precision
+from openmm_scoredyn.program.card import Card
+from openmm_scoredyn.program.card_json import CARD_FILE
+from openmm_scoredyn.program.device import gpu_number
+from openmm_scoredyn.program.model import ScoreModel
+from openmm_scoredyn.program.precision import full_precision
 
 _log = logging.getLogger(__name__)
 
@@ -41,13 +41,14 @@ def export_program(
 ) -> ParityReport:
     """Write a module as a score program, after checking that it gives what the module gives.
 
-    Checks and golden triple are made with float32 matrix products, which all devices have, whatever the precision that
-    the process or the card asks for.
+    Checks and golden triple are made with float32 matrix products, which all devices have, whatever the
+    precision that the process or the card asks for.
 
     Parameters
     ----------
     module : torch.nn.Module
-        For a card of kind "denoiser": forward(latent (B, M, 3), level (B,), history (B, H, N, 3) nm, box (3, 3) nm)
+        For a card of kind "denoiser": forward(latent (B, M, 3), level (B,), history (B, H, N, 3) nm, box (3,
+        3) nm)
         -> raw (B, M, 3), and advance(latent, history, box) -> positions (B, N, 3) nm. For kind "transition":
         propose(noise (B, K, M, 3), history, box) -> positions. It is copied, not changed. An attribute
         `latent_type` of the module replaces the card's.
@@ -55,24 +56,25 @@ def export_program(
     card : Card
         Golden triple and versions are filled in here.
     parametrization : Parametrization
-        What `latent` and `level` mean to the module, and what `raw` predicts; default EDM. Not for transitions.
+        What `latent` and `level` mean to the module, and what `raw` predicts; default EDM. Not for
+        transitions.
     format : {"torchscript", "aoti"}
-        "aoti" compiles the methods to native code (AOTInductor; needs g++), for a `.pt2` file that is faster, depends on
-        torch and processor, and is loaded only where the user allows its code to run.
+        "aoti" compiles the methods to native code (AOTInductor; needs g++), for a `.pt2` file that is faster,
+        depends on torch and processor, and is loaded only where the user allows its code to run.
     device : {"cpu", "cuda"}
         What "aoti" compiles for: this machine's CPU or GPU. A TorchScript program runs on any.
     symmetric : bool, optional
         Claim SE(3) symmetry, and check it; default what the card says.
     history, box : (H, N, 3) nm, (3, 3) nm, optional
-        An example of what the model will meet, best a frame of the training data. Without one the card's golden
-        history serves, or a conformation built from its bonds.
+        An example of what the model will meet, best a frame of the training data. Without one the card's
+        golden history serves, or a conformation built from its bonds.
 
     Returns
     -------
     ParityReport
-        Largest differences, all within tolerance: repeated = first, single = batched, scripted = eager, reloaded =
-        scripted, for "aoti" AOTInductor = reloaded (latents 1e-4 of 1 + |x|, positions 1e-5 nm), float32 = float64
-        (5e-4, 5e-5 nm), and, in float64, the symmetry where claimed (1e-5, 1e-6 nm).
+        Largest differences, all within tolerance: repeated = first, single = batched, scripted = eager,
+        reloaded = scripted, for "aoti" AOTInductor = reloaded (latents 1e-4 of 1 + |x|, positions 1e-5 nm),
+        float32 = float64 (5e-4, 5e-5 nm), and, in float64, the symmetry where claimed (1e-5, 1e-6 nm).
 
     Raises
     ------
@@ -86,19 +88,20 @@ def export_program(
     if format not in _FORMATS:
         raise ExportError(
             f"export_program: unknown format; expected {' or '.join(map(repr, _FORMATS))}, found {format!r}; "
-            f"use one of them."
+            "use one of them."
         )
     if format == "torchscript" and device != "cpu":
         raise ExportError(
-            f"export_program: a TorchScript program is not made for a device; expected device='cpu', found {device!r}; leave "
-            f"it out, for the program runs on any, or use format='aoti'."
+            "export_program: a TorchScript program is not made for a device; expected device='cpu', found"
+            f" {device!r}; leave it out, for the program runs on any, or use format='aoti'."
         )
     gpu_number(device)  # refuses what is not there
     card = _completed(card, module, symmetric)
     if format == "aoti" and card.matmul_precision != "highest":
         raise ExportError(
-            f"export_program: a package has the precision that it is compiled with; expected matmul_precision='highest', "
-            f"found {card.matmul_precision!r}; leave it, or use format='torchscript'."
+            "export_program: a package has the precision that it is compiled with; expected"
+            f" matmul_precision='highest', found {card.matmul_precision!r}; leave it, or use"
+            " format='torchscript'."
         )
     probe = make_probe(card, history, box)
     program = wrap(module, card, parametrization or Parametrization())

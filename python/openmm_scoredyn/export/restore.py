@@ -1,14 +1,16 @@
-"""The network of a score program of this package, to be exported anew: in another format, or on another machine."""
+"""The network of a score program of this package, to be exported anew: in another format, or on another
+machine.
+"""
 
 import torch
 
-from openmm_scoredyn.card import Card
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import ExportError
 from openmm_scoredyn.export.scripting import from_bytes
 from openmm_scoredyn.export.wrapper import wrap
-from openmm_scoredyn.model import ScoreModel
-from openmm_scoredyn.nn import restore_network
+from openmm_scoredyn.networks import restore_network
+from openmm_scoredyn.program.card import Card
+from openmm_scoredyn.program.model import ScoreModel
 
 # By class: kind, a weight with as many rows as the network is wide, and the list of blocks.
 _NETWORKS = {
@@ -36,21 +38,24 @@ def restore_program(source):
     Raises
     ------
     ExportError
-        If the program holds a network of another making, or one that this version of the package computes otherwise.
+        If the program holds a network of another making, or one that this version of the package computes
+        otherwise.
     ProgramError, CardError
         As `ScoreModel`; an AOTInductor package, in which there is no network any more, is refused there.
     """
     model = ScoreModel(source)
     if not isinstance(model.card, Card):
         raise ExportError(
-            f"export: {model.card.name} is a crystal denoiser; expected a model of molecular dynamics; give one."
+            f"export: {model.card.name} is a crystal denoiser; expected a model of molecular dynamics; give"
+            " one."
         )
     module = from_bytes(model.source)
     name = getattr(getattr(module, "network", None), "original_name", "no network")
     if name not in _NETWORKS:
         raise ExportError(
-            f"export: the network in {model.card.name} cannot be taken out again; expected a TorchScript program with one of "
-            f"{', '.join(_NETWORKS)}, found {name}; export it from its checkpoint, or with export_program from Python."
+            f"export: the network in {model.card.name} cannot be taken out again; expected a TorchScript"
+            f" program with one of {', '.join(_NETWORKS)}, found {name}; export it from its checkpoint, or"
+            " with export_program from Python."
         )
     kind, widest, blocks = _NETWORKS[name]
     weights = {key.removeprefix("network."): value for key, value in module.state_dict().items()}
@@ -70,7 +75,8 @@ def _require_golden(program, card: Card) -> None:
         found = program.denoise(latent, golden["sigma"].reshape(1), history, box).flatten()
     if not torch.allclose(found, golden["denoised"], rtol=_TOLERANCE, atol=_TOLERANCE):
         raise ExportError(
-            f"export: this version of the package computes the network of {card.name} otherwise; expected the golden latent "
-            f"of its card to {_TOLERANCE:g}, found a difference of {float((found - golden['denoised']).abs().max()):.1e}; use the "
-            f"version {card.package_version} that wrote it."
+            f"export: this version of the package computes the network of {card.name} otherwise; expected the"
+            f" golden latent of its card to {_TOLERANCE:g}, found a difference of"
+            f" {float((found - golden['denoised']).abs().max()):.1e}; use the version {card.package_version}"
+            " that wrote it."
         )

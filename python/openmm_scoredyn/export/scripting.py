@@ -31,8 +31,9 @@ def script(program: nn.Module) -> torch.jit.ScriptModule:
             return torch.jit.script(program)
     except Exception as error:  # the compiler raises RuntimeError and half a dozen classes of its own
         raise ExportError(
-            f"export_program: the module does not script; {_sentence(str(error))}{_compiler_line(str(error))}; "
-            f"rewrite that line within TorchScript's subset of Python (typed arguments, torch functions only)."
+            "export_program: the module does not script;"
+            f" {_sentence(str(error))}{_compiler_line(str(error))}; rewrite that line within TorchScript's"
+            " subset of Python (typed arguments, torch functions only)."
         ) from error
 
 
@@ -65,7 +66,9 @@ def from_bytes(data: bytes) -> torch.jit.ScriptModule:
 
 
 def _sentence(message: str) -> str:
-    """First line of the compiler's message and, where a call does not fit, what is wrong with its arguments."""
+    """First line of the compiler's message and, where a call does not fit, what is wrong with
+    its arguments.
+    """
     lines = [line.strip().rstrip(".:;") for line in message.splitlines() if line.strip()]
     if not lines:
         return "the compiler gave no reason"

@@ -5,9 +5,9 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from openmm_scoredyn.card import Card
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import ExportError
+from openmm_scoredyn.program.card import Card
 
 
 class DenoiserProgram(nn.Module):
@@ -20,7 +20,9 @@ class DenoiserProgram(nn.Module):
 
     @torch.jit.export
     def denoise(self, latent: Tensor, sigma: Tensor, history: Tensor, box: Tensor) -> Tensor:
-        """Expected clean latent (B, M, 3) of a noised one; sigma (B,), history (B, H, N, 3) nm, box (3, 3) nm."""
+        """Expected clean latent (B, M, 3) of a noised one; sigma (B,), history (B, H, N, 3) nm, box (3, 3)
+        nm.
+        """
         shown = self.parametrization.network_input(latent, sigma)
         raw = self.network(shown, self.parametrization.network_level(sigma), history, box)
         return self.parametrization.clean(raw, latent, sigma)
@@ -32,7 +34,9 @@ class DenoiserProgram(nn.Module):
 
 
 class ConditionedDenoiserProgram(DenoiserProgram):
-    """A denoiser whose network says apart what it needs of the history, which is the same for all noise levels of a step."""
+    """A denoiser whose network says apart what it needs of the history, which is the same for all noise
+    levels of a step.
+    """
 
     @torch.jit.export
     def condition(self, history: Tensor, box: Tensor) -> Tensor:
@@ -81,13 +85,16 @@ def wrap(network: nn.Module, card: Card, parametrization: Parametrization) -> nn
     for method in needed:
         if not callable(getattr(network, method, None)):
             raise ExportError(
-                f"export_program: the module {type(network).__name__} has no method {method}; expected "
-                f"{' and '.join(needed)} for a program of kind {card.kind!r}, found none of that name; add it."
+                f"export_program: the module {type(network).__name__} has no method {method}; expected"
+                f" {' and '.join(needed)} for a program of kind {card.kind!r}, found none of that name;"
+                " add it."
             )
     network = copy.deepcopy(network).cpu().float().requires_grad_(False)
     if card.kind == "transition":
         return TransitionProgram(network).eval()
-    has = [callable(getattr(network, method, None)) for method in ("condition", "predict", "advance_conditioned")]
+    has = [
+        callable(getattr(network, method, None)) for method in ("condition", "predict", "advance_conditioned")
+    ]
     kind = DenoiserProgram
     if all(has[:2]):
         kind = WhollyConditionedProgram if has[2] else ConditionedDenoiserProgram

@@ -9,4 +9,11 @@ from openmm_scoredyn.training.config import (
 )
 from openmm_scoredyn.training.fit import train
 
-__all__ = ["DistillationConfig", "NetworkConfig", "OptimizationConfig", "TrainingConfig", "load_checkpoint", "train"]
+__all__ = [
+    "DistillationConfig",
+    "NetworkConfig",
+    "OptimizationConfig",
+    "TrainingConfig",
+    "load_checkpoint",
+    "train",
+]

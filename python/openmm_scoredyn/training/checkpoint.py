@@ -6,10 +6,10 @@ from pathlib import Path
 import lightning
 import torch
 
-from openmm_scoredyn.card import Card
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import TrainingError
-from openmm_scoredyn.nn import restore_network
+from openmm_scoredyn.networks import restore_network
+from openmm_scoredyn.program.card import Card
 from openmm_scoredyn.training.config import TrainingConfig
 
 LAST = "last.ckpt"
@@ -38,8 +38,8 @@ def checkpoint_file(path) -> Path:
     found = path / LAST if path.is_dir() else path
     if not found.is_file():
         raise TrainingError(
-            f"load_checkpoint: found no checkpoint at {path}; expected a .ckpt file or the directory of a training run; "
-            "check the path."
+            f"load_checkpoint: found no checkpoint at {path}; expected a .ckpt file or the directory of a"
+            " training run; check the path."
         )
     return found
 
@@ -64,9 +64,7 @@ def load_checkpoint(path):
     """
     config, card, states = _read(path)
     weights = {
-        name.removeprefix("network."): value
-        for name, value in states.items()
-        if name.startswith("network.")
+        name.removeprefix("network."): value for name, value in states.items() if name.startswith("network.")
     }
     shape = config.network
     network = restore_network(shape.kind, shape.width, shape.blocks, card.molecule, weights)
@@ -87,7 +85,7 @@ def _read(path) -> tuple[TrainingConfig, Card, dict]:
         return config, Card.from_json(content["openmm_scoredyn"]["card"]), content["state_dict"]
     except Exception as error:  # torch raises many kinds for a damaged file
         raise TrainingError(
-            f"load_checkpoint: cannot read {found}; expected a checkpoint of `scoredyn train`, "
-            f"found {type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'nothing more said'}; "
-            "give another checkpoint, or train again."
+            f"load_checkpoint: cannot read {found}; expected a checkpoint of `scoredyn train`, found"
+            f" {type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'nothing more said'};"
+            " give another checkpoint, or train again."
         ) from error

@@ -11,7 +11,9 @@ SOLVER = "trig_2m"
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """`kind` is "molecule_frame" (default for one molecule), "equivariant" or "message_passing" (the published network)."""
+    """`kind` is "molecule_frame" (default for one molecule), "equivariant" or "message_passing" (the
+    published network).
+    """
 
     kind: str = "molecule_frame"
     width: int = 256
@@ -35,7 +37,8 @@ class OptimizationConfig:
         for name in ("updates", "batch_size", "learning_rate", "validation_every"):
             if getattr(self, name) <= 0:
                 raise TrainingError(
-                    f"OptimizationConfig: {name} must be positive, found {getattr(self, name)}; give a positive value."
+                    f"OptimizationConfig: {name} must be positive, found {getattr(self, name)}; give a"
+                    " positive value."
                 )
 
 
@@ -49,7 +52,7 @@ class DistillationConfig:
     def __post_init__(self):
         if not 1 <= self.evaluations < self.teacher_evaluations:
             raise TrainingError(
-                f"DistillationConfig: expected at least one evaluation and fewer than the teacher's "
+                "DistillationConfig: expected at least one evaluation and fewer than the teacher's "
                 f"{self.teacher_evaluations}, found {self.evaluations}; change one of them."
             )
 
@@ -88,16 +91,22 @@ class TrainingConfig:
     distillation: DistillationConfig | None = None
 
     def require_teacher(self, start_from) -> None:
-        """Raise `TrainingError` if a draw is to be taught and there is no run to `start_from`: its network is the teacher."""
+        """Raise `TrainingError` if a draw is to be taught and there is no run to `start_from`: its network is
+        the teacher.
+        """
         if self.distillation and start_from is None:
             raise TrainingError(
-                "train: distillation needs a teacher; expected a trained network to start from, found none; give its run "
-                "with --start-from."
+                "train: distillation needs a teacher; expected a trained network to start from, found none;"
+                " give its run with --start-from."
             )
 
     def further(self, earlier: "TrainingConfig") -> "TrainingConfig":
-        """The same for the network of an `earlier` run, which keeps its shape and what it is shown and predicts."""
-        return replace(self, network=earlier.network, prediction=earlier.prediction, schedule=earlier.schedule)
+        """The same for the network of an `earlier` run, which keeps its shape and what it is shown and
+        predicts.
+        """
+        return replace(
+            self, network=earlier.network, prediction=earlier.prediction, schedule=earlier.schedule
+        )
 
     def to_dict(self) -> dict:
         """Nested plain values, ready for JSON."""
@@ -113,5 +122,8 @@ class TrainingConfig:
             "distillation": DistillationConfig,
         }
         return cls(
-            **{key: nested[key](**value) if key in nested and value else value for key, value in values.items()}
+            **{
+                key: nested[key](**value) if key in nested and value else value
+                for key, value in values.items()
+            }
         )

@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from openmm_scoredyn.data import Trajectory, lagged_pairs
-from openmm_scoredyn.data.plan import TORSIONS
 from openmm_scoredyn.errors import TrainingError
+from openmm_scoredyn.reference.plan import TORSIONS
 
 FREE = 0
 SHOT_ALONG = {torsion: number for number, torsion in enumerate(TORSIONS, start=1)}
@@ -23,7 +23,8 @@ class Pairs:
     ----------
     before, after : (P, N, 3) float32, nm
     weight : (P,) float32, how often a pair is drawn
-    ensemble : (P,) int8, `FREE`, or for the ends of a path that was shot 1 + the index of its torsion in `TORSIONS`
+    ensemble : (P,) int8, `FREE`, or for the ends of a path that was shot 1 + the index of its torsion in
+    `TORSIONS`
     """
 
     before: Tensor
@@ -44,7 +45,8 @@ class Pairs:
 
 
 def collect_pairs(trajectories: list[Trajectory], lag_time_ps: float, time_reversal: bool) -> Pairs:
-    """All pairs of all trajectories; those of unsteered ones, and paths, in both directions if `time_reversal`.
+    """All pairs of all trajectories; those of unsteered ones, and paths, in both directions if
+    `time_reversal`.
 
     Raises
     ------
@@ -53,9 +55,10 @@ def collect_pairs(trajectories: list[Trajectory], lag_time_ps: float, time_rever
 
     Notes
     -----
-    In equilibrium p(x) p(y|x) = p(y) p(x|y) for positions, because velocities are redrawn independently of them:
-    a reversed pair is as good a sample of the transition density as the pair itself. A steered trajectory is not
-    in equilibrium, so its pairs count forwards only. Paths that were shot carry a weight for each direction.
+    In equilibrium p(x) p(y|x) = p(y) p(x|y) for positions, because velocities are redrawn independently of
+    them: a reversed pair is as good a sample of the transition density as the pair itself. A steered
+    trajectory is not in equilibrium, so its pairs count forwards only. Paths that were shot carry a weight
+    for each direction.
     """
     before, after, weight, ensemble = [], [], [], []
     for trajectory in trajectories:
@@ -77,7 +80,8 @@ def collect_pairs(trajectories: list[Trajectory], lag_time_ps: float, time_rever
 
 
 class Batches(IterableDataset):
-    """Batches (latent, condition, sigma, eps) from update `start()` on, pairs drawn in proportion to `weight` (P,).
+    """Batches (latent, condition, sigma, eps) from update `start()` on, pairs drawn in proportion to `weight`
+    (P,).
 
     Batch k depends on (seed, k) alone, so a resumed run sees what an unbroken one would have seen.
     """
@@ -92,11 +96,15 @@ class Batches(IterableDataset):
             yield self.batch(update)
 
     def batch(self, update: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The batch of one update: indices, noise levels, noise and (for networks without the symmetry) a random rotation."""
+        """The batch of one update: indices, noise levels, noise and (for networks without the symmetry) a
+        random rotation.
+        """
         optimization = self.config.optimization
         generator = torch.Generator().manual_seed((optimization.seed << 32) + update)
         drawn = torch.rand(optimization.batch_size, generator=generator, dtype=torch.float64)
-        chosen = torch.searchsorted(self.cumulative, drawn * self.cumulative[-1]).clamp(max=len(self.latent) - 1)
+        chosen = torch.searchsorted(self.cumulative, drawn * self.cumulative[-1]).clamp(
+            max=len(self.latent) - 1
+        )
         latent, condition = self.latent[chosen], self.condition[chosen]
         if not self.network.symmetric:
             turn = random_rotations(len(chosen), generator)

@@ -5,18 +5,25 @@ import torch
 from torch import Tensor
 
 import openmm_scoredyn
-from openmm_scoredyn.card import Card
 from openmm_scoredyn.data import Trajectory, fingerprint
 from openmm_scoredyn.errors import TrainingError
-from openmm_scoredyn.molecule import Molecule
+from openmm_scoredyn.molecule.particles import Particles
+from openmm_scoredyn.program.card import Card
 from openmm_scoredyn.training.config import SOLVER, TrainingConfig
 
-BOND_TOLERANCE = 0.15  # relative: 1.25 to 1.7 Angstrom for a C-C bond, seven standard deviations of its vibration
+BOND_TOLERANCE = (
+    0.15  # relative: 1.25 to 1.7 Angstrom for a C-C bond, seven standard deviations of its vibration
+)
 DISPLACEMENT_MARGIN = 1.5  # of the largest displacement in the training pairs
 
 
 def describe(
-    network, config: TrainingConfig, trajectories: list[Trajectory], before: Tensor, after: Tensor, n_pairs: int
+    network,
+    config: TrainingConfig,
+    trajectories: list[Trajectory],
+    before: Tensor,
+    after: Tensor,
+    n_pairs: int,
 ) -> Card:
     """The card of `network`, without golden triple (export adds it) and without measured accuracy.
 
@@ -76,21 +83,22 @@ def common_temperature(trajectories: list[Trajectory]) -> float:
     temperatures = {trajectory.temperature_K for trajectory in trajectories}
     if len(temperatures) != 1 or None in temperatures:
         raise TrainingError(
-            f"train: expected trajectories of one known temperature, found {sorted(map(str, temperatures))} K; "
-            "train on one temperature, or give it when loading."
+            f"train: expected trajectories of one known temperature, found {sorted(map(str, temperatures))}"
+            " K; train on one temperature, or give it when loading."
         )
     return temperatures.pop()
 
 
-def mean_bond_lengths(molecule: Molecule, positions: Tensor) -> tuple[float, ...]:
+def mean_bond_lengths(molecule: Particles, positions: Tensor) -> tuple[float, ...]:
     """Mean length, nm, of each bond over positions (P, N, 3)."""
     pairs = torch.tensor(molecule.bonds)
     lengths = torch.linalg.vector_norm(positions[:, pairs[:, 0]] - positions[:, pairs[:, 1]], dim=-1)
     return tuple(float(length) for length in lengths.mean(0))
 
 
-def chiral_centres(molecule: Molecule, positions: Tensor) -> tuple[tuple[int, int, int, int], ...]:
-    """Atoms with four neighbours, at most one of them hydrogen, that keep their handedness in all positions (P, N, 3).
+def chiral_centres(molecule: Particles, positions: Tensor) -> tuple[tuple[int, int, int, int], ...]:
+    """Atoms with four neighbours, at most one of them hydrogen, that keep their handedness in all positions
+    (P, N, 3).
 
     Returns (centre, a, b, c) with (a - centre) . ((b - centre) x (c - centre)) > 0.
     """

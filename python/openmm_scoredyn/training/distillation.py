@@ -1,8 +1,9 @@
 """Distillation: a network that draws in one or two evaluations what its teacher draws in many.
 
-The probability-flow ODE makes the draw a function of the first noise (Song et al. 2021), so a student can be taught that function
-by regression (Luhman and Luhman 2021). Here the student's few evaluations and the solver between them are differentiated as
-a whole: the stages are those the C++ sampler will run, and the student remains an ordinary denoiser of the same contract.
+The probability-flow ODE makes the draw a function of the first noise (Song et al. 2021), so a student can be
+taught that function by regression (Luhman and Luhman 2021). Here the student's few evaluations and the solver
+between them are differentiated as a whole: the stages are those the C++ sampler will run, and the student
+remains an ordinary denoiser of the same contract.
 """
 
 import copy
@@ -11,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from openmm_scoredyn.native import scoredyn
+from openmm_scoredyn.program.native import scoredyn
 from openmm_scoredyn.training.config import SOLVER, TrainingConfig
 from openmm_scoredyn.training.module import ScoreTraining
 
@@ -60,7 +61,9 @@ class Distillation(ScoreTraining):
         self._teacher_plan = deterministic_plan(config, config.distillation.teacher_evaluations)
 
     def training_step(self, batch, index):
-        """Mean squared distance, in the weights of the denoising loss, between the two draws from the same noise."""
+        """Mean squared distance, in the weights of the denoising loss, between the two draws from the same
+        noise.
+        """
         loss = self._loss(batch)
         self.log("train_loss", loss, prog_bar=True)
         return loss
@@ -81,7 +84,9 @@ class Distillation(ScoreTraining):
 
         def denoise(latent: Tensor, sigma: float) -> Tensor:
             level = torch.full((len(latent),), sigma)
-            raw = network.predict(convert.network_input(latent, level), convert.network_level(level), condition)
+            raw = network.predict(
+                convert.network_input(latent, level), convert.network_level(level), condition
+            )
             return convert.clean(raw, latent, level)
 
         return denoise

@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader
 
 from openmm_scoredyn.data import Split, Trajectory, frames_per_lag, require_same_molecule, split_by_trajectory
 from openmm_scoredyn.errors import OutputError, TrainingError
-from openmm_scoredyn.nn import GatedNetwork, fit_network
-from openmm_scoredyn.nn.gate import rare_events
+from openmm_scoredyn.networks import GatedNetwork, fit_network
+from openmm_scoredyn.networks.molecule_frame.gate import rare_events
 from openmm_scoredyn.training.checkpoint import LAST, Description, load_checkpoint, load_config
 from openmm_scoredyn.training.config import TrainingConfig
 from openmm_scoredyn.training.dataset import Batches, Pairs, collect_pairs
@@ -30,7 +30,9 @@ RENAMED_COPIES = 3
 SPLIT = "split.json"
 
 
-def train(trajectories: list[Trajectory], directory, config: TrainingConfig, callbacks=(), start_from=None) -> Path:
+def train(
+    trajectories: list[Trajectory], directory, config: TrainingConfig, callbacks=(), start_from=None
+) -> Path:
     """Train a network on pairs of the trajectories; go on where an earlier call in `directory` stopped.
 
     Parameters
@@ -74,7 +76,9 @@ def train(trajectories: list[Trajectory], directory, config: TrainingConfig, cal
         require_fit_for_gates(network, molecule, pairs)
     directory = _open_directory(directory)
     interrupted = load_checkpoint(previous)[0] if previous.exists() else None
-    pairs, held_out = gate_pairs(network, molecule, pairs, held_out, config, start_from is not None, interrupted)
+    pairs, held_out = gate_pairs(
+        network, molecule, pairs, held_out, config, start_from is not None, interrupted
+    )
     sample = torch.linspace(0, len(pairs) - 1, min(len(pairs), 100_000)).long()
     card = describe(network, config, training, pairs.before[sample], pairs.after[sample], len(pairs))
     module = Distillation(network, config) if config.distillation else ScoreTraining(network, config)
@@ -83,7 +87,12 @@ def train(trajectories: list[Trajectory], directory, config: TrainingConfig, cal
     split.save(directory / SPLIT)  # now that nothing is refused any more
     trainer.fit(
         module,
-        DataLoader(_batches(_renamed(pairs, molecule, config), molecule, network, config, lambda: trainer.global_step), batch_size=None),
+        DataLoader(
+            _batches(
+                _renamed(pairs, molecule, config), molecule, network, config, lambda: trainer.global_step
+            ),
+            batch_size=None,
+        ),
         DataLoader(_validation(held_out, molecule, network, config), batch_size=None),
         ckpt_path=previous if previous.exists() else None,
         weights_only=True,
@@ -125,7 +134,9 @@ def _open_directory(directory) -> Path:
         (directory / ".write").touch()
         (directory / ".write").unlink()
     except OSError as error:
-        raise OutputError(f"train: cannot write to {directory} ({error.strerror}); choose another directory.") from None
+        raise OutputError(
+            f"train: cannot write to {directory} ({error.strerror}); choose another directory."
+        ) from None
     return directory
 
 
@@ -145,7 +156,9 @@ def _network(trajectories: list[Trajectory], pairs: Pairs, config: TrainingConfi
     shape = config.network
     # The scales are those of ordinary motion, of which the paths hold too little.
     usual = pairs if pairs.shot.all() else pairs[~pairs.shot]
-    return fit_network(shape.kind, shape.width, shape.blocks, trajectories[0].molecule, usual.before, usual.after)
+    return fit_network(
+        shape.kind, shape.width, shape.blocks, trajectories[0].molecule, usual.before, usual.after
+    )
 
 
 def _require_same_run(checkpoint: Path, config: TrainingConfig) -> None:
@@ -157,15 +170,19 @@ def _require_same_run(checkpoint: Path, config: TrainingConfig) -> None:
             for one, other in ((theirs, ours), (ours, theirs))
         )
         raise TrainingError(
-            f"train: {checkpoint} belongs to a run with another configuration; expected {expected}, found {found}; "
-            "give the same options to go on, or another directory to begin anew."
+            f"train: {checkpoint} belongs to a run with another configuration; expected {expected}, found"
+            f" {found}; give the same options to go on, or another directory to begin anew."
         )
 
 
 def _trainer(directory: Path, config: TrainingConfig, callbacks: list) -> lightning.Trainer:
     optimization = config.optimization
     save = ModelCheckpoint(
-        dirpath=directory, filename="{step}", save_last=True, save_top_k=1, every_n_train_steps=optimization.validation_every
+        dirpath=directory,
+        filename="{step}",
+        save_last=True,
+        save_top_k=1,
+        every_n_train_steps=optimization.validation_every,
     )
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")  # it holds the split
     average = EMAWeightAveraging(decay=optimization.ema_decay, use_buffers=False)

@@ -39,7 +39,9 @@ class ScoreTraining(lightning.LightningModule):
     def configure_optimizers(self):
         """Adam; linear warm-up, then half a cosine down to zero at the last update."""
         optimization = self.config.optimization
-        optimizer = torch.optim.Adam([p for p in self.parameters() if p.requires_grad], lr=optimization.learning_rate)
+        optimizer = torch.optim.Adam(
+            [p for p in self.parameters() if p.requires_grad], lr=optimization.learning_rate
+        )
 
         def rate(update: int) -> float:
             warm = min(1.0, (update + 1) / max(1, optimization.warmup_updates))

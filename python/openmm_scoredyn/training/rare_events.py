@@ -8,21 +8,22 @@ from torch import Tensor
 from torch.nn import functional
 
 from openmm_scoredyn.errors import TrainingError
-from openmm_scoredyn.molecule import Molecule
-from openmm_scoredyn.nn import GatedNetwork
-from openmm_scoredyn.nn.gate import EventGate, rare_events
+from openmm_scoredyn.molecule.particles import Particles
+from openmm_scoredyn.networks import GatedNetwork
+from openmm_scoredyn.networks.molecule_frame.gate import EventGate, rare_events
 from openmm_scoredyn.training.dataset import SHOT_ALONG, Pairs
 
 _LOGGER = logging.getLogger(__name__)
 _UPDATES, _BATCH, _LEARNING_RATE, _WEIGHT_DECAY = 6000, 4096, 2e-3, 1e-2
 _CHECK_EVERY = 100
-# Shares of a batch: hops of phi, and the other paths of each torsion. Every (condition, event or none) is a problem of
-# its own, so they are free; hops are few pairs, soon learnt by heart.
+# Shares of a batch: hops of phi, and the other paths of each torsion. Every (condition, event or none) is a
+# problem of its own, so they are free; hops are few pairs, soon learnt by heart.
 HOP_SHARE, SHOT_SHARE = 0.05, 0.15
 
 
 def gate_loss(estimates: Tensor, weight: Tensor, happened: Tensor) -> Tensor:
-    """Negative log likelihood of pairs (P,): Bernoulli for the event, exponential for the weight given the event.
+    """Negative log likelihood of pairs (P,): Bernoulli for the event, exponential for the weight given the
+    event.
 
     Its minimum gives the odds and the mean weights, whatever the true distribution of the weights is.
     """
@@ -35,8 +36,8 @@ def gate_loss(estimates: Tensor, weight: Tensor, happened: Tensor) -> Tensor:
 def weighted_loss(estimates: Tensor, weight: Tensor, happened: Tensor) -> Tensor:
     """Negative log likelihood of the event itself for weighted pairs (P,).
 
-    For events that are not so rare that their weights would drown everything else. Unlike `gate_loss` it learns nothing of
-    the ensembles, so it takes pairs of several at once.
+    For events that are not so rare that their weights would drown everything else. Unlike `gate_loss` it
+    learns nothing of the ensembles, so it takes pairs of several at once.
     """
     logit = estimates[:, 0] + estimates[:, 1] - estimates[:, 2]
     return functional.binary_cross_entropy_with_logits(logit, happened.to(logit.dtype), weight)
@@ -56,7 +57,8 @@ def fit_gate(
     ----------
     training, held_out : features (P, F), weight (P,) and whether the event happened (P,)
     seed : of the batches
-    further : the gate was fitted to other dynamics of the molecule before, and only its last layer is fitted again: a few
+    further : the gate was fitted to other dynamics of the molecule before, and only its last layer is fitted
+    again: a few
         hundred shot hops are enough for that, and are learnt by heart by all of it.
     loss_of : `gate_loss`, for shot pairs of one ensemble, or `weighted_loss`
     """
@@ -88,8 +90,8 @@ def fit_gate(
 def share_out(pairs: Pairs, events: Tensor, estimates: Tensor) -> Pairs:
     """The pairs with the weights with which a gated network is trained on them.
 
-    Given the condition and what happened, pairs that were shot count for their weight, along phi in units of its mean. A
-    hop among the others is a single one of great weight, has no place there, and is left out.
+    Given the condition and what happened, pairs that were shot count for their weight, along phi in units of
+    its mean. A hop among the others is a single one of great weight, has no place there, and is left out.
 
     Parameters
     ----------
@@ -109,7 +111,7 @@ def share_out(pairs: Pairs, events: Tensor, estimates: Tensor) -> Pairs:
     return replace(pairs, weight=weight.float())
 
 
-def require_fit_for_gates(network, molecule: Molecule, pairs: Pairs) -> None:
+def require_fit_for_gates(network, molecule: Particles, pairs: Pairs) -> None:
     """Refuse pairs that the gates of a `GatedNetwork` cannot be fitted to; other networks take any.
 
     Raises
@@ -122,34 +124,36 @@ def require_fit_for_gates(network, molecule: Molecule, pairs: Pairs) -> None:
     along_phi = pairs[pairs.ensemble == SHOT_ALONG["phi"]]
     if not len(along_phi):
         raise TrainingError(
-            f"train: how probable hops of phi are is learnt from paths shot along phi; expected paths shot along phi, found "
-            f"{int(pairs.shot.sum())} pairs of paths along psi and {int((~pairs.shot).sum())} others; add paths made with "
-            f"scoredyn simulate --shooting, or train anew without any paths."
+            "train: how probable hops of phi are is learnt from paths shot along phi; expected paths shot"
+            f" along phi, found {int(pairs.shot.sum())} pairs of paths along psi and"
+            f" {int((~pairs.shot).sum())} others; add paths made with scoredyn simulate --shooting, or train"
+            " anew without any paths."
         )
     if len(along_phi) == len(pairs):
         raise TrainingError(
-            "train: how probable far turns of psi are is learnt from all but the paths shot along phi; expected pairs that were "
-            "not shot along phi, found none; add free or steered trajectories."
+            "train: how probable far turns of psi are is learnt from all but the paths shot along phi;"
+            " expected pairs that were not shot along phi, found none; add free or steered trajectories."
         )
     if not rare_events(molecule, along_phi.before, along_phi.after)[:, 0].any():
         raise TrainingError(
-            f"train: expected paths over a barrier of phi among the {len(along_phi)} pairs of paths shot along phi, found "
-            f"none; simulate more with --shooting, or leave these out."
+            f"train: expected paths over a barrier of phi among the {len(along_phi)} pairs of paths shot"
+            " along phi, found none; simulate more with --shooting, or leave these out."
         )
 
 
 def gate_pairs(
-    network, molecule: Molecule, pairs: Pairs, held_out: Pairs, config, further: bool = False, fitted=None
+    network, molecule: Particles, pairs: Pairs, held_out: Pairs, config, further: bool = False, fitted=None
 ) -> tuple[Pairs, Pairs]:
     """Fit the gates of a `GatedNetwork`, in place, and share the pairs out.
 
-    Hops are learnt from pairs that were shot along phi, far turns from all others. Other networks are left as they are, and
-    so are their pairs. The pairs must be as `require_fit_for_gates` asks.
+    Hops are learnt from pairs that were shot along phi, far turns from all others. Other networks are left as
+    they are, and so are their pairs. The pairs must be as `require_fit_for_gates` asks.
 
     Parameters
     ----------
     further : as in `fit_gate`
-    fitted : the same network of an earlier call that was interrupted, whose gates are taken instead of fitting them again
+    fitted : the same network of an earlier call that was interrupted, whose gates are taken instead of
+    fitting them again
     """
     if not isinstance(network, GatedNetwork):
         return pairs, held_out

@@ -1,4 +1,6 @@
-"""Validation by short rollouts: does the averaged network, sampled as a user would, stay on the held-out distribution?"""
+"""Validation by short rollouts: does the averaged network, sampled as a user would, stay on the held-out
+distribution?
+"""
 
 from pathlib import Path
 
@@ -6,13 +8,13 @@ import lightning
 import numpy as np
 import torch
 
-from openmm_scoredyn.card import Card
 from openmm_scoredyn.data import Trajectory
 from openmm_scoredyn.divergence import jensen_shannon
 from openmm_scoredyn.errors import ScoreDynError
 from openmm_scoredyn.export import export_program
-from openmm_scoredyn.model import ScoreModel
-from openmm_scoredyn.nn.internal_coordinates import InternalCoordinates
+from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates
+from openmm_scoredyn.program.card import Card
+from openmm_scoredyn.program.model import ScoreModel
 
 REPLICAS, STEPS, BINS = 64, 200, 36
 NATS_PER_BIT = float(np.log(2))
@@ -22,9 +24,9 @@ class RolloutValidation(lightning.Callback):
     """After each validation, draws `STEPS` steps of `REPLICAS` replicas and logs two numbers.
 
     `rollout_redraws_per_step`: proposals the guard refused, per step. `rollout_dihedral_jsd`: Jensen-Shannon
-    divergence (natural logarithm) between the dihedrals of the rollout and those of the held-out frames as far from
-    the same starts, averaged over all dihedrals of the molecule. A rollout that fails logs a divergence of ln 2, the
-    greatest possible.
+    divergence (natural logarithm) between the dihedrals of the rollout and those of the held-out frames as
+    far from the same starts, averaged over all dihedrals of the molecule. A rollout that fails logs a
+    divergence of ln 2, the greatest possible.
 
     Parameters
     ----------
@@ -43,7 +45,9 @@ class RolloutValidation(lightning.Callback):
             starts = [(s, t) for s, segment in enumerate(long) for t in range(0, len(segment) - STEPS, STEPS)]
             chosen = np.linspace(0, len(starts) - 1, REPLICAS).astype(int)
             self.starts = np.stack([long[s][t] for s, t in (starts[i] for i in chosen)])
-            reference = np.concatenate([long[s][t + 1 : t + 1 + STEPS] for s, t in (starts[i] for i in chosen)])
+            reference = np.concatenate(
+                [long[s][t + 1 : t + 1 + STEPS] for s, t in (starts[i] for i in chosen)]
+            )
             self.histogram = self._histogram(reference)
 
     def on_validation_end(self, trainer, module):
@@ -61,11 +65,14 @@ class RolloutValidation(lightning.Callback):
             bits = 1.0
         redraws = model.num_redraws / (REPLICAS * STEPS)
         trainer.logger.log_metrics(
-            {"rollout_redraws_per_step": redraws, "rollout_dihedral_jsd": bits * NATS_PER_BIT}, step=trainer.global_step
+            {"rollout_redraws_per_step": redraws, "rollout_dihedral_jsd": bits * NATS_PER_BIT},
+            step=trainer.global_step,
         )
 
     def _histogram(self, positions: np.ndarray) -> np.ndarray:
         """Normalised histograms (dihedrals, BINS) of positions (T, N, 3) nm."""
         atoms = positions.shape[1]
-        measured = InternalCoordinates(self.card.molecule)(torch.from_numpy(positions))[:, 2 * atoms - 3 :].numpy()
+        measured = InternalCoordinates(self.card.molecule)(torch.from_numpy(positions))[
+            :, 2 * atoms - 3 :
+        ].numpy()
         return np.stack([np.histogram(d, BINS, (-np.pi, np.pi))[0] / len(d) for d in measured.T])

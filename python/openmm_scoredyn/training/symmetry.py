@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from openmm_scoredyn.molecule import Molecule
+from openmm_scoredyn.molecule.particles import Particles
 
 
-def rotors(molecule: Molecule) -> list[tuple[int, int, int]]:
+def rotors(molecule: Particles) -> list[tuple[int, int, int]]:
     """Triples of hydrogens on one atom with a single further neighbour, (methyl and ammonium groups)."""
     found = []
     for around in molecule.neighbours:
@@ -16,10 +16,13 @@ def rotors(molecule: Molecule) -> list[tuple[int, int, int]]:
     return found
 
 
-def turn_rotors(molecule: Molecule, frames: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, ...]:
+def turn_rotors(
+    molecule: Particles, frames: tuple[Tensor, ...], generator: torch.Generator
+) -> tuple[Tensor, ...]:
     """Rename the hydrogens of each rotor cyclically at random, alike in all frames of a pair.
 
-    A cyclic exchange is a rotation, so the hand of the molecule stays; the transition density does not change.
+    A cyclic exchange is a rotation, so the hand of the molecule stays; the transition density does not
+    change.
 
     Parameters
     ----------

@@ -1,0 +1,125 @@
+"""Markov state models of count matrices, by deeptime: estimate, posterior, passage times."""
+
+import warnings
+
+import numpy as np
+
+from openmm_scoredyn.errors import MissingDependencyError
+
+POSTERIOR_SAMPLES = 100
+# Gibbs sweeps between two samples of the posterior. With six, deeptime's default for some forty states,
+# samples of slow processes are so alike that medians of 100 differ by a factor of two from seed to seed:
+# enough for a picture. With sixty, by 15 %.
+SWEEPS, THOROUGH_SWEEPS = 6, 60
+
+
+def require_deeptime():
+    """The modules of deeptime used here; raises `MissingDependencyError` where it is not installed."""
+    try:
+        import deeptime.clustering
+        import deeptime.markov.msm
+        import deeptime.markov.tools
+    except ImportError:
+        raise MissingDependencyError(
+            "evaluation: implied time scales need deeptime, which is not installed; "
+            "run `pip install 'openmm-scoredyn[analysis]'`."
+        ) from None
+    return deeptime
+
+
+def fit_markov_model(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Reversible maximum likelihood transition matrix on the largest connected set, and the states of that
+    set.
+
+    Parameters
+    ----------
+    counts : (n, n) float64
+
+    Returns
+    -------
+    (m, m) float64 and (m,) int, or None if fewer than two states are connected
+    """
+    deeptime = require_deeptime()
+    model = deeptime.markov.TransitionCountModel(counts).submodel_largest(connectivity_threshold=0.5)
+    if model.n_states < 2:
+        return None
+    with warnings.catch_warnings():
+        # The iteration stops at its limit for matrices with nearly empty states; the slow eigenvalues are
+        # long settled.
+        warnings.simplefilter("ignore")
+        estimator = deeptime.markov.msm.MaximumLikelihoodMSM(reversible=True, maxiter=2000, maxerr=1e-6)
+        markov = estimator.fit_fetch(model)
+    return markov.transition_matrix, np.asarray(model.state_symbols)
+
+
+def sample_posterior(
+    counts: np.ndarray, lag_frames: int, seed: int = 0, samples: int = POSTERIOR_SAMPLES, sweeps: int = SWEEPS
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Reversible transition matrices drawn from the posterior of a Markov state model.
+
+    Parameters
+    ----------
+    counts : (n, n) float64, transitions seen with a window that slides by one frame
+    lag_frames : frames per lag: so many windows overlap, and count as one independent transition
+    sweeps : of the sampler from one sample to the next
+
+    Returns
+    -------
+    (samples, m, m) float64 and the (m,) int states of the largest connected set, or None if fewer than two
+    are connected
+
+    Notes
+    -----
+    The Gibbs sampler of deeptime's `BayesianMSM` (Trendelkamp-Schroer et al. 2015), with a seed.
+    """
+    fitted = fit_markov_model(counts)
+    if fitted is None:
+        return None
+    transition, active = fitted
+    from deeptime.markov.tools.estimation.dense.tmat_sampling.tmatrix_sampler import TransitionMatrixSampler
+
+    independent = counts[np.ix_(active, active)] / lag_frames
+    sampler = TransitionMatrixSampler(
+        independent, reversible=True, P0=transition, n_steps=sweeps, seed=seed + 1
+    )
+    return np.asarray(sampler.sample(samples)), active
+
+
+def slowest_eigenvalues(transition: np.ndarray, number: int) -> np.ndarray:
+    """The largest eigenvalues below the first, descending, (up to number,)."""
+    return np.sort(np.linalg.eigvals(transition).real)[::-1][1 : number + 1]
+
+
+def passage_time(transition: np.ndarray, source: np.ndarray, target: np.ndarray) -> float:
+    """Mean first passage time from `source` in equilibrium to `target`, in steps of the matrix.
+
+    Parameters
+    ----------
+    transition : (m, m) float64
+    source, target : bool, (m,)
+
+    Returns
+    -------
+    float; NaN where either set is empty, or states that do not lead to the target make the equations singular
+    """
+    if not source.any() or not target.any():
+        return float("nan")
+    outside = ~target
+    waits = np.zeros(len(transition))
+    system = np.eye(int(outside.sum())) - transition[np.ix_(outside, outside)]
+    try:
+        waits[outside] = np.linalg.solve(system, np.ones(len(system)))
+        weights = stationary(transition) * source
+    except np.linalg.LinAlgError:
+        return float("nan")
+    return float(weights @ waits / weights.sum())
+
+
+def stationary(transition: np.ndarray) -> np.ndarray:
+    """Stationary distribution of a connected transition matrix (m, m): (m,) float64, of sum 1."""
+    # One equation of pi P = pi follows from the others; normalisation takes its place.
+    system = transition.T - np.eye(len(transition))
+    system[-1] = 1.0
+    right = np.zeros(len(transition))
+    right[-1] = 1.0
+    return np.linalg.solve(system, right)

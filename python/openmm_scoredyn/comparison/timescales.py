@@ -1,0 +1,190 @@
+"""Markov state models of both sides: implied time scales and passage times; the clusters are fitted on the
+reference.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from openmm_scoredyn.comparison.autocorrelation import signals_of
+from openmm_scoredyn.comparison.basins import CORES, PAIRS
+from openmm_scoredyn.comparison.blocks import Blocks, cut, pairs_within
+from openmm_scoredyn.comparison.bootstrap import Estimate
+from openmm_scoredyn.comparison.markov import (
+    SWEEPS,
+    THOROUGH_SWEEPS,
+    fit_markov_model,
+    passage_time,
+    require_deeptime,
+    slowest_eigenvalues,
+)
+from openmm_scoredyn.comparison.markov_ensemble import MarkovEnsemble
+
+CLUSTERS = 40
+LAGS_PS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
+REPORTED_LAG_PS = 10.0
+PROCESSES = 2
+FITTING_FRAMES = 20_000
+FITTING_BINS = 36
+RESOLVED_EIGENVALUE = float(np.exp(-1.0))
+
+
+@dataclass(frozen=True)
+class MarkovResult:
+    """What a Markov state model says of one side.
+
+    Attributes
+    ----------
+    timescales : by lag (ps), an Estimate (ps) for each of `PROCESSES`, slowest process of the reference
+    first; error by
+        bootstrap over blocks. NaN for a process faster than the lag, or whose states these trajectories do
+        not connect both ways. `samples` is the length over the time scale
+    posterior : the same by Bayesian sampling: median and spread of the posterior
+    passages : by (source, target), Estimate, ps, of the mean first passage time at a lag of
+    `REPORTED_LAG_PS`; its error is the
+        larger of the two, `samples` unknown
+    """
+
+    timescales: dict[float, list[Estimate]] = field(default_factory=dict)
+    posterior: dict[float, list[Estimate]] = field(default_factory=dict)
+    passages: dict[tuple[str, str], Estimate] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TimescaleModel:
+    """Clusters of the reference, and what its slow processes exchange.
+
+    Attributes
+    ----------
+    centres : (n, 4) float64, sin and cos of phi and psi
+    sides : for each slow process, the clusters (int arrays) on the smaller side of it
+    """
+
+    centres: np.ndarray
+    sides: tuple[np.ndarray, ...]
+
+    def assign(self, trajectories: Sequence[np.ndarray]) -> np.ndarray:
+        """Cluster of every frame, trajectories one after the other, (frames,) int."""
+        points = signals_of(np.concatenate(trajectories))
+        nearest = np.empty(len(points), dtype=np.int64)
+        offset = 0.5 * np.sum(self.centres**2, axis=1)
+        for start in range(0, len(points), 100_000):
+            piece = slice(start, start + 100_000)
+            nearest[piece] = np.argmin(offset - points[piece] @ self.centres.T, axis=1)
+        return nearest
+
+    def measure(
+        self,
+        trajectories: Sequence[np.ndarray],
+        frame_spacing_ps: float,
+        blocks: Blocks | None = None,
+        seed: int = 0,
+    ) -> MarkovResult:
+        """Time scales at each lag that is a whole number of frames, and passage times, of lists of (T, 2)
+        angles, rad.
+        """
+        blocks = blocks or cut(trajectories)
+        states, size = self.assign(trajectories), len(self.centres)
+        total_ps = blocks.num_frames * frame_spacing_ps
+        result = MarkovResult()
+        for lag_ps in LAGS_PS:
+            lag = round(lag_ps / frame_spacing_ps)
+            if abs(lag * frame_spacing_ps - lag_ps) > 1e-6 * lag_ps or lag < 1 or lag >= max(blocks.lengths):
+                continue
+            earlier, later = blocks.lagged_pairs(lag)
+            counts = blocks.count(later, states[earlier] * size + states[later], size**2)
+            sweeps = THOROUGH_SWEEPS if lag_ps == REPORTED_LAG_PS else SWEEPS
+            matrices = MarkovEnsemble.of(counts, blocks, size, lag, sweeps, seed)
+            value, error, middle, spread = matrices.apply(
+                lambda *m, lag_ps=lag_ps: self._implied(*m, lag_ps), PROCESSES
+            )
+            for known, values, errors in (
+                (result.timescales, value, error),
+                (result.posterior, middle, spread),
+            ):
+                known[lag_ps] = [
+                    Estimate(float(v), float(e), float(total_ps / v))
+                    for v, e in zip(values, errors, strict=True)
+                ]
+            if lag_ps == REPORTED_LAG_PS:
+                value, error, _, spread = matrices.apply(self._passages, len(PAIRS))
+                for pair, v, e in zip(PAIRS, lag_ps * value, lag_ps * np.fmax(error, spread), strict=True):
+                    result.passages[pair] = Estimate(float(v), float(e), float("nan"))
+        return result
+
+    def _implied(self, transition: np.ndarray, active: np.ndarray, lag_ps: float) -> np.ndarray:
+        """Time scales, ps, of the reference's processes in one matrix; NaN where a process is
+        not connected.
+        """
+        result = np.full(PROCESSES, np.nan)
+        # A process whose smaller side was never visited is missing from the matrix, not fast: the others move
+        # up. A single cluster of the side, as one on its rim, does not bring the process back.
+        connected = [k for k, side in enumerate(self.sides) if np.isin(side, active).mean() >= 0.5]
+        for process, eigenvalue in zip(connected, slowest_eigenvalues(transition, PROCESSES), strict=False):
+            # What decays within the lag leaves an eigenvalue of noise, whose "time scale" grows with the lag.
+            if RESOLVED_EIGENVALUE < eigenvalue < 1.0:
+                result[process] = -lag_ps / np.log(eigenvalue)
+        return result
+
+    def _passages(self, transition: np.ndarray, active: np.ndarray) -> np.ndarray:
+        """Mean first passage times of `PAIRS`, in lags; a cluster belongs to the core that its centre lies
+        in.
+        """
+        sine_phi, cosine_phi, sine_psi, cosine_psi = self.centres[active].T
+        angles = np.stack([np.arctan2(sine_phi, cosine_phi), np.arctan2(sine_psi, cosine_psi)], axis=1)
+        members = {name: CORES[name].contains(angles) for pair in PAIRS for name in pair}
+        return np.array([passage_time(transition, members[a], members[b]) for a, b in PAIRS])
+
+
+def fit_timescales(
+    reference: Sequence[np.ndarray], frame_spacing_ps: float, clusters: int = CLUSTERS, seed: int = 0
+) -> TimescaleModel:
+    """Fit the clusters and find the slow processes on reference trajectories, lists of (T, 2) phi and psi,
+    rad.
+    """
+    deeptime = require_deeptime()
+    clusters = min(clusters, sum(len(trajectory) for trajectory in reference))
+    kmeans = deeptime.clustering.KMeans(
+        clusters, init_strategy="kmeans++", fixed_seed=seed + 1, max_iter=200, n_jobs=1
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        points = signals_of(_flattened(np.concatenate(reference), seed))
+        centres = np.asarray(kmeans.fit_fetch(points).cluster_centers, dtype=np.float64)
+    unfinished = TimescaleModel(centres=centres, sides=())
+    states = unfinished.assign(reference)
+    lengths = [len(trajectory) for trajectory in reference]
+    earlier, later = pairs_within(lengths, max(1, round(5.0 / frame_spacing_ps)))
+    counts = np.bincount(states[earlier] * clusters + states[later], minlength=clusters**2).reshape(
+        clusters, clusters
+    )
+    fitted = fit_markov_model(counts.astype(np.float64))
+    return TimescaleModel(centres=centres, sides=() if fitted is None else _sides(*fitted))
+
+
+def _flattened(angles: np.ndarray, seed: int) -> np.ndarray:
+    """Frames to cluster, at most `FITTING_FRAMES` of (T, 2) rad, drawn so that rare basins get clusters of
+    their own.
+    """
+    if len(angles) <= FITTING_FRAMES:
+        return angles
+    cell = np.floor((angles / (2 * np.pi) + 0.5) * FITTING_BINS).astype(np.int64) % FITTING_BINS
+    cell = cell[:, 0] * FITTING_BINS + cell[:, 1]
+    weights = 1.0 / np.sqrt(np.bincount(cell)[cell])
+    chosen = np.random.default_rng(seed).choice(
+        len(angles), FITTING_FRAMES, replace=False, p=weights / weights.sum()
+    )
+    return angles[np.sort(chosen)]
+
+
+def _sides(transition: np.ndarray, active: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The states where each slow right eigenvector is within half of its largest magnitude."""
+    values, vectors = np.linalg.eig(transition)
+    order = np.argsort(-values.real)[1 : PROCESSES + 1]
+    sides = []
+    for vector in vectors[:, order].real.T:
+        peak = vector[np.argmax(np.abs(vector))]
+        sides.append(active[vector / peak > 0.5])
+    return tuple(sides)

@@ -1,0 +1,199 @@
+"""Crystal denoisers: load, check, and strip the thermal noise off a snapshot."""
+
+import hashlib
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from openmm_scoredyn.crystals.card import DenoiserCard, read_card_text
+from openmm_scoredyn.crystals.frames import as_cell, as_frame, check_cell_width, check_overlaps
+from openmm_scoredyn.crystals.golden import check_golden
+from openmm_scoredyn.crystals.iterations import SETTLED, DenoisedFrame, iterate
+from openmm_scoredyn.crystals.neighbours import find_neighbours
+from openmm_scoredyn.crystals.options import as_kinds, as_mask, checked_iterations, checked_spacing
+from openmm_scoredyn.crystals.spacing import measure_spacing
+from openmm_scoredyn.errors import ProgramError, SamplingError
+from openmm_scoredyn.export.scripting import from_bytes
+from openmm_scoredyn.program.model import ScoreModel
+from openmm_scoredyn.program.precision import full_precision
+
+# A spacing measured in the noise that is further than this from the one measured without noise is corrected.
+SPACING_TOLERANCE = 0.015
+
+
+class CrystalDenoiser(ScoreModel):
+    """A crystal denoiser, loaded and verified; `ScoreModel(source)` gives one where the file holds one.
+
+    Parameters
+    ----------
+    source : str, Path or bytes
+        Path of a program, or its content.
+    allow_native_code : as `ScoreModel`; without effect, for these models are TorchScript
+    device : str, torch device that the network runs on
+
+    Attributes
+    ----------
+    card : DenoiserCard
+
+    Raises
+    ------
+    ProgramError
+        If the file is missing or damaged, or does not reproduce its golden output.
+    CardError
+        If its card cannot be read or contradicts itself.
+    """
+
+    def __init__(
+        self, source: str | Path | bytes, allow_native_code: bool | str = False, device: str = "cpu"
+    ):
+        self._source = source if isinstance(source, bytes) else _read(source)
+        text = read_card_text(self._source)
+        if text is None:
+            raise ProgramError(
+                "CrystalDenoiser: no card found; expected a model of `scoredyn train-denoiser`, found "
+                f"{len(self._source)} bytes of something else; check the path."
+            )
+        self.card = DenoiserCard.from_json(text)
+        self.program = from_bytes(self._source)
+        check_golden(self.program, self.card)
+        self.to(device)
+
+    def __repr__(self) -> str:
+        return f"CrystalDenoiser({self.card.name!r}, {', '.join(self.card.lattices)})"
+
+    @property
+    def source(self) -> bytes:
+        """The file's content."""
+        return self._source
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file, hexadecimal."""
+        return hashlib.sha256(self._source).hexdigest()
+
+    def to(self, device: str) -> "CrystalDenoiser":
+        """Run the network on another torch device, as "cuda"."""
+        try:
+            self.program = self.program.to(device)
+        except (RuntimeError, AssertionError) as error:
+            raise ProgramError(
+                f"CrystalDenoiser: cannot use the device {device!r}; expected one that torch finds, found "
+                f"{str(error).splitlines()[0]}; use 'cpu'."
+            ) from None
+        self.device = device
+        return self
+
+    def sample(self, *_, **__):
+        """Refused: a crystal denoiser knows no dynamics."""
+        raise SamplingError(
+            f"ScoreModel.sample: {self.card.name} is a crystal denoiser; expected a model of molecular"
+            " dynamics, found one that strips noise from crystals; call denoise, or load another model."
+        )
+
+    def denoise(self, positions, box=None, iterations: int | None = None, **options):
+        """Positions without thermal noise.
+
+        Parameters
+        ----------
+        positions : (N, 3) or (T, N, 3), nm, NumPy array or torch tensor
+        box : (3, 3) nm, rows are the box vectors, or (T, 3, 3); any shape of cell
+        iterations : int; default: until atoms settle, see `denoise_frame`
+        **options : as `denoise_frame`
+
+        Returns
+        -------
+        positions : as given, same shape and type
+
+        Raises
+        ------
+        DenoisingError
+            If a frame cannot be denoised; see `denoise_frame`.
+        """
+        if isinstance(positions, torch.Tensor):
+            clean = self.denoise(positions.detach().cpu().numpy(), _as_array(box), iterations, **options)
+            return torch.from_numpy(clean).to(positions)
+        frames = np.asarray(positions)
+        if frames.ndim == 3:
+            boxes = [None] * len(frames) if box is None else np.broadcast_to(box, (len(frames), 3, 3))
+            rows = [self.denoise(frame, cell, iterations, **options) for frame, cell in zip(frames, boxes)]
+            return np.stack(rows) if rows else frames.copy()
+        dtype = frames.dtype if frames.dtype.kind == "f" else np.float64
+        return self.denoise_frame(positions, box, iterations, **options).positions.astype(dtype)
+
+    def denoise_frame(
+        self,
+        positions,
+        box=None,
+        iterations: int | None = None,
+        *,
+        elements=None,
+        spacing_nm: float | None = None,
+        selection=None,
+        periodic=True,
+    ) -> DenoisedFrame:
+        """One frame without thermal noise, and how far it was from that.
+
+        Parameters
+        ----------
+        positions, box : (N, 3) nm, (3, 3) nm
+        iterations : int, so many; default: until one moves atoms by less than 1 % of the nearest-neighbour
+        distance in the
+            mean, and no more than the card says
+        elements : (N,) chemical symbols; needed by a model of several elements, of no use to another
+        spacing_nm : nearest-neighbour distance; default: measured
+        selection : (N,) bool, or indices, of the atoms to be moved; the others stay and are seen as
+        neighbours
+        periodic : bool or three bools, which box vectors repeat
+
+        Raises
+        ------
+        DenoisingError
+            If there is no cell where one is needed, the cell is thinner than the cutoff, there are fewer than
+            two atoms, positions are not finite, atoms overlap, or an element is none of the model's.
+        """
+        frame = as_frame(positions)
+        cell, directions = as_cell(box, periodic)
+        rounds = checked_iterations(self.card.iterations if iterations is None else iterations)
+        settled = SETTLED if iterations is None else 0.0
+        kinds = as_kinds(elements, len(frame), self.card)
+        mask = as_mask(selection, len(frame))
+        spacing = checked_spacing(spacing_nm) or measure_spacing(frame, cell, directions)
+        check_cell_width(cell, directions, self.card.cutoff * spacing)
+        predict = partial(self.predict, cell=cell, periodic=directions, kinds=kinds)
+        clean, moves = iterate(predict, frame, mask, spacing, rounds, settled)
+        if spacing_nm is None:
+            sharp = measure_spacing(clean, cell, directions, smoothing=0.02)
+            if abs(sharp / spacing - 1) > SPACING_TOLERANCE:
+                spacing = sharp
+                clean, moves = iterate(predict, frame, mask, spacing, rounds, settled)
+        moved = float(np.linalg.norm(clean - frame, axis=1)[mask].mean())
+        return DenoisedFrame(clean, spacing, moved, moves[-1], len(moves))
+
+    def predict(
+        self, positions, cell, periodic, spacing: float, kinds: np.ndarray, check: bool = False
+    ) -> np.ndarray:
+        """One evaluation of the network: displacements (N, 3) from the lattice, in the unit of
+        the positions.
+        """
+        near = find_neighbours(positions, cell, periodic, self.card.cutoff * spacing)
+        if check:
+            check_overlaps(near.separations, near.present, spacing)
+        parts = (near.separations / np.float32(spacing), near.indices, near.present, kinds)
+        with torch.no_grad(), full_precision():
+            moved = self.program(*(torch.from_numpy(part).to(self.device) for part in parts))
+        return moved.cpu().numpy().astype(np.float64) * spacing
+
+
+def _read(path: str | Path) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ProgramError(
+            f"CrystalDenoiser: cannot read {path}; {error.strerror or error}; check the path."
+        ) from None
+
+
+def _as_array(values):
+    return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else values

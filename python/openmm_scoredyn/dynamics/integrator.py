@@ -1,0 +1,213 @@
+"""ScoreDynamicsIntegrator: a trained model in the place of an OpenMM integrator."""
+
+import os
+
+import openmm
+from openmm import unit
+
+from openmm_scoredyn.crystals.card import is_crystal_denoiser
+from openmm_scoredyn.program.native import scoredyn
+
+
+class ScoreDynamicsIntegrator(openmm.Integrator):
+    """Advances a System by whole lag times, drawn from a trained model.
+
+    Each step draws the positions one lag time later from the model and the velocities from the
+    Maxwell-Boltzmann distribution at the model's temperature. Constraints of the System hold after every
+    step, virtual sites follow, and nothing in the context changes when a step fails.
+
+    Parameters
+    ----------
+    model : str, os.PathLike, bytes or ScoreModel
+        A score program: its path, its content, or loaded.
+    temperature : openmm.unit.Quantity or float, K, optional
+        Refused by the context unless it is the model's. Default: the model's.
+    stepSize : openmm.unit.Quantity or float, ps, optional
+        Refused by the context unless it is the model's lag time. Default: the model's.
+    allow_native_code : bool or str
+        As for `ScoreModel`: an AOTInductor package (`.pt2`) is refused without it.
+
+    Raises
+    ------
+    openmm.OpenMMException
+        If the file cannot be read, has no valid card or holds native code that nobody vouched for. A context
+        raises it too, with one sentence per reason, for a System the model was not made for.
+    """
+
+    def __init__(self, model, temperature=None, stepSize=None, allow_native_code=False):
+        self.this = _create(model, allow_native_code)
+        if temperature is not None:
+            self.setTemperature(temperature)
+        if stepSize is not None:
+            self.setStepSize(stepSize)
+
+    @staticmethod
+    def cast(integrator) -> "ScoreDynamicsIntegrator":
+        """View an `openmm.Integrator` that is a ScoreDynamicsIntegrator as one.
+
+        `XmlSerializer.deserialize` and `CompoundIntegrator.getIntegrator` give the base class. The object
+        returned shares the integrator, and what owns it must live on.
+
+        Raises
+        ------
+        openmm.OpenMMException
+            If it is an integrator of another class, or no integrator.
+        """
+        if not scoredyn.is_score_dynamics(integrator):
+            raise openmm.OpenMMException(
+                "ScoreDynamicsIntegrator: cannot cast; expected a ScoreDynamicsIntegrator, found a "
+                f"{type(integrator).__name__} of another kind; pass one that was created as such."
+            )
+        view = ScoreDynamicsIntegrator.__new__(ScoreDynamicsIntegrator)
+        view.this = integrator.this
+        return view
+
+    def step(self, steps: int) -> None:
+        """Advance by a number of steps, one lag time each. Ctrl-C is honoured between steps."""
+        scoredyn.step(self, steps)
+
+    def getModel(self):
+        """Card of the model (`openmm_scoredyn.program.card.Card`)."""
+        from openmm_scoredyn.program.card import Card
+
+        return Card.from_json(scoredyn.card_json(self))
+
+    def getModelPath(self) -> str:
+        """Absolute path of the score program; empty for one given as bytes."""
+        return scoredyn.model_path(self)
+
+    def getModelSHA256(self) -> str:
+        """Hexadecimal SHA-256 of the score program."""
+        return scoredyn.model_sha256(self)
+
+    def getTemperature(self) -> unit.Quantity:
+        """Temperature of the model and of the velocities, K."""
+        return scoredyn.get_temperature(self) * unit.kelvin
+
+    def setTemperature(self, temperature) -> None:
+        """Set the temperature, K. No context accepts one other than the model's."""
+        scoredyn.set_temperature(self, _value(temperature, unit.kelvin))
+
+    def getSolver(self) -> str:
+        """Name of the diffusion solver."""
+        return scoredyn.get_solver(self)
+
+    def setSolver(self, solver: str) -> None:
+        """Set the solver: `trig_2m`, `dpmpp_2m`, `dpmpp_sde`, `heun` or `euler_ancestral`. Takes effect at
+        the next step.
+        """
+        scoredyn.set_solver(self, solver)
+
+    def getDenoisingSteps(self) -> int:
+        """Evaluations of the network in one step."""
+        return scoredyn.get_denoising_steps(self)
+
+    def setDenoisingSteps(self, steps: int) -> None:
+        """Set the evaluations of the network in one step, 1 or more. Takes effect at the next step."""
+        scoredyn.set_denoising_steps(self, _int("number of denoising steps", steps, 1))
+
+    def getRandomNumberSeed(self) -> int:
+        """Seed of the noise; 0 means that every context chooses one."""
+        return scoredyn.get_random_number_seed(self)
+
+    def setRandomNumberSeed(self, seed: int) -> None:
+        """Set the seed of the noise, 0 (choose one) to 2**31 - 1, for contexts created from now on."""
+        scoredyn.set_random_number_seed(self, _int("random number seed", seed, 0))
+
+    def getMaxRedraws(self) -> int:
+        """Draws allowed for one step after the guard refused the first."""
+        return scoredyn.get_max_redraws(self)
+
+    def setMaxRedraws(self, redraws: int) -> None:
+        """Set the draws allowed for one step after the guard refused the first, 0 or more."""
+        scoredyn.set_max_redraws(self, _int("number of redraws", redraws, 0))
+
+    def getNumThreads(self) -> int:
+        """Threads used inside one operation of the network."""
+        return scoredyn.get_num_threads(self)
+
+    def setNumThreads(self, threads: int) -> None:
+        """Set the threads used inside one operation of the network, 1 or more. Takes effect at
+        the next step.
+        """
+        scoredyn.set_num_threads(self, _int("number of threads", threads, 1))
+
+    def getParticles(self) -> tuple[int, ...]:
+        """Indices of the modelled particles in the order of the model; empty for all."""
+        return tuple(scoredyn.get_particles(self))
+
+    def setParticles(self, particles) -> None:
+        """Name the modelled particles in the order of the model, for contexts created from now on.
+
+        Every other particle of the System must be a virtual site. An empty sequence stands for all particles.
+        """
+        scoredyn.set_particles(self, [_int("particle index", particle, 0) for particle in particles])
+
+    def getEmbedModel(self) -> bool:
+        """Whether serialization embeds the model instead of naming its path and SHA-256."""
+        return scoredyn.get_embed_model(self)
+
+    def setEmbedModel(self, embed: bool) -> None:
+        """Choose whether serialization embeds the model. One given as bytes always is."""
+        scoredyn.set_embed_model(self, embed)
+
+    def getNumRedraws(self) -> int:
+        """Draws made in this context in place of ones the guard refused."""
+        return scoredyn.get_counts(self)["redraws"]
+
+    def getNumRejectedSteps(self) -> int:
+        """Steps of this context whose first draw the guard refused."""
+        return scoredyn.get_counts(self)["rejected_steps"]
+
+    def getRedrawsByCause(self) -> dict[str, int]:
+        """Refused draws of this context by cause: `not_finite`, `bond`, `chirality`, `displacement`."""
+        counts = scoredyn.get_counts(self)
+        return {cause: counts[cause] for cause in ("not_finite", "bond", "chirality", "displacement")}
+
+    def getRecordingStatus(self) -> str:
+        """How the platform is given the steps of this context.
+
+        "plain": operation by operation; "recorded": as a whole (a CUDA graph), from the third step on; or
+        "plain: " and why a step could not be recorded.
+        """
+        return scoredyn.get_recording_status(self)
+
+
+def _create(model, allow_native_code):
+    """SWIG object of a new integrator for a path, bytes or a ScoreModel."""
+    if is_crystal_denoiser(getattr(model, "source", model)):
+        raise openmm.OpenMMException(
+            "ScoreDynamicsIntegrator: the model is a crystal denoiser, which knows no dynamics; expected a"
+            " model of molecular dynamics; give another one, or use DenoisingReporter."
+        )
+    if isinstance(model, bytes):
+        return scoredyn.create_integrator_from_bytes(model, allow_native_code)
+    if isinstance(model, (str, os.PathLike)):
+        return scoredyn.create_integrator(os.fspath(model), allow_native_code)
+    program = getattr(model, "program", None)
+    if not isinstance(program, scoredyn.Program):
+        raise openmm.OpenMMException(
+            f"ScoreDynamicsIntegrator: cannot read a model from a {type(model).__name__}; expected a path,"
+            " bytes or a ScoreModel; pass the path of a score program."
+        )
+    # A loaded model has been vouched for, under the SHA-256 of its file.
+    if program.path:
+        return scoredyn.create_integrator(program.path, allow_native_code)
+    return scoredyn.create_integrator_from_bytes(program.source, allow_native_code)
+
+
+def _value(quantity, expected_unit):
+    return float(quantity.value_in_unit(expected_unit) if unit.is_quantity(quantity) else quantity)
+
+
+def _int(name, value, minimum):
+    """An int that the C++ side can take, because a larger one would raise a TypeError about overloads."""
+    maximum = 2**31 - 1
+    if not isinstance(value, int) and hasattr(value, "__index__"):
+        value = value.__index__()
+    if not isinstance(value, int) or not minimum <= value <= maximum:
+        raise openmm.OpenMMException(
+            f"ScoreDynamicsIntegrator: the {name} is {value!r}; expected an integer from {minimum} to"
+            f" {maximum}; give one in this range."
+        )
+    return value

@@ -1,0 +1,178 @@
+"""From a structure file and a model to a ready Simulation; each step can be used alone."""
+
+from openmm_scoredyn.errors import MoleculeError
+from openmm_scoredyn.molecule.matching import check_handedness, lacks_atoms, match_atoms
+from openmm_scoredyn.molecule.particles import Particles
+from openmm_scoredyn.molecule.repair import repair_structure
+from openmm_scoredyn.molecule.structure import plain_positions, read_structure, strip_solvent
+
+
+def prepare(
+    structure,
+    model,
+    *,
+    positions=None,
+    strip: bool = False,
+    repair: bool = True,
+    force_field=None,
+    constraints=None,
+    integrator=None,
+    platform=None,
+    seed: int = 0,
+):
+    """Make a Simulation that is ready to step.
+
+    Parameters
+    ----------
+    structure : path of a PDB or mmCIF file, an `openmm.app.Topology` (then give `positions`), or an object
+    with
+        `topology` and `positions`, such as a PDBFile or a Modeller
+    model : ScoreModel, path, bytes
+    positions : (atoms, 3), nm or with unit, for a Topology
+    strip : remove water, other solvent and ions
+    repair : add missing atoms with PDBFixer, where atoms of the model are missing
+    force_field : openmm.app.ForceField, or a list of its files; without one the System has no forces and no
+    energies
+    constraints : as in `ForceField.createSystem`, with a force field; kept after every step
+    integrator : openmm.Integrator; a ScoreDynamicsIntegrator of the model unless given
+    platform : openmm.Platform or its name
+    seed : of the integrator and the first velocities; 0 chooses one
+
+    Returns
+    -------
+    openmm.app.Simulation
+        Its atoms are in the order of the model, whatever their order was in the file; positions and
+        velocities are set.
+
+    Raises
+    ------
+    MoleculeError
+        If the structure is not the model's molecule, or periodic where the model is not or the reverse.
+    """
+    from openmm import Platform, app
+
+    from openmm_scoredyn.dynamics.integrator import ScoreDynamicsIntegrator
+    from openmm_scoredyn.program.model import ScoreModel
+
+    model = model if isinstance(model, ScoreModel) else ScoreModel(model)
+    topology, positions = fit_structure(
+        structure, model.card, positions=positions, strip=strip, repair=repair
+    )
+    system = build_system(topology, model.card, force_field=force_field, constraints=constraints)
+    if integrator is None:
+        integrator = ScoreDynamicsIntegrator(model)
+        integrator.setRandomNumberSeed(seed)
+    if isinstance(platform, str):
+        platform = Platform.getPlatformByName(platform)
+    simulation = app.Simulation(topology, system, integrator, platform)
+    simulation.context.setPositions(positions)
+    # OpenMM takes 0 for a fixed seed here, unlike in integrators.
+    simulation.context.setVelocitiesToTemperature(model.card.temperature_K, *([seed] if seed else []))
+    return simulation
+
+
+def fit_structure(structure, card, *, positions=None, strip: bool = False, repair: bool = True):
+    """Topology and positions (N, 3), nm, of the model's molecule, in the model's order; arguments as in
+    `prepare`.
+    """
+    molecule = card.molecule
+    topology, positions = _open(structure, positions)
+    if strip:
+        topology, positions = strip_solvent(topology, positions)
+    if repair and lacks_atoms(topology, molecule):
+        topology, positions = repair_structure(topology, positions)
+    order = match_atoms(topology, molecule)
+    positions = positions[order]
+    check_handedness(positions, molecule, card.chiral_centres)
+    _check_box(topology, card)
+    return _in_model_order(topology, order, molecule), positions
+
+
+def build_system(topology, card, *, force_field=None, constraints=None):
+    """System with the masses of the card.
+
+    Without a force field it has no forces: the integrator does not need any. With one, energies and forces
+    can be reported, and the constraints asked for hold after every step.
+
+    Raises
+    ------
+    MoleculeError
+        If the force field does not know the molecule, or constraints are asked for without one.
+    """
+    from openmm import System, app
+
+    if force_field is None:
+        if constraints is not None:
+            raise MoleculeError(
+                "prepare: constraints need a force field to say which; give force_field or drop them."
+            )
+        system = System()
+        for mass in card.masses_amu:
+            system.addParticle(mass)
+        if card.periodic:
+            system.setDefaultPeriodicBoxVectors(*topology.getPeriodicBoxVectors())
+        return system
+    try:
+        if not isinstance(force_field, app.ForceField):
+            force_field = app.ForceField(*([force_field] if isinstance(force_field, str) else force_field))
+        system = force_field.createSystem(
+            topology,
+            nonbondedMethod=app.PME if card.periodic else app.NoCutoff,
+            constraints=constraints,
+            rigidWater=False,
+            removeCMMotion=False,
+        )
+    except (ValueError, OSError) as error:
+        raise MoleculeError(
+            f"prepare: no System with this force field; {error}; give another force field."
+        ) from None
+    for index, mass in enumerate(card.masses_amu):
+        system.setParticleMass(index, mass)
+    return system
+
+
+def _open(structure, positions):
+    if hasattr(structure, "topology") and hasattr(structure, "positions"):
+        return structure.topology, plain_positions(structure.positions if positions is None else positions)
+    if not hasattr(structure, "atoms"):
+        return read_structure(structure)
+    if positions is None or len(plain_positions(positions)) != structure.getNumAtoms():
+        raise MoleculeError(
+            f"prepare: a Topology needs positions; expected {structure.getNumAtoms()} of them, found "
+            f"{'none' if positions is None else len(positions)}; give positions=."
+        )
+    return structure, plain_positions(positions)
+
+
+def _check_box(topology, card) -> None:
+    periodic = topology.getPeriodicBoxVectors() is not None
+    if periodic != card.periodic:
+        raise MoleculeError(
+            f"prepare: the structure is {'' if periodic else 'not '}periodic, the model"
+            f" is{' not' if periodic else ''}; expected"
+            f" {'a periodic box' if card.periodic else 'no periodic box'}; "
+            + (
+                "give a structure with one."
+                if card.periodic
+                else "strip the solvent, or remove the CRYST1 record."
+            )
+        )
+
+
+def _in_model_order(topology, order, molecule: Particles):
+    """Topology with the model's order of atoms and the model's bonds: a file may miss some, or know more."""
+    from openmm.app import Topology
+
+    source = list(topology.atoms())
+    ordered = Topology()
+    ordered.setPeriodicBoxVectors(topology.getPeriodicBoxVectors())
+    chain = ordered.addChain(source[order[0]].residue.chain.id)
+    residue, last, atoms = None, None, []
+    for index, atom in enumerate(source[found] for found in order):
+        if molecule.residue_indices[index] != last:
+            last = molecule.residue_indices[index]
+            residue = ordered.addResidue(molecule.residue_names[index], chain, atom.residue.id)
+        atoms.append(ordered.addAtom(molecule.atom_names[index], atom.element, residue))
+    for i, j in molecule.bonds:
+        ordered.addBond(atoms[i], atoms[j])
+    return ordered

@@ -1,0 +1,116 @@
+"""The files of one run, and the point to which they can all be taken back."""
+
+import json
+import os
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+
+from openmm_scoredyn.data.atomic import write_atomically
+from openmm_scoredyn.errors import OutputError
+
+# A DCD file counts its frames in its head, so taking it back to a length needs the head of that time too.
+_HEAD_BYTES = 512
+
+
+class RunFiles:
+    """Trajectory, log and restart file of one run.
+
+    Parameters
+    ----------
+    out : trajectory to write; NAME.log.csv, NAME.topology.pdb and NAME.restart lie beside it
+    identity : JSON-ready; whatever the bytes of the run depend on. A run is only taken up by one of the same
+    identity.
+
+    Notes
+    -----
+    The restart file appears in one rename and holds the lengths of the others at that time. Whatever a killed
+    run wrote after it is cut off, and written again the same.
+    """
+
+    def __init__(self, out: str | Path, identity: dict):
+        self.trajectory = Path(out)
+        self.log = self.trajectory.with_suffix(".log.csv")
+        self.topology = self.trajectory.with_suffix(".topology.pdb")
+        self.restart = self.trajectory.with_suffix(".restart")
+        self._identity = json.loads(json.dumps(identity))
+
+    def open(self) -> bytes | None:
+        """Checkpoint to go on from, after taking the files back to it; None where there is nothing yet.
+
+        Raises
+        ------
+        OutputError
+            If the files are of another run, damaged, or cannot be written.
+        """
+        if not self.restart.exists():
+            self._require_new()
+            return None
+        found = self._read()
+        different = sorted(
+            k for k in self._identity | found["identity"] if self._identity.get(k) != found["identity"].get(k)
+        )
+        if different:
+            key = different[0]
+            raise OutputError(
+                f"run: {self.trajectory} is of another run; expected {key} {self._identity.get(key)}, found "
+                f"{found['identity'].get(key)}; use the same settings or another file."
+            )
+        self._take_back(found)
+        return found["checkpoint"]
+
+    def save(self, checkpoint: bytes) -> None:
+        """Make the present the point to go on from."""
+        state = {"identity": self._identity, "sizes": {}, "heads": {}}
+        for path in (self.trajectory, self.log):
+            with open(path, "rb") as file:
+                # The restart file must not reach the disk before what it speaks of.
+                os.fsync(file.fileno())
+                state["sizes"][path.suffix] = os.path.getsize(path)
+                state["heads"][path.suffix] = file.read(_HEAD_BYTES).hex()
+        arrays = {"checkpoint": np.frombuffer(checkpoint, np.uint8), "state": np.array(json.dumps(state))}
+        write_atomically(self.restart, lambda file: np.savez(file, **arrays))
+
+    def discard_unsaved(self) -> None:
+        """After a failure: cut off what was written since `save`; all of it where nothing was saved."""
+        if self.restart.exists():
+            self._take_back(self._read())
+            return
+        for path in (self.trajectory, self.log, self.topology):
+            path.unlink(missing_ok=True)
+
+    def _require_new(self) -> None:
+        for path in (self.trajectory, self.log):
+            if path.exists() and path.stat().st_size:
+                raise OutputError(
+                    f"run: {path} exists already and cannot be taken up; move it or choose another name."
+                )
+
+    def _read(self) -> dict:
+        try:
+            with np.load(BytesIO(self.restart.read_bytes()), allow_pickle=False) as archive:
+                return json.loads(str(archive["state"])) | {"checkpoint": archive["checkpoint"].tobytes()}
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise OutputError(
+                f"run: the restart file {self.restart} cannot be read ({error}); delete it and its trajectory"
+                " to begin anew."
+            ) from None
+
+    def _take_back(self, state: dict) -> None:
+        for path in (self.trajectory, self.log):
+            size, head = state["sizes"][path.suffix], bytes.fromhex(state["heads"][path.suffix])
+            try:
+                with open(path, "r+b") as file:
+                    if os.path.getsize(path) < size:
+                        raise OutputError(
+                            f"run: {path} is shorter than it was; expected at least {size} bytes, found "
+                            f"{os.path.getsize(path)}; delete it and {self.restart} to begin anew."
+                        )
+                    file.write(head)
+                    file.truncate(size)
+            except OSError as error:
+                raise OutputError(
+                    f"run: cannot write {path}; {error.strerror}; check the path and its permissions."
+                ) from None

@@ -1,0 +1,1 @@
+"""What is simulated: particles, structure files, matching, repair, geometry."""

@@ -1,0 +1,1 @@
+"""An equivariant network on atoms in space."""

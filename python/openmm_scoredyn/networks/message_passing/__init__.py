@@ -1,0 +1,1 @@
+"""The message-passing network of the published method."""

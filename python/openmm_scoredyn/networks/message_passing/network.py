@@ -1,0 +1,158 @@
+"""Network (b): the published message-passing network of Score Dynamics, for any molecule."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from openmm_scoredyn.molecule.particles import Particles
+
+SCALE_PER_NM = 20.0  # the published 2 per Angstrom, for displacements, coordinates and cutoff
+CUTOFF_NM = 0.4
+
+
+class MessagePassingNetwork(nn.Module):
+    """MeshGraphNets on the radius graph of the condition, predicting what its parametrisation asks for.
+
+    Nodes carry the kind of atom and the noise level, edges the vector and length between two atoms in the
+    condition and after the noised displacement. Not equivariant: train with random rotations.
+
+    Parameters
+    ----------
+    molecule : Particles
+        Atoms of one kind share element, name and residue name.
+    width, blocks : int
+
+    Notes
+    -----
+    Hsu et al., J. Chem. Theory Comput. 2024, doi 10.1021/acs.jctc.3c01361; the blocks are those of Pfaff et
+    al. 2021. The displacement is diffused without its centre, which differences between atoms cannot see.
+
+    The first layer of a perceptron whose input is joined from parts is applied part by part, W [x, y] = Wx x
+    + Wy y: what belongs to an atom or a replica is multiplied once there, not once for each of its edges, and
+    no joined array is made. The function and its parameters are the published ones.
+    """
+
+    latent_type = "vector"
+    symmetric = False
+    loss_weight = 1.0
+
+    def __init__(self, molecule: Particles, width: int = 200, blocks: int = 5):
+        super().__init__()
+        labels = list(zip(molecule.elements, molecule.atom_names, molecule.residue_names))
+        kinds = {label: kind for kind, label in enumerate(sorted(set(labels)))}
+        self.size = len(molecule)
+        self.scale = SCALE_PER_NM
+        self.cutoff = CUTOFF_NM
+        self.register_buffer("kind", torch.tensor([kinds[label] for label in labels]))
+        self.register_buffer(
+            "frequency", torch.randn(32, generator=torch.Generator().manual_seed(0)) * 2 * torch.pi
+        )
+        self.node_inlet = Perceptron(len(kinds) + 64, width)
+        self.label = nn.Embedding.from_pretrained(torch.eye(len(kinds)))
+        self.edge_inlet = Perceptron(8, width)
+        self.blocks = nn.ModuleList([GraphBlock(width) for _ in range(blocks)])
+        self.outlet = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 3))
+
+    def forward(self, latent: Tensor, level: Tensor, history: Tensor, box: Tensor) -> Tensor:
+        """Raw output (B, N, 3) for scaled latents (B, N, 3), level (B,) and history (B, H, N, 3) nm."""
+        return self.predict(latent, level, self.condition(history, box))
+
+    @torch.jit.export
+    def condition(self, history: Tensor, box: Tensor) -> Tensor:
+        """Newest frame of the history about its centre, (B, N, 3), nm."""
+        return centred(history[:, -1])
+
+    @torch.jit.export
+    def predict(self, latent: Tensor, level: Tensor, condition: Tensor) -> Tensor:
+        """Raw output (B, N, 3) from scaled latents (B, N, 3), level (B,) and condition (B, N, 3)."""
+        batch = condition.shape[0]
+        before = (condition * self.scale).reshape(-1, 3)
+        after = before + centred(latent).reshape(-1, 3)
+        sender, receiver = radius_graph(condition, self.cutoff)
+        reach, goal = before[sender] - before[receiver], after[sender] - after[receiver]
+        edge = self.edge_inlet(torch.cat([reach, length(reach), goal, length(goal)], dim=1))
+        wave = level[:, None] * self.frequency
+        noise = torch.cat([torch.sin(wave), torch.cos(wave)], dim=1)
+        node = self.node_inlet.rest(self._node_layer(noise).flatten(0, 1))
+        for block in self.blocks:
+            node, edge = block(node, edge, sender, receiver)
+        return centred(self.outlet(node).view(batch, -1, 3))
+
+    def _node_layer(self, noise: Tensor) -> Tensor:
+        """First layer of the node inlet, (B, N, width), for noise levels as waves (B, 64)."""
+        layer = self.node_inlet[0]
+        kinds = layer.weight.shape[1] - noise.shape[1]
+        of_atom = functional.linear(self.label(self.kind), layer.weight[:, :kinds])
+        return functional.linear(noise, layer.weight[:, kinds:], layer.bias)[:, None] + of_atom
+
+    @torch.jit.export
+    def advance(self, latent: Tensor, history: Tensor, box: Tensor) -> Tensor:
+        """Positions (B, N, 3), nm: the newest frame moved by the latent displacement, the centre kept."""
+        return history[:, -1] + centred(latent) / self.scale
+
+    @torch.jit.ignore
+    def latent(self, before: Tensor, after: Tensor) -> Tensor:
+        """Scaled displacement (B, N, 3) without its centre, of pairs of positions (B, N, 3), nm."""
+        return centred(after - before) * self.scale
+
+    @torch.jit.ignore
+    def project(self, eps: Tensor, condition: Tensor) -> Tensor:
+        """Noise (B, N, 3) in the subspace without centre."""
+        return centred(eps)
+
+
+class GraphBlock(nn.Module):
+    """One round of messages: edges from their ends, nodes from the sum of their edges, both residual."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.width = width
+        self.edge_update = Perceptron(3 * width, width)
+        self.node_update = Perceptron(2 * width, width)
+
+    def forward(self, node: Tensor, edge: Tensor, sender: Tensor, receiver: Tensor) -> tuple[Tensor, Tensor]:
+        """Updated nodes and edges."""
+        layer = self.edge_update[0]
+        own, from_sender, from_receiver = layer.weight.split(self.width, dim=1)
+        sent = functional.linear(node, from_sender)[sender] + functional.linear(node, from_receiver)[receiver]
+        edge = edge + self.edge_update.rest(functional.linear(edge, own, layer.bias) + sent)
+        received = torch.zeros_like(node).scatter_add(0, receiver[:, None].expand(-1, self.width), edge)
+        layer = self.node_update[0]
+        own, from_edges = layer.weight.split(self.width, dim=1)
+        joined = functional.linear(node, own, layer.bias) + functional.linear(received, from_edges)
+        return node + self.node_update.rest(joined), edge
+
+
+class Perceptron(nn.Sequential):
+    """Two hidden layers with SiLU, normalised output."""
+
+    def __init__(self, inputs: int, width: int):
+        hidden = [nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU()]
+        super().__init__(*hidden, nn.Linear(width, width), nn.LayerNorm(width))
+
+    def rest(self, x: Tensor) -> Tensor:
+        """Output (..., width) for what the first layer gave, before its activation."""
+        for number, layer in enumerate(self):
+            if number > 0:
+                x = layer(x)
+        return x
+
+
+def radius_graph(positions: Tensor, cutoff_nm: float) -> tuple[Tensor, Tensor]:
+    """Senders and receivers (E,), flat over batch and atoms, of all pairs (B, N, 3) nm within the cutoff."""
+    atoms = positions.shape[1]
+    offset = positions[:, :, None] - positions[:, None]
+    near = (offset * offset).sum(-1) < cutoff_nm * cutoff_nm
+    near = near & ~torch.eye(atoms, dtype=torch.bool, device=positions.device)
+    batch, receiver, sender = torch.nonzero(near).unbind(1)
+    return batch * atoms + sender, batch * atoms + receiver
+
+
+def centred(vectors: Tensor) -> Tensor:
+    """Vectors (B, N, 3) without their mean over N."""
+    return vectors - vectors.mean(dim=1, keepdim=True)
+
+
+def length(vectors: Tensor) -> Tensor:
+    """Lengths (..., 1) of vectors (..., 3)."""
+    return torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)

@@ -1,0 +1,1 @@
+"""A perceptron over the molecule's internal coordinates."""

@@ -1,0 +1,88 @@
+"""The fitted numbers of a molecule-frame model: which coordinates are soft, their centres and their
+whitening.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from openmm_scoredyn.errors import TrainingError
+from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates, wrap
+
+SOFT_SPREAD_RAD = (
+    0.6  # a dihedral that spreads more than this turns; a displacement describes it, not a deviation
+)
+# A coordinate that correlates less than this with itself one lag time later is no condition for it: to a
+# network it would be nothing but the number of the training pair, to learn by heart.
+REMEMBERED = 0.1
+FIXED_SPREAD = 1e-5  # nm or rad; what spreads less is held by a constraint and is not diffused
+
+
+@dataclass(frozen=True)
+class ConformationScales:
+    """C internal coordinates, of which D move.
+
+    Attributes
+    ----------
+    periodic, soft : (C,) bool, dihedrals, and those of them that turn
+    origin : (C,), mean of the stiff coordinates, 0 for soft ones; nm or rad
+    centre : (C,), mean change
+    whiten, unwhiten : (C, D) and (D, C), to latents of unit covariance and back
+    feature_scale : (C,), 1 / standard deviation of each stiff coordinate that a lag time does not forget, 0
+    elsewhere
+    """
+
+    periodic: Tensor
+    soft: Tensor
+    origin: Tensor
+    centre: Tensor
+    whiten: Tensor
+    unwhiten: Tensor
+    feature_scale: Tensor
+
+
+def change_of(old: Tensor, new: Tensor, origin: Tensor, soft: Tensor, periodic: Tensor) -> Tensor:
+    """Deviation from the mean (stiff) or displacement (soft), (B, C), of coordinates (B, C)."""
+    difference = new - torch.where(soft, old, origin)
+    return torch.where(periodic, wrap(difference), difference)
+
+
+def fit_scales(coordinates: InternalCoordinates, before: Tensor, after: Tensor) -> ConformationScales:
+    """Fit on pairs one lag time apart, (P, N, 3) nm each, of the training part only.
+
+    Raises
+    ------
+    TrainingError
+        If there are fewer than two pairs per coordinate.
+
+    Notes
+    -----
+    Whitening is symmetric on the correlation matrix, so each latent stays close to one coordinate (ZCA-cor,
+    Kessy, Lewin and Strimmer 2018).
+    """
+    old, new = coordinates(before).double(), coordinates(after).double()
+    if len(new) < 2 * new.shape[1]:
+        raise TrainingError(
+            f"fit_scales: too few pairs; expected at least {2 * new.shape[1]}, found {len(new)}; give longer"
+            " trajectories."
+        )
+    periodic = torch.arange(new.shape[1]) >= 2 * before.shape[1] - 3
+    phasor = torch.exp(1j * new).mean(0)
+    soft = periodic & (torch.sqrt(-2 * torch.log(phasor.abs().clamp(1e-12, 1.0))) > SOFT_SPREAD_RAD)
+    origin = torch.where(periodic, phasor.angle(), new.mean(0))
+    origin = torch.where(soft, torch.zeros_like(origin), origin)
+    change = change_of(old, new, origin, soft, periodic)
+    spread = change.std(0)
+    kept = (spread > FIXED_SPREAD).nonzero()[:, 0]
+    values, vectors = torch.linalg.eigh(torch.corrcoef(change[:, kept].T))
+    whiten = torch.zeros(change.shape[1], len(kept), dtype=torch.float64)
+    whiten[kept] = (vectors / values.sqrt() @ vectors.T) / spread[kept, None]
+    unwhiten = torch.zeros(len(kept), change.shape[1], dtype=torch.float64)
+    unwhiten[:, kept] = (vectors * values.sqrt() @ vectors.T) * spread[kept]
+    past = change_of(old, old, origin, soft, periodic)
+    covariance = (past * (change - change.mean(0))).mean(0)
+    seen = ~soft & (spread > FIXED_SPREAD) & (covariance.abs() > REMEMBERED * spread**2)
+    feature_scale = torch.where(seen, 1 / spread, torch.zeros_like(spread))
+    numbers = (origin, change.mean(0), whiten, unwhiten, feature_scale)
+    return ConformationScales(periodic, soft, *(number.float() for number in numbers))

@@ -1,0 +1,1 @@
+"""Score programs: the card, the model, native code, devices, precision."""

@@ -1,0 +1,283 @@
+"""Score programs from Python: load, look at, and draw trajectories of many replicas in one batch."""
+
+import secrets
+from pathlib import Path
+
+import numpy as np
+from openmm import OpenMMException
+
+from openmm_scoredyn.crystals.card import is_crystal_denoiser
+from openmm_scoredyn.errors import CardError, DenoisingError, ProgramError, SamplingError
+from openmm_scoredyn.program.card import Card
+from openmm_scoredyn.program.device import gpu_number
+from openmm_scoredyn.program.sample_arguments import MAX_SEED, as_box, as_history, as_integer, as_solver
+
+__all__ = ["Card", "ScoreModel", "pretrained", "trust_native_code"]
+
+MAX_REDRAWS = 10  # as the integrator
+
+_PRETRAINED = Path(__file__).parents[1] / "pretrained"
+
+
+class ScoreModel:
+    """A score program, loaded and verified.
+
+    Parameters
+    ----------
+    source : str, Path or bytes
+        Path of a score program, or its content.
+    allow_native_code : bool or str
+        Leave to run the native code of an AOTInductor package (`.pt2`), which is refused without: True, or
+        the SHA-256 that the file must have.
+    device : str
+        Where `sample` runs the network: "cpu", "cuda" or "cuda:N". A package compiled for a GPU loads there
+        only; any other program can be moved with `to`.
+
+    Attributes
+    ----------
+    card : Card
+    sha256 : str, of the file
+    device : str
+        Where `sample` runs the network.
+    num_redraws, num_rejected_steps : int
+        Proposals drawn again, and steps that needed it, in all calls of `sample` so far.
+    redraws_by_cause : dict of str to int
+        The redraws by what the guard found: "not_finite", "bond", "chirality", "displacement".
+
+    Raises
+    ------
+    ProgramError
+        If the file is missing, damaged or no score program, lacks a method, does not reproduce its golden
+        triple, holds native code that nobody vouched for, or has another SHA-256 than the one given.
+    CardError
+        If its card cannot be read or contradicts itself.
+    """
+
+    def __new__(cls, source: str | Path | bytes, *_, **__):
+        if cls is ScoreModel and is_crystal_denoiser(source):
+            from openmm_scoredyn.crystals.model import CrystalDenoiser
+
+            return super().__new__(CrystalDenoiser)
+        return super().__new__(cls)
+
+    def __init__(
+        self, source: str | Path | bytes, allow_native_code: bool | str = False, device: str = "cpu"
+    ):
+        gpu = gpu_number(device)
+        self.program = _load(source, allow_native_code, gpu)
+        self.card = Card.from_json(self.program.card_json)
+        self.device = _name(gpu)
+        self.num_redraws = 0
+        self.num_rejected_steps = 0
+        self.redraws_by_cause = dict.fromkeys(("not_finite", "bond", "chirality", "displacement"), 0)
+
+    def __repr__(self) -> str:
+        return (
+            f"ScoreModel({self.card.name!r}, {self.card.num_particles} atoms, {self.card.lag_time_ps:g} ps a"
+            " step)"
+        )
+
+    def __reduce__(self):
+        # A pickle runs code anyway, so it may vouch for the program it holds. It is read where there may be
+        # no GPU, so the copy is on the host.
+        return ScoreModel, (self.source, self.sha256)
+
+    @property
+    def source(self) -> bytes:
+        """The file's content."""
+        return self.program.source
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file, hexadecimal."""
+        return self.program.sha256
+
+    def to(self, device: str) -> "ScoreModel":
+        """Run the network of `sample` on another device; the model itself is returned.
+
+        The program is loaded there anew, and must reproduce its golden triple there. An integrator made of
+        the model runs where its platform does, whatever is said here; a copy or a pickle of the model is on
+        the host.
+
+        Parameters
+        ----------
+        device : str or torch.device, "cpu", "cuda" for torch's current GPU, or "cuda:N"
+
+        Raises
+        ------
+        ProgramError
+            If torch finds no such device, or the program does not run there; the model stays where it was.
+        """
+        gpu = gpu_number(device)
+        try:
+            self.program = self.program.on_device(gpu)
+        except OpenMMException as error:
+            raise ProgramError(str(error)) from error
+        self.device = _name(gpu)
+        return self
+
+    def sample(
+        self,
+        positions,
+        n_steps: int,
+        *,
+        seed: int = 0,
+        denoising_steps: int | None = None,
+        solver: str | None = None,
+        save_every: int = 1,
+        box=None,
+        first_step: int = 0,
+        first_replica: int = 0,
+        max_redraws: int = MAX_REDRAWS,
+        num_threads: int = 1,
+    ):
+        """Draw a trajectory of every replica, with the code and the noise of the integrator.
+
+        Parameters
+        ----------
+        positions : (B, N, 3), or (B, H, N, 3) with the newest frame last; float32 or float64, nm, whole
+        molecules
+            NumPy array or torch tensor.
+        n_steps : int
+            Steps of one lag time each; a multiple of `save_every`.
+        seed : int, 0 to 2**31 - 1; 0 chooses one
+        denoising_steps, solver : int, str
+            Default: what the card recommends.
+        save_every : int, steps per frame returned
+        box : (3, 3) nm, rows are the box vectors; needed by a periodic model, refused by another
+        first_step, first_replica : int
+            Where the counters of the noise start: go on from the last frames of a run of k steps with
+            `first_step=k`, and part a batch with `first_replica`; the result is that of the unbroken run.
+        max_redraws : int
+            How often one step is drawn again before the call gives up.
+        num_threads : int
+            Threads of the processor: noise and guard of the replicas are shared among them, which changes no
+            result, and so is one operation of the network where that runs on the processor.
+
+        Returns
+        -------
+        frames : (n_steps / save_every, B, N, 3) float32, nm
+            Array or tensor (on the same device) as `positions` was.
+
+        Raises
+        ------
+        SamplingError
+            If an argument is not as said above, or a step fails more than `max_redraws` times.
+        """
+        options = {
+            "n_steps": as_integer("n_steps", n_steps, 1),
+            "save_every": as_integer("save_every", save_every, 1),
+            "seed": as_integer("seed", seed, 0, MAX_SEED) or 1 + secrets.randbelow(MAX_SEED),
+            "first_step": as_integer("first_step", first_step, 0, 2**62),
+            "first_replica": as_integer("first_replica", first_replica, 0, MAX_SEED),
+            "solver": as_solver(self.card.solver if solver is None else solver),
+            "denoising_steps": as_integer(
+                "denoising_steps",
+                self.card.denoising_steps if denoising_steps is None else denoising_steps,
+                1,
+            ),
+            "max_redraws": as_integer("max_redraws", max_redraws, 0, 2**15),
+            "num_threads": as_integer("num_threads", num_threads, 1),
+        }
+        if n_steps % save_every:
+            raise SamplingError(
+                "ScoreModel.sample: n_steps is not a multiple of save_every; expected a multiple of"
+                f" {save_every}, found {n_steps}; change one of them."
+            )
+        history = as_history(positions, self.card)
+        try:
+            frames, counts = self.program.sample(history, as_box(box, self.card), **options)
+        except OpenMMException as error:
+            raise SamplingError(str(error)) from error
+        self._count(counts)
+        if isinstance(positions, np.ndarray):
+            return frames
+        import torch
+
+        return torch.from_numpy(frames).to(positions.device)
+
+    def denoise(self, *_, **__):
+        """Positions without thermal noise: what crystal denoisers do (`denoising.model.CrystalDenoiser`), and
+        no other.
+
+        Raises
+        ------
+        DenoisingError
+        """
+        raise DenoisingError(
+            f"ScoreModel.denoise: {self.card.name} is a model of molecular dynamics; expected a crystal"
+            f" denoiser, found kind {self.card.kind!r}; load one, as pretrained('metals')."
+        )
+
+    def _count(self, counts: dict) -> None:
+        self.num_redraws += counts["redraws"]
+        self.num_rejected_steps += counts["rejected_steps"]
+        for cause in self.redraws_by_cause:
+            self.redraws_by_cause[cause] += counts[cause]
+
+
+def pretrained(name: str | None = None):
+    """Shipped models: the path of the one of that name, or, without a name, the names of all.
+
+    Raises
+    ------
+    ProgramError
+        If there is none of that name.
+    """
+    found = {file.stem: file for file in sorted(_PRETRAINED.glob("*.pt"))}
+    if name is None:
+        return tuple(found)
+    if name not in found:
+        raise ProgramError(
+            "pretrained: no shipped model has that name; expected one of"
+            f" {', '.join(found) or '(none shipped)'}, found {name!r}; call pretrained() for the list."
+        )
+    return found[name]
+
+
+def path_or_shipped(model: str) -> str | Path:
+    """What a user means by a name: the file of that path, or else the shipped model of that name."""
+    return pretrained(model) if model in pretrained() and not Path(model).is_file() else model
+
+
+def trust_native_code(sha256: str) -> None:
+    """Let this process run the native code of one AOTInductor package (`.pt2`), wherever it arrives from.
+
+    Needed for an integrator read from XML: XML could vouch for anything, so the package it names or embeds
+    runs only if this process has loaded the same file before, or was told of it here.
+
+    Parameters
+    ----------
+    sha256 : str, hexadecimal SHA-256 of the file
+
+    Raises
+    ------
+    ProgramError
+        If it is no SHA-256.
+    """
+    from openmm_scoredyn.program.native import scoredyn
+
+    try:
+        scoredyn.trust_native_code(sha256)
+    except OpenMMException as error:
+        raise ProgramError(str(error)) from error
+
+
+def _name(gpu: int) -> str:
+    return "cpu" if gpu < 0 else f"cuda:{gpu}"
+
+
+def _load(source, allow_native_code, gpu):
+    # imported late: a Card is of use without the compiled plugin
+    from openmm_scoredyn.program.native import scoredyn
+
+    try:
+        return (
+            scoredyn.Program.from_bytes(source, allow_native_code, gpu)
+            if isinstance(source, bytes)
+            else scoredyn.Program(str(source), allow_native_code, gpu)
+        )
+    except OpenMMException as error:
+        # the core names the part that is at fault first
+        kind = CardError if str(error).startswith("Card") else ProgramError
+        raise kind(str(error)) from error

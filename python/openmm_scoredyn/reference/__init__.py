@@ -1,0 +1,1 @@
+"""Molecular dynamics that makes reference data."""

@@ -1,0 +1,84 @@
+"""The trajectories of a plan in several processes."""
+
+import multiprocessing
+import queue
+import signal
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+from openmm_scoredyn.errors import SamplingError
+from openmm_scoredyn.reference.plan import SimulationPlan
+from openmm_scoredyn.reference.worker import Interrupted, run_trajectory
+
+_POLL_SECONDS = 0.2
+
+_worker_reports = None
+_worker_stop = None
+
+
+def _start_worker(reports, stop) -> None:
+    global _worker_reports, _worker_stop
+    # Ctrl-C reaches the whole group; only the parent decides, through `stop`, so that no traceback is printed
+    # here.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _worker_reports, _worker_stop = reports, stop
+
+
+def _work(text: str, plan: SimulationPlan, directory: Path, index: int) -> None:
+    try:
+        run_trajectory(
+            text, plan, directory, index, lambda *report: _worker_reports.put(report), _worker_stop
+        )
+    except Interrupted:
+        return
+
+
+def run_in_processes(
+    text: str, plan: SimulationPlan, directory: Path, processes: int, add: Callable[[int, int], None]
+) -> None:
+    """Make every trajectory of a plan, `processes` at a time.
+
+    Each has a fresh process, as the random numbers of the Reference platform are global to a process.
+
+    Parameters
+    ----------
+    text : of the PDB file
+    add : called with (trajectory, frames done)
+
+    Raises
+    ------
+    SamplingError
+        If a process ended on its own; errors of the trajectories themselves are passed on.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    reports, stop = spawn.Queue(), spawn.Event()
+    with ProcessPoolExecutor(processes, spawn, _start_worker, (reports, stop), max_tasks_per_child=1) as pool:
+        futures = [pool.submit(_work, text, plan, directory, index) for index in range(plan.n_trajectories)]
+        try:
+            pending = set(futures)
+            while pending:
+                finished, pending = wait(pending, timeout=_POLL_SECONDS, return_when=FIRST_EXCEPTION)
+                _drain(reports, add)
+                for future in finished:
+                    future.result()
+        except BrokenProcessPool:
+            raise SamplingError(
+                "simulate: a worker process ended on its own; expected it to finish, so it was killed, or the"
+                " calling script lacks `if __name__ == '__main__':`; call again to go on after the last"
+                " chunk."
+            ) from None
+        except BaseException:
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    _drain(reports, add)
+
+
+def _drain(reports, add) -> None:
+    while True:
+        try:
+            add(*reports.get_nowait())
+        except queue.Empty:
+            return

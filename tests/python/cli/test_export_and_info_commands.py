@@ -1,0 +1,194 @@
+"""`scoredyn export` and `scoredyn info`, as typed."""
+
+import json
+import os
+import re
+
+import numpy as np
+import pytest
+from tiny_models import DriftingNetwork, tiny_card
+from typer.testing import CliRunner
+
+from openmm_scoredyn import training
+from openmm_scoredyn.cli import app
+from openmm_scoredyn.diffusion.parametrization import Parametrization
+from openmm_scoredyn.errors import ExportError, ProgramError
+from openmm_scoredyn.export import ParityReport, export_program
+from openmm_scoredyn.program import model as model_module
+from openmm_scoredyn.program.model import ScoreModel, pretrained
+
+
+def command(*arguments):
+    """Output of a command, blanks and line breaks as single blanks; the error that stopped it, if any, is
+    raised.
+    """
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return re.sub(r"\s+", " ", result.output)
+
+
+@pytest.fixture
+def checkpoint(monkeypatch, tmp_path):
+    """A run directory whose checkpoint holds a small network with a parametrisation of its own."""
+    loaded = (DriftingNetwork(), tiny_card(symmetric=True), Parametrization("noise", "vp_linear"))
+    monkeypatch.setattr(
+        training, "load_checkpoint", lambda path: loaded if path == tmp_path else pytest.fail(path)
+    )
+    return tmp_path
+
+
+def test_export_writes_a_program_and_shows_parity(checkpoint):
+    out = checkpoint / "out.pt"
+    output = command("export", checkpoint, out)
+    assert "reloaded = scripted" in output
+    assert "SE(3) symmetry" in output
+    assert f"Wrote {out}" in output
+    card = ScoreModel(out).card
+    assert card.symmetric
+    module, trained_card, parametrization = training.load_checkpoint(checkpoint)
+    export_program(module, checkpoint / "direct.pt", trained_card, parametrization)
+    assert card == ScoreModel(checkpoint / "direct.pt").card, (
+        "the parametrisation of the training must be used"
+    )
+
+
+def test_export_drops_a_claim_on_request(checkpoint):
+    assert "SE(3)" not in command("export", checkpoint, checkpoint / "out.pt", "--not-symmetric")
+    assert not ScoreModel(checkpoint / "out.pt").card.symmetric
+
+
+def test_export_writes_the_format_asked_for(checkpoint, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "openmm_scoredyn.export.export_program",
+        lambda *_, format, **__: asked.append(format) or ParityReport(()),
+    )
+    (checkpoint / "out.pt2").touch()
+    command("export", checkpoint, checkpoint / "out.pt2", "--format", "aoti")
+    command("export", checkpoint, checkpoint / "out.pt2")
+    assert asked == ["aoti", "torchscript"]
+
+
+def test_precision_asked_for_is_said_not_to_be_measured_until_it_is(checkpoint):
+    out = checkpoint / "out.pt"
+    asked = ("export", checkpoint, out, "--matmul-precision", "high")
+    sentence = "The accuracy at matmul_precision 'high' is not measured"
+    assert "not measured" not in command(*asked[:3]) + command("info", out)
+    assert sentence in command(*asked)
+    output = command("info", out)
+    assert "high, matrix products with TF32" in output
+    assert sentence in output
+    comparison = {"reference": {"length_ns": 1, "name": "MD"}, "candidate": {"length_ns": 2, "name": "model"}}
+    (checkpoint / "comparison.json").write_text(json.dumps(comparison | {"rows": [], "notes": []}))
+    assert sentence not in command(*asked, "--accuracy", checkpoint / "comparison.json") + command(
+        "info", out
+    )
+    assert ScoreModel(out).card.accuracy["matmul_precision"] == "high"
+
+
+def test_export_that_fails_writes_nothing(checkpoint, monkeypatch):
+    monkeypatch.setattr(DriftingNetwork, "latent_type", "invariant")
+    with pytest.raises(ExportError, match="SE"):
+        command("export", checkpoint, checkpoint / "out.pt")
+    assert os.listdir(checkpoint) == []
+
+
+def test_info_shows_the_card(tmp_path):
+    card = tiny_card(
+        name="chlorine",
+        solvent="vacuum",
+        training_data={"fingerprint": "abc", "nested": {"pairs": 12}},
+        accuracy={"jsd": 0.0123},
+        symmetric=True,
+    )
+    export_program(DriftingNetwork(), tmp_path / "m.pt", card)
+    output = command("info", tmp_path / "m.pt")
+    for text in (
+        "chlorine", "1 ps at 300 K", "MOL, 5 atoms, BrCClFH", "vacuum", "not periodic", "4 bonds within 90%",
+        "chiral centres: 1",
+        "SE(3), checked at export",
+        "dpmpp_2m with 10 denoising steps",
+        "fingerprint: abc",
+        "nested.pairs: 12", "jsd: 0.0123", "Golden triple reproduced",
+    ):  # fmt: skip
+        assert text in output, text
+    assert ScoreModel(tmp_path / "m.pt").sha256 in output.replace(" │ │ │ ", "").replace(" ", "")
+
+
+def test_info_tells_a_comparison_in_sentences(tmp_path):
+    def row(group, verdict):
+        estimates = {side: {"value": value, "error": 0.25, "samples": 9.0} for side, value in SIDES}
+        return {"group": group, "quantity": "crossings", "unit": "1/ns", "verdict": verdict} | estimates
+
+    SIDES = (("reference", 12.5), ("candidate", 11.5))
+    accuracy = {
+        "reference": {"name": "MD", "length_ns": 200.0},
+        "candidate": {"name": "model", "length_ns": 512.3},
+        "rows": [row("Kinetics", "differs"), row("Geometry", "agrees"), row("Geometry", "differs")],
+        "notes": ["No redraw."],
+    }
+    export_program(DriftingNetwork(), tmp_path / "m.pt", tiny_card(accuracy=accuracy))
+    output = command("info", tmp_path / "m.pt")
+    for text in (
+        "512 ns (model) against 200 ns (MD)", "crossings: 11.50 ± 0.25 against 12.50 ± 0.25 1/ns, differs",
+        "geometry: 1 of 2 agree", "No redraw.",
+    ):  # fmt: skip
+        assert text in output, text
+
+
+def test_info_finds_shipped_models_by_name(tmp_path, monkeypatch):
+    export_program(DriftingNetwork(), tmp_path / "shipped.pt", tiny_card(name="shipped"))
+    monkeypatch.setattr(model_module, "_PRETRAINED", tmp_path)
+    assert "Golden triple reproduced" in command("info", "shipped")
+
+
+def test_info_of_a_file_that_is_none_is_refused(tmp_path):
+    with pytest.raises(ProgramError, match="there is no file"):
+        command("info", tmp_path / "missing.pt")
+
+
+def test_a_program_is_exported_anew(tmp_path):
+    """The same network and card: the steps are those of the file it came from, bit for bit."""
+    first, again = ScoreModel(pretrained("alanine-dipeptide-tip3p")), tmp_path / "again.pt"
+    assert "reloaded = scripted" in command("export", "alanine-dipeptide-tip3p", again)
+    second = ScoreModel(again)
+    assert second.card.accuracy == first.card.accuracy and second.card.denoising_steps == 2
+    start = np.asarray(first.card.golden["history"], np.float32).reshape(1, 22, 3).repeat(3, 0)
+    np.testing.assert_array_equal(*(model.sample(start, 20, seed=4) for model in (first, second)))
+    command("export", again, tmp_path / "four.pt", "--denoising-steps", 4)
+    assert ScoreModel(tmp_path / "four.pt").card.accuracy == {}, "which was measured with two evaluations"
+
+
+def test_programs_that_hold_no_network_of_ours_are_not_exported_anew(checkpoint):
+    command("export", checkpoint, checkpoint / "out.pt")
+    with pytest.raises(
+        ExportError, match="cannot be taken out again; .* found DriftingNetwork; export it from its check"
+    ):
+        command("export", checkpoint / "out.pt", checkpoint / "again.pt")
+    with pytest.raises(ExportError, match="is a crystal denoiser; expected a model of molecular dynamics"):
+        command("export", "metals", checkpoint / "again.pt")
+    assert not (checkpoint / "again.pt").exists()
+
+
+def test_a_network_that_is_computed_otherwise_is_not_exported_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "openmm_scoredyn.networks.molecule_frame.network.MoleculeFrameNetwork.predict_flat",
+        lambda self, x, *_: 0 * x,
+    )
+    with pytest.raises(
+        ExportError, match="computes the network of alanine-dipeptide-tip3p otherwise; expected the golden"
+    ):
+        command("export", "alanine-dipeptide-tip3p", tmp_path / "again.pt")
+
+
+def test_a_run_directory_goes_before_a_shipped_model_of_its_name(checkpoint, monkeypatch):
+    run = checkpoint / "alanine-dipeptide-tip3p"
+    run.mkdir()
+    asked = []
+    loaded = training.load_checkpoint(checkpoint)
+    monkeypatch.setattr(training, "load_checkpoint", lambda path: asked.append(path) or loaded)
+    monkeypatch.chdir(checkpoint)
+    command("export", run.name, "out.pt")
+    assert [str(path) for path in asked] == [run.name]

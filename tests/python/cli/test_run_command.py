@@ -1,0 +1,277 @@
+"""`scoredyn run` with a real integrator and a program whose process is known."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+
+import numpy as np
+import openmm
+import programs
+import pytest
+import typer
+from kills import Killed, killed_from, run_through_kills
+from typer.testing import CliRunner
+
+from openmm_scoredyn import data
+from openmm_scoredyn.cli.duration import format_duration, parse_duration
+from openmm_scoredyn.cli.run import run
+from openmm_scoredyn.dynamics import run_replicas
+from openmm_scoredyn.errors import MoleculeError, OutputError, ProgramError, SamplingError
+from openmm_scoredyn.program.model import ScoreModel
+
+APP = typer.Typer()
+APP.command()(run)
+START = programs.POSITIONS
+
+
+@pytest.fixture
+def structure(tmp_path):
+    names = ("C", "H", "F", "CL", "BR")
+    lines = [
+        f"HETATM{i + 1:5d}  {name:<3s} MOL A   1    "
+        + "".join(f"{10 * x:8.3f}" for x in START[i])
+        + f"{'':22s}{element:>2s}\n"
+        for i, (name, element) in enumerate(zip(names, programs.ELEMENTS))
+    ]
+    path = tmp_path / "molecule.pdb"
+    path.write_text("".join(lines) + "END\n")
+    return path
+
+
+@pytest.fixture
+def program(make_program):
+    return make_program(programs.OrnsteinUhlenbeck())
+
+
+def invoke(*arguments):
+    result = CliRunner().invoke(APP, [str(argument) for argument in arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def outputs(path):
+    return {
+        p.suffixes[-1]: p.read_bytes() for p in path.parent.glob(f"{path.stem}.*") if p.suffix != ".restart"
+    }
+
+
+def test_trajectory_has_the_distribution_of_the_process(program, structure, tmp_path):
+    mdtraj = pytest.importorskip("mdtraj")
+    out = tmp_path / "t.dcd"
+    # With few denoising steps the spread comes out too small; 60 leave it far below the standard error.
+    result = invoke(program, structure, "--length", "2ns", "--out", out, "--seed", 5, "--denoising-steps", 60)
+    assert result.exit_code == 0
+    frames = mdtraj.load(str(out), top=str(tmp_path / "t.topology.pdb")).xyz.astype(float)
+    assert frames.shape == (2000, 5, 3)
+    x = frames[100:] - START
+    # Stationary spread 0.002 nm, correlation 0.6 a step; four standard errors of 15 coordinates.
+    effective = x.size * (1 - 0.36) / (1 + 0.36)
+    assert np.mean(x**2) == pytest.approx(0.002**2, rel=4 * np.sqrt(2 / effective))
+    assert np.mean(x[1:] * x[:-1]) / np.mean(x**2) == pytest.approx(0.6, abs=4 / np.sqrt(effective))
+
+
+def test_kill_and_restart_gives_the_bytes_of_an_unbroken_run(program, structure, tmp_path):
+    whole, broken = tmp_path / "whole.dcd", tmp_path / "broken.dcd"
+    arguments = [program, structure, "--length", "3ns", "--save-every", "2ps", "--seed", 9]
+    invoke(*arguments, "--out", whole)
+    code = "import sys, typer; from openmm_scoredyn.cli.run import run; typer.run(run)"
+    command = [sys.executable, "-c", code, *map(str, arguments), "--out", str(broken)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not (broken.exists() and broken.stat().st_size > whole.stat().st_size / 10):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert broken.stat().st_size < whole.stat().st_size, "the run had ended before it was killed"
+    invoke(*arguments, "--out", broken)
+    assert outputs(broken) == outputs(whole)
+    assert sorted(outputs(whole)) == [".csv", ".dcd", ".pdb"]
+
+
+def test_a_file_that_holds_more_is_not_called_shorter(program, structure, tmp_path):
+    out = tmp_path / "t.dcd"
+    arguments = [program, structure, "--out", out, "--length"]
+    invoke(*arguments, "40ps")
+    before = outputs(out)
+    with pytest.raises(
+        SamplingError, match="t.dcd holds a longer run; expected at most 10 ps, found 40 ps; ask for"
+    ):
+        invoke(*arguments, "10ps")
+    assert outputs(out) == before
+    assert "40 ps in" in invoke(*arguments, "40ps").output, "a command that is given again is done at once"
+    assert "50 ps in" in invoke(*arguments, "50ps").output
+
+
+def test_replicas_can_be_loaded_and_equal_single_runs(program, structure, tmp_path):
+    out = tmp_path / "r.npz"
+    arguments = [program, structure, "--length", "30ps", "--save-every", "3ps", "--seed", 4]
+    result = invoke(*arguments, "--replicas", 3, "--device", "cpu", "--out", out)
+    assert "Draws refused by the guard: not finite 0, bond 0, chirality 0, displacement 0." in result.output
+    assert data.archive_guard(out) == {
+        "steps": 90,
+        "not_finite": 0,
+        "bond": 0,
+        "chirality": 0,
+        "displacement": 0,
+    }
+    (trajectory,) = data.load(out)
+    assert [segment.shape for segment in trajectory.segments] == [(10, 5, 3)] * 3
+    assert trajectory.frame_spacing_ps == 3.0
+    assert not trajectory.steered and not trajectory.consecutive
+    assert trajectory.molecule == ScoreModel(program).card.molecule
+    invoke(*arguments, "--out", tmp_path / "single.xtc")
+    mdtraj = pytest.importorskip("mdtraj")
+    single = mdtraj.load(str(tmp_path / "single.xtc"), top=str(structure)).xyz
+    np.testing.assert_allclose(trajectory.segments[0], single, atol=6e-4)
+    assert np.abs(trajectory.segments[1] - single).max() > 2e-3
+
+
+@pytest.mark.parametrize("save_every", [1, 4])
+@pytest.mark.parametrize("module", [programs.OrnsteinUhlenbeck, programs.Inertial])
+def test_replicas_go_on_after_a_kill(make_program, tmp_path, module, save_every):
+    memory = 2 if module is programs.Inertial else 1
+    model = ScoreModel(make_program(module(), history_length=memory))
+    start = np.repeat(START[None], 4, axis=0)
+    options = {"seed": 6, "save_every": save_every, "steps_per_chunk": 10}
+    whole = run_replicas(model, start, tmp_path / "whole.npz", 40, **options)
+    direct = model.sample(np.repeat(start[:, None], memory, axis=1), 40, seed=6, save_every=save_every)
+    np.testing.assert_array_equal(np.stack(data.load(whole)[0].segments), direct.transpose(1, 0, 2, 3))
+
+    broken, kills = run_through_kills(
+        partial(run_replicas, model, start, tmp_path / "broken.npz", 40, **options)
+    )
+    assert kills >= 3
+    assert broken.read_bytes() == whole.read_bytes()
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("length", [25, 20, 5])
+def test_replicas_cut_short_hold_the_counts_of_their_own_frames(make_program, tmp_path, length):
+    """Of 40 steps 30 are drawn when the run is killed; fewer are asked for then, within a chunk and at its
+    end.
+    """
+    start = np.repeat(START[None], 4, axis=0)
+    program = make_program(programs.OrnsteinUhlenbeck(), max_displacement_nm=0.005)
+    options = {"seed": 6, "steps_per_chunk": 10}
+
+    with pytest.raises(Killed):
+        run_replicas(ScoreModel(program), start, tmp_path / "r.npz", 40, progress=killed_from(30), **options)
+    with pytest.raises(OutputError, match="expected seed 7, found 6"):
+        run_replicas(ScoreModel(program), start, tmp_path / "r.npz", length, **options | {"seed": 7})
+    cut = run_replicas(ScoreModel(program), start, tmp_path / "r.npz", length, **options)
+    whole = run_replicas(ScoreModel(program), start, tmp_path / "whole.npz", length, **options)
+    assert data.archive_guard(cut) == data.archive_guard(whole)
+    assert data.archive_guard(whole)["displacement"] > 0
+    assert cut.read_bytes() == whole.read_bytes()
+
+
+def test_replicas_of_another_run_are_not_taken_up(program, tmp_path):
+    model = ScoreModel(program)
+    start = np.repeat(START[None], 2, axis=0)
+    with pytest.raises(Killed):
+        run_replicas(
+            model, start, tmp_path / "r.npz", 20, seed=1, steps_per_chunk=10, progress=killed_from(10)
+        )
+    with pytest.raises(OutputError, match="expected seed 2, found 1"):
+        run_replicas(model, start, tmp_path / "r.npz", 20, seed=2, steps_per_chunk=10)
+    run_replicas(model, start, tmp_path / "r.npz", 20, seed=1, steps_per_chunk=10)
+    with pytest.raises(OutputError, match="r.npz exists already"):
+        run_replicas(model, start, tmp_path / "r.npz", 20, seed=1, steps_per_chunk=10)
+
+
+def test_replicas_of_another_device_are_not_taken_up(program, tmp_path):
+    model = ScoreModel(program)
+    start = np.repeat(START[None], 2, axis=0)
+    with pytest.raises(Killed):
+        run_replicas(
+            model, start, tmp_path / "r.npz", 20, seed=1, steps_per_chunk=10, progress=killed_from(10)
+        )
+    model.device = "cuda:1"
+    with pytest.raises(OutputError, match="expected device cuda, found cpu"):
+        run_replicas(model, start, tmp_path / "r.npz", 20, seed=1, steps_per_chunk=10)
+
+
+def test_settings_reach_the_integrator(program, structure, tmp_path):
+    def last_frame(name, *options):
+        out = tmp_path / f"{name}.dcd"
+        invoke(program, structure, "--length", "5ps", "--out", out, *options)
+        return out.read_bytes()[-200:]
+
+    plain = last_frame("a")
+    assert last_frame("b") == plain
+    assert last_frame("c", "--seed", 2) != plain
+    assert last_frame("d", "--denoising-steps", 8) != plain
+    assert last_frame("e", "--solver", "heun") != plain
+    with pytest.raises(openmm.OpenMMException, match="magic"):
+        last_frame("f", "--solver", "magic")
+
+
+def test_bad_input(program, structure, tmp_path):
+    out = tmp_path / "t.dcd"
+    cases = [
+        (["--length", "10"], SamplingError, "expected a positive number with a unit .* found '10'"),
+        (["--length", "0ns"], SamplingError, "expected a positive number"),
+        (["--length", "1.5ps"], SamplingError, "expected a multiple of 1 ps, found 1.5ps"),
+        (
+            ["--length", "10ps", "--save-every", "500fs"],
+            SamplingError,
+            "expected a multiple of 1 ps, found 500fs",
+        ),
+        (["--length", "10ps", "--replicas", "2"], OutputError, "expected NAME.npz, found t.dcd"),
+        (
+            ["--length", "10ps", "--device", "cuda"],
+            SamplingError,
+            "expected none of --device, found --device cuda; say",
+        ),
+        (
+            ["--length", "10ps", "--replicas", "2", "--device", "gpu"],
+            ProgramError,
+            "expected 'cpu', .*found 'gpu'",
+        ),
+        (["--length", "10ps", "--platform", "Abacus"], openmm.OpenMMException, "Abacus"),
+    ]
+    for options, error, message in cases:
+        with pytest.raises(error, match=message):
+            invoke(program, structure, "--out", out, *options)
+    with pytest.raises(OutputError, match="the folder .*missing does not exist"):
+        invoke(program, structure, "--length", "1ps", "--out", tmp_path / "missing" / "t.dcd")
+    with pytest.raises(OutputError, match="expected NAME.dcd or NAME.xtc, found t.pdb"):
+        invoke(program, structure, "--length", "1ps", "--out", tmp_path / "t.pdb")
+    with pytest.raises(MoleculeError, match="cannot read .*none.pdb"):
+        invoke(program, tmp_path / "none.pdb", "--length", "1ps", "--out", out)
+    # Nothing was written by any of them.
+    assert {path.suffix for path in tmp_path.iterdir()} == {".pdb", ".pt"}
+    assert not out.exists()
+
+
+def test_a_program_that_always_fails_leaves_empty_files(make_program, structure, tmp_path):
+    # The card's displacement limit is met at once, so no step ever succeeds.
+    program = make_program(programs.Jumping(), max_displacement_nm=1e-9)
+    with pytest.raises(openmm.OpenMMException, match="displacement|moved|move"):
+        invoke(program, structure, "--length", "5ps", "--out", tmp_path / "t.dcd", "--max-redraws", 2)
+    assert (tmp_path / "t.dcd").stat().st_size == 0
+    assert (tmp_path / "t.log.csv").read_text().count("\n") == 1
+
+
+def test_durations():
+    assert [parse_duration(text) for text in ("10ns", " 0.5 us ", "250ps", "4fs", "1e3ps")] == [
+        1e4,
+        5e5,
+        250,
+        0.004,
+        1e3,
+    ]
+    assert [format_duration(t) for t in (2.5e6, 1e4, 12.5, 0.004)] == [
+        "2.5 us",
+        "10 ns",
+        "12.5 ps",
+        "0.004 ps",
+    ]
+    for text in ("", "ns", "10 years", "-1ns", "nanps", "1-2ns"):
+        with pytest.raises(SamplingError, match="Duration: expected a positive number with a unit"):
+            parse_duration(text)

@@ -1,0 +1,68 @@
+"""What the guard refuses is drawn again: as often as it must be, alone, and counted."""
+
+import numpy as np
+from contexts import NO_BOX, make_context
+from programs import POSITIONS, Jumping
+
+from openmm_scoredyn.program.native import scoredyn
+
+
+def test_settings_changed_between_steps_keep_the_counters(make_program, make_system):
+    path = make_program(Jumping(), max_displacement_nm=0.01, chiral_centres=[])
+    _context, integrator = make_context(path, make_system())
+    integrator.step(50)
+    redraws = integrator.getNumRedraws()
+    integrator.setMaxRedraws(30)
+    assert integrator.getNumRedraws() == redraws > 0
+
+
+def test_redraws_follow_the_probability_of_refusal(make_program):
+    """A jump beyond one standard deviation is refused: 31.7 % of the draws."""
+    path = make_program(
+        Jumping(), latent_size=1, max_displacement_nm=0.01, chiral_centres=[], bonds=[], bond_lengths_nm=[]
+    )
+    model = scoredyn.Program(path)
+    replicas = 4000
+    # Each replica somewhere else, so that a history taken from another one shows.
+    start = POSITIONS + 0.001 * np.arange(replicas, dtype=np.float32)[:, None, None, None]
+    frames, counts = model.sample(start, NO_BOX, 1, 1, 5, 0, 0, "dpmpp_2m", 1, max_redraws=60)
+    refused = 0.317311
+    error = np.sqrt(refused * (1 - refused) / replicas)
+    assert abs(counts["rejected_steps"] / replicas - refused) < 4 * error
+    assert counts["redraws"] == counts["displacement"] > counts["rejected_steps"]
+    assert np.abs(frames[0] - start[:, 0]).max() <= 0.01 + 1e-6
+    again, counted = model.sample(start, NO_BOX, 1, 1, 5, 0, 0, "dpmpp_2m", 1, max_redraws=60, num_threads=3)
+    assert np.array_equal(again, frames) and counted == counts
+    # Only the refused replicas are drawn again: each is what it would have been alone.
+    for replica in range(20):
+        alone, _ = model.sample(
+            start[replica : replica + 1], NO_BOX, 1, 1, 5, 0, replica, "dpmpp_2m", 1, max_redraws=60
+        )
+        assert np.array_equal(alone[0, 0], frames[0, replica])
+
+
+def test_redraws_are_counted_by_cause(make_program, make_system, platform):
+    path = make_program(Jumping(), latent_size=1, max_displacement_nm=0.01, bonds=[], bond_lengths_nm=[])
+    _context, integrator = make_context(path, make_system(), platform)
+    integrator.setMaxRedraws(60)
+    integrator.step(100)
+    assert 0 < integrator.getNumRejectedSteps() <= integrator.getNumRedraws()
+    causes = integrator.getRedrawsByCause()
+    assert causes == {"not_finite": 0, "bond": 0, "chirality": 0, "displacement": integrator.getNumRedraws()}
+
+
+def test_restart_restores_the_counters(make_program, make_system):
+    path = make_program(Jumping(), latent_size=1, max_displacement_nm=0.01, bonds=[], bond_lengths_nm=[])
+    context, integrator = make_context(path, make_system())
+    integrator.setMaxRedraws(60)
+    integrator.step(50)
+    counts = scoredyn.get_counts(integrator)
+    saved, checkpoint = (
+        context.getState(positions=True, integratorParameters=True),
+        context.createCheckpoint(),
+    )
+    for restore in (lambda: context.setState(saved), lambda: context.loadCheckpoint(checkpoint)):
+        integrator.step(50)
+        assert scoredyn.get_counts(integrator) != counts
+        restore()
+        assert scoredyn.get_counts(integrator) == counts

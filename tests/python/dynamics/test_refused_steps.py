@@ -1,0 +1,197 @@
+"""Every refusal of settings and of steps, by the text of its sentence."""
+
+import re
+
+import numpy as np
+import openmm
+import pytest
+from programs import (
+    MASSES,
+    POSITIONS,
+    ConditionedOrnsteinUhlenbeck,
+    Drift,
+    Failing,
+    WhollyConditionedOrnsteinUhlenbeck,
+)
+from refusals import make_context, refusal
+
+from openmm_scoredyn import ScoreDynamicsIntegrator
+from openmm_scoredyn.program.native import scoredyn
+
+FAR = POSITIONS + np.array([100, 0, 0])
+
+# settings
+
+
+def test_step_size(make_program, make_system):
+    path = make_program(Drift(), lag_time_ps=10.0)
+    sentence = (
+        "ScoreDynamicsIntegrator: the model was trained for a step of 10 ps, but the step size is 2 ps. "
+        "Call setStepSize(10) or use another model."
+    )
+    with refusal(sentence):
+        make_context(path, make_system(), lambda i: i.setStepSize(2))
+    context, integrator = make_context(path, make_system())
+    context.setPositions(POSITIONS)
+    integrator.setStepSize(2)
+    with refusal(sentence):
+        integrator.step(1)
+
+
+def test_temperature(make_program, make_system):
+    with refusal("the model was trained at 300 K, but the temperature is 310 K. Call setTemperature(300)"):
+        make_context(make_program(Drift()), make_system(), lambda i: i.setTemperature(310))
+
+
+@pytest.mark.parametrize("value", [-1, 2**31, 1.5, "one"])
+def test_seed(make_program, value):
+    with refusal(f"the random number seed is {value!r}; expected an integer from 0 to 2147483647"):
+        ScoreDynamicsIntegrator(make_program(Drift())).setRandomNumberSeed(value)
+
+
+@pytest.mark.parametrize(
+    "setter, value, text",
+    [
+        ("setDenoisingSteps", 0, "the number of denoising steps is 0; expected an integer from 1"),
+        ("setMaxRedraws", -1, "the number of redraws is -1; expected an integer from 0"),
+        ("setNumThreads", 0, "the number of threads is 0; expected an integer from 1"),
+        ("setSolver", "magic", "magic"),
+        ("setTemperature", 0, "the temperature is 0.000000 K; expected a positive number"),
+    ],
+)
+def test_setters(make_program, setter, value, text):
+    integrator = ScoreDynamicsIntegrator(make_program(Drift()))
+    with refusal(text):
+        getattr(integrator, setter)(value)
+
+
+def test_setters_of_the_library_itself(make_program):
+    """The same limits in C++, where no Python stands before them."""
+    integrator = ScoreDynamicsIntegrator(make_program(Drift()))
+    for call, value in (
+        (scoredyn.set_denoising_steps, 0),
+        (scoredyn.set_random_number_seed, -1),
+        (scoredyn.set_max_redraws, -1),
+        (scoredyn.set_num_threads, 0),
+        (scoredyn.set_particles, [-1]),
+    ):
+        with refusal("or more"):
+            call(integrator, value)
+
+
+# steps
+
+
+def test_step_without_context(make_program):
+    with refusal(
+        "this integrator is not bound to a context; create a Context with it before calling step()."
+    ):
+        ScoreDynamicsIntegrator(make_program(Drift())).step(1)
+
+
+def test_second_context(make_program, make_system):
+    context, integrator = make_context(make_program(Drift()), make_system())
+    with refusal("this integrator is already bound to a context"):
+        openmm.Context(make_system(), integrator, openmm.Platform.getPlatformByName("Reference"))
+    # The first one goes on.
+    context.setPositions(POSITIONS)
+    integrator.step(1)
+
+
+def test_integrator_of_a_refused_context_can_be_used_again(make_program, make_system):
+    integrator = ScoreDynamicsIntegrator(make_program(Drift()))
+    reference = openmm.Platform.getPlatformByName("Reference")
+    with refusal("describes 5 particles"):
+        openmm.Context(make_system(MASSES[:4]), integrator, reference)
+    context = openmm.Context(make_system(), integrator, reference)
+    context.setPositions(POSITIONS)
+    integrator.step(1)
+
+
+def test_positions_never_set(make_program, make_system):
+    _, integrator = make_context(make_program(Drift()), make_system())
+    with refusal("all positions are zero; expected a molecule; call setPositions on the context"):
+        integrator.step(1)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_positions_not_finite(make_program, make_system, value):
+    context, integrator = make_context(make_program(Drift()), make_system())
+    positions = POSITIONS.astype(float)
+    positions[3, 1] = value
+    context.setPositions(positions)
+    with refusal(f"the position of the model's atom 3 is {value}; expected a finite number"):
+        integrator.step(1)
+
+
+@pytest.mark.parametrize(
+    "mode, text",
+    [
+        (
+            "nan",
+            "no acceptable draw for step 0 of replica 0 with 'Failing' in 11 draws; the last was refused: ",
+        ),
+        (
+            "shape",
+            "the method `denoise` of 'Failing' returned the wrong shape; expected (1, 5, 3), found (1, 4, 3)",
+        ),
+        (
+            "dtype",
+            "the method `denoise` of 'Failing' returned the wrong dtype; expected float32, found Double",
+        ),
+        (
+            "raise",
+            (
+                "the method `denoise` of 'Failing' raised an error: builtins.ValueError: the molecule is too"
+                " far out"
+            ),
+        ),
+        ("matmul", "the method `denoise` of 'Failing' raised an error: RuntimeError: "),
+    ],
+)
+def test_program_that_fails_in_a_step(make_program, make_system, mode, text):
+    context, integrator = make_context(make_program(Failing(mode)), make_system())
+    context.setPositions(FAR)
+    with refusal(text) as caught:
+        integrator.step(1)
+    message = str(caught.value)
+    assert "\n" not in message and "Exception raised from" not in message and "Traceback" not in message
+
+
+def test_program_that_returns_nan_is_counted(make_program, make_system):
+    context, integrator = make_context(make_program(Failing("nan")), make_system())
+    context.setPositions(FAR)
+    integrator.setMaxRedraws(4)
+    with refusal("in 5 draws"):
+        integrator.step(1)
+    assert integrator.getRedrawsByCause()["not_finite"] == 5
+    assert integrator.getNumRedraws() == 4
+    assert integrator.getNumRejectedSteps() == 1
+
+
+def test_guard_gives_up_and_names_atom_and_value(make_program, make_system):
+    path = make_program(Drift((0.5, 0, 0)), max_displacement_nm=0.4)
+    context, integrator = make_context(path, make_system())
+    context.setPositions(POSITIONS)
+    with refusal("call setMaxRedraws with a larger number, or use another model.") as caught:
+        integrator.step(1)
+    assert re.search(r"atom 0\b", str(caught.value)) and "0.5" in str(caught.value)
+
+
+def test_condition_of_another_number_of_rows(make_program, make_system):
+    context, integrator = make_context(make_program(ConditionedOrnsteinUhlenbeck(rows=False)), make_system())
+    context.setPositions(FAR)
+    with refusal(
+        "the method `condition` of 'ConditionedOrnsteinUhlenbeck' returned the wrong kind; expected a tensor"
+        " with 1"
+    ):
+        integrator.step(1)
+
+
+@pytest.mark.parametrize("kind", [ConditionedOrnsteinUhlenbeck, WhollyConditionedOrnsteinUhlenbeck])
+def test_what_sees_the_history_is_not_called_where_the_condition_is_apart(kind, make_program, make_system):
+    """Far out it would raise; the guard, which finds a step of 40 nm, is what must speak."""
+    context, integrator = make_context(make_program(kind()), make_system())
+    context.setPositions(FAR)
+    with refusal("no acceptable draw for step 0"):
+        integrator.step(1)

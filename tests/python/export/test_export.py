@@ -1,0 +1,219 @@
+"""Export: what comes out is what went in."""
+
+import io
+import json
+import warnings
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny_models import DriftingNetwork, OneShotNetwork, tiny_card
+from torch import Tensor, nn
+
+from openmm_scoredyn.diffusion.parametrization import Parametrization
+from openmm_scoredyn.errors import ExportError
+from openmm_scoredyn.export import export_program
+from openmm_scoredyn.export.embedding import embed
+from openmm_scoredyn.program.card import Card
+from openmm_scoredyn.program.model import ScoreModel
+
+
+def load(path, extra=None):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return torch.jit.load(path, _extra_files=extra)
+
+
+def read_card(path) -> Card:
+    extra = {"scoredyn.json": ""}
+    load(path, extra)
+    return Card.from_json(extra["scoredyn.json"])
+
+
+def test_exported_program_is_the_canonical_denoiser_of_the_module(tmp_path):
+    network, parametrization = DriftingNetwork(), Parametrization("v", "vp_cosine")
+    report = export_program(network, tmp_path / "tiny.pt", tiny_card(), parametrization, symmetric=True)
+    assert report.passed
+    assert [check.name for check in report.checks] == [
+        "repeated = first",
+        "single = batched",
+        "scripted = eager",
+        "reloaded = scripted",
+        "float32 = float64",
+        "SE(3) symmetry",
+    ]  # fmt: skip
+    assert all(check.name in str(report) for check in report.checks)
+    assert 0 < report.checks[4].latents < report.checks[4].tolerance[0]
+    program = load(tmp_path / "tiny.pt")
+    generator = torch.Generator().manual_seed(5)
+    latent, history = torch.randn(3, 5, 3, generator=generator), torch.randn(3, 1, 5, 3, generator=generator)
+    sigma, box = torch.tensor([0.1, 1.0, 10.0]), torch.zeros(3, 3)
+    with torch.no_grad():
+        raw = network(
+            latent / torch.sqrt(1 + sigma**2)[:, None, None],
+            parametrization.network_level(sigma),
+            history,
+            box,
+        )
+        clean = (latent - sigma[:, None, None] * torch.sqrt(1 + sigma**2)[:, None, None] * raw) / (
+            1 + sigma[:, None, None] ** 2
+        )
+        # alpha x_t - sigma_t v, with x_t = alpha latent, alpha^2 = 1 / (1 + sigma^2)
+        expected = (
+            latent / (1 + sigma[:, None, None] ** 2) - (sigma / torch.sqrt(1 + sigma**2))[:, None, None] * raw
+        )
+    torch.testing.assert_close(clean, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(program.denoise(latent, sigma, history, box), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(program.advance(latent, history, box), history[:, 0] + 0.001 * latent)
+
+
+def test_package_is_the_same_program_for_any_batch(tmp_path):
+    """Both formats draw the same trajectories, and the report compares them."""
+    arguments = (tiny_card(), Parametrization("v", "vp_cosine"))
+    export_program(DriftingNetwork(), tmp_path / "tiny.pt", *arguments, symmetric=True)
+    report = export_program(
+        DriftingNetwork(), tmp_path / "tiny.pt2", *arguments, format="aoti", symmetric=True
+    )
+    assert [check.name for check in report.checks] == [
+        "repeated = first",
+        "single = batched",
+        "scripted = eager",
+        "reloaded = scripted",
+        "AOTInductor = reloaded",
+        "float32 = float64", "SE(3) symmetry",
+    ]  # fmt: skip
+    scripted, compiled = (
+        ScoreModel(tmp_path / "tiny.pt"),
+        ScoreModel(tmp_path / "tiny.pt2", allow_native_code=True),
+    )
+    assert replace(compiled.card, golden={}) == replace(scripted.card, golden={})
+    start = torch.tensor(scripted.card.golden["history"]).reshape(1, 5, 3)
+    for batch in (1, 2, 33):
+        frames = [model.sample(start.expand(batch, 5, 3), 5, seed=3) for model in (scripted, compiled)]
+        assert (frames[0] - start).abs().max() > 1e-3
+        torch.testing.assert_close(frames[1], frames[0], rtol=0, atol=1e-6)
+
+
+def test_card_in_the_file_has_golden_triple_versions_and_claims(tmp_path):
+    export_program(
+        DriftingNetwork(), tmp_path / "tiny.pt", tiny_card(latent_type="invariant"), symmetric=True
+    )
+    card = read_card(tmp_path / "tiny.pt")
+    assert card.symmetric
+    assert card.latent_type == "vector", "what the module says outranks the card"
+    assert card.torch_version == torch.__version__
+    assert card.name == "tiny"
+    program, golden = load(tmp_path / "tiny.pt"), card.golden
+    history, box = (
+        torch.tensor(golden["history"]).reshape(1, 1, 5, 3),
+        torch.tensor(golden["box"]).reshape(3, 3),
+    )
+    denoised = program.denoise(
+        torch.tensor(golden["latent"]).reshape(1, 5, 3), torch.tensor([golden["sigma"]]), history, box
+    )
+    torch.testing.assert_close(denoised.flatten(), torch.tensor(golden["denoised"]))
+    assert denoised.abs().max() > 0.1
+    torch.testing.assert_close(
+        program.advance(denoised, history, box).flatten(),
+        torch.tensor(golden["positions"]),
+        rtol=1e-6,
+        atol=1e-6,
+    )
+
+
+def test_transition_is_exported_with_propose_alone(tmp_path):
+    report = export_program(
+        OneShotNetwork(), tmp_path / "t.pt", tiny_card(kind="transition", noise_count=2), symmetric=True
+    )
+    program, golden = load(tmp_path / "t.pt"), read_card(tmp_path / "t.pt").golden
+    assert report.passed
+    assert not hasattr(program, "denoise")
+    noise, history = (
+        torch.tensor(golden["noise"]).reshape(1, 2, 5, 3),
+        torch.tensor(golden["history"]).reshape(1, 1, 5, 3),
+    )
+    expected = history[:, 0] + 0.001 * (noise[:, 0] + noise[:, 1])
+    torch.testing.assert_close(expected.flatten(), torch.tensor(golden["positions"]))
+
+
+def test_the_module_given_is_left_as_it_was(tmp_path):
+    network = DriftingNetwork().double().train()
+    export_program(network, tmp_path / "tiny.pt", tiny_card())
+    assert network.training
+    assert network.gain.requires_grad
+    assert network.gain.dtype == torch.float64
+
+
+class DroppingNetwork(DriftingNetwork):
+    def __init__(self):
+        super().__init__()
+        self.dropout = nn.Dropout(0.5)
+
+    def forward(self, latent: Tensor, level: Tensor, history: Tensor, box: Tensor) -> Tensor:
+        return self.dropout(latent)
+
+
+def test_dropout_is_off_in_the_program(tmp_path):
+    assert export_program(DroppingNetwork().train(), tmp_path / "out.pt", tiny_card(), symmetric=True).passed
+
+
+def test_example_history_becomes_the_golden_one(tmp_path):
+    history = embed(tiny_card()) * 1.01
+    export_program(DriftingNetwork(), tmp_path / "tiny.pt", tiny_card(), history=history[None])
+    golden = torch.tensor(read_card(tmp_path / "tiny.pt").golden["history"]).reshape(5, 3)
+    distances = torch.pdist(golden)
+    torch.testing.assert_close(distances, torch.pdist(history), rtol=0, atol=0.005)
+
+
+def test_embedding_has_the_bonds_and_the_chirality_of_the_card():
+    card = tiny_card()
+    for centres in (((0, 1, 2, 3),), ((0, 2, 1, 3),)):
+        positions = embed(tiny_card(chiral_centres=centres, golden={})).double()
+        found = [float(torch.linalg.vector_norm(positions[i] - positions[j])) for i, j in card.bonds]
+        assert found == pytest.approx(card.bond_lengths_nm, rel=0.03)
+        c, a, b, d = centres[0]
+        triple = (positions[a] - positions[c]) @ torch.linalg.cross(
+            positions[b] - positions[c], positions[d] - positions[c]
+        )
+        assert triple > 5e-4
+        assert torch.pdist(positions).min() > 0.1
+
+
+def test_latents_that_do_not_turn_are_checked_as_such(tmp_path):
+    class InvariantNetwork(nn.Module):
+        """Latent row 0 stretches the first bond: the latent does not turn with the molecule."""
+
+        latent_type = "invariant"
+
+        def forward(self, latent: Tensor, level: Tensor, history: Tensor, box: Tensor) -> Tensor:
+            return torch.tanh(latent)
+
+        def advance(self, latent: Tensor, history: Tensor, box: Tensor) -> Tensor:
+            newest = history[:, -1]
+            return newest + 0.01 * latent[:, 0, :1, None] * (newest - newest[:, :1])
+
+    assert export_program(InvariantNetwork(), tmp_path / "out.pt", tiny_card(), symmetric=True).passed
+    wrong = InvariantNetwork()
+    wrong.latent_type = "vector"
+    with pytest.raises(ExportError, match="SE\\(3\\) symmetry"):
+        export_program(wrong, tmp_path / "out.pt", tiny_card(), symmetric=True)
+
+
+def test_periodic_model_is_exported_with_its_box(tmp_path):
+    box = torch.eye(3) * 3
+    assert export_program(DriftingNetwork(), tmp_path / "out.pt", tiny_card(periodic=True), box=box).passed
+    assert read_card(tmp_path / "out.pt").golden["box"] == box.flatten().tolist()
+
+
+def test_export_of_the_same_module_twice_computes_the_same(tmp_path):
+    for name in ("a.pt", "b.pt"):
+        export_program(DriftingNetwork(), tmp_path / name, tiny_card())
+    first, second = (json.loads(read_card(tmp_path / name).to_json()) for name in ("a.pt", "b.pt"))
+    assert first == second
+
+
+def test_archive_holds_no_state_but_parameters_and_buffers(tmp_path):
+    export_program(DriftingNetwork(), tmp_path / "out.pt", tiny_card())
+    program = load(io.BytesIO((tmp_path / "out.pt").read_bytes()))
+    assert set(program.state_dict()) == {"network.gain", "network.step"}
+    assert not program.training

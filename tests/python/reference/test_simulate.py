@@ -1,0 +1,265 @@
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+
+import numpy as np
+import pytest
+from alanine import PDB, alanine_molecule
+from kills import run_through_kills
+
+from openmm_scoredyn import data
+from openmm_scoredyn.data.chunks import ChunkStore
+from openmm_scoredyn.errors import MoleculeError, OutputError, SamplingError, TrajectoryError
+from openmm_scoredyn.molecule.geometry import backbone_torsions
+from openmm_scoredyn.reference.physics import Physics
+from openmm_scoredyn.reference.plan import SimulationPlan
+from openmm_scoredyn.reference.simulate import simulate
+from openmm_scoredyn.reference.system import build_reference_system
+
+FREE = SimulationPlan(2, 12, equilibration_ps=1.0, frames_per_chunk=5)
+STEERED = SimulationPlan(2, 4, n_segments=3, steering="uniform", equilibration_ps=1.0, frames_per_chunk=5)
+
+
+def contents(directory):
+    return {path.name: path.read_bytes() for path in directory.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("plan", [FREE, STEERED], ids=["free", "steered"])
+def test_restart_at_every_chunk_gives_the_same_bytes(tmp_path, plan):
+    simulate(PDB, plan, tmp_path / "unbroken")
+    _, kills = run_through_kills(partial(simulate, PDB, plan, tmp_path / "broken"))
+    assert kills >= 2 * plan.n_chunks
+    assert contents(tmp_path / "broken") == contents(tmp_path / "unbroken")
+    assert len(contents(tmp_path / "broken")) == 3
+
+
+def test_processes_give_the_bytes_of_one(tmp_path):
+    reports = []
+    simulate(PDB, FREE, tmp_path / "one")
+    simulate(PDB, FREE, tmp_path / "two", processes=2, progress=lambda *report: reports.append(report))
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    assert reports[-1] == (22.0, 22.0)
+
+
+def test_kill_and_restart_of_a_real_run(tmp_path):
+    plan = dataclasses.replace(FREE, n_trajectories=2, frames_per_segment=120)
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from openmm_scoredyn.reference.plan import SimulationPlan\n"
+        "from openmm_scoredyn.reference.simulate import simulate\n"
+        "if __name__ == '__main__':\n"
+        f"    simulate({str(PDB)!r}, SimulationPlan(2, 120, equilibration_ps=1.0, frames_per_chunk=5),\n"
+        f"             {str(tmp_path / 'broken')!r}, processes=2)\n"
+    )
+    process = subprocess.Popen([sys.executable, script], start_new_session=True)
+    chunk = tmp_path / "broken" / ".chunks" / "trajectory_0001" / "chunk_000002.npz"
+    deadline = time.monotonic() + 60
+    while not chunk.exists():
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    # Only the parent: its workers must notice and stop by themselves.
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    time.sleep(0.5)
+    chunks = len(list((tmp_path / "broken" / ".chunks").rglob("*.npz")))
+    time.sleep(0.5)
+    assert chunks == len(list((tmp_path / "broken" / ".chunks").rglob("*.npz"))), (
+        "a worker outlived its parent"
+    )
+    assert not list((tmp_path / "broken").glob("*.npz"))
+    subprocess.run([sys.executable, script], check=True)
+    simulate(PDB, plan, tmp_path / "unbroken")
+    assert contents(tmp_path / "broken") == contents(tmp_path / "unbroken")
+
+
+def test_what_is_written_can_be_loaded_and_says_what_it_is(tmp_path):
+    simulate(PDB, STEERED, tmp_path)
+    trajectories = data.load(tmp_path)
+    assert [t.steered for t in trajectories] == [True, True]
+    assert [len(t.segments) for t in trajectories] == [3, 3]
+    assert trajectories[0].force_field == "amber99sbildn.xml + amber99_obc.xml"
+    masses = np.array(trajectories[0].molecule.masses_amu)
+    hydrogen = np.array(trajectories[0].molecule.elements) == "H"
+    np.testing.assert_allclose(masses[hydrogen], 3.0)
+    assert masses.sum() == pytest.approx(144.17, abs=0.1)
+    assert not np.array_equal(trajectories[0].positions, trajectories[1].positions)
+
+
+def dihedral(x, atoms):
+    a, b, c, d = (x[index].astype(float) for index in atoms)
+    n1, n2 = np.cross(b - a, c - b), np.cross(c - b, d - c)
+    return np.degrees(np.arctan2(np.dot(np.cross(n1, n2), (c - b) / np.linalg.norm(c - b)), np.dot(n1, n2)))
+
+
+def test_steering_reaches_its_target_and_lets_go(tmp_path):
+    # phi = 60 is where the free molecule hardly ever is; psi = -90 is steep, so that it is left after the
+    # release.
+    plan = SimulationPlan(1, 6, n_segments=4, steering=(60.0, -90.0), equilibration_ps=0.0)
+    simulate(PDB, plan, tmp_path)
+    ((phi, psi),) = backbone_torsions(alanine_molecule())
+    (trajectory,) = data.load(tmp_path)
+    released = np.array([[dihedral(s[0], phi) - 60, dihedral(s[0], psi) + 90] for s in trajectory.segments])
+    released = (released + 180) % 360 - 180
+    # k = 50 kJ/mol gives a spread of about 13 degrees, and the molecule's own forces pull.
+    assert np.abs(released).max() < 60
+    assert np.abs(released).mean() < 25
+    moved = [abs((dihedral(s[-1], psi) + 90 + 180) % 360 - 180) for s in trajectory.segments]
+    assert max(moved) > 40
+
+
+def test_the_reference_system_conserves_what_it_should():
+    from openmm import CMMotionRemover
+    from openmm.app import PDBFile
+
+    system = build_reference_system(PDBFile(str(PDB)).topology, Physics())
+    assert not any(isinstance(force, CMMotionRemover) for force in system.getForces())
+    assert system.getNumConstraints() == 12
+    assert not system.usesPeriodicBoundaryConditions()
+
+
+def test_temperature_of_the_dynamics():
+    from openmm import unit
+    from openmm.app import PDBFile
+
+    from openmm_scoredyn.reference.engine import ReferenceEngine
+
+    pdb = PDBFile(str(PDB))
+    engine = ReferenceEngine(pdb.topology, pdb.positions, Physics(), seed=5)
+    engine.start(2.0)
+    kinetic = []
+    for _ in range(150):
+        engine.step(25)
+        kinetic.append(
+            engine._context.getState(getEnergy=True).getKineticEnergy().value_in_unit(unit.kilojoule_per_mole)
+        )
+    # 66 - 12 degrees of freedom; friction of 10/ps makes samples 0.1 ps apart nearly independent (e^-2 for
+    # energies).
+    expected = 0.5 * (66 - 12) * 0.00831446 * 300
+    error = expected * np.sqrt(2 / 54) * np.sqrt((1 + np.exp(-2)) / (1 - np.exp(-2)) / 150)
+    assert abs(np.mean(kinetic) - expected) < 4 * error
+
+
+def test_another_plan_in_the_same_folder_is_refused(tmp_path):
+    simulate(PDB, FREE, tmp_path)
+    before = contents(tmp_path)
+    with pytest.raises(OutputError, match="holds another simulation; expected seed 2, found 1"):
+        simulate(PDB, dataclasses.replace(FREE, seed=2), tmp_path)
+    assert contents(tmp_path) == before
+    assert json.loads(before["plan.json"])["seed"] == 1
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"frames_per_segment": 1}, "frames_per_segment is too small; expected at least 2, found 1"),
+        ({"frame_spacing_ps": 0.001}, "expected a multiple of 4 fs, found 1 fs"),
+        ({"seed": -1}, "expected a seed from 0 to 2.32 - 1, found -1"),
+        ({"n_trajectories": 0}, "n_trajectories is too small"),
+    ],
+)
+def test_impossible_plans(changes, message):
+    with pytest.raises(SamplingError, match=message):
+        dataclasses.replace(FREE, **changes)
+
+
+def test_bad_structures_and_paths(tmp_path):
+    with pytest.raises(TrajectoryError, match="cannot read .*missing.pdb; No such file"):
+        simulate(tmp_path / "missing.pdb", FREE, tmp_path / "out")
+    (tmp_path / "bare.pdb").write_text(
+        "".join(line for line in PDB.read_text().splitlines(True) if " H" not in line[11:15])
+    )
+    with pytest.raises(MoleculeError, match="no System with amber99sbildn.xml"):
+        simulate(tmp_path / "bare.pdb", FREE, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot create the folder .*file"):
+        simulate(PDB, FREE, tmp_path / "file")
+
+
+def test_dynamics_that_blow_up_are_reported(tmp_path):
+    hot = dataclasses.replace(FREE, physics=Physics(timestep_fs=40.0), frame_spacing_ps=1.0)
+    with pytest.raises(SamplingError, match="blown up"):
+        simulate(PDB, hot, tmp_path)
+    assert not list(tmp_path.glob("*.npz"))
+
+
+def test_a_script_without_a_main_guard_is_told(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from openmm_scoredyn.reference.plan import SimulationPlan\nfrom openmm_scoredyn.reference.simulate"
+        f" import simulate\nsimulate({str(PDB)!r}, SimulationPlan(2, 5, equilibration_ps=0.0),"
+        f" {str(tmp_path / 'out')!r}, processes=2)\n"
+    )
+    result = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "SamplingError: simulate: a worker process ended on its own" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--length", "2ps"], "2 trajectories, 4 ps in all"),
+        (["--length", "2ps", "--steered", "--segments", "3"], "2 trajectories, 12 ps in all"),
+        (["--shooting", "--segments", "5"], "2 trajectories, 10 ps in all"),
+    ],
+)
+def test_the_time_said_is_the_time_between_frames(tmp_path, monkeypatch, options, said):
+    """The first frame of a segment has none before it; a shot path is two frames, one spacing long."""
+    from typer.testing import CliRunner
+
+    from openmm_scoredyn.cli import app
+    from openmm_scoredyn.reference import simulate as module
+
+    monkeypatch.setattr(module, "prepare", lambda *rest: None)
+    monkeypatch.setattr(module, "run_trajectory", lambda text, plan, directory, index, *rest: None)
+    result = CliRunner().invoke(app, ["simulate", str(PDB), "--out", str(tmp_path), *options])
+    assert result.exit_code == 0, result.exception
+    assert said in result.output
+
+
+def test_command(tmp_path):
+    import typer
+    from typer.testing import CliRunner
+
+    from openmm_scoredyn.cli.simulate import simulate as command
+
+    app = typer.Typer()
+    app.command()(command)
+    free = [
+        str(PDB),
+        "--out",
+        str(tmp_path / "free"),
+        "--length",
+        "4ps",
+        "--spacing",
+        "2ps",
+        "--equilibration",
+        "1ps",
+    ]
+    result = CliRunner().invoke(app, [*free, "--start", "60,-90", "--trajectories", "1"])
+    assert result.exit_code == 0, result.output
+    (trajectory,) = data.load(tmp_path / "free")
+    assert (trajectory.n_frames, trajectory.frame_spacing_ps, trajectory.steered) == (3, 2.0, True)
+    steered = [str(PDB), "--out", str(tmp_path / "steered"), "--length", "2ps", "--equilibration", "1ps"]
+    result = CliRunner().invoke(app, [*steered, "--steered", "--segments", "3", "--trajectories", "1"])
+    assert result.exit_code == 0, result.output
+    (trajectory,) = data.load(tmp_path / "steered")
+    assert [len(segment) for segment in trajectory.segments] == [3, 3, 3]
+    assert CliRunner().invoke(app, [*free, "--start", "sixty"]).exit_code == 2
+    result = CliRunner().invoke(app, [*free, "--seed", "-3"])
+    assert isinstance(result.exception, SamplingError)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and no more", b"text"])
+def test_a_damaged_chunk_is_named(tmp_path, content):
+    store = ChunkStore(tmp_path)
+    store.append(0, {"frames": np.zeros(3)}, b"state")
+    (chunk,) = tmp_path.iterdir()
+    chunk.write_bytes(content)
+    with pytest.raises(TrajectoryError, match=f"stored chunk {chunk} cannot be read"):
+        store.joined("frames")

@@ -1,0 +1,34 @@
+"""Runs that are killed wherever they report progress, and taken up again."""
+
+
+class Killed(Exception):
+    """Stands for a kill right after something was written."""
+
+
+def killed_from(step: int):
+    """A report of progress that kills the run as soon as `step` steps are done."""
+
+    def kill(done, total):
+        if done >= step:
+            raise Killed
+
+    return kill
+
+
+def run_through_kills(run) -> tuple:
+    """The result of `run(progress=...)` after a kill at every new report of progress, and how many kills it
+    took.
+    """
+    seen, kills = -1.0, 0
+
+    def kill(done, total):
+        nonlocal seen
+        if done > seen:
+            seen = done
+            raise Killed
+
+    while True:
+        try:
+            return run(progress=kill), kills
+        except Killed:
+            kills += 1

@@ -1,0 +1,35 @@
+"""The published message-passing network written as its equations are, as an oracle of the one
+that is fast.
+"""
+
+import torch
+from torch import Tensor
+
+from openmm_scoredyn.networks.message_passing.network import (
+    MessagePassingNetwork,
+    centred,
+    length,
+    radius_graph,
+)
+
+
+class PlainMessagePassing(MessagePassingNetwork):
+    """Inputs of every perceptron are joined, edge by edge. Same parameters, same state dict."""
+
+    @torch.jit.export
+    def predict(self, latent: Tensor, level: Tensor, condition: Tensor) -> Tensor:
+        """Raw output (B, N, 3)."""
+        batch = condition.shape[0]
+        before = (condition * self.scale).reshape(-1, 3)
+        after = before + centred(latent).reshape(-1, 3)
+        sender, receiver = radius_graph(condition, self.cutoff)
+        reach, goal = before[sender] - before[receiver], after[sender] - after[receiver]
+        edge = self.edge_inlet(torch.cat([reach, length(reach), goal, length(goal)], dim=1))
+        wave = level[:, None] * self.frequency
+        noise = torch.cat([torch.sin(wave), torch.cos(wave)], dim=1).repeat_interleave(self.size, 0)
+        node = self.node_inlet(torch.cat([self.label(self.kind).repeat(batch, 1), noise], dim=1))
+        for block in self.blocks:
+            edge = edge + block.edge_update(torch.cat([edge, node[sender], node[receiver]], dim=1))
+            received = torch.zeros_like(node).index_add(0, receiver, edge)
+            node = node + block.node_update(torch.cat([node, received], dim=1))
+        return centred(self.outlet(node).view(batch, -1, 3))

@@ -1,0 +1,143 @@
+"""Training: pairs, noise levels, a loss whose optimum is known, and runs that go on after a kill."""
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from alanine import alanine_positions, make_trajectory
+from small_runs import Stop, data, killed_after, tiny
+
+from openmm_scoredyn.diffusion.loss import denoising_loss
+from openmm_scoredyn.diffusion.noise_levels import NoiseLevels
+from openmm_scoredyn.diffusion.parametrization import Parametrization
+from openmm_scoredyn.errors import LagTimeError, MoleculeError, OutputError, TrainingError, TrajectoryError
+from openmm_scoredyn.training import load_checkpoint, train
+from openmm_scoredyn.training.dataset import collect_pairs
+from openmm_scoredyn.training.describe import chiral_centres
+
+
+def test_reversal_doubles_unsteered_pairs_only():
+    free, steered = make_trajectory(5, 4), make_trajectory(6, seed=1, steered=True)
+    pairs = collect_pairs([free, steered], 1.0, time_reversal=True)
+    assert len(pairs) == 2 * (4 + 3) + 5
+    np.testing.assert_array_equal(pairs.before[7:14], pairs.after[:7])
+    np.testing.assert_array_equal(pairs.after[7:14], pairs.before[:7])
+    assert len(collect_pairs([free, steered], 1.0, time_reversal=False)) == 7 + 5
+
+
+@pytest.mark.parametrize("kind, low, high", [("log_normal", 0.3, 0.8), ("log_uniform", -2.0, 1.0)])
+def test_noise_levels_have_their_moments(kind, low, high):
+    count = 40_000
+    drawn = torch.log(NoiseLevels(kind, low, high).sample(count, torch.Generator().manual_seed(0)))
+    mean, deviation = (
+        (low, high) if kind == "log_normal" else (0.5 * (low + high), (high - low) / math.sqrt(12))
+    )
+    assert abs(drawn.mean() - mean) < 4 * deviation / math.sqrt(count)
+    assert abs(drawn.std() - deviation) < 4 * deviation / math.sqrt(count)
+
+
+@pytest.mark.parametrize("prediction, schedule", [("edm", "edm"), ("noise", "vp_linear"), ("v", "vp_cosine")])
+def test_the_optimal_denoiser_of_a_gaussian_has_the_least_loss(prediction, schedule):
+    """Clean latents N(0, s^2): the optimal denoiser is s^2 / (s^2 + sigma^2) times the noised latent."""
+    spread, generator = 0.5, torch.Generator().manual_seed(1)
+    parametrization = Parametrization(prediction, schedule)
+    clean = spread * torch.randn(4000, 2, 3, generator=generator)
+    sigma = NoiseLevels().sample(4000, generator)
+    eps = torch.randn(clean.shape, generator=generator)
+    skip, out = parametrization.skip_and_out(sigma)
+
+    class Linear:
+        factor, loss_weight = 1.0, 1.0
+
+        def predict(self, seen, level, condition):
+            noised = clean + sigma[:, None, None] * eps
+            optimal = self.factor * spread**2 / (spread**2 + sigma**2)
+            return (optimal - skip)[:, None, None] / out[:, None, None] * noised
+
+    network, losses = Linear(), {}
+    for network.factor in (0.9, 1.0, 1.1):
+        losses[network.factor] = denoising_loss(network, parametrization, clean, None, sigma, eps).mean()
+    assert losses[1.0] < losses[0.9] and losses[1.0] < losses[1.1]
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(tmp_path):
+    whole = train(data(), tmp_path / "whole", tiny())
+    with pytest.raises(Stop):
+        train(data(), tmp_path / "killed", tiny(), [killed_after(8)])
+    resumed = train(data(), tmp_path / "killed", tiny())
+    one, other = load_checkpoint(whole)[0].state_dict(), load_checkpoint(resumed)[0].state_dict()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    fresh = load_checkpoint(train(data(), tmp_path / "short", tiny(6)))[0].state_dict()
+    assert not all(torch.equal(one[name], fresh[name]) for name in one)
+
+
+def test_rollouts_are_logged_beside_a_progress_bar(tmp_path):
+    from lightning.pytorch.callbacks import RichProgressBar
+
+    train(data(), tmp_path, tiny(), [RichProgressBar()])
+    header = (tmp_path / "metrics" / "version_0" / "metrics.csv").read_text().splitlines()[0]
+    assert "rollout_redraws_per_step" in header and "rollout_dihedral_jsd" in header
+
+
+def test_a_checkpoint_describes_the_run(tmp_path):
+    checkpoint = train(data(), tmp_path, tiny(name="shaken"))
+    network, card, parametrization = load_checkpoint(tmp_path)
+    assert (card.name, card.temperature_K, card.lag_time_ps) == ("shaken", 300.0, 1.0)
+    assert card.training_data["trajectories"] == 2  # the third validates
+    assert len(json.loads((tmp_path / "split.json").read_text())["validation"]) == 1
+    assert parametrization.prediction == "edm" and not network.training
+    assert checkpoint.name == "last.ckpt"
+
+
+def test_alpha_carbon_is_the_only_chiral_centre_and_its_triple_is_positive():
+    trajectory = make_trajectory(10)
+    positions = torch.from_numpy(trajectory.positions)
+    ((centre, *arms),) = chiral_centres(trajectory.molecule, positions)
+    assert trajectory.molecule.atom_names[centre] == "CA"
+    a, b, c = (alanine_positions()[i] - alanine_positions()[centre] for i in arms)
+    assert np.dot(a, np.cross(b, c)) > 0
+
+
+def test_what_cannot_be_trained_is_refused(tmp_path):
+    short = [make_trajectory(3, seed=k) for k in range(3)]
+    with pytest.raises(TrajectoryError, match="no segment is long enough; expected more than 20 frames"):
+        train(short, tmp_path / "short", tiny(lag_time_ps=20.0))
+    with pytest.raises(LagTimeError, match="integer multiple of the frame spacing"):
+        train(data(), tmp_path / "a", tiny(lag_time_ps=1.5))
+    with pytest.raises(TrainingError, match="one known temperature"):
+        train([*data(), make_trajectory(300, seed=9, temperature_K=310.0)], tmp_path / "b", tiny())
+    other = make_trajectory(300, seed=8)
+    names = ("X", *other.molecule.atom_names[1:])
+    renamed = dataclasses.replace(other, molecule=dataclasses.replace(other.molecule, atom_names=names))
+    with pytest.raises(MoleculeError, match="another molecule"):
+        train([*data(), renamed], tmp_path / "c", tiny())
+    assert not any(tmp_path.iterdir())
+    with pytest.raises(TrainingError, match="updates must be positive, found 0"):
+        tiny(0)
+
+
+def test_an_unwritable_directory_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot write"):
+        train(data(), tmp_path / "file" / "run", tiny())
+
+
+def test_another_configuration_in_the_same_directory_is_refused_before_any_work(tmp_path, monkeypatch):
+    train(data(), tmp_path, tiny(6))
+    monkeypatch.setattr("openmm_scoredyn.training.fit.collect_pairs", None)
+    with pytest.raises(
+        TrainingError,
+        match="another configuration; expected optimization .*: 6, .*found optimization .*: 12, .*; give",
+    ):
+        train(data(), tmp_path, tiny(12))
+
+
+def test_a_damaged_or_missing_checkpoint_is_refused(tmp_path):
+    with pytest.raises(TrainingError, match="found no checkpoint"):
+        load_checkpoint(tmp_path)
+    (tmp_path / "last.ckpt").write_bytes(b"not a checkpoint")
+    with pytest.raises(TrainingError, match="cannot read"):
+        load_checkpoint(tmp_path)
