@@ -24,7 +24,7 @@ class LangevinRun:
     ----------
     structure : Path of a PDB file of the whole System, the molecule of interest first
     system : Path of a System in OpenMM's XML, or None for the default implicit solvent
-    (`data.physics.Physics`)
+    (`reference.physics.Physics`)
     integrator : "LangevinMiddleIntegrator" or "LangevinIntegrator"
     atoms : number of leading atoms to keep, all if None
     """
