@@ -19,17 +19,18 @@ class ScoreDynamicsStepper;
 /// model (a score program) and the velocities from the Maxwell-Boltzmann distribution at the model's
 /// temperature.
 ///
-/// The step size and the temperature are the model's own; a context is refused when they are set to anything
-/// else. All modelled particles move; every other particle must be a virtual site. Forces of the System are
-/// not used to move anything, but constraints hold after every step and forces may still be evaluated; a
-/// force that no force field makes is refused unless setForcesOnlyReported was called. With a CMMotionRemover
-/// in the System the velocities leave the centre of mass at rest. Nothing in the context changes when a step
-/// fails.
+/// The step size and the temperature are among those that the model knows; a context is refused when they are
+/// set to anything else. All modelled particles move; every other particle must be a virtual site. Forces of
+/// the System are not used to move anything, but constraints hold after every step and forces may still be
+/// evaluated; a force that no force field makes is refused unless setForcesOnlyReported was called. With a
+/// CMMotionRemover in the System the velocities leave the centre of mass at rest. Nothing in the context
+/// changes when a step fails.
 ///
 /// Threads that step one integrator take turns.
 class ScoreDynamicsIntegrator : public OpenMM::Integrator {
 public:
-    /// Take step size, temperature, solver and denoising steps from the card of the model.
+    /// Take solver and denoising steps from the card of the model, and the first step size and temperature
+    /// that it knows.
     explicit ScoreDynamicsIntegrator(std::shared_ptr<const ScoreArchive> model);
     /// The same, for the score program at a path.
     explicit ScoreDynamicsIntegrator(const std::string& path);
@@ -39,9 +40,11 @@ public:
     const ScoreArchive& getModel() const { return *model_; }
     std::shared_ptr<const ScoreArchive> getModelPointer() const { return model_; }
 
-    /// Temperature of the model and of the velocities, K. A context accepts no other than the model's.
+    /// Temperature of the model and of the velocities, K; one that the model knows. Takes effect at the next
+    /// step, like the step size, with which the history starts again.
     double getTemperature() const { return temperature_; }
     void setTemperature(double temperature);
+    void setStepSize(double size) override;
 
     /// Diffusion solver. Takes effect at the next step.
     Solver getSolver() const { return solver_; }

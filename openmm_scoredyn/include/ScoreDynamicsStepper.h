@@ -31,7 +31,7 @@ public:
     /// Advance the context by one lag time. Nothing in the context changes when this throws.
     void step();
 
-    /// The next step reads the integrator's solver, denoising steps, redraws and threads again.
+    /// The next step reads the integrator's settings again.
     void settingsChanged();
 
     const StepCounts& counts() const { return sampler_ ? sampler_->counts() : state_.counts; }
@@ -93,7 +93,8 @@ private:
     SamplerState state_;  // its history is empty, its counts are current only while there is no sampler
     int seedAsked_;
     std::unique_ptr<History> history_;
-    size_t frameSize_;  // floats of a frame
+    double stepSizeOfHistory_ = 0;  // ps
+    size_t frameSize_;              // floats of a frame
     std::array<float, 9> box_{};
     StepBuffer boxThere_;  // box_ in the memory of the program
     std::vector<OpenMM::Vec3> velocities_;

@@ -69,11 +69,11 @@ void checkMasses(const System& system, const ScoreDynamicsIntegrator& integrator
             refuse("particle ", particle,
                    " has no mass, which holds it in place in OpenMM, but a model moves all its particles; "
                    "expected ",
-                   expected, " amu for atom ", i, " (", card.elements[i], ") of the model '", card.name,
+                   expected, " amu for atom ", i, " (", card.types[i], ") of the model '", card.name,
                    "', found 0; call setParticleMass(", particle, ", ", expected, ") on the System.");
         if (!(std::abs(found - expected) <= 0.01 * expected))
             refuse("the mass of particle ", particle, " is ", found, " amu, but atom ", i, " (",
-                   card.elements[i], ") of the model '", card.name, "' has ", expected,
+                   card.types[i], ") of the model '", card.name, "' has ", expected,
                    " amu. Put the particles in the model's order with setParticles, and use the hydrogen "
                    "mass of the "
                    "training data.");
@@ -121,14 +121,7 @@ std::vector<int> modelledParticles(const ScoreDynamicsIntegrator& integrator) {
 }
 
 void checkStepSizeAndTemperature(const ScoreDynamicsIntegrator& integrator) {
-    const Card& card = integrator.getModel().card();
-    if (!(std::abs(integrator.getStepSize() - card.lagTimePs) <= 1e-6 * card.lagTimePs))
-        refuse("the model was trained for a step of ", card.lagTimePs, " ps, but the step size is ",
-               integrator.getStepSize(), " ps. Call setStepSize(", card.lagTimePs, ") or use another model.");
-    if (!(std::abs(integrator.getTemperature() - card.temperatureK) <= 1e-6 * card.temperatureK))
-        refuse("the model was trained at ", card.temperatureK, " K, but the temperature is ",
-               integrator.getTemperature(), " K. Call setTemperature(", card.temperatureK,
-               ") or use another model.");
+    requireKnown(integrator.getModel().card(), integrator.getStepSize(), integrator.getTemperature());
 }
 
 void checkContext(const System& system, const ScoreDynamicsIntegrator& integrator) {
@@ -137,7 +130,7 @@ void checkContext(const System& system, const ScoreDynamicsIntegrator& integrato
     checkParticles(system, integrator);
     checkMasses(system, integrator);
     if (!integrator.getForcesOnlyReported())
-        checkForcesOfForceField(system, modelledParticles(integrator), integrator.getModel().card().bonds);
+        checkForcesOfForceField(system, modelledParticles(integrator), integrator.getModel().card().bonds());
     checkPeriodicity(system, integrator.getModel().card());
 }
 

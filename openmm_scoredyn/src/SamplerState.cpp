@@ -1,6 +1,5 @@
 #include "SamplerState.h"
 
-#include <array>
 #include <cmath>
 #include <cstring>
 #include <istream>
@@ -8,7 +7,6 @@
 #include <ostream>
 #include <sstream>
 #include <string>
-#include <utility>
 
 #include "Base64.h"
 #include "Sha256.h"
@@ -26,13 +24,8 @@ constexpr int stateVersion = 2;
 constexpr uint32_t magic = 0x53447932;
 constexpr size_t longestRecord = size_t(1) << 31;
 
-using NamedCount = std::pair<const char*, long long StepCounts::*>;
-constexpr std::array<NamedCount, 6> namedCounts{{{"redraws", &StepCounts::redraws},
-                                                 {"rejectedSteps", &StepCounts::rejectedSteps},
-                                                 {"notFinite", &StepCounts::notFinite},
-                                                 {"bond", &StepCounts::bond},
-                                                 {"chirality", &StepCounts::chirality},
-                                                 {"displacement", &StepCounts::displacement}}};
+constexpr const char* redraws = "redraws";
+constexpr const char* rejectedSteps = "rejectedSteps";
 
 template <typename T>
 void put(std::ostream& stream, const T& value) {
@@ -161,7 +154,9 @@ void SamplerState::serialize(SerializationNode& node) const {
     node.setDoubleProperty("stepSize", identity.stepSize);
     node.setLongProperty("seed", seed);
     node.setLongProperty("noiseStep", static_cast<long long>(step));
-    for (const auto& [name, member] : namedCounts) node.setLongProperty(name, counts.*member);
+    node.setLongProperty(redraws, counts.redraws);
+    node.setLongProperty(rejectedSteps, counts.rejectedSteps);
+    for (size_t i = 0; i < causeNames.size(); ++i) node.setLongProperty(causeNames[i], counts.byCause[i]);
     const std::string bytes = bytesOf(history);
     node.setStringProperty("history", base64Encode(bytes.data(), bytes.size()));
 }
@@ -186,7 +181,10 @@ std::optional<SamplerState> deserializeSamplerState(const SerializationNode& nod
             "; expected a seed from 1 to 2147483647 and a step of 0 or more; save it again.");
     state.seed = static_cast<uint32_t>(seed);
     state.step = static_cast<uint64_t>(step);
-    for (const auto& [name, member] : namedCounts) state.counts.*member = node.getLongProperty(name);
+    state.counts.redraws = node.getLongProperty(redraws);
+    state.counts.rejectedSteps = node.getLongProperty(rejectedSteps);
+    for (size_t i = 0; i < causeNames.size(); ++i)
+        state.counts.byCause[i] = node.getLongProperty(causeNames[i]);
     state.history = historyOf("State", base64Decode(node.getStringProperty("history")), historySize);
     return state;
 }

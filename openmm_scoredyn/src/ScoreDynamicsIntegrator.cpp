@@ -29,10 +29,10 @@ void requireAtLeast(int minimum, int value, const char* what, const char* setter
 
 ScoreDynamicsIntegrator::ScoreDynamicsIntegrator(std::shared_ptr<const ScoreArchive> model)
     : model_(std::move(model)),
-      temperature_(model_->card().temperatureK),
+      temperature_(model_->card().temperaturesK.first()),
       solver_(parseSolver(model_->card().solver)),
       denoisingSteps_(model_->card().denoisingSteps) {
-    setStepSize(model_->card().lagTimePs);
+    setStepSize(model_->card().lagTimesPs.first());
     setConstraintTolerance(1e-5);
 }
 
@@ -46,6 +46,12 @@ void ScoreDynamicsIntegrator::setTemperature(double temperature) {
         throw OpenMMException("ScoreDynamicsIntegrator: the temperature is " + std::to_string(temperature) +
                               " K; expected a positive number; set the model's.");
     temperature_ = temperature;
+    settingsChanged();
+}
+
+void ScoreDynamicsIntegrator::setStepSize(double size) {
+    Integrator::setStepSize(size);
+    settingsChanged();
 }
 
 void ScoreDynamicsIntegrator::setSolver(Solver solver) {
@@ -55,7 +61,9 @@ void ScoreDynamicsIntegrator::setSolver(Solver solver) {
 }
 
 void ScoreDynamicsIntegrator::setDenoisingSteps(int steps) {
-    requireAtLeast(1, steps, "the number of denoising steps", "setDenoisingSteps");
+    // A model that does its step in one go takes none.
+    requireAtLeast(model_->card().denoisingSteps > 0, steps, "the number of denoising steps",
+                   "setDenoisingSteps");
     denoisingSteps_ = steps;
     settingsChanged();
 }

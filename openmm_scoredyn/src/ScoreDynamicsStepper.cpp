@@ -33,7 +33,7 @@ ScoreDynamicsStepper::ScoreDynamicsStepper(ContextImpl& context, const ScoreDyna
     : context_(context),
       integrator_(integrator),
       particles_(modelledParticles(integrator)),
-      guard_(integrator.getModel().card()),
+      guard_(integrator.getModel().card().numParticles(), integrator.getModel().card().guard),
       centreMotion_(context.getSystem(), particles_),
       seedAsked_(integrator.getSeedSetting()),
       frameSize_(3 * particles_.size()),
@@ -50,7 +50,7 @@ void ScoreDynamicsStepper::prepareKernel() {
     const Card& card = integrator_.getModel().card();
     kernel_ = context_.getPlatform().createKernel(IntegrateScoreDynamicsStepKernel::Name(), context_);
     kernel().initialize(context_.getSystem(),
-                        {particles_, WholeMolecules(card.numParticles(), card.bonds), card.periodic});
+                        {particles_, WholeMolecules(card.numParticles(), card.bonds()), card.periodic});
 }
 
 IntegrateScoreDynamicsStepKernel& ScoreDynamicsStepper::kernel() {
@@ -66,8 +66,9 @@ void ScoreDynamicsStepper::prepareSampler() {
     if (sampler_) return;
     program_->setNumThreads(integrator_.getNumThreads());
     sampler_ = std::make_unique<StepSampler>(
-        program_, SamplerSettings{integrator_.getSolver(), integrator_.getDenoisingSteps(),
-                                  integrator_.getMaxRedraws(), state_.seed});
+        program_,
+        SamplerSettings{integrator_.getStepSize(), integrator_.getTemperature(), integrator_.getSolver(),
+                        integrator_.getDenoisingSteps(), integrator_.getMaxRedraws(), state_.seed});
     sampler_->setCounts(state_.counts);
 }
 
@@ -109,20 +110,22 @@ ScoreDynamicsStepper::Frame ScoreDynamicsStepper::gatherFrame() {
     return {gathered, program_->memory()->toHost(gathered, frameSize_, frameCopy_)};
 }
 
-/// The history goes on only from the positions that the last step left; from others it starts again, once
-/// they have passed the guard's rules.
+/// The history goes on only from the positions that the last step left, and with its step size; from others
+/// it starts again, once they have passed the guard's rules.
 void ScoreDynamicsStepper::takeUp(const Frame& frame) {
-    if (isWhereLastStepLeftIt(frame.onHost)) {
+    const bool moved = !isWhereLastStepLeftIt(frame.onHost);
+    if (moved) checkStart(frame.onHost);
+    // Frames of another lag time say nothing of the way that the next step takes.
+    if (moved || integrator_.getStepSize() != stepSizeOfHistory_)
+        history_->fill(frame.inMemory);
+    else
         history_->setNewest(frame.inMemory);
-        return;
-    }
-    checkStart(frame.onHost);
-    history_->fill(frame.inMemory);
     keep(frame);
 }
 
 void ScoreDynamicsStepper::keep(const Frame& frame) {
     lastFrame_.assign(frame.onHost, frame.onHost + frameSize_);
+    stepSizeOfHistory_ = integrator_.getStepSize();
 }
 
 bool ScoreDynamicsStepper::isWhereLastStepLeftIt(const float* frame) const {
@@ -145,7 +148,7 @@ void ScoreDynamicsStepper::checkStart(const float* frame) const {
         throw OpenMMException(
             "ScoreDynamicsIntegrator: all positions are zero; expected a molecule; "
             "call setPositions on the context before the first step.");
-    if (const auto violation = guard_.check(frame, frame))
+    if (const auto violation = guard_.checkFrame(frame, box_.data()))
         throw OpenMMException(
             "ScoreDynamicsIntegrator: the positions are no structure of the model '" + program_->card().name +
             "': " + violation->describe() +
@@ -180,7 +183,7 @@ std::vector<float> ScoreDynamicsStepper::history() {
     boxInMemory();
     const Frame frame = gatherFrame();
     std::vector<float> frames;
-    if (isWhereLastStepLeftIt(frame.onHost)) {
+    if (isWhereLastStepLeftIt(frame.onHost) && integrator_.getStepSize() == stepSizeOfHistory_) {
         std::vector<float> copy;
         const float* const values = program_->memory()->toHost(history_->data(), historySize(), copy);
         frames.assign(values, values + historySize());
@@ -197,10 +200,11 @@ void ScoreDynamicsStepper::setHistory(const std::vector<float>& frames) {
                               " numbers; expected " + std::to_string(program_->card().historyLength) +
                               " frames of " + std::to_string(particles_.size()) + " atoms, which are " +
                               std::to_string(historySize()) + "; give frames of shape (H, N, 3).");
+    boxInMemory();
     for (size_t begin = 0; begin < frames.size(); begin += frameSize_) {
         const float* const frame = frames.data() + begin;
         const float* const before = begin == 0 ? frame : frame - frameSize_;
-        if (const auto violation = guard_.check(before, frame))
+        if (const auto violation = guard_.check(before, frame, box_.data()))
             throw OpenMMException("ScoreDynamicsIntegrator: frame " + std::to_string(begin / frameSize_) +
                                   " of the history is none of the model '" + program_->card().name +
                                   "': " + violation->describe() +
@@ -251,6 +255,7 @@ void ScoreDynamicsStepper::setState(SamplerState state) {
         StepMemory& memory = *program_->memory();
         memory.copy(memory.fromHost(frames.data(), frames.size(), copy), frames.size(), history_->data());
         lastFrame_.assign(frames.end() - frameSize_, frames.end());
+        stepSizeOfHistory_ = integrator_.getStepSize();
     }
     sampler_.reset();
 }

@@ -152,9 +152,9 @@ inline void testDamagedCheckpointIsRefused() {
 /// x' = 2 x - x'', which needs two frames.
 inline TestProgram inertialProgram() {
     return {.code = R"(
-def denoise(self, latent, sigma, history, box):
+def denoise(self, latent, sigma, condition: List[Tensor]):
     return torch.zeros_like(latent)
-def advance(self, latent, history, box):
+def advance(self, latent, condition: List[Tensor], history, box):
     return 2 * history[:, -1] - history[:, -2]
 )",
             .historyLength = 2};
@@ -188,6 +188,64 @@ inline void testHistory() {
     ASSERT(other.integrator.getHistory() == framesOf({Vec3(), Vec3()}));
     other.integrator.step(1);
     ASSERT_EQUAL_VEC(start[1], positionsOf(*other.context)[1], 0.0);
+}
+
+/// Every atom moves along x by 0.0625 nm a ps; with half the displacement before, when the history is longer.
+inline TestProgram knowingProgram(int historyLength) {
+    TestProgram program{.code = R"(
+def condition(self, history, box, lag_time_ps, temperature_K) -> List[Tensor]:
+    return [lag_time_ps[:, None, None] * torch.tensor([0.0625, 0.0, 0.0], device=history.device)]
+def denoise(self, latent, sigma, condition: List[Tensor]):
+    return torch.zeros_like(latent)
+def advance(self, latent, condition: List[Tensor], history, box):
+    return history[:, -1] + condition[0] + 0.5 * (history[:, -1] - history[:, 0])
+)"};
+    program.historyLength = historyLength;
+    program.lagTimesPs = "1.0,2.0,4.0";
+    program.temperaturesK = "300.0,400.0";
+    return program;
+}
+
+/// Make one step, which leaves the second atom there.
+inline void assertStepTo(Run& run, const Vec3& expected) {
+    const Vec3 found = after(run, 1)[1];
+    ASSERT_EQUAL_VEC(expected, found, 1e-6);
+}
+
+/// Step size and temperature choose among what the model knows, between steps, too.
+inline void testKnownValues() {
+    Run run(knowingProgram(1));
+    run.integrator.setStepSize(4);
+    assertStepTo(run, start[1] + Vec3(0.25, 0, 0));
+    run.integrator.setStepSize(2);
+    run.integrator.setTemperature(400);
+    assertStepTo(run, start[1] + Vec3(0.375, 0, 0));
+    ASSERT_EQUAL_TOL(6.0, run.context->getState(0).getTime(), 1e-12);
+    const State state = run.context->getState(fullState);
+    Run other(knowingProgram(1));
+    other.integrator.setStepSize(2);
+    assertThrows([&] { other.context->setState(state); },
+                 "written with another temperature (K); expected 300, found 400; call setTemperature");
+    other.integrator.setTemperature(400);
+    other.context->setState(state);
+    for (const double stepSize : {1.5, 3.0, 8.0}) {
+        run.integrator.setStepSize(stepSize);
+        assertThrows([&] { run.integrator.step(1); }, "1, 2 or 4 ps");
+    }
+    run.integrator.setStepSize(1);
+    run.integrator.setTemperature(310);
+    assertThrows([&] { run.integrator.step(1); }, "300 or 400 K");
+}
+
+/// Frames of another lag time are no history.
+inline void testStepSizeStartsTheHistoryAgain() {
+    Run run(knowingProgram(2));
+    assertStepTo(run, start[1] + Vec3(0.0625, 0, 0));
+    assertStepTo(run, start[1] + Vec3(0.15625, 0, 0));
+    run.integrator.setStepSize(2);
+    const std::vector<float> history = run.integrator.getHistory();
+    ASSERT_EQUAL(history[0], history[6]);
+    assertStepTo(run, start[1] + Vec3(0.28125, 0, 0));
 }
 
 inline void testHistoryRefusals() {
@@ -326,6 +384,8 @@ inline void runStateTests() {
     testDamagedCheckpointIsRefused();
     testHistory();
     testHistoryRefusals();
+    testKnownValues();
+    testStepSizeStartsTheHistoryAgain();
     testFirstFrame();
     for (const bool removesMotion : {false, true})
         for (const bool constrained : {false, true}) testTemperature(removesMotion, constrained);

@@ -8,7 +8,7 @@ from alanine import PDB, alanine_molecule, make_trajectory
 
 from openmm_scoredyn import data
 from openmm_scoredyn.errors import MoleculeError, SamplingError, TrajectoryError
-from openmm_scoredyn.molecule.geometry import backbone_torsions
+from openmm_scoredyn.molecule.geometry import backbone_torsions, dihedral_angles
 from openmm_scoredyn.reference import bias as bias_module
 from openmm_scoredyn.reference.bias import TorsionBias, find_bias
 from openmm_scoredyn.reference.physics import Physics
@@ -82,7 +82,7 @@ def test_the_bias_is_the_same_in_openmm_and_in_the_weights():
         system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference")
     )
     positions = np.random.default_rng(3).normal(size=(6, 4, 3))
-    angles = data.shooting.dihedral_angles(positions, np.array([[0, 1, 2, 3]]))[:, 0]
+    angles = dihedral_angles(positions, np.array([[0, 1, 2, 3]]))[:, 0]
     for frame, angle in zip(positions, angles):
         context.setPositions(frame)
         found = context.getState(getEnergy=True).getPotentialEnergy()._value
@@ -135,7 +135,7 @@ def test_weights_follow_from_the_bias_at_the_ends(tmp_path, torsion):
     atoms = np.array([backbone_torsions(paths[0].molecule)[0][TORSIONS.index(torsion)]])
     for path in paths:
         ends = np.stack(path.segments).reshape(-1, 22, 3)
-        angle = data.shooting.dihedral_angles(ends, atoms)[:, 0].reshape(-1, 2)
+        angle = dihedral_angles(ends, atoms)[:, 0].reshape(-1, 2)
         factors = BIAS.boltzmann_factor(angle, 300.0)
         np.testing.assert_allclose(
             path.weights[:, 0] / path.weights[:, 1], factors[:, 0] / factors[:, 1], rtol=1e-3
@@ -149,7 +149,7 @@ def test_the_chain_follows_the_bias_of_its_torsion(tmp_path):
     TorsionBias((-60.0 * float(np.cos(held)),), (-60.0 * float(np.sin(held)),)).save(tmp_path / "bias.json")
     plan = dataclasses.replace(SHOOTING, n_trajectories=1, shot_torsion="psi", frame_spacing_ps=0.08)
     (paths,) = data.load(simulate(PDB, plan, tmp_path / "paths", bias=tmp_path / "bias.json"))
-    angle = np.degrees(data.shooting.dihedral_angles(paths.positions, atoms)[:, 0])
+    angle = np.degrees(dihedral_angles(paths.positions, atoms)[:, 0])
     assert np.median(np.abs((angle + 100 + 180) % 360 - 180)) < 50
 
 

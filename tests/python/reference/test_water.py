@@ -12,7 +12,7 @@ from water import FREE, TINY
 
 from openmm_scoredyn import data
 from openmm_scoredyn.errors import MoleculeError, OutputError, SamplingError, TrajectoryError
-from openmm_scoredyn.molecule.geometry import backbone_torsions, phi_psi
+from openmm_scoredyn.molecule.geometry import backbone_torsions, dihedral_angles, phi_psi
 from openmm_scoredyn.reference import preparation
 from openmm_scoredyn.reference.bias import TorsionBias
 from openmm_scoredyn.reference.physics import Physics
@@ -83,9 +83,7 @@ def test_shooting_in_water_uses_the_bias_it_is_given(tmp_path, tiny_box, monkeyp
     assert paths.steered and paths.weights.shape == (2, 2)
     assert [segment.shape for segment in paths.segments] == [(2, 22, 3)] * 2
     phi = np.array([backbone_torsions(paths.molecule)[0][0]])
-    factors = BIAS.boltzmann_factor(
-        data.shooting.dihedral_angles(paths.positions, phi)[:, 0].reshape(2, 2), 300.0
-    )
+    factors = BIAS.boltzmann_factor(dihedral_angles(paths.positions, phi)[:, 0].reshape(2, 2), 300.0)
     np.testing.assert_allclose(
         paths.weights[:, 0] / paths.weights[:, 1], factors[:, 0] / factors[:, 1], rtol=1e-3
     )
