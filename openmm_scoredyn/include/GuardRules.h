@@ -1,6 +1,6 @@
 #pragma once
 
-#include <array>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -39,6 +39,13 @@ struct GuardRules {
     std::vector<int> contactClasses;  ///< one per particle, if there are contacts
     std::vector<Contact> contacts;
     double maxDisplacementNm = 0;  ///< of a particle within one step
+
+    /// Rules that every frame of finite positions keeps.
+    static GuardRules none() {
+        GuardRules rules;
+        rules.maxDisplacementNm = std::numeric_limits<double>::infinity();
+        return rules;
+    }
 };
 
 }  // namespace ScoreDynPlugin

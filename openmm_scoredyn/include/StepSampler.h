@@ -23,6 +23,7 @@ struct SamplerSettings {
     int maxRedraws;      ///< draws allowed after the first one
     uint32_t seed;
     uint32_t firstReplica = 0;  ///< number of the first replica of the batch in the noise
+    bool guarded = true;        ///< false: nothing but what is not finite is rejected
 };
 
 /// Draws one lag-time step for a batch of replicas: noise, network, advance, guard, and new draws for those

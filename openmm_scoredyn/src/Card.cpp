@@ -238,10 +238,14 @@ std::string KnownValues::describe(const std::string& unit) const {
     return text.str();
 }
 
-Card parseCard(const std::string& text) {
+Card parseIncompleteCard(const std::string& text) {
     const JsonValue json = parseJson(text, "Card");
     Card card;
     card.json = text;
+    if (json.has("kind") && json.at("kind").asString() == "crystal_denoiser")
+        throw OpenMM::OpenMMException(
+            "Card: the file is a crystal denoiser, which knows no dynamics; expected a model of molecular "
+            "dynamics. Give another file, or load this one with CrystalDenoiser.");
     card.formatVersion = json.at("format_version").asString();
     if (card.formatVersion != "2" && card.formatVersion.rfind("2.", 0) != 0)
         throw OpenMM::OpenMMException(
@@ -252,6 +256,12 @@ Card parseCard(const std::string& text) {
     readCapabilities(json.at("capabilities"), card);
     readParticles(json.at("particles"), card);
     json.at("provenance").keys();
+    return card;
+}
+
+Card parseCard(const std::string& text) {
+    Card card = parseIncompleteCard(text);
+    const JsonValue json = parseJson(text, "Card");
     for (const JsonValue& entry : json.at("golden").asArray()) card.golden.push_back(readGolden(entry, card));
     require(!card.golden.empty(), "golden is empty, but a program is checked against at least one example.");
     return card;

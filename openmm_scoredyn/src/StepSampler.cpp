@@ -47,7 +47,7 @@ StepSampler::StepSampler(std::shared_ptr<const ScoreProgram> program, const Samp
     : program_(std::move(program)),
       memory_(memory ? std::move(memory) : program_->memory()),
       settings_(settings),
-      guard_(program_->card().numParticles(), program_->card().guard),
+      guard_(program_->card().numParticles(), settings.guarded ? program_->card().guard : GuardRules::none()),
       noiseStages_{initialStage},
       proposing_(memory_, [this](const RecordedWork::Arrays& arrays) { evaluate(arrays); }) {
     const Card& card = program_->card();

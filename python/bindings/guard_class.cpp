@@ -47,10 +47,14 @@ void bindGuard(py::module_& m) {
     using namespace py::literals;
     m.attr("CAUSES") = py::tuple(py::cast(causeNames));
     m.def(
-        "check_card", [](const std::string& json) { parseCard(json); }, "json"_a,
-        "Raise OpenMMException, in one sentence, where a card is not right.");
+        "check_card",
+        [](const std::string& json, bool complete) {
+            complete ? parseCard(json) : parseIncompleteCard(json);
+        },
+        "json"_a, "complete"_a, "Raise OpenMMException, in one sentence, where a card is not right.");
     py::class_<CardGuard>(m, "Guard", "The guard of a card, for arrays in nm.")
-        .def(py::init([](const std::string& json) { return CardGuard(parseCard(json)); }), "card_json"_a)
+        .def(py::init([](const std::string& json) { return CardGuard(parseIncompleteCard(json)); }),
+             "card_json"_a)
         .def(
             "check", &check, "before"_a, "after"_a,
             "For frames (B, N, 3) after (B, N, 3): the index in CAUSES of the first rule each breaks, or -1.")

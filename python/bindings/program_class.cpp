@@ -51,7 +51,8 @@ void requireKnownHere(const KnownValues& known, double value, const char* name, 
 py::tuple sample(const std::shared_ptr<ScoreProgram>& program, const FloatArray& historyArray,
                  const FloatArray& box, double lagTimePs, double temperatureK, int64_t numSteps,
                  int64_t saveEvery, uint32_t seed, uint64_t firstStep, uint32_t firstReplica,
-                 const std::string& solver, int denoisingSteps, int maxRedraws, int numThreads) {
+                 const std::string& solver, int denoisingSteps, int maxRedraws, int numThreads,
+                 bool guarded) {
     const Card& card = program->card();
     const int batch = requireBatch(*program, historyArray, box);
     requireKnownHere(card.lagTimesPs, lagTimePs, "lag time", "ps");
@@ -70,7 +71,7 @@ py::tuple sample(const std::shared_ptr<ScoreProgram>& program, const FloatArray&
                        py::ssize_t(card.numParticles()), py::ssize_t(3)});
     float* out = frames.mutable_data();
     StepSampler sampler(program, {lagTimePs, temperatureK, parseSolver(solver), denoisingSteps, maxRedraws,
-                                  seed, firstReplica});
+                                  seed, firstReplica, guarded});
     {
         SignalCheck checkSignals;
         const py::gil_scoped_release noGil;
@@ -120,7 +121,7 @@ void bindProgram(py::module_& m) {
              "(n_steps // save_every, B, N, 3) and a dict of what the guard refused.",
              "history"_a, "box"_a, "lag_time_ps"_a, "temperature_K"_a, "n_steps"_a, "save_every"_a, "seed"_a,
              "first_step"_a, "first_replica"_a, "solver"_a, "denoising_steps"_a, "max_redraws"_a = 10,
-             "num_threads"_a = 1);
+             "num_threads"_a = 1, "guarded"_a = true);
 }
 
 }  // namespace ScoreDynPlugin
