@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -18,13 +19,18 @@ class ScoreDynamicsStepper;
 /// model (a score program) and the velocities from the Maxwell-Boltzmann distribution at the model's
 /// temperature.
 ///
-/// The step size and the temperature are the model's own; a context is refused when they are set to anything
-/// else. All modelled particles move; every other particle must be a virtual site. Forces of the System are
-/// not used to move anything, but constraints hold after every step and forces may still be evaluated.
-/// Nothing in the context changes when a step fails.
+/// The step size and the temperature are among those that the model knows; a context is refused when they are
+/// set to anything else. All modelled particles move; every other particle must be a virtual site. Forces of
+/// the System are not used to move anything, but constraints hold after every step and forces may still be
+/// evaluated; a force that no force field makes is refused unless setForcesOnlyReported was called. With a
+/// CMMotionRemover in the System the velocities leave the centre of mass at rest. Nothing in the context
+/// changes when a step fails.
+///
+/// Threads that step one integrator take turns.
 class ScoreDynamicsIntegrator : public OpenMM::Integrator {
 public:
-    /// Take step size, temperature, solver and denoising steps from the card of the model.
+    /// Take solver and denoising steps from the card of the model, and the first step size and temperature
+    /// that it knows.
     explicit ScoreDynamicsIntegrator(std::shared_ptr<const ScoreArchive> model);
     /// The same, for the score program at a path.
     explicit ScoreDynamicsIntegrator(const std::string& path);
@@ -34,9 +40,11 @@ public:
     const ScoreArchive& getModel() const { return *model_; }
     std::shared_ptr<const ScoreArchive> getModelPointer() const { return model_; }
 
-    /// Temperature of the model and of the velocities, K. A context accepts no other than the model's.
+    /// Temperature of the model and of the velocities, K; one that the model knows. Takes effect at the next
+    /// step, like the step size, with which the history starts again.
     double getTemperature() const { return temperature_; }
     void setTemperature(double temperature);
+    void setStepSize(double size) override;
 
     /// Diffusion solver. Takes effect at the next step.
     Solver getSolver() const { return solver_; }
@@ -47,15 +55,22 @@ public:
     void setDenoisingSteps(int steps);
 
     /// Seed of the noise, 0 or more; 0 lets every new context choose one. Takes effect when a context is
-    /// created or reinitialized.
-    int getRandomNumberSeed() const { return seed_; }
+    /// created or reinitialized, or a State is loaded.
+    ///
+    /// In a context the getter gives the seed in use, whether it was set, chosen or came with a checkpoint,
+    /// until another one is set. A checkpoint goes on bit for bit, with its own seed. A State goes on bit for
+    /// bit where its seed is the one in use, and is the start of another trajectory elsewhere.
+    int getRandomNumberSeed() const;
     void setRandomNumberSeed(int seed);
+    /// What setRandomNumberSeed was given last.
+    int getSeedSetting() const { return seed_; }
 
     /// Draws allowed for one step after the first has been refused by the guard; 10 unless set.
     int getMaxRedraws() const { return maxRedraws_; }
     void setMaxRedraws(int redraws);
 
-    /// Threads used inside one operation of the network; 1 unless set. Takes effect at the next step.
+    /// Threads used inside one operation of the network, up to maxThreads; 1 unless set. Takes effect at the
+    /// next step.
     int getNumThreads() const { return numThreads_; }
     void setNumThreads(int threads);
 
@@ -63,6 +78,18 @@ public:
     /// particles in their own order. Takes effect when a context is created or reinitialized.
     const std::vector<int>& getParticles() const { return particles_; }
     void setParticles(const std::vector<int>& particles);
+
+    /// Whether the System may hold forces that no force field makes, as restraints and biases, although no
+    /// step feels them: their energies are reported. Takes effect when a context is created or reinitialized.
+    bool getForcesOnlyReported() const { return forcesOnlyReported_; }
+    void setForcesOnlyReported(bool only) { forcesOnlyReported_ = only; }
+
+    /// The last frames (H,N,3) nm, newest last, that the next step is conditioned on: the present positions
+    /// alone, H times, where they were set after the last step. Needs a context.
+    std::vector<float> getHistory() const;
+    /// Go on from these frames, consecutive ones of whole molecules; the modelled particles move to the
+    /// newest. Needs a context.
+    void setHistory(const std::vector<float>& frames);
 
     /// Whether serialization embeds the model itself instead of its path and SHA-256. A model without a path
     /// is always embedded.
@@ -91,14 +118,18 @@ protected:
     void deserializeParameters(const OpenMM::SerializationNode& node) override;
 
 private:
+    void settingsChanged();
+    ScoreDynamicsStepper& stepper(const char* method) const;
+
     std::shared_ptr<const ScoreArchive> model_;
     double temperature_;
     Solver solver_;
     int denoisingSteps_;
     int seed_ = 0, maxRedraws_ = 10, numThreads_ = 1;
-    bool embedModel_ = false;
+    bool embedModel_ = false, forcesOnlyReported_ = false;
     std::vector<int> particles_;
     std::unique_ptr<ScoreDynamicsStepper> stepper_;
+    mutable std::mutex mutex_;  // one thread at a time meets the stepper
 };
 
 }  // namespace ScoreDynPlugin

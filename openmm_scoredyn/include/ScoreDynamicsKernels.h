@@ -39,20 +39,20 @@ public:
 
     virtual void initialize(const OpenMM::System& system, const Model& model) = 0;
 
-    /// Where the array of gather and finish lives.
+    /// Where the array of gather lives.
     virtual Device device() const { return {}; }
 
     /// Make current on this thread what the program needs on that device, until the object is gone.
     virtual std::shared_ptr<void> selectProgram() { return nullptr; }
 
-    /// An array with the positions (N,3) nm of the modelled particles in the order of the model, whole
-    /// molecules. Those of a step are written over them.
+    /// The positions (N,3) nm of the modelled particles in the order of the model, as whole molecules, in an
+    /// array of the kernel's on device(). It is always the same one, and may be written to.
     virtual float* gather(OpenMM::ContextImpl& context) = 0;
 
-    /// Finish a step: take the positions out of the array that gather gave, project them onto the
+    /// Finish a step: take `positions` (N,3) nm, which lie in the array of gather, project them onto the
     /// constraints, place the virtual sites, draw the velocities, projected too, and advance time and step
     /// count. Throws, with nothing changed, when the constraints cannot be satisfied.
-    virtual void finish(OpenMM::ContextImpl& context, const StepEnd& end) = 0;
+    virtual void finish(OpenMM::ContextImpl& context, const float* positions, const StepEnd& end) = 0;
 
     /// Kinetic energy of the current velocities, kJ/mol.
     virtual double computeKineticEnergy(OpenMM::ContextImpl& context) = 0;

@@ -1,10 +1,12 @@
 #include "ContextChecks.h"
 
 #include <cmath>
+#include <numeric>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "ForceCheck.h"
 #include "ScoreDynamicsIntegrator.h"
 #include "openmm/AndersenThermostat.h"
 #include "openmm/MonteCarloAnisotropicBarostat.h"
@@ -63,6 +65,12 @@ void checkMasses(const System& system, const ScoreDynamicsIntegrator& integrator
     for (int i = 0; i < card.numParticles(); ++i) {
         const int particle = integrator.getParticles().empty() ? i : integrator.getParticles()[i];
         const double found = system.getParticleMass(particle), expected = card.massesAmu[i];
+        if (found == 0)
+            refuse("particle ", particle,
+                   " has no mass, which holds it in place in OpenMM, but a model moves all its particles; "
+                   "expected ",
+                   expected, " amu for atom ", i, " (", card.types[i], ") of the model '", card.name,
+                   "', found 0; call setParticleMass(", particle, ", ", expected, ") on the System.");
         if (!(std::abs(found - expected) <= 0.01 * expected))
             refuse("the mass of particle ", particle, " is ", found, " amu, but atom ", i, " (",
                    card.types[i], ") of the model '", card.name, "' has ", expected,
@@ -72,7 +80,7 @@ void checkMasses(const System& system, const ScoreDynamicsIntegrator& integrator
     }
 }
 
-void checkForces(const System& system) {
+void checkNoBarostatOrThermostat(const System& system) {
     for (int i = 0; i < system.getNumForces(); ++i) {
         const OpenMM::Force& force = system.getForce(i);
         if (dynamic_cast<const OpenMM::MonteCarloBarostat*>(&force) ||
@@ -103,15 +111,26 @@ void checkPeriodicity(const System& system, const Card& card) {
 
 }  // namespace
 
+std::vector<int> modelledParticles(const ScoreDynamicsIntegrator& integrator) {
+    std::vector<int> particles = integrator.getParticles();
+    if (particles.empty()) {
+        particles.resize(integrator.getModel().card().numParticles());
+        std::iota(particles.begin(), particles.end(), 0);
+    }
+    return particles;
+}
+
 void checkStepSizeAndTemperature(const ScoreDynamicsIntegrator& integrator) {
     requireKnown(integrator.getModel().card(), integrator.getStepSize(), integrator.getTemperature());
 }
 
 void checkContext(const System& system, const ScoreDynamicsIntegrator& integrator) {
     checkStepSizeAndTemperature(integrator);
-    checkForces(system);
+    checkNoBarostatOrThermostat(system);
     checkParticles(system, integrator);
     checkMasses(system, integrator);
+    if (!integrator.getForcesOnlyReported())
+        checkForcesOfForceField(system, modelledParticles(integrator), integrator.getModel().card().bonds());
     checkPeriodicity(system, integrator.getModel().card());
 }
 

@@ -6,6 +6,7 @@
 #include "ContextChecks.h"
 #include "ScoreDynamicsKernels.h"
 #include "ScoreDynamicsStepper.h"
+#include "Threads.h"
 #include "openmm/Context.h"
 #include "openmm/OpenMMException.h"
 #include "openmm/internal/ContextImpl.h"
@@ -45,12 +46,18 @@ void ScoreDynamicsIntegrator::setTemperature(double temperature) {
         throw OpenMMException("ScoreDynamicsIntegrator: the temperature is " + std::to_string(temperature) +
                               " K; expected a positive number; set the model's.");
     temperature_ = temperature;
+    settingsChanged();
+}
+
+void ScoreDynamicsIntegrator::setStepSize(double size) {
+    Integrator::setStepSize(size);
+    settingsChanged();
 }
 
 void ScoreDynamicsIntegrator::setSolver(Solver solver) {
     requireSolver(model_->card(), solverName(solver));
     solver_ = solver;
-    if (stepper_) stepper_->settingsChanged();
+    settingsChanged();
 }
 
 void ScoreDynamicsIntegrator::setDenoisingSteps(int steps) {
@@ -58,7 +65,11 @@ void ScoreDynamicsIntegrator::setDenoisingSteps(int steps) {
     requireAtLeast(model_->card().denoisingSteps > 0, steps, "the number of denoising steps",
                    "setDenoisingSteps");
     denoisingSteps_ = steps;
-    if (stepper_) stepper_->settingsChanged();
+    settingsChanged();
+}
+
+int ScoreDynamicsIntegrator::getRandomNumberSeed() const {
+    return stepper_ && stepper_->seedAsked() == seed_ ? static_cast<int>(stepper_->seed()) : seed_;
 }
 
 void ScoreDynamicsIntegrator::setRandomNumberSeed(int seed) {
@@ -69,13 +80,13 @@ void ScoreDynamicsIntegrator::setRandomNumberSeed(int seed) {
 void ScoreDynamicsIntegrator::setMaxRedraws(int redraws) {
     requireAtLeast(0, redraws, "the number of redraws", "setMaxRedraws");
     maxRedraws_ = redraws;
-    if (stepper_) stepper_->settingsChanged();
+    settingsChanged();
 }
 
 void ScoreDynamicsIntegrator::setNumThreads(int threads) {
-    requireAtLeast(1, threads, "the number of threads", "setNumThreads");
+    requireThreadCount("ScoreDynamicsIntegrator", threads);
     numThreads_ = threads;
-    if (stepper_) stepper_->settingsChanged();
+    settingsChanged();
 }
 
 void ScoreDynamicsIntegrator::setParticles(const std::vector<int>& particles) {
@@ -84,6 +95,29 @@ void ScoreDynamicsIntegrator::setParticles(const std::vector<int>& particles) {
             throw OpenMMException("ScoreDynamicsIntegrator: a particle index is " + std::to_string(particle) +
                                   "; expected 0 or more; correct the indices given to setParticles.");
     particles_ = particles;
+}
+
+void ScoreDynamicsIntegrator::settingsChanged() {
+    const std::lock_guard lock(mutex_);
+    if (stepper_) stepper_->settingsChanged();
+}
+
+ScoreDynamicsStepper& ScoreDynamicsIntegrator::stepper(const char* method) const {
+    if (context != nullptr && stepper_) return *stepper_;
+    throw OpenMMException(
+        "ScoreDynamicsIntegrator: this integrator is not bound to a context; "
+        "create a Context with it before calling " +
+        std::string(method) + "().");
+}
+
+std::vector<float> ScoreDynamicsIntegrator::getHistory() const {
+    const std::lock_guard lock(mutex_);
+    return stepper("getHistory").history();
+}
+
+void ScoreDynamicsIntegrator::setHistory(const std::vector<float>& frames) {
+    const std::lock_guard lock(mutex_);
+    stepper("setHistory").setHistory(frames);
 }
 
 StepCounts ScoreDynamicsIntegrator::getStepCounts() const {
@@ -114,30 +148,30 @@ std::vector<std::string> ScoreDynamicsIntegrator::getKernelNames() {
 double ScoreDynamicsIntegrator::computeKineticEnergy() { return stepper_->computeKineticEnergy(); }
 
 void ScoreDynamicsIntegrator::step(int steps) {
-    if (context == nullptr || !stepper_)
-        throw OpenMMException(
-            "ScoreDynamicsIntegrator: this integrator is not bound to a context; "
-            "create a Context with it before calling step().");
-    for (int i = 0; i < steps; ++i) stepper_->step();
+    for (int i = 0; i < steps; ++i) {
+        const std::lock_guard lock(mutex_);
+        stepper("step").step();
+    }
 }
 
 void ScoreDynamicsIntegrator::createCheckpoint(std::ostream& stream) const {
-    stepper_->state().write(stream);
+    const std::lock_guard lock(mutex_);
+    stepper_->writeCheckpoint(stream);
 }
 
 void ScoreDynamicsIntegrator::loadCheckpoint(std::istream& stream) {
-    SamplerState state = stepper_->state();
-    state.read(stream);
-    stepper_->setState(state);
+    const std::lock_guard lock(mutex_);
+    stepper_->readCheckpoint(stream);
 }
 
 void ScoreDynamicsIntegrator::serializeParameters(OpenMM::SerializationNode& node) const {
-    stepper_->state().serialize(node);
+    const std::lock_guard lock(mutex_);
+    stepper_->serialize(node);
 }
 
 void ScoreDynamicsIntegrator::deserializeParameters(const OpenMM::SerializationNode& node) {
-    SamplerState state = stepper_->state();
-    if (state.deserialize(node)) stepper_->setState(state);
+    const std::lock_guard lock(mutex_);
+    stepper_->deserialize(node);
 }
 
 }  // namespace ScoreDynPlugin

@@ -3,14 +3,14 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "ContextChecks.h"
 #include "Noise.h"
 #include "ScoreDynamicsIntegrator.h"
 #include "ScoreDynamicsKernels.h"
-#include "openmm/CMMotionRemover.h"
 #include "openmm/OpenMMException.h"
 #include "openmm/internal/OSRngSeed.h"
 
@@ -22,12 +22,6 @@ using OpenMM::Vec3;
 
 namespace {
 
-bool hasMotionRemover(const OpenMM::System& system) {
-    for (int i = 0; i < system.getNumForces(); ++i)
-        if (dynamic_cast<const OpenMM::CMMotionRemover*>(&system.getForce(i))) return true;
-    return false;
-}
-
 uint32_t chooseSeed(int seed) {
     // Bits of a chosen seed beyond those of an int are dropped, so that it can be read and set again.
     return seed != 0 ? seed : std::max(1, osrngseed() & std::numeric_limits<int>::max());
@@ -38,30 +32,25 @@ uint32_t chooseSeed(int seed) {
 ScoreDynamicsStepper::ScoreDynamicsStepper(ContextImpl& context, const ScoreDynamicsIntegrator& integrator)
     : context_(context),
       integrator_(integrator),
-      frameSize_(3 * size_t(integrator.getModel().card().numParticles())),
-      keepsVelocities_(hasMotionRemover(context.getSystem())),
-      // No position equals NaN, so the first step starts the history.
-      lastFrame_(frameSize_, std::numeric_limits<float>::quiet_NaN()),
+      particles_(modelledParticles(integrator)),
+      guard_(integrator.getModel().card().numParticles(), integrator.getModel().card().guard),
+      centreMotion_(context.getSystem(), particles_),
+      seedAsked_(integrator.getSeedSetting()),
+      frameSize_(3 * particles_.size()),
       normals_(frameSize_) {
-    state_.seed = chooseSeed(integrator.getRandomNumberSeed());
+    state_.seed = chooseSeed(seedAsked_);
     prepareKernel();
     const auto selected = kernel().selectProgram();
     program_ = std::make_shared<ScoreProgram>(integrator.getModelPointer(), kernel().device());
     const Card& card = program_->card();
     history_ = std::make_unique<History>(program_->memory(), 1, card.historyLength, card.numParticles());
-    setHistory(std::vector<float>(history_->size(), lastFrame_[0]));
 }
 
 void ScoreDynamicsStepper::prepareKernel() {
     const Card& card = integrator_.getModel().card();
-    std::vector<int> particles = integrator_.getParticles();
-    if (particles.empty()) {
-        particles.resize(card.numParticles());
-        std::iota(particles.begin(), particles.end(), 0);
-    }
     kernel_ = context_.getPlatform().createKernel(IntegrateScoreDynamicsStepKernel::Name(), context_);
     kernel().initialize(context_.getSystem(),
-                        {particles, WholeMolecules(card.numParticles(), card.bonds()), card.periodic});
+                        {particles_, WholeMolecules(card.numParticles(), card.bonds()), card.periodic});
 }
 
 IntegrateScoreDynamicsStepKernel& ScoreDynamicsStepper::kernel() {
@@ -71,30 +60,6 @@ IntegrateScoreDynamicsStepKernel& ScoreDynamicsStepper::kernel() {
 void ScoreDynamicsStepper::settingsChanged() {
     state_.counts = counts();
     sampler_.reset();
-}
-
-SamplerState ScoreDynamicsStepper::state() {
-    const auto selected = kernel().selectProgram();
-    SamplerState state = state_;
-    state.counts = counts();
-    std::vector<float> copy;
-    const float* frames = program_->memory()->toHost(history_->data(), history_->size(), copy);
-    state.history.assign(frames, frames + history_->size());
-    return state;
-}
-
-void ScoreDynamicsStepper::setState(const SamplerState& state) {
-    const auto selected = kernel().selectProgram();
-    state_ = state;
-    setHistory(state.history);
-    sampler_.reset();
-}
-
-void ScoreDynamicsStepper::setHistory(const std::vector<float>& frames) {
-    StepBuffer copy;
-    StepMemory& memory = *program_->memory();
-    memory.copy(memory.fromHost(frames.data(), frames.size(), copy), frames.size(), history_->data());
-    lastFrame_.assign(frames.end() - frameSize_, frames.end());
 }
 
 void ScoreDynamicsStepper::prepareSampler() {
@@ -110,69 +75,85 @@ void ScoreDynamicsStepper::prepareSampler() {
 void ScoreDynamicsStepper::step() {
     checkStepSizeAndTemperature(integrator_);
     prepareSampler();
-    // The one force we accept that changes the context at the start of a step changes velocities only.
-    if (keepsVelocities_) context_.getVelocities(velocities_);
+    // The one force we accept that changes the context at the start of a step, CMMotionRemover, changes
+    // velocities only.
+    const bool keepsVelocities = centreMotion_.isRemoved();
+    if (keepsVelocities) context_.getVelocities(velocities_);
     try {
         context_.updateContextState();
         drawAndFinish();
     } catch (...) {
-        if (keepsVelocities_) context_.setVelocities(velocities_);
+        if (keepsVelocities) context_.setVelocities(velocities_);
         throw;
     }
 }
 
 void ScoreDynamicsStepper::drawAndFinish() {
     const auto selected = kernel().selectProgram();
-    gatherFrame();
-    checkFrame();
-    // The history goes on only from the positions the last step left; whoever moved the molecule started it
-    // anew.
-    if (isWhereLastStepLeftIt())
-        history_->setNewest(gathered_);
-    else
-        history_->fill(gathered_);
-
-    sampler_->step(state_.step, 1, history_->data(), boxInMemory(), gathered_);
+    const float* const box = boxInMemory();
+    const Frame frame = gatherFrame();
+    takeUp(frame);
+    sampler_->step(state_.step, 1, history_->data(), box, frame.inMemory);
     fillNormal({state_.seed, 0, state_.step, 0, velocityStage}, normals_.data(), normals_.size());
-    kernel().finish(context_, {normals_, integrator_.getTemperature(), integrator_.getStepSize(),
-                               integrator_.getConstraintTolerance()});
+    centreMotion_.remove(normals_);
+    kernel().finish(context_, frame.inMemory,
+                    {normals_, integrator_.getTemperature(), integrator_.getStepSize(),
+                     integrator_.getConstraintTolerance()});
     ++state_.step;
-    if (program_->card().historyLength > 1) {
-        gatherFrame();
-        history_->push(gathered_);
-        lastFrame_.assign(frame_, frame_ + frameSize_);
-    }
+    const Frame after = gatherFrame();
+    history_->push(after.inMemory);
+    keep(after);
 }
 
-/// Read the modelled particles, as whole molecules, and keep a copy for the host to look at.
-void ScoreDynamicsStepper::gatherFrame() {
-    gathered_ = kernel().gather(context_);
-    frame_ = program_->memory()->toHost(gathered_, frameSize_, frameCopy_);
+ScoreDynamicsStepper::Frame ScoreDynamicsStepper::gatherFrame() {
+    float* const gathered = kernel().gather(context_);
+    return {gathered, program_->memory()->toHost(gathered, frameSize_, frameCopy_)};
 }
 
-bool ScoreDynamicsStepper::isWhereLastStepLeftIt() const {
+/// The history goes on only from the positions that the last step left, and with its step size; from others
+/// it starts again, once they have passed the guard's rules.
+void ScoreDynamicsStepper::takeUp(const Frame& frame) {
+    const bool moved = !isWhereLastStepLeftIt(frame.onHost);
+    if (moved) checkStart(frame.onHost);
+    // Frames of another lag time say nothing of the way that the next step takes.
+    if (moved || integrator_.getStepSize() != stepSizeOfHistory_)
+        history_->fill(frame.inMemory);
+    else
+        history_->setNewest(frame.inMemory);
+    keep(frame);
+}
+
+void ScoreDynamicsStepper::keep(const Frame& frame) {
+    lastFrame_.assign(frame.onHost, frame.onHost + frameSize_);
+    stepSizeOfHistory_ = integrator_.getStepSize();
+}
+
+bool ScoreDynamicsStepper::isWhereLastStepLeftIt(const float* frame) const {
     // When OpenMM puts atoms in order between steps, as after a change of a force, it moves molecules into
     // the box and rounds.
     const float unit = program_->card().periodic ? 8 * std::numeric_limits<float>::epsilon() : 0;
     const float edge = std::max({box_[0], box_[4], box_[8]});
-    return std::equal(frame_, frame_ + frameSize_, lastFrame_.begin(), [&](float found, float left) {
-        return std::abs(found - left) <= unit * (edge + std::abs(left));
-    });
+    return std::equal(
+        frame, frame + frameSize_, lastFrame_.begin(), lastFrame_.end(),
+        [&](float found, float left) { return std::abs(found - left) <= unit * (edge + std::abs(left)); });
 }
 
-void ScoreDynamicsStepper::checkFrame() const {
-    bool allZero = true;
-    for (size_t i = 0; i < frameSize_; ++i) {
-        if (!std::isfinite(frame_[i]))
+void ScoreDynamicsStepper::checkStart(const float* frame) const {
+    for (size_t i = 0; i < frameSize_; ++i)
+        if (!std::isfinite(frame[i]))
             throw OpenMMException("ScoreDynamicsIntegrator: the position of the model's atom " +
-                                  std::to_string(i / 3) + " is " + std::to_string(frame_[i]) +
+                                  std::to_string(i / 3) + " is " + std::to_string(frame[i]) +
                                   "; expected a finite number; set the positions of the context.");
-        allZero = allZero && frame_[i] == 0;
-    }
-    if (allZero && frameSize_ > 3)
+    if (frameSize_ > 3 && std::all_of(frame, frame + frameSize_, [](float value) { return value == 0; }))
         throw OpenMMException(
             "ScoreDynamicsIntegrator: all positions are zero; expected a molecule; "
             "call setPositions on the context before the first step.");
+    if (const auto violation = guard_.checkFrame(frame, box_.data()))
+        throw OpenMMException(
+            "ScoreDynamicsIntegrator: the positions are no structure of the model '" + program_->card().name +
+            "': " + violation->describe() +
+            " Set positions of the model's molecule, with its atoms in the model's order, and "
+            "minimise their energy if they were built by hand.");
 }
 
 /// The periodic box (3,3), nm, where the program can read it; zeros when the model is not periodic.
@@ -183,13 +164,127 @@ const float* ScoreDynamicsStepper::boxInMemory() {
         context_.getPeriodicBoxVectors(vectors[0], vectors[1], vectors[2]);
         for (int i = 0; i < 9; ++i) box[i] = static_cast<float>(vectors[i / 3][i % 3]);
     }
-    if (boxThere_ == nullptr || box != box_) {
+    if (boxThere_.size == 0 || box != box_) {
+        StepMemory& memory = *program_->memory();
+        StepBuffer copy;
+        memory.reserve(boxThere_, box.size());
+        memory.copy(memory.fromHost(box.data(), box.size(), copy), box.size(), boxThere_.get());
         box_ = box;
-        boxThere_ = program_->memory()->fromHost(box_.data(), box_.size(), boxCopy_);
     }
-    return boxThere_;
+    return boxThere_.get();
 }
 
 double ScoreDynamicsStepper::computeKineticEnergy() { return kernel().computeKineticEnergy(context_); }
+
+size_t ScoreDynamicsStepper::historySize() const { return history_->size(); }
+
+std::vector<float> ScoreDynamicsStepper::history() {
+    const auto selected = kernel().selectProgram();
+    boxInMemory();
+    const Frame frame = gatherFrame();
+    std::vector<float> frames;
+    if (isWhereLastStepLeftIt(frame.onHost) && integrator_.getStepSize() == stepSizeOfHistory_) {
+        std::vector<float> copy;
+        const float* const values = program_->memory()->toHost(history_->data(), historySize(), copy);
+        frames.assign(values, values + historySize());
+    } else {
+        while (frames.size() < historySize())
+            frames.insert(frames.end(), frame.onHost, frame.onHost + frameSize_);
+    }
+    return frames;
+}
+
+void ScoreDynamicsStepper::setHistory(const std::vector<float>& frames) {
+    if (frames.size() != historySize())
+        throw OpenMMException("ScoreDynamicsIntegrator: the history has " + std::to_string(frames.size()) +
+                              " numbers; expected " + std::to_string(program_->card().historyLength) +
+                              " frames of " + std::to_string(particles_.size()) + " atoms, which are " +
+                              std::to_string(historySize()) + "; give frames of shape (H, N, 3).");
+    boxInMemory();
+    for (size_t begin = 0; begin < frames.size(); begin += frameSize_) {
+        const float* const frame = frames.data() + begin;
+        const float* const before = begin == 0 ? frame : frame - frameSize_;
+        if (const auto violation = guard_.check(before, frame, box_.data()))
+            throw OpenMMException("ScoreDynamicsIntegrator: frame " + std::to_string(begin / frameSize_) +
+                                  " of the history is none of the model '" + program_->card().name +
+                                  "': " + violation->describe() +
+                                  " Give consecutive frames, whole molecules in nm, oldest first.");
+    }
+    placeParticles(frames.data() + frames.size() - frameSize_);
+    SamplerState state = this->state();
+    state.history = frames;
+    setState(std::move(state));
+}
+
+void ScoreDynamicsStepper::placeParticles(const float* frame) {
+    std::vector<Vec3> positions;
+    context_.getPositions(positions);
+    for (size_t i = 0; i < particles_.size(); ++i)
+        positions[particles_[i]] = Vec3(frame[3 * i], frame[3 * i + 1], frame[3 * i + 2]);
+    context_.setPositions(positions);
+    context_.computeVirtualSites();
+}
+
+SamplerIdentity ScoreDynamicsStepper::identity() const {
+    return {integrator_.getModel().sha256(), solverName(integrator_.getSolver()),
+            integrator_.getDenoisingSteps(), integrator_.getTemperature(), integrator_.getStepSize()};
+}
+
+SamplerState ScoreDynamicsStepper::state() {
+    const auto selected = kernel().selectProgram();
+    SamplerState state = state_;
+    state.identity = identity();
+    if (const int asked = integrator_.getSeedSetting(); asked != seedAsked_) state.nextSeed = asked;
+    state.counts = counts();
+    if (lastFrame_.empty()) return state;
+    std::vector<float> copy;
+    const float* const frames = program_->memory()->toHost(history_->data(), historySize(), copy);
+    state.history.assign(frames, frames + historySize());
+    return state;
+}
+
+void ScoreDynamicsStepper::setState(SamplerState state) {
+    const auto selected = kernel().selectProgram();
+    const std::vector<float> frames = std::move(state.history);
+    state_ = std::move(state);
+    state_.history.clear();
+    state_.nextSeed.reset();
+    lastFrame_.clear();
+    if (!frames.empty()) {
+        StepBuffer copy;
+        StepMemory& memory = *program_->memory();
+        memory.copy(memory.fromHost(frames.data(), frames.size(), copy), frames.size(), history_->data());
+        lastFrame_.assign(frames.end() - frameSize_, frames.end());
+        stepSizeOfHistory_ = integrator_.getStepSize();
+    }
+    sampler_.reset();
+}
+
+void ScoreDynamicsStepper::writeCheckpoint(std::ostream& stream) { state().write(stream); }
+
+void ScoreDynamicsStepper::readCheckpoint(std::istream& stream) {
+    SamplerState read = readSamplerState(stream, identity(), historySize());
+    const bool takesNextSeed = read.nextSeed && *read.nextSeed == uint32_t(seedAsked_);
+    if (takesNextSeed) read.seed = state_.seed;
+    setState(std::move(read));
+}
+
+void ScoreDynamicsStepper::serialize(OpenMM::SerializationNode& node) { state().serialize(node); }
+
+void ScoreDynamicsStepper::deserialize(const OpenMM::SerializationNode& node) {
+    std::optional<SamplerState> read = deserializeSamplerState(node, identity(), historySize());
+    if (!read) return;
+    uint32_t seed = state_.seed;
+    if (const int asked = integrator_.getSeedSetting(); asked != seedAsked_) {
+        seed = chooseSeed(asked);
+        seedAsked_ = asked;
+    }
+    if (seed != read->seed) {
+        read->seed = seed;
+        // Noise that this context has used with the seed is not used again.
+        read->step = std::max(read->step, state_.step);
+    }
+    setState(std::move(*read));
+}
 
 }  // namespace ScoreDynPlugin

@@ -14,6 +14,7 @@
 #include "GoldenCheck.h"
 #include "MatmulPrecision.h"
 #include "ProgramRuntime.h"
+#include "Threads.h"
 #include "TorchErrors.h"
 #include "TorchMemory.h"
 #include "TorchThreads.h"
@@ -148,9 +149,7 @@ ScoreProgram::ScoreProgram(std::shared_ptr<const ScoreArchive> archive, const De
 ScoreProgram::~ScoreProgram() = default;
 
 void ScoreProgram::setNumThreads(int numThreads) {
-    if (numThreads < 1)
-        throw OpenMMException("ScoreProgram: the number of threads is " + std::to_string(numThreads) +
-                              "; expected 1 or more; call setNumThreads(1).");
+    requireThreadCount("ScoreProgram", numThreads);
     impl_->numThreads = numThreads;
 }
 

@@ -2,12 +2,15 @@
 
 #include <ATen/Parallel.h>
 
+#include "Threads.h"
+
 namespace ScoreDynPlugin {
 
 /// Sets the thread count of torch for one call. The count belongs to the process, so it is put back.
 class ThreadCount {
 public:
     explicit ThreadCount(int wanted) : before_(at::get_num_threads()) {
+        requireThreadsAlive(wanted);
         if (before_ != wanted) at::set_num_threads(wanted);
         changed_ = before_ != wanted;
     }

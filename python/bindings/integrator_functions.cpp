@@ -1,11 +1,16 @@
+#include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "bindings.h"
 #include "counts_dict.h"
 #include "native_code_permission.h"
+#include "openmm/OpenMMException.h"
 #include "signal_check.h"
 #include "swig_bridge.h"
 
@@ -28,6 +33,28 @@ void step(const py::object& object, int steps) {
         integrator.step(1);
         checkSignals();
     }
+}
+
+using FloatArray = py::array_t<float, py::array::c_style | py::array::forcecast>;
+
+FloatArray getHistory(const ScoreDynamicsIntegrator& integrator) {
+    const Card& card = integrator.getModel().card();
+    const std::vector<float> frames = integrator.getHistory();
+    FloatArray history({py::ssize_t(card.historyLength), py::ssize_t(card.numParticles()), py::ssize_t(3)});
+    std::copy(frames.begin(), frames.end(), history.mutable_data());
+    return history;
+}
+
+void setHistory(ScoreDynamicsIntegrator& integrator, const FloatArray& history) {
+    const Card& card = integrator.getModel().card();
+    const std::vector<py::ssize_t> expected = {card.historyLength, card.numParticles(), 3};
+    const std::vector<py::ssize_t> found(history.shape(), history.shape() + history.ndim());
+    if (found != expected)
+        throw OpenMM::OpenMMException("ScoreDynamicsIntegrator: the history has the shape " +
+                                      std::string(py::str(py::tuple(py::cast(found)))) + "; expected " +
+                                      std::string(py::str(py::tuple(py::cast(expected)))) +
+                                      " (frames, atoms, 3); give the last frames of the model's atoms.");
+    integrator.setHistory({history.data(), history.data() + history.size()});
 }
 
 /// A module function of the integrator as the Python class holds it.
@@ -82,6 +109,12 @@ void bindIntegrator(py::module_& m) {
     m.def("get_particles", onIntegrator([](I& i) { return i.getParticles(); }));
     m.def("set_particles", onIntegratorWith<std::vector<int>>(
                                [](I& i, const std::vector<int>& value) { i.setParticles(value); }));
+    m.def("get_forces_only_reported", onIntegrator([](I& i) { return i.getForcesOnlyReported(); }));
+    m.def("set_forces_only_reported",
+          onIntegratorWith<bool>([](I& i, bool value) { i.setForcesOnlyReported(value); }));
+    m.def("get_history", onIntegrator([](I& i) { return getHistory(i); }));
+    m.def("set_history",
+          onIntegratorWith<FloatArray>([](I& i, const FloatArray& value) { setHistory(i, value); }));
     m.def("get_embed_model", onIntegrator([](I& i) { return i.getEmbedModel(); }));
     m.def("set_embed_model", onIntegratorWith<bool>([](I& i, bool value) { i.setEmbedModel(value); }));
 }

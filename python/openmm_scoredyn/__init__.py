@@ -1,9 +1,10 @@
 """Molecular dynamics in picosecond steps: an OpenMM integrator driven by trained score models.
 
 Importing this package is cheap; torch and the compiled plugin are loaded when a name that needs them is first
-used.
+used, or when OpenMM first reads XML with a ScoreDynamicsIntegrator.
 """
 
+from contextlib import suppress
 from importlib import import_module
 
 from openmm_scoredyn import errors
@@ -25,6 +26,11 @@ _HOMES = {
 
 __all__ = ["errors"]
 __all__ += list(_HOMES)
+
+
+# Lets OpenMM read such XML. Where the compiled libraries are missing, whoever needs them is told.
+with suppress(ImportError):
+    import_module("openmm_scoredyn._xml")
 
 
 def __getattr__(name: str):

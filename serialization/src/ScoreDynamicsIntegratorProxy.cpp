@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "Base64.h"
+#include "ModelSearch.h"
 #include "ScoreDynamicsIntegrator.h"
 #include "openmm/OpenMMException.h"
 #include "openmm/serialization/SerializationNode.h"
@@ -17,18 +18,17 @@ using OpenMM::SerializationProxy;
 
 namespace {
 
-constexpr int xmlVersion = 1;
+constexpr int xmlVersion = 2;
 
 std::shared_ptr<const ScoreArchive> readModel(const SerializationNode& node) {
-    const bool embedded = node.hasProperty("model");
-    auto archive = embedded ? ScoreArchive::fromBytes(base64Decode(node.getStringProperty("model")))
-                            : ScoreArchive::fromFile(node.getStringProperty("modelPath"));
     const std::string expected = node.getStringProperty("modelSha256");
+    if (!node.hasProperty("model")) return findModel(node.getStringProperty("modelPath"), expected);
+    auto archive = ScoreArchive::fromBytes(base64Decode(node.getStringProperty("model")));
     if (archive->sha256() != expected)
         throw OpenMMException(
-            "ScoreDynamicsIntegrator: " + (embedded ? "the embedded model" : archive->path()) +
-            " is not the model that was serialized; expected SHA-256 " + expected + ", found " +
-            archive->sha256() + "; restore the file, or create the integrator from the new model.");
+            "ScoreDynamicsIntegrator: the embedded model is not the model that was serialized; expected "
+            "SHA-256 " +
+            expected + ", found " + archive->sha256() + "; serialize the integrator again.");
     return archive;
 }
 
@@ -60,9 +60,10 @@ void ScoreDynamicsIntegratorProxy::serialize(const void* object, SerializationNo
     node.setDoubleProperty("temperature", integrator.getTemperature());
     node.setStringProperty("solver", solverName(integrator.getSolver()));
     node.setIntProperty("denoisingSteps", integrator.getDenoisingSteps());
-    node.setIntProperty("randomSeed", integrator.getRandomNumberSeed());
+    node.setIntProperty("randomSeed", integrator.getSeedSetting());
     node.setIntProperty("maxRedraws", integrator.getMaxRedraws());
     node.setIntProperty("numThreads", integrator.getNumThreads());
+    node.setBoolProperty("forcesOnlyReported", integrator.getForcesOnlyReported());
     SerializationNode& particles = node.createChildNode("Particles");
     for (int particle : integrator.getParticles())
         particles.createChildNode("Particle").setIntProperty("index", particle);
@@ -85,6 +86,7 @@ void* ScoreDynamicsIntegratorProxy::deserialize(const SerializationNode& node) c
     integrator->setRandomNumberSeed(node.getIntProperty("randomSeed"));
     integrator->setMaxRedraws(node.getIntProperty("maxRedraws"));
     integrator->setNumThreads(node.getIntProperty("numThreads"));
+    integrator->setForcesOnlyReported(node.getBoolProperty("forcesOnlyReported"));
     std::vector<int> particles;
     for (const SerializationNode& child : node.getChildNode("Particles").getChildren())
         particles.push_back(child.getIntProperty("index"));

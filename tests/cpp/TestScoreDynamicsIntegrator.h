@@ -17,6 +17,7 @@
 #include "Noise.h"
 #include "PlatformUnderTest.h"
 #include "ScoreDynamicsIntegrator.h"
+#include "TestIntegratorState.h"
 #include "TestPrograms.h"
 #include "openmm/CompoundIntegrator.h"
 #include "openmm/Context.h"
@@ -366,6 +367,7 @@ inline int runIntegratorTests(const std::string& platformName, const std::string
         testFailedStepChangesNothing("latent[:, :1]", "wrong shape; expected (1, 6), found (1, 1)");
         testFailedStepChangesNothing("latent.double()", "wrong dtype; expected float32");
         testFailedStepChangesNothing("latent @ latent", "raised an error");
+        runStateTests();
         testRefusals();
         testXml();
         testCompoundIntegrator();

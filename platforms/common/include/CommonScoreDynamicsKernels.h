@@ -24,15 +24,15 @@ public:
 
     void initialize(const OpenMM::System& system, const Model& model) override;
     float* gather(OpenMM::ContextImpl& context) override;
-    void finish(OpenMM::ContextImpl& context, const StepEnd& end) override;
+    void finish(OpenMM::ContextImpl& context, const float* positions, const StepEnd& end) override;
     double computeKineticEnergy(OpenMM::ContextImpl& context) override;
 
 protected:
     /// Give an array of the context to the program, as a pointer into the memory of device(). Called with the
     /// context current, like takeBack.
     virtual float* handOver(OpenMM::ComputeArray& array);
-    /// Take the array back with what the program wrote.
-    virtual void takeBack(OpenMM::ComputeArray& array);
+    /// Take the array back, with the positions that the program wrote where handOver said.
+    virtual void takeBack(OpenMM::ComputeArray& array, const float* positions);
 
 private:
     void createArrays(const OpenMM::System& system, const Model& model);

@@ -2,7 +2,8 @@
 
 namespace ScoreDynPlugin {
 
-/// Device code of CommonIntegrateScoreDynamicsStepKernel, in OpenMM's common subset of OpenCL, CUDA and HIP.
+/// Device code of CommonIntegrateScoreDynamicsStepKernel (src/kernels/scoreDynamics.cc), in OpenMM's common
+/// subset of OpenCL, CUDA and HIP.
 ///
 /// An atom has three numbers: `slot`, its place in the arrays of the context, which changes when OpenMM
 /// reorders atoms; `particle`, its index in the System; and `modelIndex`, its place in the model, -1 for a

@@ -34,7 +34,8 @@ protected:
         auto& onDevice = dynamic_cast<Array&>(array.getArray());
         return reinterpret_cast<float*>(onDevice.getDevicePointer());
     }
-    void takeBack(OpenMM::ComputeArray&) override { bridge_.contextWaits(); }
+    // The positions are in the array already.
+    void takeBack(OpenMM::ComputeArray&, const float*) override { bridge_.contextWaits(); }
 
 private:
     int index_;

@@ -117,7 +117,9 @@ float* CommonIntegrateScoreDynamicsStepKernel::handOver(ComputeArray& array) {
     return hostFrame_.data();
 }
 
-void CommonIntegrateScoreDynamicsStepKernel::takeBack(ComputeArray& array) { array.upload(hostFrame_); }
+void CommonIntegrateScoreDynamicsStepKernel::takeBack(ComputeArray& array, const float* positions) {
+    array.upload(positions, true);
+}
 
 void CommonIntegrateScoreDynamicsStepKernel::uploadBox() {
     Vec3 vectors[3];
@@ -144,9 +146,10 @@ void CommonIntegrateScoreDynamicsStepKernel::uploadCellOffsets() {
     cellOffsets_.uploadSubArray(offsets.data(), 0, static_cast<int>(offsets.size()));
 }
 
-void CommonIntegrateScoreDynamicsStepKernel::finish(ContextImpl&, const StepEnd& end) {
+void CommonIntegrateScoreDynamicsStepKernel::finish(ContextImpl&, const float* positions,
+                                                    const StepEnd& end) {
     const ContextSelector selector(cc_);
-    takeBack(frame_);
+    takeBack(frame_, positions);
     if (!constraints_.empty()) {
         cc_.getPosq().copyTo(oldPosq_);
         if (cc_.getUseMixedPrecision()) cc_.getPosqCorrection().copyTo(oldCorrection_);

@@ -19,7 +19,7 @@ public:
 
     void initialize(const OpenMM::System& system, const Model& model) override;
     float* gather(OpenMM::ContextImpl& context) override;
-    void finish(OpenMM::ContextImpl& context, const StepEnd& end) override;
+    void finish(OpenMM::ContextImpl& context, const float* positions, const StepEnd& end) override;
     double computeKineticEnergy(OpenMM::ContextImpl& context) override;
 
 private:

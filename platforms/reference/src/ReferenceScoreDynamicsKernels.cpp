@@ -30,12 +30,12 @@ float* ReferenceIntegrateScoreDynamicsStepKernel::gather(ContextImpl&) {
     return frame_.data();
 }
 
-void ReferenceIntegrateScoreDynamicsStepKernel::finish(ContextImpl& context, const StepEnd& end) {
+void ReferenceIntegrateScoreDynamicsStepKernel::finish(ContextImpl& context, const float* positions,
+                                                       const StepEnd& end) {
     // Everything is computed beside the context's own arrays, which are touched last, when nothing can fail
     // any more.
     newPositions_ = *data_.positions;
     newVelocities_.assign(newPositions_.size(), Vec3());
-    const float* const positions = frame_.data();
     const float* const normals = end.normals.data();
     for (size_t i = 0; i < model_->particles.size(); ++i) {
         const int particle = model_->particles[i];

@@ -1,19 +1,28 @@
 """ScoreDynamicsIntegrator: a trained model in the place of an OpenMM integrator."""
 
+import logging
 import os
 
+import numpy as np
 import openmm
 from openmm import unit
 
 from openmm_scoredyn.program.native import scoredyn
+
+logger = logging.getLogger(__name__)
 
 
 class ScoreDynamicsIntegrator(openmm.Integrator):
     """Advances a System by whole lag times, drawn from a trained model.
 
     Each step draws the positions one lag time later from the model and the velocities from the
-    Maxwell-Boltzmann distribution at the model's temperature. Constraints of the System hold after every
-    step, virtual sites follow, and nothing in the context changes when a step fails.
+    Maxwell-Boltzmann distribution at the model's temperature; with a CMMotionRemover in the System they leave
+    the centre of mass at rest. Constraints of the System hold after every step, virtual sites follow, and
+    nothing in the context changes when a step fails. The first frame of a context, and every frame set later,
+    must pass the guard's rules.
+
+    No step feels a force of the System. One that no force field makes, as a restraint or a bias, is refused
+    unless `setForcesOnlyReported(True)` was called; docs/integrator.md has the rule.
 
     Parameters
     ----------
@@ -44,8 +53,9 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
     def cast(integrator) -> "ScoreDynamicsIntegrator":
         """View an `openmm.Integrator` that is a ScoreDynamicsIntegrator as one.
 
-        `XmlSerializer.deserialize` and `CompoundIntegrator.getIntegrator` give the base class. The object
-        returned shares the integrator, and what owns it must live on.
+        `XmlSerializer.deserialize`, `Simulation` with the name of an XML file and
+        `CompoundIntegrator.getIntegrator` give the base class, which steps and is saved, but has none of the
+        methods of this one. The object returned shares the integrator, and what owns it must live on.
 
         Raises
         ------
@@ -62,8 +72,15 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
         return view
 
     def step(self, steps: int) -> None:
-        """Advance by a number of steps, one lag time each. Ctrl-C is honoured between steps."""
-        scoredyn.step(self, steps)
+        """Advance by a number of steps, one lag time each; a whole number of any type.
+
+        Ctrl-C is honoured between steps. Threads that step one integrator take turns.
+        """
+        before = scoredyn.get_recording_status(self)
+        scoredyn.step(self, _int("number of steps", steps, 0))
+        status = scoredyn.get_recording_status(self)
+        if status != before and status.startswith("plain: "):
+            logger.warning("ScoreDynamicsIntegrator: steps go on operation by operation: %s", status[7:])
 
     def getModel(self):
         """Card of the model (`openmm_scoredyn.program.card.Card`)."""
@@ -104,11 +121,26 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
         scoredyn.set_denoising_steps(self, _int("number of denoising steps", steps, 1))
 
     def getRandomNumberSeed(self) -> int:
-        """Seed of the noise; 0 means that every context chooses one."""
+        """Seed of the noise; 0 means that every context chooses one.
+
+        In a context it is the seed in use, whether it was set, chosen in place of 0 or brought by a
+        checkpoint, until another one is set.
+        """
         return scoredyn.get_random_number_seed(self)
 
     def setRandomNumberSeed(self, seed: int) -> None:
-        """Set the seed of the noise, 0 (choose one) to 2**31 - 1, for contexts created from now on."""
+        """Set the seed of the noise, 0 (choose one) to 2**31 - 1.
+
+        It takes effect when a context is created or reinitialized, `preserveState` or not, or a State is
+        loaded.
+
+        Notes
+        -----
+        A checkpoint goes on bit for bit and brings its own seed. A State (`saveState`, `setState`) goes on
+        bit for bit where its seed is the one in use; with another seed, or one chosen in place of 0, its
+        positions, history and counters are the start of a trajectory of its own, as with OpenMM's Langevin
+        integrators. Walkers that start from one State in one context need a seed each, set before `setState`.
+        """
         scoredyn.set_random_number_seed(self, _int("random number seed", seed, 0))
 
     def getMaxRedraws(self) -> int:
@@ -124,9 +156,7 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
         return scoredyn.get_num_threads(self)
 
     def setNumThreads(self, threads: int) -> None:
-        """Set the threads used inside one operation of the network, 1 or more. Takes effect at
-        the next step.
-        """
+        """Set the threads used inside one operation of the network, 1 to 256, from the next step on."""
         scoredyn.set_num_threads(self, _int("number of threads", threads, 1))
 
     def getParticles(self) -> tuple[int, ...]:
@@ -139,6 +169,48 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
         Every other particle of the System must be a virtual site. An empty sequence stands for all particles.
         """
         scoredyn.set_particles(self, [_int("particle index", particle, 0) for particle in particles])
+
+    def getForcesOnlyReported(self) -> bool:
+        """Whether the System may hold forces that no force field makes."""
+        return scoredyn.get_forces_only_reported(self)
+
+    def setForcesOnlyReported(self, only: bool) -> None:
+        """Accept forces that no force field makes, as restraints and biases, although no step feels them.
+
+        Their energies are reported. For contexts created or reinitialized from now on.
+        """
+        scoredyn.set_forces_only_reported(self, only)
+
+    def getHistory(self) -> unit.Quantity:
+        """Frames (H, N, 3), nm, that the next step is conditioned on, newest last, in the order of the model.
+
+        The present positions, H times, where they were set after the last step.
+
+        Raises
+        ------
+        openmm.OpenMMException
+            Without a context.
+        """
+        return scoredyn.get_history(self) * unit.nanometer
+
+    def setHistory(self, frames) -> None:
+        """Go on from these frames; the modelled particles move to the newest, and virtual sites follow.
+
+        Parameters
+        ----------
+        frames : (H, N, 3), nm or with unit
+            The last frames, one lag time apart, newest last, in the order of the model; whole molecules that
+            do not jump by a box.
+
+        Raises
+        ------
+        openmm.OpenMMException
+            Without a context, or, with nothing changed, for another shape, a value that is not finite, or a
+            frame that the guard refuses.
+        """
+        if unit.is_quantity(frames):
+            frames = frames.value_in_unit(unit.nanometer)
+        scoredyn.set_history(self, np.asarray(frames, dtype=np.float32))
 
     def getEmbedModel(self) -> bool:
         """Whether serialization embeds the model instead of naming its path and SHA-256."""
@@ -195,7 +267,10 @@ def _value(quantity, expected_unit):
 def _int(name, value, minimum):
     """An int that the C++ side can take, because a larger one would raise a TypeError about overloads."""
     maximum = 2**31 - 1
-    if not isinstance(value, int) and hasattr(value, "__index__"):
+    # A whole number of another type counts, as with OpenMM: simulation.step(1e5).
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        value = int(value)
+    elif not isinstance(value, int) and hasattr(value, "__index__"):
         value = value.__index__()
     if not isinstance(value, int) or not minimum <= value <= maximum:
         raise openmm.OpenMMException(

@@ -19,6 +19,7 @@ def prepare(
     integrator=None,
     platform=None,
     seed: int = 0,
+    forces_only_reported: bool = False,
 ):
     """Make a Simulation that is ready to step.
 
@@ -35,6 +36,8 @@ def prepare(
     energies
     constraints : as in `ForceField.createSystem`, with a force field; kept after every step
     integrator : openmm.Integrator; a ScoreDynamicsIntegrator of the model unless given
+    forces_only_reported : accept forces that no force field makes, as restraints, which no step feels
+        (`ScoreDynamicsIntegrator.setForcesOnlyReported`)
     platform : openmm.Platform or its name
     seed : of the integrator and the first velocities; 0 chooses one
 
@@ -62,6 +65,7 @@ def prepare(
     if integrator is None:
         integrator = ScoreDynamicsIntegrator(model)
         integrator.setRandomNumberSeed(seed)
+        integrator.setForcesOnlyReported(forces_only_reported)
     if isinstance(platform, str):
         platform = Platform.getPlatformByName(platform)
     simulation = app.Simulation(topology, system, integrator, platform)

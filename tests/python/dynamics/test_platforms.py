@@ -35,8 +35,9 @@ def precise(request):
     return openmm.Platform.getPlatformByName(name), {"Precision": precision}
 
 
-def make_context(system, path, platform, properties=None, positions=POSITIONS):
+def make_context(system, path, platform, properties=None, positions=POSITIONS, forces_only_reported=False):
     integrator = ScoreDynamicsIntegrator(path)
+    integrator.setForcesOnlyReported(forces_only_reported)
     integrator.setRandomNumberSeed(4)
     context = openmm.Context(system, integrator, platform, properties or {})
     context.setPositions(positions)
@@ -182,7 +183,7 @@ def test_other_forces_show_in_energies_and_change_nothing_else(make_program, mak
     path = make_program(OrnsteinUhlenbeck())
     system = make_system()
     system.addForce(make[kind]())
-    with_force, integrator = make_context(system, path, platform)
+    with_force, integrator = make_context(system, path, platform, forces_only_reported=True)
     without, other = make_context(make_system(), path, platform)
     for _ in range(3):
         integrator.step(1)

@@ -55,6 +55,7 @@ def test_seed(make_program, value):
         ("setDenoisingSteps", 0, "the number of denoising steps is 0; expected an integer from 1"),
         ("setMaxRedraws", -1, "the number of redraws is -1; expected an integer from 0"),
         ("setNumThreads", 0, "the number of threads is 0; expected an integer from 1"),
+        ("setNumThreads", 20000, "the number of threads is 20000; expected 1 to 256"),
         ("setSolver", "magic", "magic"),
         ("setTemperature", 0, "the temperature is 0.000000 K; expected a positive number"),
     ],
@@ -72,11 +73,12 @@ def test_setters_of_the_library_itself(make_program):
         (scoredyn.set_denoising_steps, 0),
         (scoredyn.set_random_number_seed, -1),
         (scoredyn.set_max_redraws, -1),
-        (scoredyn.set_num_threads, 0),
         (scoredyn.set_particles, [-1]),
     ):
         with refusal("or more"):
             call(integrator, value)
+    with refusal("the number of threads is 257; expected 1 to 256"):
+        scoredyn.set_num_threads(integrator, 257)
 
 
 # steps

@@ -3,6 +3,8 @@
 import copy
 import pickle
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import openmm
 import pytest
 from programs import MASSES, POSITIONS, Drift, Inertial, OrnsteinUhlenbeck
 
+import openmm_scoredyn as sd
 from openmm_scoredyn import ScoreDynamicsIntegrator
 
 GETTERS = (
@@ -23,6 +26,7 @@ GETTERS = (
     "getMaxRedraws",
     "getNumThreads",
     "getParticles",
+    "getForcesOnlyReported",
     "getEmbedModel",
     "getModelPath",
     "getModelSHA256",
@@ -43,6 +47,7 @@ def changed_integrator(model):
     integrator.setRandomNumberSeed(2**31 - 1)
     integrator.setMaxRedraws(3)
     integrator.setNumThreads(2)
+    integrator.setForcesOnlyReported(True)
     integrator.setParticles([4, 2, 0])
     return integrator
 
@@ -73,7 +78,7 @@ def test_xml_keeps_every_field(make_program, embed):
 def test_xml_names_path_and_sum_and_version(make_program):
     integrator = ScoreDynamicsIntegrator(make_program(Drift()))
     xml = openmm.XmlSerializer.serialize(integrator)
-    for text in (f'modelPath="{integrator.getModelPath()}"', integrator.getModelSHA256(), 'version="1"'):
+    for text in (f'modelPath="{integrator.getModelPath()}"', integrator.getModelSHA256(), 'version="2"'):
         assert text in xml
     assert ' model="' not in xml
 
@@ -121,8 +126,63 @@ def test_another_file_at_the_path_is_refused(make_program):
     ):
         openmm.XmlSerializer.deserialize(xml)
     path.unlink()
-    with pytest.raises(openmm.OpenMMException, match=re.escape(f"there is no file at {path}")):
+    with pytest.raises(
+        openmm.OpenMMException,
+        match=re.escape(f"{path} is not the model that was serialized; expected SHA-256 ")
+        + ".*found no file",
+    ):
         openmm.XmlSerializer.deserialize(xml)
+
+
+def test_model_that_moved_is_found_again(make_program, monkeypatch, tmp_path):
+    """By its SHA-256, in the folders of SCOREDYN_MODEL_PATH."""
+    path = Path(make_program(OrnsteinUhlenbeck()))
+    integrator = ScoreDynamicsIntegrator(path)
+    xml = openmm.XmlSerializer.serialize(integrator)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "a.pt").write_bytes(Path(make_program(Drift())).read_bytes())
+    moved = path.rename(tmp_path / "models" / "renamed.pt")
+    monkeypatch.setenv("SCOREDYN_MODEL_PATH", str(tmp_path / "missing"))
+    with pytest.raises(
+        openmm.OpenMMException, match="found no file, and no .* folders of SCOREDYN_MODEL_PATH"
+    ):
+        openmm.XmlSerializer.deserialize(xml)
+    monkeypatch.setenv("SCOREDYN_MODEL_PATH", f"{tmp_path / 'missing'}:{tmp_path / 'models'}")
+    read = ScoreDynamicsIntegrator.cast(openmm.XmlSerializer.deserialize(xml))
+    assert read.getModelPath() == str(moved)
+    assert read.getModelSHA256() == integrator.getModelSHA256()
+
+
+SIMULATION_FROM_XML = """
+import sys
+import openmm_scoredyn
+assert "torch" not in sys.modules and "openmm" not in sys.modules, "the import must be cheap"
+from openmm import app, Platform
+pdb = app.PDBFile(sys.argv[1])
+platform = Platform.getPlatformByName("Reference")
+simulation = app.Simulation(pdb.topology, "system.xml", "integrator.xml", platform)
+simulation.context.setPositions(pdb.positions)
+simulation.step(2)
+integrator = openmm_scoredyn.ScoreDynamicsIntegrator.cast(simulation.integrator)
+print(simulation.context.getStepCount(), integrator.getSolver())
+"""
+
+
+def test_importing_the_package_is_enough_to_read_xml(tmp_path):
+    model = sd.pretrained("alanine-dipeptide-obc2")
+    pdb = str(model.with_name("alanine-dipeptide.pdb"))
+    simulation = sd.prepare(pdb, model)
+    for name, thing in (("system", simulation.system), ("integrator", simulation.integrator)):
+        (tmp_path / f"{name}.xml").write_text(openmm.XmlSerializer.serialize(thing))
+    done = subprocess.run(
+        [sys.executable, "-c", SIMULATION_FROM_XML, pdb],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["2", simulation.integrator.getSolver()]
 
 
 def test_damaged_embedded_model_is_refused(make_program):
@@ -138,8 +198,8 @@ def test_damaged_embedded_model_is_refused(make_program):
 
 def test_future_version_is_refused(make_program):
     xml = openmm.XmlSerializer.serialize(ScoreDynamicsIntegrator(make_program(Drift())))
-    with pytest.raises(openmm.OpenMMException, match="the XML has version 2; expected 1; install a newer"):
-        openmm.XmlSerializer.deserialize(xml.replace('version="1"', 'version="2"'))
+    with pytest.raises(openmm.OpenMMException, match="the XML has version 3; expected 2; install a newer"):
+        openmm.XmlSerializer.deserialize(xml.replace('version="2"', 'version="3"'))
 
 
 @pytest.mark.parametrize(

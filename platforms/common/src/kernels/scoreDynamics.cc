@@ -1,8 +1,3 @@
-#include "CommonScoreDynamicsSource.h"
-
-namespace ScoreDynPlugin {
-
-const char* const commonScoreDynamicsSource = R"(
 #ifdef USE_MIXED_PRECISION
 #define POSITIONS GLOBAL real4* RESTRICT posq, GLOBAL real4* RESTRICT posqCorrection
 #define LOAD(slot) loadPosition(posq[slot], posqCorrection[slot])
@@ -148,6 +143,3 @@ KERNEL void setVelocities(int numSlots, GLOBAL mixed4* RESTRICT velm, GLOBAL con
         velm[slot] = v;
     }
 }
-)";
-
-}  // namespace ScoreDynPlugin
