@@ -59,8 +59,6 @@ public:
     /// Positions one lag time later from a clean latent.
     void advance(int batch, const float* latent, const Condition& condition, float* positions) const;
 
-    /// Read an archive without loading its network, so that none of it runs.
-    static ArchiveContent readArchive(const std::string& bytes);
     /// Version of torch this library was compiled against.
     static std::string torchVersion();
 

@@ -1,15 +1,13 @@
 """The card of a crystal denoiser (`scoredyn.json` inside the archive)."""
 
-import io
 import json
 import os
-import zipfile
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from openmm_scoredyn.errors import CardError
+from openmm_scoredyn.errors import CardError, ProgramError
+from openmm_scoredyn.program.archive import open_model_file
 from openmm_scoredyn.program.card_checks import check_types, check_version
-from openmm_scoredyn.program.card_json import CARD_FILE, FORMAT_VERSION, read_fields, write_fields
+from openmm_scoredyn.program.card_json import FORMAT_VERSION, read_fields, write_fields
 
 # Not "denoiser", which is the kind of a dynamics program whose steps are made by denoising.
 KIND = "crystal_denoiser"
@@ -82,27 +80,12 @@ class DenoiserCard:
         return cls(**read_fields(cls, text))
 
 
-def read_card_text(source: str | Path | bytes) -> str | None:
-    """The card inside a TorchScript archive, as text; None where there is none to be read.
-
-    Neither torch nor the compiled plugin is needed: the archive is a zip file.
-    """
-    try:
-        with zipfile.ZipFile(io.BytesIO(source) if isinstance(source, bytes) else source) as archive:
-            for name in archive.namelist():
-                if name.endswith(f"extra/{CARD_FILE}"):
-                    return archive.read(name).decode()
-    except (OSError, zipfile.BadZipFile, UnicodeDecodeError):
-        return None
-    return None
-
-
 def is_crystal_denoiser(source) -> bool:
     """Whether a source (path or content of an archive) says of itself that it is a crystal denoiser."""
     if not isinstance(source, (str, os.PathLike, bytes)):
         return False
-    text = read_card_text(source)
     try:
-        return text is not None and json.loads(text).get("kind") == KIND
-    except (ValueError, AttributeError):
+        card = json.loads(open_model_file(source).card_json)
+    except (ProgramError, CardError):
         return False
+    return isinstance(card, dict) and card.get("kind") == KIND

@@ -57,12 +57,19 @@ def check_golden(program, card: DenoiserCard) -> None:
             f"Card: golden is not complete; expected {', '.join(needed)}, found"
             f" {', '.join(golden) or 'nothing'}; export the model again."
         )
-    n_atoms = len(golden["kinds"])
-    shapes = {"separations": (n_atoms, -1, 3), "neighbours": (n_atoms, -1), "present": (n_atoms, -1)}
-    arguments = [torch.tensor(golden[part]).reshape(shapes.get(part, (n_atoms,))) for part in PARTS]
-    with torch.no_grad(), full_precision():
-        found = program(*arguments)
-    difference = float((found - torch.tensor(golden["displacements"]).reshape(n_atoms, 3)).abs().max())
+    try:
+        n_atoms = len(golden["kinds"])
+        shapes = {"separations": (n_atoms, -1, 3), "neighbours": (n_atoms, -1), "present": (n_atoms, -1)}
+        arguments = [torch.tensor(golden[part]).reshape(shapes.get(part, (n_atoms,))) for part in PARTS]
+        with torch.no_grad(), full_precision():
+            found = program(*arguments)
+        difference = float((found - torch.tensor(golden["displacements"]).reshape(n_atoms, 3)).abs().max())
+    except Exception as error:  # torch raises many kinds for numbers that do not fit
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        raise ProgramError(
+            f"CrystalDenoiser: {card.name} cannot be run on the golden input of its card; expected the"
+            f" displacements it holds, found {type(error).__name__}: {reason}; export the model again."
+        ) from error
     if not difference < 10 * TOLERANCE:
         raise ProgramError(
             f"CrystalDenoiser: {card.name} does not compute here what it computed where it was exported;"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from openmm_scoredyn.crystals.card import DenoiserCard, read_card_text
+from openmm_scoredyn.crystals.card import DenoiserCard
 from openmm_scoredyn.crystals.frames import as_cell, as_frame, check_cell_width, check_overlaps
 from openmm_scoredyn.crystals.golden import check_golden
 from openmm_scoredyn.crystals.iterations import SETTLED, DenoisedFrame, iterate
@@ -16,6 +16,7 @@ from openmm_scoredyn.crystals.options import as_kinds, as_mask, checked_iteratio
 from openmm_scoredyn.crystals.spacing import measure_spacing
 from openmm_scoredyn.errors import ProgramError, SamplingError
 from openmm_scoredyn.export.scripting import from_bytes
+from openmm_scoredyn.program.archive import core_errors, open_model_file
 from openmm_scoredyn.program.model import ScoreModel
 from openmm_scoredyn.program.precision import full_precision
 
@@ -48,14 +49,11 @@ class CrystalDenoiser(ScoreModel):
     def __init__(
         self, source: str | Path | bytes, allow_native_code: bool | str = False, device: str = "cpu"
     ):
-        self._source = source if isinstance(source, bytes) else _read(source)
-        text = read_card_text(self._source)
-        if text is None:
-            raise ProgramError(
-                "CrystalDenoiser: no card found; expected a model of `scoredyn train-denoiser`, found "
-                f"{len(self._source)} bytes of something else; check the path."
-            )
-        self.card = DenoiserCard.from_json(text)
+        file = open_model_file(source)
+        self.card = DenoiserCard.from_json(file.card_json)
+        with core_errors():
+            file.require_safe(["forward"], f"'{self.card.name}'")
+        self._source = file.source
         self.program = from_bytes(self._source)
         check_golden(self.program, self.card)
         self.to(device)
@@ -184,15 +182,6 @@ class CrystalDenoiser(ScoreModel):
         with torch.no_grad(), full_precision():
             moved = self.program(*(torch.from_numpy(part).to(self.device) for part in parts))
         return moved.cpu().numpy().astype(np.float64) * spacing
-
-
-def _read(path: str | Path) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise ProgramError(
-            f"CrystalDenoiser: cannot read {path}; {error.strerror or error}; check the path."
-        ) from None
 
 
 def _as_array(values):

@@ -10,8 +10,8 @@ from openmm_scoredyn.crystals.checkpoint import TrainedDenoiser, load_trained, r
 from openmm_scoredyn.crystals.config import DenoiserTraining
 from openmm_scoredyn.crystals.loss import relative_loss
 from openmm_scoredyn.crystals.samples import Batch
-from openmm_scoredyn.data.atomic import write_atomically
 from openmm_scoredyn.errors import TrainingError
+from openmm_scoredyn.program.archive import write_checkpoint
 
 LOSSES = "losses.csv"
 
@@ -83,7 +83,7 @@ class TrainingRun:
             "average": self.average,
             "optimizer": self.optimizer.state_dict(),
         }
-        write_atomically(self.path, lambda file: torch.save(content, file))
+        write_checkpoint(content, self.path)
         log = self.path.with_name(LOSSES)
         with log.open("a") as file:
             file.write(f"{self.done},{loss:.6f}\n")

@@ -78,5 +78,5 @@ def test_what_is_no_model_is_refused(content, tmp_path):
     assert not is_crystal_denoiser(tmp_path / "model.pt")
     with pytest.raises(errors.ProgramError):
         CrystalDenoiser(tmp_path / "model.pt")
-    with pytest.raises(errors.ProgramError, match="cannot read"):
+    with pytest.raises(errors.ProgramError, match="there is no file"):
         CrystalDenoiser(tmp_path / "absent.pt")
