@@ -62,7 +62,7 @@ def main() -> None:
         if not _explains_itself(error):
             raise
         typer.echo(f"scoredyn: {error}", err=True)
-        sys.exit(1)
+        sys.exit(getattr(error, "exit_status", 1))
 
 
 def _explains_itself(error: Exception) -> bool:

@@ -1,5 +1,6 @@
 """Export: module + card + parametrisation -> checked score program."""
 
+import json
 import logging
 from dataclasses import replace
 from functools import partial
@@ -23,6 +24,8 @@ from openmm_scoredyn.program.device import gpu_number
 from openmm_scoredyn.program.model import ScoreModel
 from openmm_scoredyn.program.precision import full_precision
 
+NETWORK_FILE = "network.json"
+
 _log = logging.getLogger(__name__)
 
 
@@ -38,6 +41,7 @@ def export_program(
     symmetric: bool | None = None,
     history: Tensor | None = None,
     box: Tensor | None = None,
+    network: dict | None = None,
 ) -> ParityReport:
     """Write a module as a score program, after checking that it gives what the module gives.
 
@@ -68,6 +72,9 @@ def export_program(
     history, box : (H, N, 3) nm, (3, 3) nm, optional
         An example of what the model will meet, best a frame of the training data. Without one the card's
         golden history serves, or a conformation built from its bonds.
+    network : dict, optional
+        Name and configuration of a network of the registry (`NetworkChoice.to_dict`), kept in the archive, so
+        that the network can be taken out again.
 
     Returns
     -------
@@ -109,7 +116,8 @@ def export_program(
     report = compare_programs(program, forms, card, probe)
     *_, last = forms.values()
     card = replace(card, golden=_golden(last, card, probe))
-    data = to_file({CARD_FILE: card.to_json()})
+    extra = {CARD_FILE: card.to_json()} | ({} if network is None else {NETWORK_FILE: json.dumps(network)})
+    data = to_file(extra)
     try:
         ScoreModel(data, allow_native_code=True, device=device)  # ours, just compiled
     except (CardError, ProgramError) as error:

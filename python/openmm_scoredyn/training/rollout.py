@@ -40,7 +40,7 @@ class RolloutValidation(lightning.Callback):
         stride = max(1, round(card.lag_time_ps / held_out[0].frame_spacing_ps))
         long = [segment[::stride] for segment in segments if len(segment) > STEPS * stride]
         self.card, self.path = card, Path(directory) / "rollout.pt"
-        self.usable = bool(long)
+        self.usable = bool(long) and card.history_length == 1 and _has_dihedrals(card.molecule)
         if self.usable:
             starts = [(s, t) for s, segment in enumerate(long) for t in range(0, len(segment) - STEPS, STEPS)]
             chosen = np.linspace(0, len(starts) - 1, REPLICAS).astype(int)
@@ -50,8 +50,8 @@ class RolloutValidation(lightning.Callback):
             )
             self.histogram = self._histogram(reference)
 
-    def on_validation_end(self, trainer, module):
-        """Export the averaged network, sample it, log."""
+    def on_validation_epoch_end(self, trainer, module):
+        """Export the network, sample it, log; the averaged weights are still in place."""
         if not self.usable:
             return
         export_program(module.network.eval(), self.path, self.card, module.parametrization)
@@ -76,3 +76,7 @@ class RolloutValidation(lightning.Callback):
             :, 2 * atoms - 3 :
         ].numpy()
         return np.stack([np.histogram(d, BINS, (-np.pi, np.pi))[0] / len(d) for d in measured.T])
+
+
+def _has_dihedrals(particles) -> bool:
+    return len(particles) >= 4 and len(particles.parts) == 1

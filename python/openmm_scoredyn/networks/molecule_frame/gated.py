@@ -76,12 +76,12 @@ class GatedNetwork(nn.Module):
         return functional.pad(raw, [0, self.padding]).unflatten(1, [-1, 3])
 
     @torch.jit.ignore
-    def told(self, seen: Tensor, happened: Tensor) -> Tensor:
-        """The condition (B, S + E) of pairs, seen as (B, S), of which it is known which event happened (B,
-        E): every P is 1 or 0.
+    def told(self, condition: Tensor, labels: Tensor) -> Tensor:
+        """The condition (B, S + E) of pairs of which it is known which event happened, `labels` (B, E) bool:
+        every P is 1 or 0.
         """
-        known = torch.where(happened, torch.inf, -torch.inf).to(seen.dtype)
-        return torch.cat([seen, known], dim=1)
+        known = torch.where(labels, torch.inf, -torch.inf).to(condition.dtype)
+        return torch.cat([condition[:, : -self.events], known], dim=1)
 
     @torch.jit.ignore
     def latent(self, before: Tensor, after: Tensor) -> Tensor:
