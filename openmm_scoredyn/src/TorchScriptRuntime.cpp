@@ -3,7 +3,6 @@
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/script.h>
 
-#include <algorithm>
 #include <sstream>
 
 #include "ProgramRuntime.h"
@@ -30,11 +29,10 @@ public:
         } catch (const std::exception& error) {
             refuse("load", error);
         }
-        for (const ProgramMethod& method : methods)
-            if (!method.optional || module_.find_method(method.name)) {
-                require(method);
-                methods_.push_back(method.name);
-            }
+        for (const ProgramMethod& method : methods) {
+            require(method);
+            methods_.push_back(method.name);
+        }
         try {
             freeze();
         } catch (const std::exception& error) {
@@ -42,11 +40,7 @@ public:
         }
     }
 
-    bool has(const std::string& method) const override {
-        return std::ranges::find(methods_, method) != methods_.end();
-    }
-
-    c10::IValue run(const std::string& method, at::TensorList arguments) const override {
+    c10::IValue run(const std::string& method, Arguments arguments) const override {
         // The profiling executor would compile again for every new batch size.
         const torch::jit::GraphOptimizerEnabledGuard noProfiling(false);
         // Kept from call to call, so that a step allocates nothing here.

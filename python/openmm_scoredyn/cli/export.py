@@ -1,7 +1,6 @@
 """`scoredyn export`: a training checkpoint, or a score program of another format, becomes a score program."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -66,17 +65,17 @@ def export(
     from openmm_scoredyn.cli.info import precision_note
     from openmm_scoredyn.export import export_program
 
-    module, card, parametrization, choice = _load(trained, unfinished)
-    if (solver or card.solver, denoising_steps or card.denoising_steps) != (
-        card.solver,
-        card.denoising_steps,
+    module, card, parametrization = _load(trained, unfinished)
+    if (solver or card.capabilities.solver, denoising_steps or card.capabilities.denoising_steps) != (
+        card.capabilities.solver,
+        card.capabilities.denoising_steps,
     ):
-        card = replace(card, accuracy={})  # what it says was measured with other draws
+        card = card.with_values(accuracy={})  # what it says was measured with other draws
     changes = {"solver": solver, "denoising_steps": denoising_steps, "matmul_precision": matmul_precision}
-    card = replace(card, **{name: value for name, value in changes.items() if value is not None})
+    card = card.with_values(**{name: value for name, value in changes.items() if value is not None})
     if accuracy is not None:
-        card = replace(
-            card, accuracy=_read_comparison(accuracy) | {"matmul_precision": card.matmul_precision}
+        card = card.with_values(
+            accuracy=_read_comparison(accuracy) | {"matmul_precision": card.capabilities.matmul_precision}
         )
     report = export_program(
         module,
@@ -86,7 +85,6 @@ def export(
         format=format,
         device=device,
         symmetric=symmetric,
-        network=choice.to_dict(),
     )
     table = Table(title=f"{card.name}: largest differences")
     for heading in ("check", "latents", "allowed", "positions (nm)", "allowed"):
@@ -115,15 +113,15 @@ def export(
 def _load(trained: Path, unfinished: bool):
     from openmm_scoredyn.export.restore import restore_program
     from openmm_scoredyn.program.model import path_or_shipped
-    from openmm_scoredyn.training.checkpoint import best_checkpoint, require_finished
+    from openmm_scoredyn.training import load_checkpoint
+    from openmm_scoredyn.training.checkpoint import require_finished
 
     program = trained if trained.exists() else Path(path_or_shipped(str(trained)))
     if program.suffix in (".pt", ".pt2"):
         return restore_program(program)
     if not unfinished:
         require_finished(trained)
-    checkpoint = best_checkpoint(trained)
-    return checkpoint.network(), checkpoint.card, checkpoint.parametrization, checkpoint.config.network
+    return load_checkpoint(trained)
 
 
 def _read_comparison(path: Path) -> dict:

@@ -2,13 +2,10 @@
 machine.
 """
 
-import json
-
 import torch
 
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import ExportError, TrainingError
-from openmm_scoredyn.export.program import NETWORK_FILE
 from openmm_scoredyn.export.scripting import from_bytes
 from openmm_scoredyn.export.wrapper import wrap
 from openmm_scoredyn.networks.registry import NetworkChoice
@@ -30,7 +27,6 @@ def restore_program(source):
     network : torch.nn.Module in eval mode
     card : Card
     parametrization : Parametrization
-    choice : NetworkChoice
 
     Raises
     ------
@@ -46,28 +42,27 @@ def restore_program(source):
             f"export: {model.card.name} is a crystal denoiser; expected a model of molecular dynamics; give"
             " one."
         )
-    files = {NETWORK_FILE: ""}
-    module = from_bytes(model.source, files)
-    choice = _choice(files[NETWORK_FILE], model.card)
+    choice = _choice(model.card)
+    module = from_bytes(model.source)
     weights = {key.removeprefix("network."): value for key, value in module.state_dict().items()}
-    network = choice.architecture.restore(choice.config, model.card.molecule, weights).eval()
-    settings = ("prediction", "schedule", "sigma_data", "beta_min", "beta_max")
-    parametrization = Parametrization(**{key: getattr(module.parametrization, key) for key in settings})
+    network = choice.architecture.restore(choice.config, model.card.particles, weights).eval()
+    parametrization = Parametrization(**model.card.provenance.network["parametrization"])
     _require_golden(wrap(network, model.card, parametrization), model.card)
-    return network, model.card, parametrization, choice
+    return network, model.card, parametrization
 
 
-def _choice(text, card: Card) -> NetworkChoice:
-    """The network of the registry that the program says it holds."""
-    if not text:
+def _choice(card: Card) -> NetworkChoice:
+    """The network of the registry that the card says it holds."""
+    described = dict(card.provenance.network)
+    if not {"name", "config", "parametrization"} <= described.keys():
         raise ExportError(
             f"export: {card.name} does not say which network it holds; expected a program that `scoredyn"
             " export` wrote of a network of the registry; export it from its checkpoint, or with"
             " export_program from Python."
         )
     try:
-        return NetworkChoice.from_dict(json.loads(text))
-    except (ValueError, TrainingError) as error:
+        return NetworkChoice.from_dict(described)
+    except TrainingError as error:
         raise ExportError(f"export: the network in {card.name} is not known here; {error}") from error
 
 

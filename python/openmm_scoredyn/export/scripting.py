@@ -58,11 +58,11 @@ def to_bytes(program: torch.jit.ScriptModule, extra_files: dict[str, str]) -> by
     return buffer.getvalue()
 
 
-def from_bytes(data: bytes, extra_files: dict[str, str] | None = None) -> torch.jit.ScriptModule:
-    """Load an archive made by `to_bytes`; the content of `extra_files` is replaced by what it holds."""
+def from_bytes(data: bytes) -> torch.jit.ScriptModule:
+    """Load an archive made by `to_bytes`."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*torch.jit.load.*", category=DeprecationWarning)
-        return torch.jit.load(io.BytesIO(data), map_location="cpu", _extra_files=extra_files)
+        return torch.jit.load(io.BytesIO(data), map_location="cpu")
 
 
 def _sentence(message: str) -> str:

@@ -30,27 +30,29 @@ class Network(Protocol):
     symmetric: bool
     loss_weight: Any
 
-    def condition(self, history: Tensor, box: Tensor) -> Tensor:
-        """What a step needs of the history (B, H, N, 3), nm."""
+    def condition(
+        self, history: Tensor, box: Tensor, lag_time_ps: Tensor, temperature_K: Tensor
+    ) -> list[Tensor]:
+        """What a step needs of history (B, H, N, 3) and box (B, 3, 3), nm, lag time and temperature (B,)."""
         ...
 
-    def predict(self, latent: Tensor, level: Tensor, condition: Tensor) -> Tensor:
-        """Raw output, as its parametrisation says, for scaled latents and level (B,)."""
+    def predict(self, latent: Tensor, level: Tensor, condition: list[Tensor]) -> Tensor:
+        """Raw output (B, D), as its parametrisation says, for scaled latents (B, D) and level (B,)."""
         ...
 
-    def advance(self, latent: Tensor, history: Tensor, box: Tensor) -> Tensor:
+    def advance(self, latent: Tensor, condition: list[Tensor], history: Tensor, box: Tensor) -> Tensor:
         """Positions (B, N, 3), nm, one lag time later."""
         ...
 
     def latent(self, before: Tensor, after: Tensor) -> Tensor:
-        """Clean latents of pairs of frames (B, N, 3), nm; `advance` undoes it."""
+        """Clean latents (B, D) of pairs of frames (B, N, 3), nm; `advance` undoes it."""
         ...
 
-    def project(self, eps: Tensor, condition: Tensor) -> Tensor:
-        """Noise of the shape of latents, without what means nothing to the network."""
+    def project(self, eps: Tensor, condition: list[Tensor]) -> Tensor:
+        """Noise (B, D) without what means nothing to the network."""
         ...
 
-    def told(self, condition: Tensor, labels: Tensor) -> Tensor:
+    def told(self, condition: list[Tensor], labels: Tensor) -> list[Tensor]:
         """The condition in training, where labels (B, L) are known; only of networks whose `prepare` makes
         some.
         """

@@ -10,6 +10,7 @@ from torch import Tensor
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import TrainingError
 from openmm_scoredyn.program.card import Card
+from openmm_scoredyn.program.transferable import TransferCard
 from openmm_scoredyn.training.config import TrainingConfig
 from openmm_scoredyn.training.saving import BEST, LAST
 
@@ -23,14 +24,14 @@ class Checkpoint:
     Attributes
     ----------
     config : TrainingConfig
-    card : Card
+    card : Card, or TransferCard of a transferable network
     update : int, after which it was written
     weights : state dict of the network, averaged
     held_out_loss : list of (update, loss)
     """
 
     config: TrainingConfig
-    card: Card
+    card: Card | TransferCard
     update: int
     weights: dict[str, Tensor]
     held_out_loss: list[tuple[int, float]]
@@ -43,7 +44,8 @@ class Checkpoint:
     def network(self) -> torch.nn.Module:
         """The averaged network, in eval mode."""
         choice = self.config.network
-        return choice.architecture.restore(choice.config, self.card.molecule, self.weights).eval()
+        particles = None if choice.architecture.transferable else self.card.particles
+        return choice.architecture.restore(choice.config, particles, self.weights).eval()
 
 
 def read_checkpoint(path, name: str = LAST) -> Checkpoint:
@@ -64,9 +66,11 @@ def read_checkpoint(path, name: str = LAST) -> Checkpoint:
     try:
         content = torch.load(found, map_location="cpu", weights_only=True)
         described = content["openmm_scoredyn"]
+        config = TrainingConfig.from_dict(json.loads(described["config"]))
+        transferable = config.network.architecture.transferable
         return Checkpoint(
-            config=TrainingConfig.from_dict(json.loads(described["config"])),
-            card=Card.from_json(described["card"]),
+            config=config,
+            card=(TransferCard if transferable else Card).from_json(described["card"]),
             update=int(content["global_step"]),
             weights={
                 name.removeprefix("network."): value

@@ -58,6 +58,8 @@ def _of_one_molecule(
                     trajectory.boxes(ordered[:, -2]).copy(),
                     trajectory.weights[:, direction] if paths else np.ones(count, np.float32),
                     np.full(count, number, np.int8),
+                    np.full(count, lag_time_ps, np.float32),
+                    np.full(count, trajectory.temperature_K, np.float32),
                 )
             )
     if sum(len(part[0]) for part in parts) == 0:
@@ -75,15 +77,18 @@ class Batch(NamedTuple):
     ----------
     molecule : int, which of the molecules in training
     history : (B, H, N, 3);  after : (B, N, 3);  box : (B, 3, 3), nm
+    lag_time_ps, temperature_K : (B,)
     labels : (B, L)
     sigma : (B,), noise levels
-    eps : (B, M, 3), unit normals, not yet projected
+    eps : (B, D), unit normals, not yet projected
     """
 
     molecule: int
     history: Tensor
     after: Tensor
     box: Tensor
+    lag_time_ps: Tensor
+    temperature_K: Tensor
     labels: Tensor
     sigma: Tensor
     eps: Tensor
@@ -97,15 +102,15 @@ class Molecule:
     network: torch.nn.Module
     hydrogens: list[tuple[int, int, int]]
     cumulative: Tensor
-    latent_shape: tuple[int, ...]
+    latent_size: int
 
     @classmethod
     def of(cls, examples: Examples, network) -> "Molecule":
         """Of examples and the network bound to their particles."""
         one = examples[:1]
-        shape = network.latent(one.before, one.after).shape[1:]
+        size = network.latent(one.before, one.after).shape[1]
         cumulative = examples.weight.double().cumsum(0)
-        return cls(examples, network, rotors(examples.particles), cumulative, tuple(shape))
+        return cls(examples, network, rotors(examples.particles), cumulative, size)
 
 
 class Batches(IterableDataset):
@@ -143,8 +148,9 @@ class Batches(IterableDataset):
             turn = random_rotations(size, generator)
             history, after, box = history @ turn[:, None], after @ turn, box @ turn
         sigma = self.config.noise.sample(size, generator)
-        eps = torch.randn(size, *chosen.latent_shape, generator=generator)
-        return Batch(molecule, history, after, box, examples.labels, sigma, eps)
+        eps = torch.randn(size, chosen.latent_size, generator=generator)
+        situation = (history, after, box, examples.lag_time_ps, examples.temperature_K)
+        return Batch(molecule, *situation, examples.labels, sigma, eps)
 
 
 def random_rotations(count: int, generator: torch.Generator) -> Tensor:

@@ -24,10 +24,11 @@ from openmm_scoredyn.data import (
 from openmm_scoredyn.errors import OutputError, TrainingError
 from openmm_scoredyn.networks.examples import Examples
 from openmm_scoredyn.networks.protocol import Stage
+from openmm_scoredyn.program.card import Card
 from openmm_scoredyn.training.checkpoint import best_checkpoint, read_checkpoint
 from openmm_scoredyn.training.config import TrainingConfig
 from openmm_scoredyn.training.dataset import Batches, collect_examples
-from openmm_scoredyn.training.describe import common_temperature, describe
+from openmm_scoredyn.training.describe import common_temperature, describe, describe_transferable
 from openmm_scoredyn.training.distillation import Distillation
 from openmm_scoredyn.training.module import ScoreTraining
 from openmm_scoredyn.training.rollout import RolloutValidation
@@ -110,13 +111,11 @@ def train(
         [choice.architecture.bind(network, examples.particles) for examples in part]
         for part in (training, held_out)
     ]
-    card = _card(bound[0][0], config, parts[0], training[0])
+    card = _card(bound[0], config, parts[0], training)
     average = Averaging(decay=config.optimization.ema_decay, use_buffers=False)
-    own = [
-        RolloutValidation(parts[1], card, directory),
-        average,
-        Saving(directory, config, card.to_json(), average),
-    ]
+    own = [average, Saving(directory, config, card.to_json(), average)]
+    if isinstance(card, Card):
+        own.insert(0, RolloutValidation(network, parts[1], card, directory))
     trainer = _trainer(directory, config, [*own, *callbacks], device)
     split.save(directory / SPLIT)  # now that nothing is refused any more
     kind = Distillation if config.distillation else ScoreTraining
@@ -130,10 +129,11 @@ def train(
     return previous
 
 
-def _card(network, config: TrainingConfig, trajectories: list[Trajectory], examples: Examples):
-    """The card of the network, from a sample of the training examples."""
-    sample = examples[torch.linspace(0, len(examples) - 1, min(len(examples), 100_000)).long()]
-    return describe(network, config, trajectories, sample.before, sample.after, len(examples))
+def _card(bound: list, config: TrainingConfig, trajectories: list[Trajectory], examples: list[Examples]):
+    """The card of the network, from the training examples of each molecule."""
+    if config.network.architecture.transferable:
+        return describe_transferable(bound, config, trajectories, examples)
+    return describe(bound[0], config, trajectories, examples[0])
 
 
 def _validation(held_out: list[Examples], bound: list[list], config: TrainingConfig) -> list:

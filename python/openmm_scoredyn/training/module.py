@@ -54,7 +54,7 @@ class ScoreTraining(lightning.LightningModule):
 
     def given(self, network, batch: Batch):
         """The condition of a batch for a network bound to its molecule, and the noise it can see."""
-        condition = network.condition(batch.history, batch.box)
+        condition = network.condition(batch.history, batch.box, batch.lag_time_ps, batch.temperature_K)
         if batch.labels.shape[1]:
             condition = network.told(condition, batch.labels)
         return condition, network.project(batch.eps, condition)
