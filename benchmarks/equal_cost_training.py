@@ -9,16 +9,13 @@ from pathlib import Path
 
 import torch
 
-from openmm_scoredyn.diffusion.loss import denoising_loss
-from openmm_scoredyn.diffusion.noise_levels import NoiseLevels
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.export import export_program
-from openmm_scoredyn.networks import fit_network
 from openmm_scoredyn.program.card import Card
-from openmm_scoredyn.training import NetworkConfig, OptimizationConfig, TrainingConfig
-from openmm_scoredyn.training.dataset import Batches, collect_pairs
+from openmm_scoredyn.training import NetworkChoice, OptimizationConfig, TrainingConfig
+from openmm_scoredyn.training.dataset import Batches, collect_examples
 from openmm_scoredyn.training.describe import describe
-from openmm_scoredyn.training.symmetry import turn_rotors
+from openmm_scoredyn.training.module import ScoreTraining
 
 VALIDATION_BATCHES = 4
 WARMUP = 0.03  # of the budget
@@ -32,51 +29,50 @@ class Recipe:
     each network.
     """
 
-    network: NetworkConfig
+    network: NetworkChoice
     batch_size: int
     learning_rate: float
 
 
 RECIPES = {
-    "molecule_frame": Recipe(NetworkConfig("molecule_frame", 256, 4), 512, 1e-3),
-    "equivariant": Recipe(NetworkConfig("equivariant", 64, 3), 64, 2e-3),
-    "message_passing": Recipe(NetworkConfig("message_passing", 200, 5), 32, 1e-3),
+    "molecule_frame": Recipe(NetworkChoice.of("molecule_frame"), 512, 1e-3),
+    "equivariant": Recipe(NetworkChoice.of("equivariant"), 64, 2e-3),
+    "message_passing": Recipe(NetworkChoice.of("message_passing"), 32, 1e-3),
 }
 
 
 def configuration(recipe: Recipe, name: str) -> TrainingConfig:
     """As `scoredyn train --network` has it."""
-    published = recipe.network.kind == "message_passing"
+    own = recipe.network.architecture.recipe
     return TrainingConfig(
         name=name,
         network=recipe.network,
         optimization=OptimizationConfig(batch_size=recipe.batch_size, learning_rate=recipe.learning_rate),
-        prediction="noise" if published else "edm",
-        schedule="vp_linear" if published else "edm",
-        noise=NoiseLevels("log_uniform", -4.56, 5.02) if published else NoiseLevels(),
+        prediction=own.prediction,
+        schedule=own.schedule,
+        noise=own.noise,
     )
 
 
 def train_for(seconds: float, kind: str, training, held_out, directory: Path) -> dict:
-    """Train one network for so many seconds of processor time, and export it; how it went, JSON-ready."""
+    """Train one network for a number of seconds of processor time, and export it; how it went, JSON-ready."""
     recipe = RECIPES[kind]
-    config, molecule = configuration(recipe, kind), training[0].molecule
+    config = configuration(recipe, kind)
     torch.manual_seed(1)
-    pairs = collect_pairs(training, config.lag_time_ps, config.time_reversal)
-    before, after = turn_rotors(molecule, (pairs.before, pairs.after), torch.Generator().manual_seed(1))
-    network = fit_network(
-        kind, recipe.network.width, recipe.network.blocks, molecule, pairs.before, pairs.after
-    )
+    (pairs,) = collect_examples(training, config.lag_time_ps, config.time_reversal)
+    network = config.network.architecture.fit(config.network.config, [pairs])
     parametrization = Parametrization(config.prediction, config.schedule)
-    batches = _batches(network, config, before, after, pairs.weight)
+    batches, module = (
+        Batches([pairs], [network], config, lambda: 0),
+        ScoreTraining(network, [network], config),
+    )
     average = copy.deepcopy(network)
     optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
     update, begin = 0, time.process_time()
     while (spent := (time.process_time() - begin) / seconds) < 1:
         rate = min(1.0, spent / WARMUP) * 0.5 * (1 + math.cos(math.pi * spent))
         optimizer.param_groups[0]["lr"] = recipe.learning_rate * rate
-        latent, condition, sigma, eps = batches.batch(update)
-        loss = denoising_loss(network, parametrization, latent, condition, sigma, eps).mean()
+        loss = module.loss(batches.batch(update))
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -92,7 +88,7 @@ def train_for(seconds: float, kind: str, training, held_out, directory: Path) ->
             for mean, value in zip(average.parameters(), network.parameters()):
                 mean.lerp_(value, max(1 / update, 1 / (1 + EMA_SHARE * update)))
     used = time.process_time() - begin
-    unseen = collect_pairs(held_out, config.lag_time_ps, config.time_reversal)
+    unseen = collect_examples(held_out, config.lag_time_ps, config.time_reversal)
     card = describe(network, config, training, pairs.before[:20_000], pairs.after[:20_000], len(pairs))
     export_program(average.eval(), directory / f"{kind}.pt", unguarded(card), parametrization)
     return {
@@ -101,7 +97,7 @@ def train_for(seconds: float, kind: str, training, held_out, directory: Path) ->
         "updates": update,
         "batch_size": recipe.batch_size,
         "processor_s": used,
-        "validation_loss": _validation(average, parametrization, config, unseen),
+        "validation_loss": _validation(ScoreTraining(average, [average], config), config, unseen),
         "bond_lengths_nm": card.guard.bond_lengths_nm,
         "bond_tolerance": card.guard.bond_tolerance,
     }
@@ -112,19 +108,8 @@ def unguarded(card: Card) -> Card:
     return replace(card, bond_tolerance=1e3, chiral_centres=(), max_displacement_nm=1e3)
 
 
-def _batches(network, config, before, after, weight) -> Batches:
+def _validation(module: ScoreTraining, config, unseen) -> float:
+    batches = Batches(unseen, [module.network], config, lambda: 0)
     with torch.no_grad():
-        latent, condition = (
-            network.latent(before, after),
-            network.condition(before[:, None], torch.zeros(3, 3)),
-        )
-    return Batches(latent, condition, weight, network, config, lambda: 0)
-
-
-def _validation(network, parametrization, config, pairs) -> float:
-    batches = _batches(network, config, pairs.before, pairs.after, pairs.weight)
-    losses = []
-    with torch.no_grad():
-        for number in range(VALIDATION_BATCHES):
-            losses.append(denoising_loss(network, parametrization, *batches.batch(number)).mean())
+        losses = [module.loss(batches.batch(number)) for number in range(VALIDATION_BATCHES)]
     return float(torch.stack(losses).mean())

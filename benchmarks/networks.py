@@ -27,7 +27,8 @@ from openmm_scoredyn.export.inductor import CompiledMethods, LoadedPackage
 from openmm_scoredyn.export.probe import Probe
 from openmm_scoredyn.export.scripting import script
 from openmm_scoredyn.export.wrapper import DenoiserProgram
-from openmm_scoredyn.networks import fit_network
+from openmm_scoredyn.networks.examples import Examples
+from openmm_scoredyn.networks.registry import NetworkChoice
 
 SIZES = {"message_passing": (200, 5), "molecule_frame": (256, 4), "equivariant": (64, 3)}
 
@@ -39,6 +40,13 @@ def pairs(count: int = 400):
         count, 22, 3, generator=generator
     )
     return before, before + 0.003 * torch.randn(count, 22, 3, generator=generator)
+
+
+def examples() -> Examples:
+    """The pairs, as what a network is fitted to."""
+    before, after = pairs()
+    arrays = (before[:, None], after, torch.zeros(len(before), 3, 3), torch.ones(len(before)))
+    return Examples.joined(alanine_molecule(), [(*arrays, torch.zeros(len(before), dtype=torch.int8))])
 
 
 def inputs(rows: int, batch: int) -> Probe:
@@ -71,7 +79,9 @@ def forms_of(name: str, network) -> dict:
 def candidates(kind: str) -> tuple[dict, int]:
     """All forms of one network, and the rows of its latents."""
     torch.manual_seed(0)
-    network = fit_network(kind, *SIZES[kind], alanine_molecule(), *pairs())
+    width, blocks = SIZES[kind]
+    choice = NetworkChoice.of(kind, width=width, blocks=blocks)
+    network = choice.architecture.fit(choice.config, [examples()])
     if kind != "message_passing":
         torch.nn.init.normal_(network.outlet.weight, std=0.05)
         return forms_of(kind, network), rows_of(network)

@@ -44,7 +44,7 @@ scoredyn simulate "$structure" --out "$folder/paths_psi" --shooting --along psi 
 scoredyn simulate "$structure" --out "$folder/free" "${free[@]}" --seed 2 --processes 2
 scoredyn simulate "$structure" --out "$folder/reference" "${reference[@]}" --seed 3 --processes 2
 
-scoredyn train "$folder/steered" "$folder/paths" "$folder/paths_psi" "$folder/free" --out "$folder/run" --name alanine-dipeptide-obc2 "${train[@]}"
+scoredyn train "$folder/steered" "$folder/paths" "$folder/paths_psi" "$folder/free" --set gates=true --out "$folder/run" --name alanine-dipeptide-obc2 "${train[@]}"
 scoredyn export "$folder/run" "$folder/model.pt" --denoising-steps 5
 
 # Against the reference; then the figures go into the card.

@@ -36,6 +36,20 @@ class TrainingError(ScoreDynError):
     """A training run cannot start or cannot go on."""
 
 
+class TrainingInterrupted(TrainingError):
+    """A signal ended a training run after an update that is saved.
+
+    Attributes
+    ----------
+    exit_status : int
+        Of the process, as a shell gives it: 128 + the number of the signal.
+    """
+
+    def __init__(self, message: str, number: int):
+        super().__init__(message)
+        self.exit_status = 128 + number
+
+
 class OutputError(ScoreDynError):
     """A file or directory cannot be written."""
 

@@ -65,7 +65,7 @@ def main() -> None:
         # file names and what files say of themselves
         lines = [printable(line) for line in str(error).split("\n")]
         typer.echo("scoredyn: " + "\n".join(lines), err=True)
-        sys.exit(1)
+        sys.exit(getattr(error, "exit_status", 1))
 
 
 def _explains_itself(error: Exception) -> bool:

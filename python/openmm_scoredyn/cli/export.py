@@ -50,6 +50,9 @@ def export(
             help="high: products with TF32 on a GPU; medium: bfloat16 on a processor, too; default: highest."
         ),
     ] = None,
+    unfinished: Annotated[
+        bool, typer.Option("--unfinished", help="Export a run that has not made all its updates.")
+    ] = False,
     accuracy: Annotated[
         Path | None,
         typer.Option(help="comparison.json of `scoredyn compare`, written into the card as measured."),
@@ -62,7 +65,7 @@ def export(
     from openmm_scoredyn.cli.info import precision_note
     from openmm_scoredyn.export import export_program
 
-    module, card, parametrization = _load(trained)
+    module, card, parametrization = _load(trained, unfinished)
     if (solver or card.capabilities.solver, denoising_steps or card.capabilities.denoising_steps) != (
         card.capabilities.solver,
         card.capabilities.denoising_steps,
@@ -75,7 +78,13 @@ def export(
             accuracy=_read_comparison(accuracy) | {"matmul_precision": card.capabilities.matmul_precision}
         )
     report = export_program(
-        module, out, card, parametrization, format=format, device=device, symmetric=symmetric
+        module,
+        out,
+        card,
+        parametrization,
+        format=format,
+        device=device,
+        symmetric=symmetric,
     )
     table = Table(title=f"{card.name}: largest differences")
     for heading in ("check", "latents", "allowed", "positions (nm)", "allowed"):
@@ -91,18 +100,28 @@ def export(
         )
     console = Console()
     console.print(table)
+    if trained.is_dir():
+        from openmm_scoredyn.training.checkpoint import overfitting
+
+        if sentence := overfitting(trained):
+            console.print(sentence, soft_wrap=True)
     console.print(f"Wrote {out} ({out.stat().st_size / 1e6:.1f} MB).", soft_wrap=True)
     if note := precision_note(card):
         console.print(note, soft_wrap=True)
 
 
-def _load(trained: Path):
+def _load(trained: Path, unfinished: bool):
     from openmm_scoredyn.export.restore import restore_program
     from openmm_scoredyn.program.model import path_or_shipped
     from openmm_scoredyn.training import load_checkpoint
+    from openmm_scoredyn.training.checkpoint import require_finished
 
     program = trained if trained.exists() else Path(path_or_shipped(str(trained)))
-    return restore_program(program) if program.suffix in (".pt", ".pt2") else load_checkpoint(trained)
+    if program.suffix in (".pt", ".pt2"):
+        return restore_program(program)
+    if not unfinished:
+        require_finished(trained)
+    return load_checkpoint(trained)
 
 
 def _read_comparison(path: Path) -> dict:

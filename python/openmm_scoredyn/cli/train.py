@@ -1,11 +1,9 @@
 """`scoredyn train`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
-
-_SHAPES = {"message_passing": (200, 5), "equivariant": (64, 3)}  # width and blocks
 
 
 def train(
@@ -28,33 +26,47 @@ def train(
         str | None,
         typer.Option(
             help=(
-                "molecule_frame, equivariant or message_passing; default: that of --start-from, else"
+                "Name of the network, as in docs/networks.md; default: that of --start-from, else"
                 " molecule_frame."
             )
         ),
     ] = None,
-    width: Annotated[int | None, typer.Option(help="Width of the network.")] = None,
-    blocks: Annotated[int | None, typer.Option(help="Number of blocks.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="An option of the network, NAME=VALUE, such as width=128 or gates=true."),
+    ] = None,
     lag_time_ps: Annotated[float, typer.Option(help="Physical time of one step.")] = 1.0,
     updates: Annotated[int, typer.Option(help="Number of optimiser updates.")] = 17_000,
     batch_size: Annotated[int, typer.Option(help="Pairs per update.")] = 1024,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate of Adam.")] = 1e-3,
+    history_length: Annotated[
+        int, typer.Option(min=1, help="Number of frames that the network is conditioned on.")
+    ] = 1,
+    split: Annotated[
+        Literal["trajectory", "time", "molecule"],
+        typer.Option(help="What is held out: whole trajectories, the end of each, or whole molecules."),
+    ] = "trajectory",
     noise_mean: Annotated[
-        float, typer.Option(help="Mean of ln(sigma) in training (not message_passing).")
-    ] = 0.3,
-    noise_spread: Annotated[float, typer.Option(help="Standard deviation of ln(sigma) in training.")] = 1.3,
+        float | None,
+        typer.Option(help="Mean of ln(sigma) in training; default: the network's own, 0.3 for most."),
+    ] = None,
+    noise_spread: Annotated[
+        float | None,
+        typer.Option(help="Standard deviation of ln(sigma) in training; default: likewise, 1.3."),
+    ] = None,
     start_from: Annotated[
         Path | None,
-        typer.Option(help="Run or checkpoint whose network is trained further; its kind and shape are kept."),
+        typer.Option(help="Run or checkpoint whose network is trained further; it is kept with its options."),
     ] = None,
     distil_to: Annotated[
         int | None,
         typer.Option(
-            help="Teach the network of --start-from to draw in so many evaluations what it draws in many."
+            help="Teach the network of --start-from to draw in this number of evaluations, not many."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, batches and noise.")] = 1,
     threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
+    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where the network is trained.")] = "cpu",
 ):
     """Train a score model on pairs of frames one lag time apart.
 
@@ -66,61 +78,80 @@ def train(
     from lightning.pytorch.callbacks import RichProgressBar
 
     from openmm_scoredyn.data import load
-    from openmm_scoredyn.diffusion.noise_levels import NoiseLevels
-    from openmm_scoredyn.errors import TrainingError
-    from openmm_scoredyn.training import DistillationConfig, NetworkConfig, OptimizationConfig, TrainingConfig
+    from openmm_scoredyn.training import DistillationConfig, OptimizationConfig, TrainingConfig
     from openmm_scoredyn.training import train as run
+    from openmm_scoredyn.training.checkpoint import overfitting
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its advertisements
     torch.set_num_threads(threads)
-    kind = kind_of_network(network, start_from)
-    if start_from and (width or blocks):
-        raise TrainingError(
-            "train: --start-from keeps the shape of the network; expected neither --width nor --blocks,"
-            f" found width {width}, blocks {blocks}; leave them out, or train anew without --start-from."
-        )
-    published = kind == "message_passing"
-    default_width, default_blocks = _SHAPES.get(kind, (256, 4))
+    choice = choose_network(network, set_ or [], start_from)
+    recipe = choice.architecture.recipe
     config = TrainingConfig(
         name=name,
-        network=NetworkConfig(kind, width or default_width, blocks or default_blocks),
+        network=choice,
         optimization=OptimizationConfig(
             updates=updates, batch_size=batch_size, learning_rate=learning_rate, seed=seed
         ),
-        prediction="noise" if published else "edm",
-        schedule="vp_linear" if published else "edm",
-        noise=(
-            NoiseLevels("log_uniform", -4.56, 5.02)
-            if published
-            else NoiseLevels("log_normal", noise_mean, noise_spread)
-        ),
+        prediction=recipe.prediction,
+        schedule=recipe.schedule,
+        noise=noise_levels(recipe.noise, noise_mean, noise_spread),
         lag_time_ps=lag_time_ps,
+        history_length=history_length,
+        split=split,
         distillation=None if distil_to is None else DistillationConfig(distil_to),
     )
     config.require_teacher(start_from)
     trajectories = load(data, topology=topology, frame_spacing_ps=spacing_ps, temperature_K=temperature_k)
-    checkpoint = run(trajectories, out, config, [RichProgressBar()], start_from)
+    checkpoint = run(trajectories, out, config, [RichProgressBar()], start_from, device)
     typer.echo(f"Trained: {checkpoint}. Next: scoredyn export {out} {name}.pt")
+    if sentence := overfitting(out):
+        typer.echo(sentence)
 
 
-def kind_of_network(asked: str | None, start_from: Path | None) -> str:
-    """The kind of network to train: that of the run it begins with, else the one asked for.
+def choose_network(asked: str | None, options: list[str], start_from: Path | None):
+    """The network to train: that of the run it begins with, else the one asked for.
 
     Raises
     ------
     TrainingError
-        If the two contradict each other, or there is no such run.
+        If the two contradict each other, there is no such run, network or option.
     """
     from openmm_scoredyn.errors import TrainingError
-    from openmm_scoredyn.training import checkpoint
+    from openmm_scoredyn.training import NetworkChoice, checkpoint
 
     if start_from is None:
-        return asked or "molecule_frame"
-    kind = checkpoint.load_config(start_from).network.kind
-    # A molecule_frame network becomes a gated one where the data hold shot paths.
-    if asked not in (None, kind, kind.removeprefix("gated_")):
+        return NetworkChoice.parse(asked or "molecule_frame", options)
+    choice = checkpoint.best_checkpoint(start_from).config.network
+    if asked not in (None, choice.name):
         raise TrainingError(
-            f"train: --network contradicts --start-from; expected {kind}, as in {start_from}, found {asked}; "
-            "leave --network out, or train anew without --start-from."
+            f"train: --network contradicts --start-from; expected {choice.name}, as in {start_from}, found"
+            f" {asked}; leave --network out, or train from scratch without --start-from."
         )
-    return kind
+    if options:
+        raise TrainingError(
+            f"train: --start-from keeps the network as it is; expected no --set, found {', '.join(options)};"
+            " leave it out, or train from scratch without --start-from."
+        )
+    return choice
+
+
+def noise_levels(own, mean: float | None, spread: float | None):
+    """The noise levels of the network's recipe, or normal ones of another mean or spread.
+
+    Raises
+    ------
+    TrainingError
+        If the network's are not normal.
+    """
+    from dataclasses import replace
+
+    from openmm_scoredyn.errors import TrainingError
+
+    if mean is None and spread is None:
+        return own
+    if own.kind != "log_normal":
+        raise TrainingError(
+            "train: this network learns from noise levels of its own; expected neither --noise-mean nor"
+            f" --noise-spread, found {mean} and {spread}; leave them out."
+        )
+    return replace(own, low=own.low if mean is None else mean, high=own.high if spread is None else spread)

@@ -5,7 +5,12 @@ from openmm_scoredyn.data.loading import load
 from openmm_scoredyn.data.packing import pack
 from openmm_scoredyn.data.split import Split, split_by_molecule, split_by_time, split_by_trajectory
 from openmm_scoredyn.data.store import archive_guard, save_archive
-from openmm_scoredyn.data.trajectory import Trajectory, fingerprint, require_same_molecule
+from openmm_scoredyn.data.trajectory import (
+    Trajectory,
+    fingerprint,
+    first_difference,
+    require_same_molecule,
+)
 from openmm_scoredyn.data.windows import frames_per_lag, lagged_windows
 
 __all__ = [
@@ -16,6 +21,7 @@ __all__ = [
     "discard",
     "divide",
     "fingerprint",
+    "first_difference",
     "frames_per_lag",
     "lagged_windows",
     "load",

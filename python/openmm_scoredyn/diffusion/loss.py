@@ -12,19 +12,19 @@ def denoising_loss(
 
     Parameters
     ----------
-    network : module with predict(latent, level, condition) and loss_weight, which broadcasts to (B, M, 3)
-    clean : (B, M, 3), clean latents
+    network : module with predict(latent, level, condition) and loss_weight, which broadcasts to (B, D)
+    clean : (B, D), clean latents
     condition : what `network.condition` returns for the same samples
     sigma : (B,), noise levels
-    eps : (B, M, 3), unit normals, zero where the latent is padding
+    eps : (B, D), unit normals
 
     Notes
     -----
     clean = skip noised + out raw gives the raw target: for EDM the unit-variance target of Karras et al.
     (2022, eq. 8), for noise prediction the noise itself.
     """
-    noised = clean + sigma[:, None, None] * eps
+    noised = clean + sigma[:, None] * eps
     seen, level = parametrization.network_input(noised, sigma), parametrization.network_level(sigma)
     raw = network.predict(seen, level, condition)
-    skip, out = (factor[:, None, None] for factor in parametrization.skip_and_out(sigma))
-    return (network.loss_weight * (raw - (clean - skip * noised) / out) ** 2).flatten(1).mean(1)
+    skip, out = (factor[:, None] for factor in parametrization.skip_and_out(sigma))
+    return (network.loss_weight * (raw - (clean - skip * noised) / out) ** 2).mean(1)

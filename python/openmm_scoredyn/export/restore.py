@@ -5,20 +5,13 @@ machine.
 import torch
 
 from openmm_scoredyn.diffusion.parametrization import Parametrization
-from openmm_scoredyn.errors import ExportError
+from openmm_scoredyn.errors import ExportError, TrainingError
 from openmm_scoredyn.export.scripting import from_bytes
 from openmm_scoredyn.export.wrapper import wrap
-from openmm_scoredyn.networks import restore_network
+from openmm_scoredyn.networks.registry import NetworkChoice
 from openmm_scoredyn.program.card import Card
 from openmm_scoredyn.program.model import ScoreModel
 
-# By class: kind, a weight with as many rows as the network is wide, and the list of blocks.
-_NETWORKS = {
-    "MoleculeFrameNetwork": ("molecule_frame", "inlet.weight", "blocks."),
-    "GatedNetwork": ("gated_molecule_frame", "inner.inlet.weight", "inner.blocks."),
-    "EquivariantNetwork": ("equivariant", "norm.weight", "blocks."),
-    "MessagePassingNetwork": ("message_passing", "edge_inlet.0.weight", "blocks."),
-}
 _TOLERANCE = 1e-3  # of the golden latent, absolute and relative, as at loading
 
 
@@ -38,7 +31,7 @@ def restore_program(source):
     Raises
     ------
     ExportError
-        If the program holds a network of another making, or one that this version of the package computes
+        If the program holds no network of the registry, or this version of the package computes it
         otherwise.
     ProgramError, CardError
         As `ScoreModel`; an AOTInductor package, in which there is no network any more, is refused there.
@@ -49,22 +42,28 @@ def restore_program(source):
             f"export: {model.card.name} is a crystal denoiser; expected a model of molecular dynamics; give"
             " one."
         )
+    choice = _choice(model.card)
     module = from_bytes(model.source)
-    name = getattr(getattr(module, "network", None), "original_name", "no network")
-    if name not in _NETWORKS:
-        raise ExportError(
-            f"export: the network in {model.card.name} cannot be taken out again; expected a TorchScript"
-            f" program with one of {', '.join(_NETWORKS)}, found {name}; export it from its checkpoint, or"
-            " with export_program from Python."
-        )
-    kind, widest, blocks = _NETWORKS[name]
     weights = {key.removeprefix("network."): value for key, value in module.state_dict().items()}
-    numbers = {key.removeprefix(blocks).split(".")[0] for key in weights if key.startswith(blocks)}
-    network = restore_network(kind, len(weights[widest]), len(numbers), model.card.molecule, weights).eval()
-    settings = ("prediction", "schedule", "sigma_data", "beta_min", "beta_max")
-    parametrization = Parametrization(**{key: getattr(module.parametrization, key) for key in settings})
+    network = choice.architecture.restore(choice.config, model.card.particles, weights).eval()
+    parametrization = Parametrization(**model.card.provenance.network["parametrization"])
     _require_golden(wrap(network, model.card, parametrization), model.card)
     return network, model.card, parametrization
+
+
+def _choice(card: Card) -> NetworkChoice:
+    """The network of the registry that the card says it holds."""
+    described = dict(card.provenance.network)
+    if not {"name", "config", "parametrization"} <= described.keys():
+        raise ExportError(
+            f"export: {card.name} does not say which network it holds; expected a program that `scoredyn"
+            " export` wrote of a network of the registry; export it from its checkpoint, or with"
+            " export_program from Python."
+        )
+    try:
+        return NetworkChoice.from_dict(described)
+    except TrainingError as error:
+        raise ExportError(f"export: the network in {card.name} is not known here; {error}") from error
 
 
 def _require_golden(program, card: Card) -> None:

@@ -79,6 +79,10 @@ class Particles:
             left -= reached
         return parts
 
+    def without_force_field(self) -> "Particles":
+        """The same particles, nothing said of a force field."""
+        return replace(self, force_field=None)
+
     def subset(self, atoms: list[int]) -> "Particles":
         """Some of the particles, in that order, with the bonds among them."""
         new = {atom: index for index, atom in enumerate(atoms)}

@@ -1,51 +1,109 @@
-"""Checkpoints: everything needed to go on, or to export the averaged network, without pickled classes."""
+"""Checkpoints, read: what is needed to go on or to export the averaged network, without pickled classes."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
-import lightning
+import torch
+from torch import Tensor
 
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import TrainingError
-from openmm_scoredyn.networks import restore_network
-from openmm_scoredyn.program.archive import read_checkpoint
+from openmm_scoredyn.program import archive
 from openmm_scoredyn.program.card import Card
+from openmm_scoredyn.program.transferable import TransferCard
 from openmm_scoredyn.training.config import TrainingConfig
+from openmm_scoredyn.training.saving import BEST, LAST
 
-LAST = "last.ckpt"
-
-
-class Description(lightning.Callback):
-    """Writes configuration, card and the shapes of the fitted scales into every checkpoint."""
-
-    def __init__(self, config: TrainingConfig, card: Card):
-        self.fields = {"config": json.dumps(config.to_dict()), "card": card.to_json()}
-
-    def on_save_checkpoint(self, trainer, module, checkpoint):
-        """Add the description to what Lightning saves."""
-        checkpoint["openmm_scoredyn"] = self.fields
+RISE = 0.01  # of the held-out loss over its least value, from which on it is called overfitting
 
 
-def checkpoint_file(path) -> Path:
-    """The checkpoint meant by a file or a run directory.
+@dataclass(frozen=True)
+class Checkpoint:
+    """The content of a checkpoint.
+
+    Attributes
+    ----------
+    config : TrainingConfig
+    card : Card, or TransferCard of a transferable network
+    update : int, after which it was written
+    weights : state dict of the network, averaged
+    held_out_loss : list of (update, loss)
+    """
+
+    config: TrainingConfig
+    card: Card | TransferCard
+    update: int
+    weights: dict[str, Tensor]
+    held_out_loss: list[tuple[int, float]]
+
+    @property
+    def parametrization(self) -> Parametrization:
+        """What the network is shown and predicts."""
+        return Parametrization(self.config.prediction, self.config.schedule)
+
+    def network(self) -> torch.nn.Module:
+        """The averaged network, in eval mode."""
+        choice = self.config.network
+        particles = None if choice.architecture.transferable else self.card.particles
+        return choice.architecture.restore(choice.config, particles, self.weights).eval()
+
+
+def read_checkpoint(path, name: str = LAST) -> Checkpoint:
+    """A checkpoint file, or the one of that name in a run directory.
 
     Raises
     ------
     TrainingError
-        If there is none.
+        If there is none, or it is not one of this package.
     """
     path = Path(path)
-    found = path / LAST if path.is_dir() else path
+    found = path / name if path.is_dir() else path
     if not found.is_file():
         raise TrainingError(
             f"load_checkpoint: found no checkpoint at {path}; expected a .ckpt file or the directory of a"
             " training run; check the path."
         )
-    return found
+    try:
+        content = archive.read_checkpoint(found)
+        described = content["openmm_scoredyn"]
+        config = TrainingConfig.from_dict(json.loads(described["config"]))
+        transferable = config.network.architecture.transferable
+        return Checkpoint(
+            config=config,
+            card=(TransferCard if transferable else Card).from_json(described["card"]),
+            update=int(content["global_step"]),
+            weights={
+                name.removeprefix("network."): value
+                for name, value in content["state_dict"].items()
+                if name.startswith("network.")
+            },
+            held_out_loss=[
+                (int(update), float(loss)) for update, loss in json.loads(described["held_out_loss"])
+            ],
+        )
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise TrainingError(
+            f"load_checkpoint: cannot read {found}; expected a checkpoint of `scoredyn train`, found"
+            f" {type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'nothing more said'};"
+            " give another checkpoint, or train again."
+        ) from error
+
+
+def best_checkpoint(path) -> Checkpoint:
+    """The checkpoint with the least held-out loss of a run directory, or the one of a file.
+
+    Raises
+    ------
+    TrainingError
+        As `read_checkpoint`.
+    """
+    path = Path(path)
+    return read_checkpoint(path, BEST if (path / BEST).is_file() else LAST)
 
 
 def load_checkpoint(path):
-    """The averaged network of a checkpoint, its card and its parametrisation.
+    """The averaged network of the best checkpoint of a run, its card and its parametrisation.
 
     Parameters
     ----------
@@ -60,32 +118,40 @@ def load_checkpoint(path):
     Raises
     ------
     TrainingError
-        If there is no checkpoint, or it is not one of this package.
+        As `read_checkpoint`.
     """
-    config, card, states = _read(path)
-    weights = {
-        name.removeprefix("network."): value for name, value in states.items() if name.startswith("network.")
-    }
-    shape = config.network
-    network = restore_network(shape.kind, shape.width, shape.blocks, card.particles, weights)
-    return network.eval(), card, Parametrization(config.prediction, config.schedule)
+    checkpoint = best_checkpoint(path)
+    return checkpoint.network(), checkpoint.card, checkpoint.parametrization
 
 
-def load_config(path) -> TrainingConfig:
-    """The configuration of the run that wrote a checkpoint; `path` and errors as `load_checkpoint`."""
-    return _read(path)[0]
+def require_finished(path) -> None:
+    """Refuse a run directory, or checkpoint, of a run that has not made all its updates.
 
-
-def _read(path) -> tuple[TrainingConfig, Card, dict]:
-    """Configuration, card and averaged weights."""
-    found = checkpoint_file(path)
-    try:
-        content = read_checkpoint(found)
-        config = TrainingConfig.from_dict(json.loads(content["openmm_scoredyn"]["config"]))
-        return config, Card.from_json(content["openmm_scoredyn"]["card"]), content["state_dict"]
-    except Exception as error:  # torch raises many kinds for a damaged file
+    Raises
+    ------
+    TrainingError
+    """
+    last = read_checkpoint(path)
+    updates = last.config.optimization.updates
+    if Path(path).is_dir() and last.update < updates:
         raise TrainingError(
-            f"load_checkpoint: cannot read {found}; expected a checkpoint of `scoredyn train`, found"
-            f" {type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'nothing more said'};"
-            " give another checkpoint, or train again."
-        ) from error
+            f"export: the run in {path} is not finished; expected {updates} updates, found {last.update}; go"
+            " on with the same `scoredyn train`, or add --unfinished."
+        )
+
+
+def overfitting(path) -> str:
+    """One sentence on how the held-out loss of a run directory rose after its best update; empty where it did
+    not, or for a single checkpoint.
+    """
+    history = read_checkpoint(path).held_out_loss
+    if not Path(path).is_dir() or not history:
+        return ""
+    update, least = min(history, key=lambda entry: entry[1])
+    last = history[-1][1]
+    if last <= (1 + RISE) * least:
+        return ""
+    return (
+        f"Held-out loss rose from {least:.4g} to {last:.4g} after update {update}: overfitted; exported is"
+        f" update {update}."
+    )

@@ -4,20 +4,11 @@ from dataclasses import asdict, dataclass, field, replace
 
 from openmm_scoredyn.diffusion.noise_levels import NoiseLevels
 from openmm_scoredyn.errors import TrainingError
+from openmm_scoredyn.networks.registry import NetworkChoice
 
 # What trained models are sampled with, and students are taught for.
 SOLVER = "trig_2m"
-
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    """`kind` is "molecule_frame" (default for one molecule), "equivariant" or "message_passing" (the
-    published network).
-    """
-
-    kind: str = "molecule_frame"
-    width: int = 256
-    blocks: int = 4
+SPLITS = ("trajectory", "time", "molecule")
 
 
 @dataclass(frozen=True)
@@ -63,6 +54,9 @@ class TrainingConfig:
 
     Attributes
     ----------
+    network : NetworkChoice
+    history_length : int
+        Number of frames H that the network is conditioned on.
     prediction, schedule : str
         Parametrisation of the network, see `openmm_scoredyn.diffusion.parametrization.Parametrization`.
     sigma_min, sigma_max : float
@@ -71,14 +65,16 @@ class TrainingConfig:
         Physical time of one step of the model.
     time_reversal : bool
         Use pairs of unsteered equilibrium trajectories in both directions, as detailed balance allows.
+    split : {"trajectory", "time", "molecule"}
+        What is held out: whole trajectories, the end of each, or whole molecules.
     validation_fraction : float
-        Fraction of the trajectories (never of the frames of one) that is held out.
+        Fraction of it that is held out.
     distillation : DistillationConfig or None
         Teach the network that training starts from to draw in fewer evaluations.
     """
 
     name: str = "model"
-    network: NetworkConfig = field(default_factory=NetworkConfig)
+    network: NetworkChoice = field(default_factory=lambda: NetworkChoice.of("molecule_frame"))
     optimization: OptimizationConfig = field(default_factory=OptimizationConfig)
     noise: NoiseLevels = field(default_factory=NoiseLevels)
     prediction: str = "edm"
@@ -86,9 +82,18 @@ class TrainingConfig:
     sigma_min: float = 0.02
     sigma_max: float = 40.0
     lag_time_ps: float = 1.0
+    history_length: int = 1
     time_reversal: bool = True
+    split: str = "trajectory"
     validation_fraction: float = 0.1
     distillation: DistillationConfig | None = None
+
+    def __post_init__(self):
+        if self.split not in SPLITS:
+            raise TrainingError(
+                f"TrainingConfig: unknown split; expected one of {', '.join(SPLITS)}, found {self.split!r};"
+                " choose one."
+            )
 
     def require_teacher(self, start_from) -> None:
         """Raise `TrainingError` if a draw is to be taught and there is no run to `start_from`: its network is
@@ -110,20 +115,15 @@ class TrainingConfig:
 
     def to_dict(self) -> dict:
         """Nested plain values, ready for JSON."""
-        return asdict(self)
+        return asdict(self) | {"network": self.network.to_dict()}
 
     @classmethod
     def from_dict(cls, values: dict) -> "TrainingConfig":
         """Inverse of `to_dict`."""
         nested = {
-            "network": NetworkConfig,
-            "optimization": OptimizationConfig,
-            "noise": NoiseLevels,
-            "distillation": DistillationConfig,
+            "network": NetworkChoice.from_dict,
+            "optimization": lambda fields: OptimizationConfig(**fields),
+            "noise": lambda fields: NoiseLevels(**fields),
+            "distillation": lambda fields: fields and DistillationConfig(**fields),
         }
-        return cls(
-            **{
-                key: nested[key](**value) if key in nested and value else value
-                for key, value in values.items()
-            }
-        )
+        return cls(**{key: nested.get(key, lambda value: value)(value) for key, value in values.items()})

@@ -1,116 +1,156 @@
-"""Training pairs in memory, and batches that are a pure function of the update number."""
+"""Training examples in memory, and batches that are a pure function of the update number."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from openmm_scoredyn.data import Trajectory, lagged_windows
+from openmm_scoredyn.data import Trajectory, first_difference, lagged_windows
 from openmm_scoredyn.errors import TrainingError
-from openmm_scoredyn.reference.plan import TORSIONS
-
-FREE = 0
-SHOT_ALONG = {torsion: number for number, torsion in enumerate(TORSIONS, start=1)}
+from openmm_scoredyn.networks.examples import FREE, SHOT_ALONG, Examples
+from openmm_scoredyn.training.symmetry import rotors, turn_rotors
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """Conformations one lag time apart.
-
-    Attributes
-    ----------
-    before, after : (P, N, 3) float32, nm
-    weight : (P,) float32, how often a pair is drawn
-    ensemble : (P,) int8, `FREE`, or for the ends of a path that was shot 1 + the index of its torsion in
-    `TORSIONS`
-    """
-
-    before: Tensor
-    after: Tensor
-    weight: Tensor
-    ensemble: Tensor
-
-    @property
-    def shot(self) -> Tensor:
-        """(P,) bool, True for the ends of a path that was shot."""
-        return self.ensemble != FREE
-
-    def __len__(self) -> int:
-        return len(self.before)
-
-    def __getitem__(self, chosen) -> "Pairs":
-        return Pairs(self.before[chosen], self.after[chosen], self.weight[chosen], self.ensemble[chosen])
-
-
-def collect_pairs(trajectories: list[Trajectory], lag_time_ps: float, time_reversal: bool) -> Pairs:
-    """All pairs of all trajectories; those of unsteered ones, and paths, in both directions if
-    `time_reversal`.
+def collect_examples(
+    trajectories: list[Trajectory], lag_time_ps: float, time_reversal: bool, history_length: int = 1
+) -> list[Examples]:
+    """All examples of all trajectories, molecule by molecule in the order in which they first appear; those
+    of unsteered trajectories, and paths, in both directions if `time_reversal`.
 
     Raises
     ------
     TrainingError
-        If the trajectories hold no pair.
+        If the trajectories of a molecule hold no example.
 
     Notes
     -----
     In equilibrium p(x) p(y|x) = p(y) p(x|y) for positions, because velocities are redrawn independently of
-    them: a reversed pair is as good a sample of the transition density as the pair itself. A steered
-    trajectory is not in equilibrium, so its pairs count forwards only. Paths that were shot carry a weight
+    them: a reversed window is as good a sample of the transition density as the window itself. A steered
+    trajectory is not in equilibrium, so its windows count forwards only. Paths that were shot carry a weight
     for each direction.
     """
-    before, after, weight, ensemble = [], [], [], []
+    groups: list[list[Trajectory]] = []
     for trajectory in trajectories:
-        ends = lagged_windows(trajectory, lag_time_ps).T
+        same = (g for g in groups if first_difference(g[0].molecule, trajectory.molecule) is None)
+        group = next(same, None)
+        groups.append([trajectory]) if group is None else group.append(trajectory)
+    return [_of_one_molecule(group, lag_time_ps, time_reversal, history_length) for group in groups]
+
+
+def _of_one_molecule(
+    trajectories: list[Trajectory], lag_time_ps: float, time_reversal: bool, history_length: int
+) -> Examples:
+    parts = []
+    for trajectory in trajectories:
+        windows = lagged_windows(trajectory, lag_time_ps, history_length)
         paths = trajectory.weights is not None
+        number = SHOT_ALONG[trajectory.shot_torsion] if paths else FREE
         for direction in (0, 1) if time_reversal and (paths or not trajectory.steered) else (0,):
-            before.append(trajectory.frames(ends[direction]))
-            after.append(trajectory.frames(ends[1 - direction]))
-            weight.append(trajectory.weights[:, direction] if paths else np.ones(len(ends[0]), np.float32))
-            number = SHOT_ALONG[trajectory.shot_torsion] if paths else FREE
-            ensemble.append(np.full(len(ends[0]), number, np.int8))
-    if sum(map(len, before)) == 0:
+            ordered = windows[:, ::-1] if direction else windows
+            count = len(windows)
+            parts.append(
+                (
+                    trajectory.frames(ordered[:, :-1]),
+                    trajectory.frames(ordered[:, -1]),
+                    trajectory.boxes(ordered[:, -2]).copy(),
+                    trajectory.weights[:, direction] if paths else np.ones(count, np.float32),
+                    np.full(count, number, np.int8),
+                    np.full(count, lag_time_ps, np.float32),
+                    np.full(count, trajectory.temperature_K, np.float32),
+                )
+            )
+    if sum(len(part[0]) for part in parts) == 0:
         raise TrainingError(
-            f"collect_pairs: found no two frames {lag_time_ps} ps apart in {len(trajectories)} trajectories; "
-            "give longer trajectories or a shorter lag time."
+            f"collect_examples: found no two frames {lag_time_ps} ps apart in {len(trajectories)}"
+            " trajectories; give longer trajectories or a shorter lag time."
         )
-    return Pairs(*(torch.from_numpy(np.concatenate(parts)) for parts in (before, after, weight, ensemble)))
+    return Examples.joined(trajectories[0].molecule, parts)
+
+
+class Batch(NamedTuple):
+    """Examples of one molecule, with the noise they are shown with.
+
+    Attributes
+    ----------
+    molecule : int, which of the molecules in training
+    history : (B, H, N, 3);  after : (B, N, 3);  box : (B, 3, 3), nm
+    lag_time_ps, temperature_K : (B,)
+    labels : (B, L)
+    sigma : (B,), noise levels
+    eps : (B, D), unit normals, not yet projected
+    """
+
+    molecule: int
+    history: Tensor
+    after: Tensor
+    box: Tensor
+    lag_time_ps: Tensor
+    temperature_K: Tensor
+    labels: Tensor
+    sigma: Tensor
+    eps: Tensor
+
+
+@dataclass
+class Molecule:
+    """What batches of one molecule are made of."""
+
+    examples: Examples
+    network: torch.nn.Module
+    hydrogens: list[tuple[int, int, int]]
+    cumulative: Tensor
+    latent_size: int
+
+    @classmethod
+    def of(cls, examples: Examples, network) -> "Molecule":
+        """Of examples and the network bound to their particles."""
+        one = examples[:1]
+        size = network.latent(one.before, one.after).shape[1]
+        cumulative = examples.weight.double().cumsum(0)
+        return cls(examples, network, rotors(examples.particles), cumulative, size)
 
 
 class Batches(IterableDataset):
-    """Batches (latent, condition, sigma, eps) from update `start()` on, pairs drawn in proportion to `weight`
-    (P,).
+    """Batches from update `start()` on, each of one molecule, drawn in proportion to their number of
+    examples; examples are drawn in proportion to their weight.
 
-    Batch k depends on (seed, k) alone, so a resumed run sees what an unbroken one would have seen.
+    Batch k depends on (seed, k) alone, so a resumed run sees what an unbroken one would have seen. Batches
+    are not padded: molecules of different size do not meet in one.
     """
 
-    def __init__(self, latent: Tensor, condition: Tensor, weight: Tensor, network, config, start):
-        self.latent, self.condition = latent, condition
-        self.cumulative = weight.double().cumsum(0)
-        self.network, self.config, self.start = network, config, start
+    def __init__(self, examples: list[Examples], networks: list, config, start):
+        self.molecules = [Molecule.of(*pair) for pair in zip(examples, networks, strict=True)]
+        self.shares = torch.tensor([float(len(part)) for part in examples], dtype=torch.float64)
+        self.config, self.start = config, start
 
     def __iter__(self):
         for update in range(self.start(), self.config.optimization.updates):
             yield self.batch(update)
 
-    def batch(self, update: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The batch of one update: indices, noise levels, noise and (for networks without the symmetry) a
-        random rotation.
+    def batch(self, update: int, molecule: int | None = None) -> Batch:
+        """The batch of one update: molecule (or the one asked for), examples, random names of the hydrogens
+        of rotors, for networks without the symmetry a random rotation, noise levels and noise.
         """
-        optimization = self.config.optimization
-        generator = torch.Generator().manual_seed((optimization.seed << 32) + update)
-        drawn = torch.rand(optimization.batch_size, generator=generator, dtype=torch.float64)
-        chosen = torch.searchsorted(self.cumulative, drawn * self.cumulative[-1]).clamp(
-            max=len(self.latent) - 1
-        )
-        latent, condition = self.latent[chosen], self.condition[chosen]
-        if not self.network.symmetric:
-            turn = random_rotations(len(chosen), generator)
-            latent, condition = latent @ turn, condition @ turn
-        sigma = self.config.noise.sample(len(chosen), generator)
-        eps = self.network.project(torch.randn(latent.shape, generator=generator), condition)
-        return latent, condition, sigma, eps
+        size = self.config.optimization.batch_size
+        generator = torch.Generator().manual_seed((self.config.optimization.seed << 32) + update)
+        if molecule is None:
+            molecule = int(torch.multinomial(self.shares, 1, generator=generator))
+        chosen = self.molecules[molecule]
+        drawn = torch.rand(size, generator=generator, dtype=torch.float64) * chosen.cumulative[-1]
+        rows = torch.searchsorted(chosen.cumulative, drawn).clamp(max=len(chosen.examples) - 1)
+        examples = chosen.examples[rows]
+        history, after = turn_rotors(chosen.hydrogens, (examples.history, examples.after), generator)
+        box = examples.box
+        if not chosen.network.symmetric:
+            turn = random_rotations(size, generator)
+            history, after, box = history @ turn[:, None], after @ turn, box @ turn
+        sigma = self.config.noise.sample(size, generator)
+        eps = torch.randn(size, chosen.latent_size, generator=generator)
+        situation = (history, after, box, examples.lag_time_ps, examples.temperature_K)
+        return Batch(molecule, *situation, examples.labels, sigma, eps)
 
 
 def random_rotations(count: int, generator: torch.Generator) -> Tensor:

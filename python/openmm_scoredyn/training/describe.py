@@ -1,57 +1,99 @@
 """The card of a trained network: what it was trained on, and what a valid frame looks like."""
 
+from dataclasses import asdict
+
 import numpy as np
 import torch
 from torch import Tensor
 
 import openmm_scoredyn
 from openmm_scoredyn.data import Trajectory, fingerprint
+from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import TrainingError
 from openmm_scoredyn.molecule.particles import Particles
-from openmm_scoredyn.program.card import Card
+from openmm_scoredyn.networks.examples import Examples
+from openmm_scoredyn.networks.known import environment
+from openmm_scoredyn.program.card import Capabilities, Card, Provenance
+from openmm_scoredyn.program.guard_statistics import GuardStatistics
+from openmm_scoredyn.program.transferable import TransferCard
 from openmm_scoredyn.training.config import SOLVER, TrainingConfig
 
-BOND_TOLERANCE = (
-    0.15  # relative: 1.25 to 1.7 Angstrom for a C-C bond, seven standard deviations of its vibration
-)
-DISPLACEMENT_MARGIN = 1.5  # of the largest displacement in the training pairs
+DISPLACEMENT_MARGIN = 1.5  # of the largest displacement in the training examples
+_MOST = 100_000  # examples that a card is made from
 
 
-def describe(
-    network,
-    config: TrainingConfig,
-    trajectories: list[Trajectory],
-    before: Tensor,
-    after: Tensor,
-    n_pairs: int,
-) -> Card:
-    """The card of `network`, without golden triple (export adds it) and without measured accuracy.
-
-    Parameters
-    ----------
-    before, after : (P, N, 3) nm, training pairs
-    n_pairs : number of pairs in training, of which these are a sample
+def describe(network, config: TrainingConfig, trajectories: list[Trajectory], examples: Examples) -> Card:
+    """The card of a network of one molecule, without golden examples (export adds them) and without measured
+    accuracy.
     """
-    molecule = trajectories[0].molecule
-    latent = network.latent(before, after)
-    situation = _situation(before, config.lag_time_ps, common_temperature(trajectories))
-    moved = network.advance(latent, network.condition(*situation), *situation[:2]) - before
-    return Card.of(
-        molecule,
+    sample = _sample(examples)
+    particles, labels = examples.particles, [str(index) for index in range(len(examples.particles))]
+    kinds = environment(particles)
+    statistics = GuardStatistics.measured(
+        [(particles, labels, kinds, sample.after.numpy(), sample.box.numpy())],
+        DISPLACEMENT_MARGIN * _largest_step(network, sample),
+    )
+    rules = statistics.rules(particles, labels, kinds, stereocentres=chiral_centres(particles, sample.after))
+    golden = {"history": sample.history[0].flatten().tolist(), "box": sample.box[0].flatten().tolist()}
+    return Card(
         name=config.name,
+        capabilities=_capabilities(network, config, trajectories, sample),
+        particles=particles.without_force_field(),
+        guard=rules,
+        provenance=_provenance(config, trajectories, len(examples)),
+        golden=(golden,),
+    )
+
+
+def describe_transferable(
+    bound: list, config: TrainingConfig, trajectories: list[Trajectory], examples: list[Examples]
+) -> TransferCard:
+    """The card of a network of many molecules, bound to each of those in training."""
+    samples = [_sample(part) for part in examples]
+    parts = []
+    for sample in samples:
+        kinds = environment(sample.particles)
+        parts.append((sample.particles, kinds, kinds, sample.after.numpy(), sample.box.numpy()))
+    largest = max(_largest_step(*pair) for pair in zip(bound, samples, strict=True))
+    capabilities = asdict(_capabilities(bound[0], config, trajectories, samples[0]))
+    del capabilities["latent_size"]
+    return TransferCard(
+        name=config.name,
+        capabilities=capabilities,
+        guard=GuardStatistics.measured(parts, DISPLACEMENT_MARGIN * largest),
+        provenance=_provenance(config, trajectories, sum(map(len, examples))),
+        molecules=tuple(
+            {
+                "name": "-".join(dict.fromkeys(part.particles.residue_names)),
+                "particles": len(part.particles),
+                "examples": len(part),
+            }
+            for part in examples
+        ),
+    )
+
+
+def _capabilities(network, config: TrainingConfig, trajectories: list[Trajectory], sample: Examples):
+    return Capabilities(
         lag_times_ps=(config.lag_time_ps,),
         temperatures_K=(common_temperature(trajectories),),
-        latent_size=latent.shape[1],
+        latent_size=network.latent(sample.before[:1], sample.after[:1]).shape[1],
+        history_length=config.history_length,
+        periodic=bool(sample.box.any()),
         sigma_min=config.sigma_min,
         sigma_max=config.sigma_max,
         sigma_data=1.0,
         solver=SOLVER,
         solvers=getattr(network, "solvers", ()),
         denoising_steps=config.distillation.evaluations if config.distillation else 8,
-        bond_lengths_nm=mean_bond_lengths(molecule, after),
-        bond_tolerance=BOND_TOLERANCE,
-        stereocentres=chiral_centres(molecule, after),
-        max_displacement_nm=DISPLACEMENT_MARGIN * float(torch.linalg.vector_norm(moved, dim=-1).max()),
+        latent_type=network.latent_type,
+        symmetric=network.symmetric,
+    )
+
+
+def _provenance(config: TrainingConfig, trajectories: list[Trajectory], count: int) -> Provenance:
+    parametrization = Parametrization(config.prediction, config.schedule)
+    return Provenance(
         solvent=trajectories[0].solvent,
         force_field=trajectories[0].force_field,
         training_data={
@@ -60,23 +102,31 @@ def describe(
             "shot_paths": sum(len(t.segments) for t in trajectories if t.weights is not None),
             "unsteered_ns": sum(t.length_ps for t in trajectories if not t.steered) / 1000,
             "trajectories": len(trajectories),
-            "pairs": n_pairs,
+            "pairs": count,
             "updates": config.optimization.updates,
             "batch_size": config.optimization.batch_size,
         },
         licence="MIT",
         package_version=openmm_scoredyn.__version__,
         torch_version=torch.__version__,
-        latent_type=network.latent_type,
-        symmetric=network.symmetric,
-        golden=({"history": before[0].flatten().tolist()},),
+        network=config.network.to_dict() | {"parametrization": parametrization.to_dict()},
     )
 
 
-def _situation(before: Tensor, lag_time_ps: float, temperature_K: float) -> tuple[Tensor, ...]:
-    """History, box, lag time and temperature of frames (P, N, 3), nm, without a box."""
-    same = torch.ones(len(before))
-    return before[:, None], torch.zeros(len(before), 3, 3), lag_time_ps * same, temperature_K * same
+def _sample(examples: Examples) -> Examples:
+    return examples[torch.linspace(0, len(examples) - 1, min(len(examples), _MOST)).long()]
+
+
+def _largest_step(network, sample: Examples) -> float:
+    """Largest distance, nm, that a particle moves in the examples, with the rigid motion of the network."""
+    largest = 0.0
+    for begin in range(0, len(sample), 4096):
+        part = sample[begin : begin + 4096]
+        with torch.no_grad():
+            latent, condition = network.latent(part.before, part.after), network.condition(*part.situation)
+            moved = network.advance(latent, condition, part.history, part.box) - part.before
+        largest = max(largest, float(torch.linalg.vector_norm(moved, dim=-1).max()))
+    return largest
 
 
 def common_temperature(trajectories: list[Trajectory]) -> float:
@@ -94,13 +144,6 @@ def common_temperature(trajectories: list[Trajectory]) -> float:
             " K; train on one temperature, or give it when loading."
         )
     return temperatures.pop()
-
-
-def mean_bond_lengths(molecule: Particles, positions: Tensor) -> tuple[float, ...]:
-    """Mean length, nm, of each bond over positions (P, N, 3)."""
-    pairs = torch.tensor(molecule.bonds)
-    lengths = torch.linalg.vector_norm(positions[:, pairs[:, 0]] - positions[:, pairs[:, 1]], dim=-1)
-    return tuple(float(length) for length in lengths.mean(0))
 
 
 def chiral_centres(molecule: Particles, positions: Tensor) -> tuple[tuple[int, int, int, int], ...]:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from openmm_scoredyn.program.native import scoredyn
 from openmm_scoredyn.training.config import SOLVER, TrainingConfig
+from openmm_scoredyn.training.dataset import Batch
 from openmm_scoredyn.training.module import ScoreTraining
 
 
@@ -49,41 +50,40 @@ class Distillation(ScoreTraining):
 
     Parameters
     ----------
-    network : as `ScoreTraining`
+    network, bound : as `ScoreTraining`
     config : with `distillation`
     """
 
-    def __init__(self, network, config: TrainingConfig):
-        super().__init__(network, config)
-        teacher = copy.deepcopy(network).eval().requires_grad_(False)
-        self._teacher = (teacher,)  # out of sight of Lightning: it is no part of a checkpoint
+    def __init__(self, network, bound: list, config: TrainingConfig):
+        super().__init__(network, bound, config)
+        # Out of sight of Lightning: the teachers are no part of a checkpoint.
+        self._teachers = tuple(copy.deepcopy(one).eval().requires_grad_(False) for one in bound)
         self._plan = deterministic_plan(config, config.distillation.evaluations)
         self._teacher_plan = deterministic_plan(config, config.distillation.teacher_evaluations)
 
-    def training_step(self, batch, index):
-        """Mean squared distance, in the weights of the denoising loss, between the two draws from the same
-        noise.
+    def on_fit_start(self):
+        """Bring the teachers, too, to where the network is trained."""
+        super().on_fit_start()
+        for teacher in self._teachers:
+            teacher.to(self.device)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Mean squared distance, in the weights of the denoising loss, between the draws of student and
+        teacher from the same noise.
         """
-        loss = self._loss(batch)
-        self.log("train_loss", loss, prog_bar=True)
-        return loss
-
-    def validation_step(self, batch, index):
-        """The same for held-out conditions, averaged weights in place."""
-        self.log("validation_loss", self._loss(batch), prog_bar=True, batch_size=len(batch[0]))
-
-    def _loss(self, batch) -> Tensor:
-        _, condition, _, eps = batch
+        network, teacher = self._bound[batch.molecule], self._teachers[batch.molecule]
+        condition, eps = self.given(network, batch)
         with torch.no_grad():
-            target = draw(self._teacher_plan, self._denoiser(self._teacher[0], condition), eps)
-        drawn = draw(self._plan, self._denoiser(self.network, condition), eps)
-        return (self.network.loss_weight * (drawn - target) ** 2).mean()
+            seen, _ = self.given(teacher, batch)
+            target = draw(self._teacher_plan, self._denoiser(teacher, seen), eps)
+        drawn = draw(self._plan, self._denoiser(network, condition), eps)
+        return (network.loss_weight * (drawn - target) ** 2).mean()
 
     def _denoiser(self, network, condition) -> Callable[[Tensor, float], Tensor]:
         convert = self.parametrization
 
         def denoise(latent: Tensor, sigma: float) -> Tensor:
-            level = torch.full((len(latent),), sigma)
+            level = torch.full((len(latent),), sigma, device=latent.device)
             raw = network.predict(
                 convert.network_input(latent, level), convert.network_level(level), condition
             )

@@ -2,48 +2,65 @@
 
 import json
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, ProgressBar
+from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
-from openmm_scoredyn.data import Split, Trajectory, frames_per_lag, require_same_molecule, split_by_trajectory
+from openmm_scoredyn.data import (
+    Split,
+    Trajectory,
+    frames_per_lag,
+    require_same_molecule,
+    split_by_molecule,
+    split_by_time,
+    split_by_trajectory,
+)
 from openmm_scoredyn.errors import OutputError, TrainingError
-from openmm_scoredyn.networks import GatedNetwork, fit_network
-from openmm_scoredyn.networks.molecule_frame.gate import rare_events
-from openmm_scoredyn.training.checkpoint import LAST, Description, load_checkpoint, load_config
+from openmm_scoredyn.networks.examples import Examples
+from openmm_scoredyn.networks.protocol import Stage
+from openmm_scoredyn.program.card import Card
+from openmm_scoredyn.training.checkpoint import best_checkpoint, read_checkpoint
 from openmm_scoredyn.training.checkpoint_io import SealedCheckpoints
 from openmm_scoredyn.training.config import TrainingConfig
-from openmm_scoredyn.training.dataset import Batches, Pairs, collect_pairs
-from openmm_scoredyn.training.describe import common_temperature, describe
+from openmm_scoredyn.training.dataset import Batches, collect_examples
+from openmm_scoredyn.training.describe import common_temperature, describe, describe_transferable
 from openmm_scoredyn.training.distillation import Distillation
 from openmm_scoredyn.training.module import ScoreTraining
-from openmm_scoredyn.training.rare_events import gate_pairs, require_fit_for_gates
 from openmm_scoredyn.training.rollout import RolloutValidation
-from openmm_scoredyn.training.symmetry import turn_rotors
+from openmm_scoredyn.training.saving import LAST, Averaging, Saving
 
 VALIDATION_BATCHES = 8
-RENAMED_COPIES = 3
 SPLIT = "split.json"
+_VALIDATION_SEED = 2**31  # beyond the number of any update
+_SPLITS = {"trajectory": split_by_trajectory, "time": split_by_time, "molecule": split_by_molecule}
 
 
 def train(
-    trajectories: list[Trajectory], directory, config: TrainingConfig, callbacks=(), start_from=None
+    trajectories: list[Trajectory],
+    directory,
+    config: TrainingConfig,
+    callbacks: Sequence[lightning.Callback] = (),
+    start_from=None,
+    device: str = "cpu",
 ) -> Path:
-    """Train a network on pairs of the trajectories; go on where an earlier call in `directory` stopped.
+    """Train a network on the trajectories; go on where an earlier call in `directory` stopped.
 
     Parameters
     ----------
-    trajectories : of one molecule, one temperature
+    trajectories : of one temperature; of one molecule, unless the network is transferable
     directory : where checkpoints, split and metrics go; made if missing
     config : TrainingConfig
+        That of an earlier call in the same directory, or with more updates: a finished run is lengthened.
     callbacks : further Lightning callbacks, such as a progress bar
     start_from : checkpoint or run directory whose averaged network, scales included, is trained further; its
         shape and its parametrisation take the place of those of `config`
+    device : {"cpu", "cuda"}, where the network is trained
 
     Returns
     -------
@@ -52,80 +69,94 @@ def train(
     Raises
     ------
     TrainingError, TrajectoryError, MoleculeError
-        If the trajectories do not fit each other or the configuration, or the directory holds another run.
+        If the trajectories do not fit each other or the configuration, the directory holds another run, or
+        there is no such device.
+    TrainingInterrupted
+        If SIGTERM or SIGINT ended it; the update it came in is saved.
     OutputError
         If the directory cannot be written.
     """
+    _require_device(device)
     config.require_teacher(start_from)
-    molecule = require_same_molecule(trajectories)
-    if start_from is not None:
-        config = config.further(load_config(start_from))
-    elif config.network.kind == "molecule_frame" and any(t.weights is not None for t in trajectories):
-        config = replace(config, network=replace(config.network, kind="gated_molecule_frame"))
+    start = None if start_from is None else best_checkpoint(start_from)
+    if start is not None:
+        config = config.further(start.config)
+    if not config.network.architecture.transferable:
+        require_same_molecule(trajectories if start is None else [*trajectories, start.card])
     previous = Path(directory) / LAST
     if previous.exists():
         _require_same_run(previous, config)
     common_temperature(trajectories)
-    frames_per_lag(trajectories[0].frame_spacing_ps, config.lag_time_ps)
+    for trajectory in trajectories:
+        frames_per_lag(trajectory.frame_spacing_ps, config.lag_time_ps)
     split = _split(trajectories, Path(directory), config)
-    training, validation = split.select(trajectories)
-    pairs = collect_pairs(training, config.lag_time_ps, config.time_reversal)
-    held_out = collect_pairs(validation, config.lag_time_ps, config.time_reversal)
-    lightning.seed_everything(config.optimization.seed, verbose=False)
-    network = _network(trajectories, pairs, config, start_from)
-    if not config.distillation:
-        require_fit_for_gates(network, molecule, pairs)
-    directory = _open_directory(directory)
-    interrupted = load_checkpoint(previous)[0] if previous.exists() else None
-    pairs, held_out = gate_pairs(
-        network, molecule, pairs, held_out, config, start_from is not None, interrupted
+    parts = split.select(trajectories)
+    training, held_out = (
+        collect_examples(part, config.lag_time_ps, config.time_reversal, config.history_length)
+        for part in parts
     )
-    sample = torch.linspace(0, len(pairs) - 1, min(len(pairs), 100_000)).long()
-    card = describe(network, config, training, pairs.before[sample], pairs.after[sample], len(pairs))
-    module = Distillation(network, config) if config.distillation else ScoreTraining(network, config)
-    rollout = RolloutValidation(validation, card, directory)
-    trainer = _trainer(directory, config, [Description(config, card), rollout, *callbacks])
+    choice = config.network
+    if not config.distillation:
+        choice.architecture.check(choice.config, training)
+    lightning.seed_everything(config.optimization.seed, verbose=False)
+    network = choice.architecture.fit(choice.config, training) if start is None else start.network().train()
+    directory = _open_directory(directory)
+    stage = Stage(
+        seed=config.optimization.seed,
+        further=start is not None,
+        distilling=config.distillation is not None,
+        interrupted=read_checkpoint(previous).network() if previous.exists() else None,
+    )
+    training, held_out = choice.architecture.prepare(network, training, held_out, stage)
+    bound = [
+        [choice.architecture.bind(network, examples.particles) for examples in part]
+        for part in (training, held_out)
+    ]
+    card = _card(bound[0], config, parts[0], training)
+    average = Averaging(decay=config.optimization.ema_decay, use_buffers=False)
+    own = [average, Saving(directory, config, card.to_json(), average)]
+    if isinstance(card, Card):
+        own.insert(0, RolloutValidation(network, parts[1], card, directory))
+    trainer = _trainer(directory, config, [*own, *callbacks], device)
     split.save(directory / SPLIT)  # now that nothing is refused any more
+    kind = Distillation if config.distillation else ScoreTraining
     trainer.fit(
-        module,
-        DataLoader(
-            _batches(
-                _renamed(pairs, molecule, config), molecule, network, config, lambda: trainer.global_step
-            ),
-            batch_size=None,
-        ),
-        DataLoader(_validation(held_out, molecule, network, config), batch_size=None),
+        kind(network, [*bound[0], *bound[1]], config),
+        DataLoader(Batches(training, bound[0], config, lambda: trainer.global_step), batch_size=None),
+        DataLoader(_validation(held_out, bound, config), batch_size=None),
         ckpt_path=previous if previous.exists() else None,
         weights_only=True,
     )
     return previous
 
 
-def _renamed(pairs: Pairs, molecule, config: TrainingConfig) -> Pairs:
-    """Copies of the pairs with the hydrogens of their rotors renamed at random."""
-    generator = torch.Generator().manual_seed(config.optimization.seed)
-    copies = [turn_rotors(molecule, (pairs.before, pairs.after), generator) for _ in range(RENAMED_COPIES)]
-    before, after = (torch.cat([copy[side] for copy in copies]) for side in (0, 1))
-    return Pairs(before, after, pairs.weight.repeat(RENAMED_COPIES), pairs.ensemble.repeat(RENAMED_COPIES))
+def _card(bound: list, config: TrainingConfig, trajectories: list[Trajectory], examples: list[Examples]):
+    """The card of the network, from the training examples of each molecule."""
+    if config.network.architecture.transferable:
+        return describe_transferable(bound, config, trajectories, examples)
+    return describe(bound[0], config, trajectories, examples[0])
 
 
-def _batches(pairs: Pairs, molecule, network, config: TrainingConfig, start) -> Batches:
-    with torch.no_grad():
-        chunks = [slice(i, i + 65536) for i in range(0, len(pairs), 65536)]
-        box = torch.zeros(3, 3)
-        latent = torch.cat([network.latent(pairs.before[c], pairs.after[c]) for c in chunks])
-        condition = torch.cat([network.condition(pairs.before[c][:, None], box) for c in chunks])
-        if isinstance(network, GatedNetwork):
-            condition = network.told(
-                condition[:, : -network.events], rare_events(molecule, pairs.before, pairs.after)
-            )
-    return Batches(latent, condition, pairs.weight, network, config, start)
+def _validation(held_out: list[Examples], bound: list[list], config: TrainingConfig) -> list:
+    """The same few batches of every molecule, with the same noise, at every validation."""
+    batches = Batches(held_out, bound[1], config, lambda: 0)
+    first = len(bound[0])
+    found = [
+        batches.batch(_VALIDATION_SEED + VALIDATION_BATCHES * molecule + number, molecule)
+        for molecule in range(len(held_out))
+        for number in range(VALIDATION_BATCHES)
+    ]
+    return [batch._replace(molecule=first + batch.molecule) for batch in found]
 
 
-def _validation(pairs: Pairs, molecule, network, config: TrainingConfig) -> list:
-    """The same few batches, with the same noise, at every validation."""
-    batches = _batches(pairs, molecule, network, config, lambda: 0)
-    return [batches.batch(config.optimization.updates + k) for k in range(VALIDATION_BATCHES)]
+def _require_device(device: str) -> None:
+    if device not in ("cpu", "cuda"):
+        raise TrainingError(f"train: unknown device; expected cpu or cuda, found {device!r}; choose one.")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise TrainingError(
+            "train: torch finds no GPU; expected one for --device cuda, found none; train on the cpu, or"
+            " install a torch that is built for CUDA."
+        )
 
 
 def _open_directory(directory) -> Path:
@@ -145,25 +176,16 @@ def _split(trajectories: list[Trajectory], directory: Path, config: TrainingConf
     """The stored split of an earlier call, or a new one."""
     if (directory / SPLIT).exists():
         return Split.load(directory / SPLIT)
-    return split_by_trajectory(trajectories, config.validation_fraction, config.optimization.seed)
-
-
-def _network(trajectories: list[Trajectory], pairs: Pairs, config: TrainingConfig, start_from):
-    """The network of an earlier run, or a new one with its scales fitted to pairs."""
-    if start_from is not None:
-        network, earlier, _ = load_checkpoint(start_from)
-        require_same_molecule([*trajectories, earlier])
-        return network.train()
-    shape = config.network
-    # The scales are those of ordinary motion, of which the paths hold too little.
-    usual = pairs if pairs.shot.all() else pairs[~pairs.shot]
-    return fit_network(
-        shape.kind, shape.width, shape.blocks, trajectories[0].molecule, usual.before, usual.after
-    )
+    return _SPLITS[config.split](trajectories, config.validation_fraction, config.optimization.seed)
 
 
 def _require_same_run(checkpoint: Path, config: TrainingConfig) -> None:
-    theirs, ours = (json.loads(json.dumps(c.to_dict())) for c in (load_config(checkpoint), config))
+    """Refuse a directory of a run with another configuration; more updates are welcome."""
+    earlier = read_checkpoint(checkpoint).config
+    if earlier.optimization.updates < config.optimization.updates:
+        longer = replace(earlier.optimization, updates=config.optimization.updates)
+        earlier = replace(earlier, optimization=longer)
+    theirs, ours = (json.loads(json.dumps(one.to_dict())) for one in (earlier, config))
     if theirs != ours:
         expected, found = (
             ", ".join(f"{name} {one[name]}" for name in one if name not in other or one[name] != other[name])
@@ -171,23 +193,16 @@ def _require_same_run(checkpoint: Path, config: TrainingConfig) -> None:
         )
         raise TrainingError(
             f"train: {checkpoint} belongs to a run with another configuration; expected {expected}, found"
-            f" {found}; give the same options to go on, or another directory to begin anew."
+            f" {found}; give the same options to go on, or another directory to begin from scratch."
         )
 
 
-def _trainer(directory: Path, config: TrainingConfig, callbacks: list) -> lightning.Trainer:
+def _trainer(directory: Path, config: TrainingConfig, callbacks: list, device: str) -> lightning.Trainer:
     optimization = config.optimization
-    save = ModelCheckpoint(
-        dirpath=directory,
-        filename="{step}",
-        save_last=True,
-        save_top_k=1,
-        every_n_train_steps=optimization.validation_every,
-    )
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")  # it holds the split
-    average = EMAWeightAveraging(decay=optimization.ema_decay, use_buffers=False)
     return lightning.Trainer(
-        accelerator="cpu",
+        accelerator=device,
+        devices=1,
         max_steps=optimization.updates,
         gradient_clip_val=optimization.gradient_clip,
         val_check_interval=optimization.validation_every,
@@ -195,8 +210,9 @@ def _trainer(directory: Path, config: TrainingConfig, callbacks: list) -> lightn
         num_sanity_val_steps=0,
         log_every_n_steps=50,
         enable_model_summary=False,
+        enable_checkpointing=False,
         enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
         logger=CSVLogger(directory, name="metrics"),
         plugins=[SealedCheckpoints()],
-        callbacks=[average, save, *callbacks],
+        callbacks=callbacks,
     )

@@ -4,37 +4,60 @@ import math
 
 import lightning
 import torch
+from torch import Tensor
 
 from openmm_scoredyn.diffusion.loss import denoising_loss
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.training.config import TrainingConfig
+from openmm_scoredyn.training.dataset import Batch
 
 
 class ScoreTraining(lightning.LightningModule):
     """A network in training.
 
-    `network` gives condition(history, box), predict(latent, level, condition), latent(before, after),
-    project(eps, condition), advance(latent, history, box), `latent_type` and `symmetric`.
+    Parameters
+    ----------
+    network : as `networks.protocol.Network`, or the parameters that bound networks share
+    bound : list of the network bound to each molecule in training
+    config : TrainingConfig
     """
 
-    def __init__(self, network, config: TrainingConfig):
+    def __init__(self, network, bound: list, config: TrainingConfig):
         super().__init__()
         self.network = network
+        self._bound = tuple(bound)  # out of sight of Lightning: their parameters are those of `network`
         self.config = config
         self.parametrization = Parametrization(config.prediction, config.schedule)
 
+    def on_fit_start(self):
+        """Bring what binding made to where the network is trained."""
+        for network in self._bound:
+            network.to(self.device)
+
     def training_step(self, batch, index):
-        """Mean denoising loss of one batch."""
-        latent, condition, sigma, eps = batch
-        loss = denoising_loss(self.network, self.parametrization, latent, condition, sigma, eps).mean()
+        """Mean loss of one batch."""
+        loss = self.loss(Batch(*batch))
         self.log("train_loss", loss, prog_bar=True)
         return loss
 
     def validation_step(self, batch, index):
-        """Denoising loss of held-out pairs, averaged weights in place."""
-        latent, condition, sigma, eps = batch
-        loss = denoising_loss(self.network, self.parametrization, latent, condition, sigma, eps)
-        self.log("validation_loss", loss.mean(), prog_bar=True, batch_size=len(latent))
+        """The same for held-out examples, averaged weights in place."""
+        batch = Batch(*batch)
+        self.log("validation_loss", self.loss(batch), prog_bar=True, batch_size=len(batch.after))
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Mean denoising loss of a batch."""
+        network = self._bound[batch.molecule]
+        condition, eps = self.given(network, batch)
+        clean = network.latent(batch.history[:, -1], batch.after)
+        return denoising_loss(network, self.parametrization, clean, condition, batch.sigma, eps).mean()
+
+    def given(self, network, batch: Batch):
+        """The condition of a batch for a network bound to its molecule, and the noise it can see."""
+        condition = network.condition(batch.history, batch.box, batch.lag_time_ps, batch.temperature_K)
+        if batch.labels.shape[1]:
+            condition = network.told(condition, batch.labels)
+        return condition, network.project(batch.eps, condition)
 
     def configure_optimizers(self):
         """Adam; linear warm-up, then half a cosine down to zero at the last update."""

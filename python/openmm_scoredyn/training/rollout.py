@@ -30,17 +30,19 @@ class RolloutValidation(lightning.Callback):
 
     Parameters
     ----------
+    network : in training, bound to the molecule of the card
     held_out : trajectories that are not trained on; segments of at least `STEPS` lag times are used
     card : of the network in training
     directory : where the program under test is written, `rollout.pt`
     """
 
-    def __init__(self, held_out: list[Trajectory], card: Card, directory: Path):
+    def __init__(self, network, held_out: list[Trajectory], card: Card, directory: Path):
+        self.network = network
         segments = [segment for trajectory in held_out for segment in trajectory.segments]
         stride = max(1, round(card.lag_time_ps / held_out[0].frame_spacing_ps))
         long = [segment[::stride] for segment in segments if len(segment) > STEPS * stride]
         self.card, self.path = card, Path(directory) / "rollout.pt"
-        self.usable = bool(long)
+        self.usable = bool(long) and card.capabilities.history_length == 1 and _has_dihedrals(card.particles)
         if self.usable:
             starts = [(s, t) for s, segment in enumerate(long) for t in range(0, len(segment) - STEPS, STEPS)]
             chosen = np.linspace(0, len(starts) - 1, REPLICAS).astype(int)
@@ -50,12 +52,12 @@ class RolloutValidation(lightning.Callback):
             )
             self.histogram = self._histogram(reference)
 
-    def on_validation_end(self, trainer, module):
-        """Export the averaged network, sample it, log."""
+    def on_validation_epoch_end(self, trainer, module):
+        """Export the network, sample it, log; the averaged weights are still in place."""
         if not self.usable:
             return
-        export_program(module.network.eval(), self.path, self.card, module.parametrization)
-        module.network.train()
+        export_program(self.network.eval(), self.path, self.card, module.parametrization)
+        self.network.train()
         model = ScoreModel(self.path)
         try:
             frames = model.sample(self.starts, STEPS, seed=1)
@@ -76,3 +78,7 @@ class RolloutValidation(lightning.Callback):
             :, 2 * atoms - 3 :
         ].numpy()
         return np.stack([np.histogram(d, BINS, (-np.pi, np.pi))[0] / len(d) for d in measured.T])
+
+
+def _has_dihedrals(particles) -> bool:
+    return len(particles) >= 4 and len(particles.parts) == 1

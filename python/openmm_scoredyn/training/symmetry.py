@@ -17,20 +17,30 @@ def rotors(molecule: Particles) -> list[tuple[int, int, int]]:
 
 
 def turn_rotors(
-    molecule: Particles, frames: tuple[Tensor, ...], generator: torch.Generator
+    groups: list[tuple[int, int, int]], frames: tuple[Tensor, ...], generator: torch.Generator
 ) -> tuple[Tensor, ...]:
-    """Rename the hydrogens of each rotor cyclically at random, alike in all frames of a pair.
+    """Rename the hydrogens of each rotor cyclically at random, alike in all frames of an example.
 
     A cyclic exchange is a rotation, so the hand of the molecule stays; the transition density does not
     change.
 
     Parameters
     ----------
-    frames : tensors (P, N, 3), nm; sample p of every tensor is renamed in the same way
+    groups : as `rotors`
+    frames : tensors (P, ..., N, 3), nm; sample p of every tensor is renamed in the same way
     """
-    count, atoms = frames[0].shape[:2]
+    if not groups:
+        return frames
+    count, atoms = len(frames[0]), frames[0].shape[-2]
     order = torch.arange(atoms).expand(count, atoms).clone()
-    for hydrogens in rotors(molecule):
+    for hydrogens in groups:
         shift = torch.randint(3, (count, 1), generator=generator)
         order[:, list(hydrogens)] = torch.tensor(hydrogens)[(torch.arange(3) + shift) % 3]
-    return tuple(torch.gather(positions, 1, order[..., None].expand(-1, -1, 3)) for positions in frames)
+    return tuple(_reordered(positions, order) for positions in frames)
+
+
+def _reordered(positions: Tensor, order: Tensor) -> Tensor:
+    """Positions (P, ..., N, 3) with the atoms of sample p in the order (P, N)."""
+    between = positions.dim() - 3
+    index = order.view(len(order), *(1,) * between, -1, 1).expand_as(positions)
+    return torch.gather(positions, -2, index)

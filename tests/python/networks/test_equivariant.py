@@ -7,18 +7,17 @@ import dataclasses
 import pytest
 import torch
 from alanine import alanine_molecule, make_trajectory
-from small_networks import BOX, network, pairs
+from small_networks import BOX, fit_network, network, pairs
 from tiny_models import MOLECULE, POSITIONS
 
 from openmm_scoredyn.diffusion.loss import denoising_loss
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import TrainingError
 from openmm_scoredyn.export import export_program
-from openmm_scoredyn.networks import fit_network
 from openmm_scoredyn.networks.displacement import mass_fractions, superposed
 from openmm_scoredyn.networks.equivariant.pair_features import bond_classes
 from openmm_scoredyn.program.model import ScoreModel
-from openmm_scoredyn.training import NetworkConfig, OptimizationConfig, TrainingConfig, load_checkpoint, train
+from openmm_scoredyn.training import NetworkChoice, OptimizationConfig, TrainingConfig, load_checkpoint, train
 from openmm_scoredyn.training.dataset import random_rotations
 
 MIRROR = torch.tensor([1.0, 1.0, -1.0])
@@ -100,9 +99,7 @@ def test_a_step_leads_to_the_next_frame_superposed_on_the_first():
 
 def test_latents_of_the_training_pairs_have_unit_variance_and_do_not_correlate():
     before, after = pairs(4000)
-    latent = (
-        fit_network("equivariant", 8, 1, alanine_molecule(), before, after).latent(before, after).double()
-    )
+    latent = fit_network("equivariant", before, after, width=8, blocks=1).latent(before, after).double()
     covariance = torch.einsum("pia,pja->ij", latent, latent) / (3 * len(latent))
     model = network("equivariant").rows
     expected = torch.eye(22) - model.still.double()
@@ -135,7 +132,7 @@ def test_scripted_is_eager():
 
 def test_too_few_pairs_are_refused():
     with pytest.raises(TrainingError, match="expected at least 22, found 20"):
-        fit_network("equivariant", 8, 1, alanine_molecule(), *pairs(20))
+        fit_network("equivariant", *pairs(20))
 
 
 def chiral_gaussian(model, condition, generator):
@@ -158,7 +155,7 @@ def test_it_learns_a_gaussian_whose_mean_a_mirror_turns_round():
     torch.manual_seed(0)
     generator = torch.Generator().manual_seed(1)
     frames = torch.tensor(POSITIONS) + 0.01 * torch.randn(4000, 5, 3, generator=generator)
-    model = fit_network("equivariant", 16, 2, MOLECULE, frames[:2000], frames[2000:])
+    model = fit_network("equivariant", frames[:2000], frames[2000:], MOLECULE, width=16, blocks=2)
     parametrization, sigma = Parametrization("edm", "edm"), torch.full((64,), 5.0)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 300)
@@ -184,7 +181,9 @@ def test_it_learns_a_gaussian_whose_mean_a_mirror_turns_round():
 
 def test_a_run_trains_and_its_model_is_exported_as_symmetric(tmp_path):
     optimization = OptimizationConfig(updates=6, batch_size=16, warmup_updates=2, validation_every=6, seed=5)
-    config = TrainingConfig(network=NetworkConfig("equivariant", 16, 1), optimization=optimization)
+    config = TrainingConfig(
+        network=NetworkChoice.of("equivariant", width=16, blocks=1), optimization=optimization
+    )
     trajectories = [make_trajectory(100, seed=k) for k in range(3)]
     network, card, parametrization = load_checkpoint(train(trajectories, tmp_path, config))
     assert card.symmetric and card.latent_type == "vector"

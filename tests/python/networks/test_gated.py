@@ -9,19 +9,20 @@ import openmm
 import pytest
 import torch
 from alanine import alanine_molecule, alanine_positions, make_trajectory
+from small_networks import fit_network
 from small_runs import Stop, killed_after, tiny
 from torch import Tensor
 
 import openmm_scoredyn as sd
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import SamplingError, TrainingError
-from openmm_scoredyn.networks import fit_network
 from openmm_scoredyn.networks.molecule_frame.gate import EventGate, rare_events
-from openmm_scoredyn.training import DistillationConfig, load_checkpoint, train
-from openmm_scoredyn.training.dataset import SHOT_ALONG, collect_pairs
+from openmm_scoredyn.networks.molecule_frame.rare_events import _features, fit_gate, prepare, share_out
+from openmm_scoredyn.networks.protocol import Stage
+from openmm_scoredyn.training import DistillationConfig, NetworkChoice, load_checkpoint, train
+from openmm_scoredyn.training.dataset import SHOT_ALONG, collect_examples
 from openmm_scoredyn.training.describe import describe
-from openmm_scoredyn.training.rare_events import _features, fit_gate, gate_pairs, share_out
-from openmm_scoredyn.training.symmetry import turn_rotors
+from openmm_scoredyn.training.symmetry import rotors, turn_rotors
 
 
 def turned(positions: np.ndarray, angle: np.ndarray) -> np.ndarray:
@@ -71,10 +72,16 @@ def shot_paths(count: int, seed: int, torsion: str = "phi"):
     )
 
 
+def gated(updates: int = 12, **changes):
+    """A tiny run of a network with gates."""
+    network = NetworkChoice.of("molecule_frame", width=16, blocks=1, gates=True)
+    return dataclasses.replace(tiny(updates, **changes), network=network)
+
+
 def gated_network(probability: float | None = None):
     torch.manual_seed(1)
-    pairs = collect_pairs([make_trajectory(400, seed=9)], 1.0, False)
-    network = fit_network("gated_molecule_frame", 16, 1, alanine_molecule(), pairs.before, pairs.after)
+    (pairs,) = collect_examples([make_trajectory(400, seed=9)], 1.0, False)
+    network = fit_network("molecule_frame", pairs.before, pairs.after, width=16, blocks=1, gates=True)
     if probability is not None:
         for gate in network.gates:
             torch.nn.init.zeros_(gate.layers[-1].weight)
@@ -97,7 +104,7 @@ def weighted_pairs(count: int, generator, exponent: float):
 def fitted_gate(monkeypatch):
     """A gate that has learnt P(event|x) = 10^(-4 + x), and the generator of its pairs."""
     generator = torch.Generator().manual_seed(4)
-    monkeypatch.setattr("openmm_scoredyn.training.rare_events._UPDATES", 1500)
+    monkeypatch.setattr("openmm_scoredyn.networks.molecule_frame.rare_events._UPDATES", 1500)
     torch.manual_seed(0)
     gate = EventGate(1)
     fit_gate(gate, weighted_pairs(40_000, generator, -4), weighted_pairs(10_000, generator, -4), seed=1)
@@ -147,7 +154,9 @@ def test_the_threshold_of_far_turns_is_spread_and_a_pair_keeps_its_label():
     np.testing.assert_allclose(shares[1:4], [0.25, 0.5, 0.75], atol=4 * 0.5 / np.sqrt(120))
     order = torch.randperm(600)
     assert torch.equal(rare_events(molecule, start[order], ends[order])[:, 1], far[order])
-    before, after = turn_rotors(molecule, (start.float(), ends.float()), torch.Generator().manual_seed(1))
+    before, after = turn_rotors(
+        rotors(molecule), (start.float(), ends.float()), torch.Generator().manual_seed(1)
+    )
     assert torch.equal(
         rare_events(molecule, before, after), rare_events(molecule, start.float(), ends.float())
     )
@@ -156,7 +165,7 @@ def test_the_threshold_of_far_turns_is_spread_and_a_pair_keeps_its_label():
 def test_events_of_plain_pairs_are_left_out_and_shares_hold():
     free = make_trajectory(50, seed=2)
     hop = make_trajectory(segments=(np.stack([shot_paths(3, 5).segments[0]])[0],), seed=3)
-    pairs = collect_pairs([free, hop, shot_paths(30, 4), shot_paths(30, 6, "psi")], 1.0, True)
+    (pairs,) = collect_examples([free, hop, shot_paths(30, 4), shot_paths(30, 6, "psi")], 1.0, True)
     events = rare_events(alanine_molecule(), pairs.before, pairs.after)
     shared = share_out(pairs, events, torch.zeros(len(pairs), 3))
     event, plain = events[:, 0], ~pairs.shot
@@ -169,12 +178,12 @@ def test_events_of_plain_pairs_are_left_out_and_shares_hold():
 
 def test_each_gate_learns_from_its_ensembles(monkeypatch):
     """A third of the paths turns its torsion, with a thousandth of the weight; free pairs never do."""
-    monkeypatch.setattr("openmm_scoredyn.training.rare_events._UPDATES", 500)
+    monkeypatch.setattr("openmm_scoredyn.networks.molecule_frame.rare_events._UPDATES", 500)
     network, _ = gated_network()
     near = alanine_positions() + 0.002 * np.random.default_rng(5).normal(size=(400, 22, 3))
     free = make_trajectory(seed=6, segments=tuple(near.reshape(200, 2, 22, 3)), steered=True)
-    pairs = collect_pairs([free, shot_paths(300, 7, "psi"), shot_paths(90, 8)], 1.0, False)
-    gate_pairs(network, alanine_molecule(), pairs, pairs, tiny())
+    (pairs,) = collect_examples([free, shot_paths(300, 7, "psi"), shot_paths(90, 8)], 1.0, False)
+    prepare(network, pairs, pairs, Stage(seed=5))
     # Hops from the paths along phi alone; turns from all the others, free pairs among them.
     expected = [30 * 1e-3 / (30 * 1e-3 + 60), 100 * 1e-3 / (100 * 1e-3 + 200 + 200)]
     with torch.no_grad():
@@ -246,19 +255,19 @@ def test_other_solvers_are_refused(tmp_path):
 @pytest.mark.parametrize("kind", ["anew", "further", "distilled"])
 def test_training_with_paths_goes_on_after_a_kill_as_if_nothing_had_happened(tmp_path, monkeypatch, kind):
     """The gates too are those of the checkpoint: another fit would give others, as it does here."""
-    monkeypatch.setattr("openmm_scoredyn.training.rare_events._UPDATES", 100)
+    monkeypatch.setattr("openmm_scoredyn.networks.molecule_frame.rare_events._UPDATES", 100)
 
     def fit_otherwise(gate, *arguments, **options):
         for parameter in gate.requires_grad_(False).parameters():
             parameter.normal_()
 
     trajectories = [*(make_trajectory(300, seed=k) for k in range(3)), shot_paths(60, 11), shot_paths(60, 12)]
-    start_from = None if kind == "anew" else train(trajectories, tmp_path / "first", tiny(2))
-    config = tiny(distillation=DistillationConfig(1)) if kind == "distilled" else tiny()
+    start_from = None if kind == "anew" else train(trajectories, tmp_path / "first", gated(2))
+    config = gated(distillation=DistillationConfig(1)) if kind == "distilled" else gated()
     train(trajectories, tmp_path / "whole", config, start_from=start_from)
     with pytest.raises(Stop):
         train(trajectories, tmp_path / "broken", config, [killed_after(7)], start_from)
-    monkeypatch.setattr("openmm_scoredyn.training.rare_events.fit_gate", fit_otherwise)
+    monkeypatch.setattr("openmm_scoredyn.networks.molecule_frame.rare_events.fit_gate", fit_otherwise)
     train(trajectories, tmp_path / "broken", config, start_from=start_from)
     (network, card, _), (other, _, _) = (
         load_checkpoint(tmp_path / "whole"),
@@ -274,7 +283,7 @@ def test_paths_without_an_event_are_refused(tmp_path):
         make_trajectory(2, 2, 2, seed=k, steered=True, weights=np.ones((3, 2), np.float32)) for k in (21, 22)
     ]
     with pytest.raises(TrainingError, match="expected paths over a barrier of phi among the 6 pairs"):
-        train([make_trajectory(300, seed=1), make_trajectory(300, seed=2), *still], tmp_path / "run", tiny())
+        train([make_trajectory(300, seed=1), make_trajectory(300, seed=2), *still], tmp_path / "run", gated())
     assert not (tmp_path / "run").exists()
 
 
@@ -286,9 +295,9 @@ def test_paths_along_one_torsion_alone_are_refused(tmp_path):
         with pytest.raises(
             TrainingError, match="expected paths shot along phi, found 160 pairs of paths along psi"
         ):
-            train([*along_psi, *others], tmp_path / "run", tiny())
+            train([*along_psi, *others], tmp_path / "run", gated())
     with pytest.raises(TrainingError, match="expected pairs that were not shot along phi, found none; add"):
-        train([shot_paths(80, 40 + k) for k in range(2)], tmp_path / "run", tiny())
+        train([shot_paths(80, 40 + k) for k in range(2)], tmp_path / "run", gated())
     assert not (tmp_path / "run").exists()
 
 
@@ -306,5 +315,12 @@ def test_the_network_is_told_of_one_event_at_most():
     history = torch.from_numpy(alanine_positions()).float().repeat(4, 1, 1, 1)
     network(latent.unflatten(1, [-1, 3]), torch.zeros(4), history, torch.zeros(3, 3))
     assert told[0].tolist() == [[1, 0], [1, 0], [0, 1], [0, 0]]
-    pairs = network.told(torch.zeros(2, 5), torch.tensor([[False, True], [True, False]]))
+    pairs = network.told(torch.zeros(2, 7), torch.tensor([[False, True], [True, False]]))
     assert torch.special.ndtr(pairs[:, 5:]).tolist() == [[0, 1], [1, 0]]
+
+
+def test_paths_for_a_network_without_gates_are_refused(tmp_path):
+    trajectories = [*(make_trajectory(300, seed=k) for k in range(3)), shot_paths(60, 11), shot_paths(60, 12)]
+    with pytest.raises(TrainingError, match="expected a network with gates, found one without and 120 pairs"):
+        train(trajectories, tmp_path / "run", tiny())
+    assert not (tmp_path / "run").exists()

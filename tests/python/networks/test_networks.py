@@ -4,10 +4,9 @@ import pytest
 import torch
 from alanine import alanine_molecule, alanine_positions
 from plain_message_passing import PlainMessagePassing
-from small_networks import BOX, network, pairs
+from small_networks import BOX, fit_network, network, pairs
 
 from openmm_scoredyn.errors import TrainingError
-from openmm_scoredyn.networks import fit_network
 from openmm_scoredyn.networks.message_passing.network import CUTOFF_NM, radius_graph
 from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates
 from openmm_scoredyn.networks.molecule_frame.scales import fit_scales
@@ -43,7 +42,7 @@ def test_a_constrained_bond_is_not_diffused_and_comes_back_exactly():
     after = coordinates.place(rigid, before)
     scales = fit_scales(coordinates, before, after)
     assert scales.whiten.shape[1] == 59
-    model = fit_network("molecule_frame", 8, 1, alanine_molecule(), before, after)
+    model = fit_network("molecule_frame", before, after, width=8, blocks=1)
     drawn = model.advance(torch.randn(5, 20, 3), before[:5, None], BOX)
     assert (coordinates(drawn)[:, 20] - 0.109).abs().max() < 1e-6
 
@@ -51,18 +50,7 @@ def test_a_constrained_bond_is_not_diffused_and_comes_back_exactly():
 def test_too_few_pairs_are_refused():
     before, after = pairs(20)
     with pytest.raises(TrainingError, match="expected at least 120, found 20"):
-        fit_network("molecule_frame", 8, 1, alanine_molecule(), before, after)
-
-
-def test_an_unknown_kind_is_refused():
-    with pytest.raises(
-        TrainingError,
-        match=(
-            "expected one of molecule_frame, gated_molecule_frame, message_passing, equivariant, found"
-            " 'transformer'"
-        ),
-    ):
-        fit_network("transformer", 8, 1, alanine_molecule(), *pairs())
+        fit_network("molecule_frame", before, after, width=8, blocks=1)
 
 
 @pytest.mark.parametrize("kind", ["molecule_frame", "message_passing", "equivariant"])
@@ -98,7 +86,7 @@ def test_message_passing_neither_sees_nor_moves_the_centre():
 
 
 def test_the_published_network_has_its_published_size():
-    model = fit_network("message_passing", 200, 5, alanine_molecule(), *pairs())
+    model = fit_network("message_passing", *pairs())
     assert sum(p.numel() for p in model.parameters() if p.requires_grad) == pytest.approx(2.0e6, rel=0.1)
 
 

@@ -3,7 +3,8 @@
 import torch
 from alanine import alanine_molecule, alanine_positions
 
-from openmm_scoredyn.networks import fit_network
+from openmm_scoredyn.networks.examples import Examples
+from openmm_scoredyn.networks.registry import NetworkChoice
 
 BOX = torch.zeros(3, 3)
 
@@ -17,10 +18,23 @@ def pairs(count: int = 400):
     return before, before + 0.003 * torch.randn(count, 22, 3, generator=generator)
 
 
-def network(kind: str):
+def examples(before, after, particles=None) -> Examples:
+    """Examples of pairs of frames, all of weight one."""
+    count = len(before)
+    arrays = (before[:, None], after, torch.zeros(count, 3, 3), torch.ones(count))
+    return Examples.joined(particles or alanine_molecule(), [(*arrays, torch.zeros(count, dtype=torch.int8))])
+
+
+def fit_network(name: str, before, after, particles=None, **options):
+    """A fresh network of a name, its scales fitted to pairs of frames."""
+    choice = NetworkChoice.of(name, **options)
+    return choice.architecture.fit(choice.config, [examples(before, after, particles)])
+
+
+def network(name: str, **options):
     """A network of random weights, small, with an output that is not zero."""
     torch.manual_seed(0)
-    built = fit_network(kind, 32, 2, alanine_molecule(), *pairs())
+    built = fit_network(name, *pairs(), width=32, blocks=2, **options)
     for parameter in built.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
     return built.eval()

@@ -2,7 +2,7 @@
 
 from alanine import make_trajectory
 
-from openmm_scoredyn.training import NetworkConfig, OptimizationConfig, TrainingConfig
+from openmm_scoredyn.training import NetworkChoice, OptimizationConfig, TrainingConfig
 
 
 def tiny(updates: int = 12, **changes) -> TrainingConfig:
@@ -10,7 +10,7 @@ def tiny(updates: int = 12, **changes) -> TrainingConfig:
         updates=updates, batch_size=16, warmup_updates=2, validation_every=6, seed=5
     )
     return TrainingConfig(
-        network=NetworkConfig("molecule_frame", 16, 1), optimization=optimization, **changes
+        network=NetworkChoice.of("molecule_frame", width=16, blocks=1), optimization=optimization, **changes
     )
 
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 from programs import POSITIONS, OrnsteinUhlenbeck, save_program
+from small_networks import fit_network
 from small_runs import Stop, data, killed_after, tiny
 from torch import Tensor
 
 import openmm_scoredyn as sd
 from openmm_scoredyn.errors import TrainingError
-from openmm_scoredyn.networks import fit_network
 from openmm_scoredyn.training import DistillationConfig, OptimizationConfig, load_checkpoint, train
-from openmm_scoredyn.training.dataset import collect_pairs
+from openmm_scoredyn.training.dataset import Batch, collect_examples
 from openmm_scoredyn.training.distillation import Distillation, deterministic_plan, draw
 
 STEP_NM = 0.0005
@@ -83,16 +83,16 @@ def test_a_student_comes_closer_to_its_teacher():
     first noise.
     """
     torch.manual_seed(0)
-    pairs = collect_pairs(data(), 1.0, time_reversal=True)
-    network = fit_network("molecule_frame", 16, 1, data()[0].molecule, pairs.before, pairs.after)
+    (pairs,) = collect_examples(data(), 1.0, time_reversal=True)
+    network = fit_network("molecule_frame", pairs.before, pairs.after, width=16, blocks=1)
     torch.nn.init.normal_(network.outlet.weight, std=0.2)
-    module = Distillation(network, distilled())
-    condition = network.condition(pairs.before[:, None], torch.zeros(3, 3))
+    module = Distillation(network, [network], distilled())
+    shape, sigma = (len(pairs), *network.loss_weight.shape), torch.ones(len(pairs))
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
     losses = []
     for _ in range(150):
-        eps = network.project(torch.randn(len(pairs), *network.loss_weight.shape), condition)
-        losses.append(module._loss((eps, condition, None, eps)))
+        eps = torch.randn(shape)
+        losses.append(module.loss(Batch(0, pairs.history, pairs.after, pairs.box, pairs.labels, sigma, eps)))
         optimizer.zero_grad()
         losses[-1].backward()
         optimizer.step()

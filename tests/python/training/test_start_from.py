@@ -11,10 +11,10 @@ from small_runs import data, tiny
 from typer.testing import CliRunner
 
 from openmm_scoredyn.cli import app
-from openmm_scoredyn.cli.train import kind_of_network
+from openmm_scoredyn.cli.train import choose_network
 from openmm_scoredyn.data import save_archive
 from openmm_scoredyn.errors import TrainingError
-from openmm_scoredyn.training import NetworkConfig, TrainingConfig, checkpoint, load_checkpoint, train
+from openmm_scoredyn.training import NetworkChoice, checkpoint, load_checkpoint, train
 
 PUBLISHED = {"prediction": "noise", "schedule": "vp_linear"}
 
@@ -30,7 +30,9 @@ def assert_same_network(one, other):
 def message_passing_run(tmp_path_factory):
     """The folder of a run of the published network."""
     folder = tmp_path_factory.mktemp("published")
-    config = dataclasses.replace(tiny(2, **PUBLISHED), network=NetworkConfig("message_passing", 8, 1))
+    config = dataclasses.replace(
+        tiny(2, **PUBLISHED), network=NetworkChoice.of("message_passing", width=8, blocks=1)
+    )
     train(data(), folder, config)
     return folder
 
@@ -56,7 +58,7 @@ def typed(md, out, start_from, *more):
 
 def test_the_network_is_trained_further_whatever_shape_is_asked_for(tmp_path):
     first = train(data(), tmp_path / "first", tiny())
-    other = dataclasses.replace(tiny(), network=NetworkConfig("molecule_frame", 8, 2))
+    other = dataclasses.replace(tiny(), network=NetworkChoice.of("molecule_frame", width=8, blocks=2))
     still = dataclasses.replace(other.optimization, learning_rate=1e-12)
     second = train(
         data(), tmp_path / "second", dataclasses.replace(other, optimization=still), start_from=first
@@ -76,8 +78,8 @@ def test_the_command_goes_on_with_the_network_of_the_run(message_passing_run, md
     for more in ((), ("--network", "message_passing")):
         result = typed(md, tmp_path / "second", message_passing_run, *more)
         assert result.exit_code == 0, result.exception
-    config = checkpoint.load_config(tmp_path / "second")
-    assert (config.network.kind, config.prediction, config.schedule) == (
+    config = checkpoint.read_checkpoint(tmp_path / "second").config
+    assert (config.network.name, config.prediction, config.schedule) == (
         "message_passing",
         "noise",
         "vp_linear",
@@ -97,20 +99,13 @@ def test_a_network_that_contradicts_the_run_is_refused(message_passing_run, md, 
 
 
 def test_another_shape_is_refused(message_passing_run, md, tmp_path):
-    result = typed(md, tmp_path / "second", message_passing_run, "--width", 16)
+    result = typed(md, tmp_path / "second", message_passing_run, "--set", "width=16")
     assert isinstance(result.exception, TrainingError)
-    assert "expected neither --width nor --blocks, found width 16" in str(result.exception)
+    assert "expected no --set, found width=16" in str(result.exception)
     assert not (tmp_path / "second").exists()
 
 
-@pytest.mark.parametrize("asked", [None, "molecule_frame", "gated_molecule_frame"])
-def test_the_gated_network_is_a_molecule_frame_one(monkeypatch, asked):
-    """Shot paths, not the user, make the difference."""
-    run = TrainingConfig(network=NetworkConfig("gated_molecule_frame"))
-    monkeypatch.setattr(checkpoint, "load_config", lambda path: run)
-    assert kind_of_network(asked, "run") == "gated_molecule_frame"
-
-
 def test_without_an_earlier_run_the_network_is_the_one_asked_for():
-    assert kind_of_network(None, None) == "molecule_frame"
-    assert kind_of_network("equivariant", None) == "equivariant"
+    assert choose_network(None, [], None) == NetworkChoice.of("molecule_frame")
+    asked = choose_network("molecule_frame", ["gates=true", "width=8"], None)
+    assert asked == NetworkChoice.of("molecule_frame", gates=True, width=8)

@@ -15,17 +15,17 @@ from openmm_scoredyn.diffusion.noise_levels import NoiseLevels
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import LagTimeError, MoleculeError, OutputError, TrainingError, TrajectoryError
 from openmm_scoredyn.training import load_checkpoint, train
-from openmm_scoredyn.training.dataset import collect_pairs
+from openmm_scoredyn.training.dataset import collect_examples
 from openmm_scoredyn.training.describe import chiral_centres
 
 
 def test_reversal_doubles_unsteered_pairs_only():
     free, steered = make_trajectory(5, 4), make_trajectory(6, seed=1, steered=True)
-    pairs = collect_pairs([free, steered], 1.0, time_reversal=True)
+    (pairs,) = collect_examples([free, steered], 1.0, time_reversal=True)
     assert len(pairs) == 2 * (4 + 3) + 5
     np.testing.assert_array_equal(pairs.before[7:14], pairs.after[:7])
     np.testing.assert_array_equal(pairs.after[7:14], pairs.before[:7])
-    assert len(collect_pairs([free, steered], 1.0, time_reversal=False)) == 7 + 5
+    assert len(collect_examples([free, steered], 1.0, time_reversal=False)[0]) == 7 + 5
 
 
 @pytest.mark.parametrize("kind, low, high", [("log_normal", 0.3, 0.8), ("log_uniform", -2.0, 1.0)])
@@ -126,13 +126,13 @@ def test_an_unwritable_directory_is_refused(tmp_path):
 
 
 def test_another_configuration_in_the_same_directory_is_refused_before_any_work(tmp_path, monkeypatch):
-    train(data(), tmp_path, tiny(6))
-    monkeypatch.setattr("openmm_scoredyn.training.fit.collect_pairs", None)
+    train(data(), tmp_path, tiny(12))
+    monkeypatch.setattr("openmm_scoredyn.training.fit.collect_examples", None)
     with pytest.raises(
         TrainingError,
-        match="another configuration; expected optimization .*: 6, .*found optimization .*: 12, .*; give",
+        match="another configuration; expected optimization .*: 12, .*found optimization .*: 6, .*; give",
     ):
-        train(data(), tmp_path, tiny(12))
+        train(data(), tmp_path, tiny(6))
 
 
 def test_a_damaged_or_missing_checkpoint_is_refused(tmp_path):

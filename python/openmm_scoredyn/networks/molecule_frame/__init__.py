@@ -1,1 +1,62 @@
-"""A perceptron over the molecule's internal coordinates."""
+"""A perceptron over the molecule's internal coordinates, with gates for rare events where asked for."""
+
+from dataclasses import dataclass, fields
+
+from openmm_scoredyn.networks.molecule_frame import rare_events
+from openmm_scoredyn.networks.molecule_frame.conformation import ConformationLatent
+from openmm_scoredyn.networks.molecule_frame.gate import EVENTS, EventGate
+from openmm_scoredyn.networks.molecule_frame.gated import GatedNetwork
+from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates
+from openmm_scoredyn.networks.molecule_frame.network import MoleculeFrameNetwork
+from openmm_scoredyn.networks.molecule_frame.scales import ConformationScales, fit_scales
+from openmm_scoredyn.networks.protocol import Architecture, load_weights, only
+
+
+@dataclass(frozen=True)
+class MoleculeFrameConfig:
+    """Width, number of residual blocks, and gates for rare events of peptides, learnt from shot paths."""
+
+    width: int = 256
+    blocks: int = 4
+    gates: bool = False
+
+
+class MoleculeFrame(Architecture):
+    """Entry of the registry."""
+
+    config = MoleculeFrameConfig
+
+    def fit(self, config, examples):
+        """A fresh network, its scales fitted to ordinary motion, of which shot paths hold too little."""
+        examples = only(examples, "molecule_frame")
+        usual = examples if examples.shot.all() else examples[~examples.shot]
+        scales = fit_scales(InternalCoordinates(examples.particles), usual.before, usual.after)
+        return _build(config, ConformationLatent(examples.particles, scales))
+
+    def restore(self, config, particles, weights):
+        """The network of a state dict."""
+        prefix = "inner.conformation." if config.gates else "conformation."
+        scales = ConformationScales(**{f.name: weights[prefix + f.name] for f in fields(ConformationScales)})
+        return load_weights(_build(config, ConformationLatent(particles, scales)), weights)
+
+    def check(self, config, examples):
+        """Refuse shot paths for a network without gates, and gates without the paths they are fitted to."""
+        rare_events.require_fit(config.gates, only(examples, "molecule_frame"))
+
+    def prepare(self, network, training, held_out, stage):
+        """Fit the gates, and share the examples out among what happens in them."""
+        if not isinstance(network, GatedNetwork):
+            return training, held_out
+        ours, theirs = rare_events.prepare(network, training[0], held_out[0], stage)
+        return [ours], [theirs]
+
+
+def _build(config: MoleculeFrameConfig, conformation: ConformationLatent):
+    if not config.gates:
+        return MoleculeFrameNetwork(conformation, config.width, config.blocks)
+    inner = MoleculeFrameNetwork(conformation, config.width, config.blocks, flags=EVENTS)
+    features = conformation.features(conformation.origin[None]).shape[1]
+    return GatedNetwork(inner, [EventGate(features) for _ in range(EVENTS)])
+
+
+ARCHITECTURE = MoleculeFrame()

@@ -8,16 +8,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from openmm_scoredyn.errors import TrainingError
-from openmm_scoredyn.molecule.particles import Particles
-from openmm_scoredyn.networks import GatedNetwork
+from openmm_scoredyn.networks.examples import SHOT_ALONG, Examples
 from openmm_scoredyn.networks.molecule_frame.gate import EventGate, rare_events
-from openmm_scoredyn.training.dataset import SHOT_ALONG, Pairs
+from openmm_scoredyn.networks.molecule_frame.gated import GatedNetwork
+from openmm_scoredyn.networks.protocol import Stage
 
 _LOGGER = logging.getLogger(__name__)
 _UPDATES, _BATCH, _LEARNING_RATE, _WEIGHT_DECAY = 6000, 4096, 2e-3, 1e-2
 _CHECK_EVERY = 100
 # Shares of a batch: hops of phi, and the other paths of each torsion. Every (condition, event or none) is a
-# problem of its own, so they are free; hops are few pairs, soon learnt by heart.
+# problem of its own, so they are free; hops are few pairs, to which a network soon overfits.
 HOP_SHARE, SHOT_SHARE = 0.05, 0.15
 
 
@@ -58,8 +58,7 @@ def fit_gate(
     training, held_out : features (P, F), weight (P,) and whether the event happened (P,)
     seed : of the batches
     further : the gate was fitted to other dynamics of the molecule before, and only its last layer is fitted
-    again: a few
-        hundred shot hops are enough for that, and are learnt by heart by all of it.
+        again: a few hundred shot hops are enough for that, and all of it would overfit to them.
     loss_of : `gate_loss`, for shot pairs of one ensemble, or `weighted_loss`
     """
     generator = torch.Generator().manual_seed(seed)
@@ -87,7 +86,7 @@ def fit_gate(
     gate.requires_grad_(False)
 
 
-def share_out(pairs: Pairs, events: Tensor, estimates: Tensor) -> Pairs:
+def share_out(pairs: Examples, events: Tensor, estimates: Tensor) -> Examples:
     """The pairs with the weights with which a gated network is trained on them.
 
     Given the condition and what happened, pairs that were shot count for their weight, along phi in units of
@@ -111,15 +110,22 @@ def share_out(pairs: Pairs, events: Tensor, estimates: Tensor) -> Pairs:
     return replace(pairs, weight=weight.float())
 
 
-def require_fit_for_gates(network, molecule: Particles, pairs: Pairs) -> None:
-    """Refuse pairs that the gates of a `GatedNetwork` cannot be fitted to; other networks take any.
+def require_fit(gates: bool, pairs: Examples) -> None:
+    """Refuse shot paths for a network without gates, and pairs that gates cannot be fitted to.
 
     Raises
     ------
     TrainingError
-        If no pair was shot along phi, none of these shows a hop, or there are no others.
+        Without gates, if a pair was shot; with gates, if no pair was shot along phi, none of these shows a
+        hop, or there are no others.
     """
-    if not isinstance(network, GatedNetwork):
+    if not gates:
+        if pairs.shot.any():
+            raise TrainingError(
+                "train: only gates learn from paths that were shot; expected a network with gates, found one"
+                f" without and {int(pairs.shot.sum())} pairs of paths; add --set gates=true (in Python"
+                " NetworkChoice.of('molecule_frame', gates=True)), or leave the paths out."
+            )
         return
     along_phi = pairs[pairs.ensemble == SHOT_ALONG["phi"]]
     if not len(along_phi):
@@ -127,54 +133,51 @@ def require_fit_for_gates(network, molecule: Particles, pairs: Pairs) -> None:
             "train: how probable hops of phi are is learnt from paths shot along phi; expected paths shot"
             f" along phi, found {int(pairs.shot.sum())} pairs of paths along psi and"
             f" {int((~pairs.shot).sum())} others; add paths made with scoredyn simulate --shooting, or train"
-            " anew without any paths."
+            " a network without gates on data without paths."
         )
     if len(along_phi) == len(pairs):
         raise TrainingError(
             "train: how probable far turns of psi are is learnt from all but the paths shot along phi;"
             " expected pairs that were not shot along phi, found none; add free or steered trajectories."
         )
-    if not rare_events(molecule, along_phi.before, along_phi.after)[:, 0].any():
+    if not rare_events(pairs.particles, along_phi.before, along_phi.after)[:, 0].any():
         raise TrainingError(
             f"train: expected paths over a barrier of phi among the {len(along_phi)} pairs of paths shot"
             " along phi, found none; simulate more with --shooting, or leave these out."
         )
 
 
-def gate_pairs(
-    network, molecule: Particles, pairs: Pairs, held_out: Pairs, config, further: bool = False, fitted=None
-) -> tuple[Pairs, Pairs]:
-    """Fit the gates of a `GatedNetwork`, in place, and share the pairs out.
+def prepare(
+    network: GatedNetwork, training: Examples, held_out: Examples, stage: Stage
+) -> tuple[Examples, Examples]:
+    """Fit the gates, in place, share the pairs out, and label them with what happened.
 
-    Hops are learnt from pairs that were shot along phi, far turns from all others. Other networks are left as
-    they are, and so are their pairs. The pairs must be as `require_fit_for_gates` asks.
-
-    Parameters
-    ----------
-    further : as in `fit_gate`
-    fitted : the same network of an earlier call that was interrupted, whose gates are taken instead of
-    fitting them again
+    Hops are learnt from pairs that were shot along phi, far turns from all others. The pairs must be as
+    `require_fit` asks. In distillation the teacher says what happens, and how often; gates of an interrupted
+    run are taken instead of being fitted again.
     """
-    if not isinstance(network, GatedNetwork):
-        return pairs, held_out
-    events = [rare_events(molecule, part.before, part.after) for part in (pairs, held_out)]
-    features = [_features(network, part) for part in (pairs, held_out)]
-    if not config.distillation:  # which leaves what happens, and how often, to the teacher
-        if fitted is None:
-            _fit_gates(network, (pairs, held_out), events, features, config.optimization.seed, further)
+    parts = [
+        replace(part, labels=rare_events(part.particles, part.before, part.after))
+        for part in (training, held_out)
+    ]
+    features = [_features(network, part) for part in parts]
+    if not stage.distilling:
+        if stage.interrupted is None:
+            _fit_gates(network, parts, features, stage.seed, stage.further)
         else:
-            network.gates.requires_grad_(False).load_state_dict(fitted.gates.state_dict())
+            network.gates.requires_grad_(False).load_state_dict(stage.interrupted.gates.state_dict())
     with torch.no_grad():
         estimates = [network.gates[0].estimates(seen) for seen in features]
-    return share_out(pairs, events[0], estimates[0]), share_out(held_out, events[1], estimates[1])
+    return tuple(share_out(part, part.labels, seen) for part, seen in zip(parts, estimates, strict=True))
 
 
-def _fit_gates(network: GatedNetwork, parts, events, features, seed: int, further: bool) -> None:
+def _fit_gates(network: GatedNetwork, parts, features, seed: int, further: bool) -> None:
     """Fit both gates to the first of two parts, keeping what does best on the second."""
     shot = [part.ensemble == SHOT_ALONG["phi"] for part in parts]
     _LOGGER.info("Fitting how probable hops of phi and far turns of psi are; this takes a few minutes.")
     hops, turns = ([], [])
-    for part, along_phi, seen, happened in zip(parts, shot, features, events):
+    for part, along_phi, seen in zip(parts, shot, features):
+        happened = part.labels
         still = ~happened[:, 0] & ~along_phi
         hops.append((seen[along_phi], part.weight[along_phi], happened[along_phi, 0]))
         turns.append((seen[still], part.weight[still], happened[still, 1]))
@@ -182,7 +185,7 @@ def _fit_gates(network: GatedNetwork, parts, events, features, seed: int, furthe
     fit_gate(network.gates[1], *turns, seed, loss_of=weighted_loss)
 
 
-def _features(network, pairs: Pairs) -> Tensor:
+def _features(network, pairs: Examples) -> Tensor:
     with torch.no_grad():
         conformation = network.inner.conformation
         chunks = pairs.before.split(65536)

@@ -1,0 +1,161 @@
+"""What a transferable network was trained on, and what of another molecule that does not cover."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+
+import torch
+from torch import Tensor
+
+from openmm_scoredyn.errors import MoleculeError
+from openmm_scoredyn.molecule.force_field import ForceField
+from openmm_scoredyn.molecule.particles import Particles
+
+AGREES = 1e-3  # relative, of a parameter of a force field or a mass
+
+
+def environment(particles: Particles) -> tuple[str, ...]:
+    """Type of each particle with the number of its neighbours, (N,), such as "C4"."""
+    return tuple(f"{kind}{len(near)}" for kind, near in zip(particles.types, particles.neighbours))
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the molecules in training have in common with those that a network may be bound to.
+
+    Attributes
+    ----------
+    environments : tuple of str, kinds of particles, sorted
+    masses_amu : dict of (least, largest) by environment
+    parameters : dict of lists of tuples of numbers, by a term of the force field such as "bond C4-H1"; empty
+        where the training molecules came without a System
+    other_forces : tuple of str, forces of the System that are not read, such as an implicit solvent
+    largest : int, particles of the largest molecule
+    """
+
+    environments: tuple[str, ...]
+    masses_amu: dict[str, tuple[float, float]]
+    parameters: dict[str, list[tuple[float, ...]]]
+    other_forces: tuple[str, ...]
+    largest: int
+
+    @classmethod
+    def of(cls, molecules: list[Particles]) -> "Known":
+        """What some molecules have; without a System for one of them, no force field is known."""
+        masses: dict[str, list[float]] = {}
+        for particles in molecules:
+            for name, mass in zip(environment(particles), particles.masses_amu):
+                masses.setdefault(name, []).append(mass)
+        parameters: dict[str, list[tuple[float, ...]]] = {}
+        whole = all(particles.force_field is not None for particles in molecules)
+        for particles in molecules if whole else ():
+            for name, values in _terms(particles, particles.force_field):
+                entries = parameters.setdefault(name, [])
+                if not any(_agree(values, entry) for entry in entries):
+                    entries.append(values)
+        other = {name for particles in molecules if whole for name in particles.force_field.other_forces}
+        return cls(
+            tuple(sorted(masses)),
+            {name: (min(values), max(values)) for name, values in sorted(masses.items())},
+            parameters,
+            tuple(sorted(other)),
+            max(map(len, molecules)),
+        )
+
+    def require(self, particles: Particles, name: str) -> None:
+        """Refuse a molecule of another kind.
+
+        Raises
+        ------
+        MoleculeError
+            If it is in several parts, holds a kind of particle that no training molecule had, or its masses
+            or force field are others.
+        """
+        if len(particles.parts) > 1:
+            part = particles.parts[1]
+            raise MoleculeError(
+                f"bind: {name} is made for one bonded molecule; expected bonds that connect all"
+                f" {len(particles)} particles, found particle {part[0]}"
+                f" ({particles.residue_names[part[0]]}:{particles.atom_names[part[0]]}) apart; remove what"
+                " is no part of the molecule, or complete the bonds."
+            )
+        for atom, (kind, mass) in enumerate(zip(environment(particles), particles.masses_amu)):
+            where = f"{particles.residue_names[atom]}:{particles.atom_names[atom]}"
+            if kind not in self.environments:
+                raise MoleculeError(
+                    f"bind: {name} never saw a particle like {where}, {particles.types[atom]} with"
+                    f" {len(particles.neighbours[atom])} bonds; expected {', '.join(self.environments)} (type"
+                    " and number of bonds); use a model that was trained on such molecules."
+                )
+            least, largest = self.masses_amu[kind]
+            if not least * (1 - AGREES) <= mass <= largest * (1 + AGREES):
+                raise MoleculeError(
+                    f"bind: {where} has another mass than in training; expected {least:g} to {largest:g} u,"
+                    f" found {mass:g}; make the System with the same hydrogenMass."
+                )
+        if self.parameters:
+            self._require_force_field(particles, name)
+
+    def _require_force_field(self, particles: Particles, name: str) -> None:
+        field = particles.force_field
+        if field is None:
+            raise MoleculeError(
+                f"bind: {name} reads the force field of the molecule; expected a System, found none; give"
+                " system=, made with the force field it was trained on."
+            )
+        if tuple(sorted(field.other_forces)) != self.other_forces:
+            raise MoleculeError(
+                f"bind: {name} was trained in another solvent or with other forces; expected"
+                f" {', '.join(self.other_forces) or 'none beside bonded and nonbonded ones'}, found"
+                f" {', '.join(field.other_forces) or 'none'}; make the System as in training."
+            )
+        for term, values in _terms(particles, field):
+            entries = self.parameters.get(term, [])
+            if not any(_agree(values, entry) for entry in entries):
+                nearest = min(entries, key=lambda entry: abs(entry[-1] - values[-1]), default=())
+                raise MoleculeError(
+                    f"bind: {name} was trained with another force field; expected {term} of {_say(nearest)},"
+                    f" found {_say(values)}; make the System with the force field it was trained on."
+                )
+
+    def to_tensor(self, **more) -> Tensor:
+        """JSON of all fields and `more` as bytes, (n,) uint8: a buffer that goes wherever the weights go."""
+        return torch.tensor(list(json.dumps(asdict(self) | more, sort_keys=True).encode()), dtype=torch.uint8)
+
+    @classmethod
+    def from_tensor(cls, content: Tensor) -> tuple["Known", dict]:
+        """Inverse of `to_tensor`: the object, and what else was stored."""
+        values = json.loads(bytes(content.tolist()))
+        own = {field.name: values.pop(field.name) for field in fields(cls)}
+        own["parameters"] = {k: [tuple(entry) for entry in v] for k, v in own["parameters"].items()}
+        own["masses_amu"] = {k: tuple(v) for k, v in own["masses_amu"].items()}
+        for name in ("environments", "other_forces"):
+            own[name] = tuple(own[name])
+        return cls(**own), values
+
+
+def _terms(particles: Particles, field: ForceField):
+    """(name, numbers) of every term whose parameters must be known. Charges may differ from molecule to
+    molecule, and torsions are summed over several terms: neither is asked for.
+    """
+    names = environment(particles)
+
+    def named(kind: str, atoms) -> str:
+        words = [names[int(atom)] for atom in atoms]
+        return f"{kind} {'-'.join(min(words, words[::-1]))}"
+
+    for atom in range(len(particles)):
+        yield f"Lennard-Jones {names[atom]}", (field.sigma_nm[atom], field.epsilon_kj[atom])
+    for term in field.bonds:
+        yield named("bond", term[:2]), tuple(term[2:])
+    for term in field.angles:
+        yield named("angle", term[:3]), tuple(term[3:])
+    for term in field.constraints:
+        yield named("constraint", term[:2]), tuple(term[2:])
+
+
+def _agree(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return all(abs(a - b) <= AGREES * max(abs(a), abs(b)) for a, b in zip(one, other, strict=True))
+
+
+def _say(values: tuple[float, ...]) -> str:
+    return " and ".join(f"{value:g}" for value in values) or "no such term"

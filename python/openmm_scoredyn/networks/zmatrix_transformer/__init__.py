@@ -1,0 +1,71 @@
+"""Attention over internal coordinates: one network for many molecules."""
+
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+
+from openmm_scoredyn.molecule.particles import Particles
+from openmm_scoredyn.networks.known import Known, environment
+from openmm_scoredyn.networks.protocol import Architecture, load_weights
+from openmm_scoredyn.networks.zmatrix_transformer.coordinates import ClassScales, fit_classes, require_known
+from openmm_scoredyn.networks.zmatrix_transformer.network import TransferableCore, ZMatrixTransformer
+
+
+@dataclass(frozen=True)
+class ZMatrixTransformerConfig:
+    """Width, attention heads, and number of blocks before (once a step) and at each noise level."""
+
+    width: int = 64
+    heads: int = 4
+    condition_blocks: int = 2
+    blocks: int = 2
+
+
+class ZMatrixTransformerArchitecture(Architecture):
+    """Entry of the registry."""
+
+    config = ZMatrixTransformerConfig
+    transferable = True
+
+    def fit(self, config, examples):
+        """Parameters for the molecules of the examples, with the means and spreads of their coordinates."""
+        scales = fit_classes([(part.particles, part.before, part.after) for part in examples])
+        known = Known.of([part.particles for part in examples])
+        return _core(config, known.to_tensor(scales=asdict(scales)))
+
+    def restore(self, config, particles, weights):
+        """The parameters of a state dict; with particles, the network of a program that is bound to them."""
+        if particles is None:
+            return load_weights(_core(config, weights["known"]), weights)
+        core = _core(config, weights["core.known"])
+        return load_weights(_bound(core, particles), weights)
+
+    def bind(self, network, particles):
+        """The network for one molecule."""
+        known, _ = Known.from_tensor(network.known)
+        known.require(particles, "the network")
+        return _bound(network, particles)
+
+
+def _core(config: ZMatrixTransformerConfig, content: Tensor) -> TransferableCore:
+    known, _ = Known.from_tensor(content)
+    core = TransferableCore(
+        len(known.environments), config.width, config.heads, config.condition_blocks, config.blocks
+    )
+    core.register_buffer("known", content)
+    return core
+
+
+def _bound(core: nn.Module, particles: Particles) -> ZMatrixTransformer:
+    known, more = Known.from_tensor(core.known)
+    scales = ClassScales(**more["scales"])
+    table = require_known(particles, scales.mean, "the network")
+    kinds = torch.tensor([known.environments.index(name) for name in environment(particles)])
+    mean, spread = (
+        torch.tensor([values[name] for name in table.classes]) for values in (scales.mean, scales.spread)
+    )
+    return ZMatrixTransformer(core, particles, table, kinds, mean, spread)
+
+
+ARCHITECTURE = ZMatrixTransformerArchitecture()

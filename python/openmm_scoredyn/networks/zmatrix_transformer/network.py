@@ -1,0 +1,255 @@
+"""Attention over the rows of a Z-matrix: one network for many molecules, and its binding to one."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from openmm_scoredyn.molecule.particles import Particles
+from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates
+from openmm_scoredyn.networks.zmatrix_transformer.coordinates import DIHEDRAL, MOVES, CoordinateTable
+from openmm_scoredyn.networks.zmatrix_transformer.features import (
+    PARTICLE_FEATURES,
+    RELATIONS,
+    pair_relations,
+    particle_features,
+)
+
+HARMONICS = 3  # a methyl rotor is threefold
+SHELLS_NM = (0.15, 0.8)  # centres of the first and the last radial function
+RADIAL = 8
+# The stiff latents are nearly independent normals, of which there is little to learn: without a weight their
+# noise drowns the gradient of the few soft ones. The optimum of each latent does not depend on it.
+SOFT_WEIGHT = 8.0
+
+
+class RowAttention(nn.Module):
+    """Attention between all particles, biased by what they are to each other, then a perceptron."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(width)
+        self.ask = nn.Linear(width, 3 * width)
+        self.gather = nn.Linear(width, width)
+        self.second_norm = nn.LayerNorm(width)
+        self.widen = nn.Linear(width, 2 * width)
+        self.narrow = nn.Linear(2 * width, width)
+
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        """Updated x (B, N, width); bias (B, heads, N, N)."""
+        batch, count, width = x.shape
+        parts = self.ask(self.norm(x)).view(batch, count, 3, self.heads, width // self.heads)
+        query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)
+        score = torch.matmul(query, key.transpose(2, 3)) * (self.heads / width) ** 0.5 + bias
+        got = torch.matmul(torch.softmax(score, dim=3), value).transpose(1, 2).reshape(batch, count, width)
+        x = x + self.gather(got)
+        return x + self.narrow(functional.silu(self.widen(self.second_norm(x))))
+
+
+class TransferableCore(nn.Module):
+    """The parameters: what is the same for all molecules.
+
+    Parameters
+    ----------
+    environments : int, number of kinds of particles
+    width, heads, condition_blocks, blocks : int
+    """
+
+    def __init__(self, environments: int, width: int, heads: int, condition_blocks: int, blocks: int):
+        super().__init__()
+        angles = 2 * HARMONICS
+        self.kind = nn.Embedding(environments, width)
+        self.describe = nn.Linear(PARTICLE_FEATURES, width)
+        self.see = nn.Linear(3 + angles, width)
+        self.relation = nn.Embedding(RELATIONS, heads)
+        self.near = nn.Linear(RADIAL, heads, bias=False)
+        self.condition_blocks = nn.ModuleList([RowAttention(width, heads) for _ in range(condition_blocks)])
+        self.inlet = nn.Linear(3 + angles + 5, width)
+        self.blocks = nn.ModuleList([RowAttention(width, heads) for _ in range(blocks)])
+        self.norm = nn.LayerNorm(width)
+        self.outlet = nn.Linear(width, 3)
+        nn.init.zeros_(self.outlet.weight)
+        nn.init.zeros_(self.outlet.bias)
+        nn.init.zeros_(self.near.weight)
+
+    def context(self, kinds: Tensor, features: Tensor, seen: Tensor, bias: Tensor) -> Tensor:
+        """What each particle is and where it stands, (B, N, width)."""
+        x = self.kind(kinds) + self.describe(features) + self.see(seen)
+        for block in self.condition_blocks:
+            x = block(x, bias)
+        return x
+
+    def bias(self, relations: Tensor, shells: Tensor) -> Tensor:
+        """Of the attention (B, heads, N, N), from relations (N, N) and radial functions (B, N, N, RADIAL)."""
+        return (self.relation(relations) + self.near(shells)).permute(0, 3, 1, 2)
+
+    def outcome(self, seen: Tensor, context: Tensor, bias: Tensor) -> Tensor:
+        """Raw output for the three numbers of every particle (B, N, 3)."""
+        x = self.inlet(seen) + context
+        for block in self.blocks:
+            x = block(x, bias)
+        return self.outlet(self.norm(x))
+
+
+class ZMatrixTransformer(nn.Module):
+    """Raw output of a denoiser of whitened internal coordinates, for one molecule.
+
+    Each particle stands for its row of the Z-matrix: length, angle and dihedral. No number says where along
+    a chain it is. All are invariant under rotation and translation; dihedrals change sign in a mirror. It
+    expects EDM preconditioning with sigma_data = 1.
+
+    Parameters
+    ----------
+    core : TransferableCore, shared among molecules
+    particles : Particles of N
+    table : CoordinateTable, C coordinates of which D move
+    kinds : (N,) int64
+    mean, spread : (C,), of the class of each coordinate; nm or rad
+    """
+
+    latent_type = "invariant"
+    symmetric = True
+
+    def __init__(
+        self,
+        core: TransferableCore,
+        particles: Particles,
+        table: CoordinateTable,
+        kinds: Tensor,
+        mean: Tensor,
+        spread: Tensor,
+    ):
+        super().__init__()
+        self.core = core
+        self.coordinates = InternalCoordinates(particles)
+        count, coordinates = len(particles), len(table.classes)
+        moving = (spread > MOVES).nonzero()[:, 0]
+        slot = torch.full((coordinates,), len(moving))
+        slot[moving] = torch.arange(len(moving))
+        atoms = self.coordinates.rows[0]  # the particle that each row places
+        grid = torch.full((3 * count,), coordinates)
+        grid[3 * atoms[torch.from_numpy(table.row)] + torch.from_numpy(table.part)] = torch.arange(
+            coordinates
+        )
+        row = torch.full((count,), count - 1)
+        row[atoms] = torch.arange(count - 1)
+        soft = torch.from_numpy(table.soft)
+        leader = _leading_dihedral(self.coordinates, row, soft)
+        padded = torch.cat([spread, torch.zeros(1)])
+        buffers = {
+            "kinds": kinds,
+            "features": particle_features(particles),
+            "relations": pair_relations(particles),
+            "mean": mean,
+            "spread": spread,
+            "gain": torch.where(spread > MOVES, 1 / spread.clamp(min=MOVES), 0.0),
+            "soft": soft,
+            "signed": torch.from_numpy(table.signed),
+            "dihedral": torch.from_numpy(table.part == DIHEDRAL),
+            "moving": moving,
+            "slot": slot,
+            "grid": grid,
+            "latent_grid": torch.cat([slot, torch.tensor([len(moving)])])[grid],
+            "outlet": grid.argsort()[:coordinates][moving],
+            "row": row,
+            "turn_slot": torch.cat([slot, torch.tensor([len(moving)])])[leader],
+            "turn_spread": padded[leader],
+            "order": torch.arange(1.0, HARMONICS + 1),
+            "centres": torch.linspace(SHELLS_NM[0], SHELLS_NM[1], RADIAL),
+        }
+        for name, value in buffers.items():
+            self.register_buffer(name, value)
+        self.first_dihedral = 2 * count - 3
+        weight = 1 + (SOFT_WEIGHT - 1) * soft[moving].float()
+        self.register_buffer("loss_weight", weight / weight.mean())
+
+    @torch.jit.export
+    def condition(
+        self, history: Tensor, box: Tensor, lag_time_ps: Tensor, temperature_K: Tensor
+    ) -> list[Tensor]:
+        """Coordinates of the newest frame (B, C), the direction of each particle about its bond (B, N), what
+        each particle is and where it stands (B, N, width), and the bias of the attention (B, heads, N, N).
+        """
+        frame = history[:, -1]
+        old = self.coordinates(frame)
+        direction = self.directions(old)
+        deviation = functional.pad(self.change(old, old) * self.gain, [0, 1])
+        placed = deviation.index_select(1, self.grid).unflatten(1, [-1, 3])
+        angle = direction.unsqueeze(2) * self.order
+        seen = torch.cat([placed, torch.sin(angle), torch.cos(angle)], dim=2)
+        arm = frame.unsqueeze(1) - frame.unsqueeze(2)
+        distance = torch.sqrt((arm * arm).sum(3) + 1e-10)
+        width = self.centres[1] - self.centres[0]
+        shells = torch.exp(-(((distance.unsqueeze(3) - self.centres) / width) ** 2))
+        bias = self.core.bias(self.relations, shells)
+        return [old, direction, self.core.context(self.kinds, self.features, seen, bias), bias]
+
+    @torch.jit.export
+    def predict(self, latent: Tensor, level: Tensor, condition: list[Tensor]) -> Tensor:
+        """Raw output (B, D) from scaled latents (B, D), level ln(sigma)/4 (B,) and condition."""
+        variance = torch.exp(8 * level).unsqueeze(1)
+        padded = functional.pad(latent, [0, 1])
+        turn = (padded * torch.sqrt(1 + variance)).index_select(1, self.turn_slot) * self.turn_spread
+        # Where the noised latents lead, damped to what the noise leaves of it on average.
+        angle = (condition[1] + turn).unsqueeze(2) * self.order
+        rate = -0.5 * (self.turn_spread.unsqueeze(1) * self.order) ** 2
+        damped = torch.exp(variance.unsqueeze(2) * rate)
+        wave = level.unsqueeze(1) * (self.order[:2] * (0.5 * torch.pi))
+        noise = torch.cat([level.unsqueeze(1), torch.sin(wave), torch.cos(wave)], dim=1)
+        parts = [
+            padded.index_select(1, self.latent_grid).unflatten(1, [-1, 3]),
+            torch.sin(angle) * damped,
+            torch.cos(angle) * damped,
+            noise.unsqueeze(1).expand(-1, angle.shape[1], -1),
+        ]
+        raw = self.core.outcome(torch.cat(parts, dim=2), condition[2], condition[3])
+        return raw.flatten(1).index_select(1, self.outlet)
+
+    @torch.jit.export
+    def advance(self, latent: Tensor, condition: list[Tensor], history: Tensor, box: Tensor) -> Tensor:
+        """Positions (B, N, 3), nm, one lag time after the newest frame of the history."""
+        old = condition[0]
+        change = functional.pad(latent, [0, 1]).index_select(1, self.slot) * self.spread
+        new = torch.where(self.soft, old + change, self.signs(old) * (self.mean + change))
+        return self.coordinates.place(new, history[:, -1])
+
+    @torch.jit.export
+    def change(self, old: Tensor, new: Tensor) -> Tensor:
+        """Displacement (soft) or deviation from the mean of the class (others), nm or rad, (B, C)."""
+        difference = torch.where(self.soft, new - old, self.signs(old) * new - self.mean)
+        wrapped = torch.remainder(difference + torch.pi, 2 * torch.pi) - torch.pi
+        return torch.where(self.dihedral, wrapped, difference)
+
+    @torch.jit.export
+    def signs(self, old: Tensor) -> Tensor:
+        """-1 for signed coordinates below zero, 1 for all others, (B, C)."""
+        return 1 - 2 * (self.signed & (old < 0)).to(old.dtype)
+
+    @torch.jit.export
+    def directions(self, old: Tensor) -> Tensor:
+        """Dihedral of each particle against the tree, siblings as well (B, N), rad; 0 for the root."""
+        dihedral = functional.pad(old[:, self.first_dihedral :], [2, 1])
+        rows = dihedral[:, :-1]
+        lead = torch.where(self.coordinates.has_sibling, rows.index_select(1, self.coordinates.leader), 0.0)
+        return functional.pad(rows + lead, [0, 1]).index_select(1, self.row)
+
+    @torch.jit.ignore
+    def latent(self, before: Tensor, after: Tensor) -> Tensor:
+        """Latents (B, D) of pairs of positions (B, N, 3), nm."""
+        change = self.change(self.coordinates(before), self.coordinates(after)) * self.gain
+        return change[:, self.moving]
+
+    @torch.jit.ignore
+    def project(self, eps: Tensor, condition: list[Tensor]) -> Tensor:
+        """The noise itself: all latents mean something."""
+        return eps
+
+
+def _leading_dihedral(coordinates: InternalCoordinates, row: Tensor, soft: Tensor) -> Tensor:
+    """The soft coordinate that turns each particle (N,), or the number of coordinates where none does."""
+    rows = len(coordinates.leader)
+    leading = torch.cat([coordinates.leader, torch.tensor([0])])[row]
+    index = 2 * rows - 1 + leading - 2
+    turns = (row < rows) & (leading >= 2)
+    turns &= torch.cat([soft, torch.tensor([False])])[torch.where(turns, index, len(soft))]
+    return torch.where(turns, index, len(soft))
