@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from openmm_scoredyn.cli.options import Threads
+
 _SHAPES = {"message_passing": (200, 5), "equivariant": (64, 3)}  # width and blocks
 
 
@@ -54,7 +56,7 @@ def train(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, batches and noise.")] = 1,
-    threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
+    threads: Threads = 1,
 ):
     """Train a score model on pairs of frames one lag time apart.
 
