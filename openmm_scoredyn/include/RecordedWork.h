@@ -14,7 +14,7 @@ namespace ScoreDynPlugin {
 ///
 /// The first run is plain, because libraries set themselves up in it. The second is plain too; then the work
 /// is recorded, and the recording is kept only if it gives what the plain run gave. Where work cannot be
-/// recorded it stays plain, and says why on the standard error, once, and in status().
+/// recorded it stays plain, and says why in status().
 class RecordedWork {
 public:
     /// What the work reads; a recording is good for these alone.

@@ -92,6 +92,7 @@ private:
     std::unique_ptr<StepSampler> sampler_;
     SamplerState state_;  // its history is empty, its counts are current only while there is no sampler
     int seedAsked_;
+    uint64_t noiseUsed_ = 0;  // end of the steps whose noise was drawn in this context
     std::unique_ptr<History> history_;
     double stepSizeOfHistory_ = 0;  // ps
     size_t frameSize_;              // floats of a frame

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iostream>
 
 #include "openmm/OpenMMException.h"
 
@@ -51,9 +50,6 @@ void RecordedWork::record(float* result, size_t count) {
         recording_.reset();
         refused_ = true;
         status_ = std::string("plain: ") + error.what();
-        std::cerr << "ScoreDynamicsIntegrator: steps go on operation by operation, because they cannot be "
-                     "recorded: "
-                  << error.what() << std::endl;
         if (replayed) work_(arrays_);
     }
 }

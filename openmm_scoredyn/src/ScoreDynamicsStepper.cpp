@@ -99,7 +99,7 @@ void ScoreDynamicsStepper::drawAndFinish() {
     kernel().finish(context_, frame.inMemory,
                     {normals_, integrator_.getTemperature(), integrator_.getStepSize(),
                      integrator_.getConstraintTolerance()});
-    ++state_.step;
+    noiseUsed_ = std::max(noiseUsed_, ++state_.step);
     const Frame after = gatherFrame();
     history_->push(after.inMemory);
     keep(after);
@@ -282,7 +282,7 @@ void ScoreDynamicsStepper::deserialize(const OpenMM::SerializationNode& node) {
     if (seed != read->seed) {
         read->seed = seed;
         // Noise that this context has used with the seed is not used again.
-        read->step = std::max(read->step, state_.step);
+        read->step = std::max(read->step, noiseUsed_);
     }
     setState(std::move(*read));
 }

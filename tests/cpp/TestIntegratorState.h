@@ -190,11 +190,12 @@ inline void testHistory() {
     ASSERT_EQUAL_VEC(start[1], positionsOf(*other.context)[1], 0.0);
 }
 
-/// Every atom moves along x by 0.0625 nm a ps; with half the displacement before, when the history is longer.
+/// Every atom moves along x by 0.0625 nm a ps at 300 K, and in proportion to the temperature; with half the
+/// displacement before, when the history is longer.
 inline TestProgram knowingProgram(int historyLength) {
     TestProgram program{.code = R"(
 def condition(self, history, box, lag_time_ps, temperature_K) -> List[Tensor]:
-    return [lag_time_ps[:, None, None] * torch.tensor([0.0625, 0.0, 0.0], device=history.device)]
+    return [(lag_time_ps * temperature_K / 300)[:, None, None] * torch.tensor([0.0625, 0.0, 0.0], device=history.device)]
 def denoise(self, latent, sigma, condition: List[Tensor]):
     return torch.zeros_like(latent)
 def advance(self, latent, condition: List[Tensor], history, box):
@@ -202,7 +203,7 @@ def advance(self, latent, condition: List[Tensor], history, box):
 )"};
     program.historyLength = historyLength;
     program.lagTimesPs = "1.0,2.0,4.0";
-    program.temperaturesK = "300.0,400.0";
+    program.temperaturesK = "300.0,600.0";
     return program;
 }
 
@@ -217,16 +218,17 @@ inline void testKnownValues() {
     Run run(knowingProgram(1));
     run.integrator.setStepSize(4);
     assertStepTo(run, start[1] + Vec3(0.25, 0, 0));
+    run.integrator.setTemperature(600);
+    assertStepTo(run, start[1] + Vec3(0.75, 0, 0));
     run.integrator.setStepSize(2);
-    run.integrator.setTemperature(400);
-    assertStepTo(run, start[1] + Vec3(0.375, 0, 0));
-    ASSERT_EQUAL_TOL(6.0, run.context->getState(0).getTime(), 1e-12);
+    assertStepTo(run, start[1] + Vec3(1, 0, 0));
+    ASSERT_EQUAL_TOL(10.0, run.context->getState(0).getTime(), 1e-12);
     const State state = run.context->getState(fullState);
     Run other(knowingProgram(1));
     other.integrator.setStepSize(2);
     assertThrows([&] { other.context->setState(state); },
-                 "written with another temperature (K); expected 300, found 400; call setTemperature");
-    other.integrator.setTemperature(400);
+                 "written with another temperature (K); expected 300, found 600; call setTemperature");
+    other.integrator.setTemperature(600);
     other.context->setState(state);
     for (const double stepSize : {1.5, 3.0, 8.0}) {
         run.integrator.setStepSize(stepSize);
@@ -234,7 +236,7 @@ inline void testKnownValues() {
     }
     run.integrator.setStepSize(1);
     run.integrator.setTemperature(310);
-    assertThrows([&] { run.integrator.step(1); }, "300 or 400 K");
+    assertThrows([&] { run.integrator.step(1); }, "300 or 600 K");
 }
 
 /// Frames of another lag time are no history.
@@ -365,14 +367,15 @@ inline void testMassless() {
 }
 
 inline void testThreads() {
-    Run run(driftProgram(0));
+    Run run(ouDenoiser()), serial(ouDenoiser());
     assertThrows([&] { run.integrator.setNumThreads(maxThreads + 1); }, "is 257; expected 1 to 256");
     assertThrows([&] { run.integrator.setNumThreads(0); }, "is 0; expected 1 to 256");
     // Threads that step one integrator take turns.
     std::vector<std::thread> threads;
-    for (int i = 0; i < 4; ++i) threads.emplace_back([&] { run.integrator.step(50); });
+    for (int i = 0; i < 4; ++i) threads.emplace_back([&] { run.integrator.step(200); });
     for (std::thread& thread : threads) thread.join();
-    ASSERT_EQUAL(200, run.context->getStepCount());
+    ASSERT_EQUAL(800, run.context->getStepCount());
+    ASSERT(areEqual(after(serial, 800), positionsOf(*run.context)));
 }
 
 inline void runStateTests() {

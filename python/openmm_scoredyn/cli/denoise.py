@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from openmm_scoredyn.cli.options import Threads
+
 
 def denoise(
     trajectory: Annotated[Path, typer.Argument(help="Any file that ASE, mdtraj or OVITO reads.")],
@@ -35,7 +37,7 @@ def denoise(
         typer.Option(help="Picture of the last frame before and after; default: beside the frames."),
     ] = None,
     device: Annotated[str, typer.Option(help="Where the network runs: cpu or cuda.")] = "cpu",
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    threads: Threads = 1,
 ) -> None:
     """Strip thermal noise from crystals, so that order and defects become visible.
 

@@ -1,6 +1,15 @@
-"""Options that would have no effect are refused: whoever gives one expects it to."""
+"""Options that several commands share, and the refusal of those that would have no effect: whoever gives one
+expects it to.
+"""
+
+from typing import Annotated
+
+import typer
 
 from openmm_scoredyn.errors import SamplingError
+
+# More threads than that end the process, which OpenMP does without a word; the core has the same limit.
+Threads = Annotated[int, typer.Option(min=1, max=256, help="CPU threads.")]
 
 
 def refuse_without_effect(command: str, options: dict[str, object], why: str, advice: str) -> None:

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from openmm_scoredyn.cli.duration import format_duration, steps_of
-from openmm_scoredyn.cli.options import refuse_without_effect
+from openmm_scoredyn.cli.options import Threads, refuse_without_effect
 from openmm_scoredyn.errors import OutputError
 
 
@@ -43,7 +43,7 @@ def run(
     device: Annotated[
         str | None, typer.Option(help="Where replicas are drawn: cpu, cuda or cuda:N; default: cpu.")
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads of the network, noise and guard.")] = 1,
+    threads: Threads = 1,
     allow_native_code: Annotated[
         bool,
         typer.Option(

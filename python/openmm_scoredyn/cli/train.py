@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from openmm_scoredyn.cli.options import Threads
+
 
 def train(
     data: Annotated[
@@ -65,7 +67,7 @@ def train(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, batches and noise.")] = 1,
-    threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
+    threads: Threads = 1,
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where the network is trained.")] = "cpu",
 ):
     """Train a score model on pairs of frames one lag time apart.

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from openmm_scoredyn.cli.options import Threads
+
 
 def train_denoiser(
     lattices: Annotated[
@@ -30,7 +32,7 @@ def train_denoiser(
         Path | None, typer.Option(help="Run (folder) whose network is trained further.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of weights and noise.")] = 1,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    threads: Threads = 1,
 ) -> None:
     """Train a crystal denoiser on ideal lattices with noise; an interrupted run goes on where it was.
 

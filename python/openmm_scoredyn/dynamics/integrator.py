@@ -16,7 +16,7 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
     """Advances a System by whole lag times, drawn from a trained model.
 
     Each step draws the positions one lag time later from the model and the velocities from the
-    Maxwell-Boltzmann distribution at the model's temperature; with a CMMotionRemover in the System they leave
+    Maxwell-Boltzmann distribution at the temperature; with a CMMotionRemover in the System they leave
     the centre of mass at rest. Constraints of the System hold after every step, virtual sites follow, and
     nothing in the context changes when a step fails. The first frame of a context, and every frame set later,
     must pass the guard's rules.
@@ -29,9 +29,9 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
     model : str, os.PathLike, bytes or ScoreModel
         A score program: its path, its content, or loaded.
     temperature : openmm.unit.Quantity or float, K, optional
-        Refused by the context unless it is the model's. Default: the model's.
+        One that the model knows; a context refuses another. Default: the first that it knows.
     stepSize : openmm.unit.Quantity or float, ps, optional
-        Refused by the context unless it is the model's lag time. Default: the model's.
+        A lag time that the model knows; a context refuses another. Default: the first that it knows.
     allow_native_code : bool or str
         As for `ScoreModel`: an AOTInductor package (`.pt2`) is refused without it.
 
@@ -97,11 +97,11 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
         return scoredyn.model_sha256(self)
 
     def getTemperature(self) -> unit.Quantity:
-        """Temperature of the model and of the velocities, K."""
+        """Temperature of the steps and of the velocities, K."""
         return scoredyn.get_temperature(self) * unit.kelvin
 
     def setTemperature(self, temperature) -> None:
-        """Set the temperature, K. No context accepts one other than the model's."""
+        """Set the temperature, K, to one that the model knows. Takes effect at the next step."""
         scoredyn.set_temperature(self, _value(temperature, unit.kelvin))
 
     def getSolver(self) -> str:

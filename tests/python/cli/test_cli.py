@@ -46,6 +46,13 @@ def scoredyn(monkeypatch, capsys):
     return call
 
 
+@pytest.mark.parametrize("command", ["run m.pt s.pdb", "train d.npz", "denoise m.pt f", "train-denoiser"])
+def test_threads_that_would_end_the_process_are_refused(command):
+    done = CliRunner().invoke(app, [*command.split(), "--threads", "20000"])
+    assert done.exit_code == 2
+    assert "20000 is not in the range 1<=x<=256" in done.output
+
+
 def test_help_is_quick():
     """Modules loaded, not seconds: torch alone takes several of these."""
     code = (

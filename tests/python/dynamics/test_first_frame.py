@@ -47,7 +47,7 @@ def test_a_frame_that_is_not_the_molecule_is_refused(
 
 
 def test_history_is_set_told_saved_and_followed(make_program, make_system, platform):
-    path = make_program(Inertial(), history_length=2, latent_size=1)
+    path = make_program(Inertial(), history_length=2, latent_size=3)
     shift = np.array([0.03125, 0, 0])
     frames = np.array([POSITIONS, POSITIONS + shift])
     context, integrator = make_context(path, make_system(), platform)
@@ -78,7 +78,7 @@ def test_history_is_set_told_saved_and_followed(make_program, make_system, platf
     ],
 )
 def test_histories_that_are_refused(make_program, make_system, frames, text):
-    path = make_program(Inertial(), history_length=2, latent_size=1)
+    path = make_program(Inertial(), history_length=2, latent_size=3)
     context, integrator = make_context(path, make_system())
     with refusal(text):
         integrator.setHistory(frames)
