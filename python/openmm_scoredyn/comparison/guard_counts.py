@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from openmm_scoredyn.comparison.geometry import bond_lengths, handedness
+from openmm_scoredyn.comparison.geometry import handedness
 from openmm_scoredyn.data.trajectory import Trajectory
 from openmm_scoredyn.errors import MoleculeError
+from openmm_scoredyn.molecule.geometry import bond_lengths
 from openmm_scoredyn.program.card import Card
 
 CAUSES = ("not_finite", "bond", "chirality", "displacement")
