@@ -22,7 +22,7 @@ def bind(
     from openmm_scoredyn.data.atomic import write_atomically
     from openmm_scoredyn.errors import ProgramError
     from openmm_scoredyn.export import bind as bound
-    from openmm_scoredyn.export.bind import open_model
+    from openmm_scoredyn.export.binding import open_model
     from openmm_scoredyn.molecule.structure import read_structure
     from openmm_scoredyn.program.transferable import TransferableModel
 

@@ -87,9 +87,8 @@ class Known:
                     " and number of bonds); use a model that was trained on such molecules."
                 )
             least, largest = self.masses_amu[kind]
-            if particles.force_field is not None and not least * (1 - AGREES) <= mass <= largest * (
-                1 + AGREES
-            ):
+            right = least * (1 - AGREES) <= mass <= largest * (1 + AGREES)
+            if particles.force_field is not None and not right:
                 raise MoleculeError(
                     f"bind: {where} has another mass than in training; expected {least:g} to {largest:g} u,"
                     f" found {mass:g}; make the System with the same hydrogenMass."
@@ -116,7 +115,8 @@ class Known:
                 nearest = min(entries, key=lambda entry: abs(entry[-1] - values[-1]), default=())
                 raise MoleculeError(
                     f"bind: the model was trained with another force field; expected {term} of"
-                    f" {_say(nearest)}, found {_say(values)}; make the System with the force field it was trained on."
+                    f" {_say(nearest)}, found {_say(values)}; make the System with the force field of the"
+                    " training data."
                 )
 
     def to_tensor(self, **more) -> Tensor:

@@ -1,4 +1,4 @@
-"""One model for many molecules: trained on three alkanes, exported, bound to one it never saw, run, refused."""
+"""One model for many molecules: trained on three alkanes, exported, bound to others, run, refused."""
 
 import json
 import zipfile
@@ -8,12 +8,14 @@ import numpy as np
 import openmm
 import pytest
 import torch
+from alanine import alanine_molecule, alanine_positions, alanine_topology
 from openmm import app
 from typer.testing import CliRunner
 
 import openmm_scoredyn as sd
 from openmm_scoredyn.cli import app as cli
 from openmm_scoredyn.errors import CardError, MoleculeError, ProgramError
+from openmm_scoredyn.molecule.structure import select_atoms
 from openmm_scoredyn.program.transferable import TransferableModel
 from openmm_scoredyn.training import NetworkChoice, OptimizationConfig, TrainingConfig, train
 
@@ -29,11 +31,11 @@ def run(tmp_path_factory):
         name="alkanes",
         network=NetworkChoice.of("zmatrix_transformer", width=32, heads=2, condition_blocks=1, blocks=1),
         optimization=OptimizationConfig(
-            updates=500,
+            updates=800,
             batch_size=128,
             learning_rate=3e-3,
             warmup_updates=20,
-            validation_every=250,
+            validation_every=400,
             ema_decay=0.98,
         ),
         split="time",
@@ -77,12 +79,12 @@ def test_the_file_holds_weights_and_descriptions_and_no_code(model):
 
 
 def test_an_unseen_molecule_is_bound_and_its_steps_look_like_its_dynamics(model):
-    """Butane, which no training run saw: lengths and angles of its draws, and turns of its torsion, against MD."""
+    """Butane, which no training saw: lengths and angles of its draws against MD."""
     program = bound(model, "butane")
     trajectory = alkanes.simulate("butane", 300, 9)
     before, after = trajectory.segments[0][:-1], trajectory.segments[0][1:]
     drawn = program.sample(before, 1, seed=1)[0]
-    assert program.num_rejected_steps <= 0.02 * len(before)
+    assert program.num_rejected_steps <= 0.05 * len(before)
 
     def measured(frames):
         from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates
@@ -121,7 +123,7 @@ def test_a_larger_molecule_is_bound_and_its_card_says_so(model):
 def test_a_bound_program_is_kept_and_found_again_and_a_damaged_one_is_made_again(model, cache, monkeypatch):
     first = bound(model, "butane")
     (kept,) = cache.iterdir()
-    monkeypatch.setattr("openmm_scoredyn.export.bind.bind_file", None)
+    monkeypatch.setattr("openmm_scoredyn.export.binding.bind_file", None)
     assert bound(model, "butane").sha256 == first.sha256
     monkeypatch.undo()
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache.parents[1]))
@@ -142,7 +144,7 @@ def test_the_guard_knows_bonds_angles_and_contacts_of_the_molecule(model):
         ({"oxygen": 1}, "never saw a particle like BUT:O1, O with 2 bonds; expected C4, H1"),
         (
             {"carbons": 250000.0},
-            "trained with another force field; expected bond C4-C4 of .*, found .* and 250000",
+            "another force field; expected bond C4-C4 of .*, found .* and 250000",
         ),
         ({"hydrogen_amu": 1.008}, "has another mass than in training"),
         ({"system": False}, "expected a System, found none"),
@@ -154,8 +156,9 @@ def test_the_guard_knows_bonds_angles_and_contacts_of_the_molecule(model):
 def test_what_it_was_not_trained_for_is_refused(model, change, message):
     made = alkanes.topology(change.get("name", "butane"), change.get("oxygen"))
     if "apart" in change:
-        twice = app.Modeller(made, [openmm.Vec3(0, 0, 0)] * 14)
-        twice.add(made, [openmm.Vec3(1, 0, 0)] * 14)
+        places = [openmm.Vec3(0, 0, 0)] * 14 * openmm.unit.nanometer
+        twice = app.Modeller(made, places)
+        twice.add(made, places)
         made = twice.topology
     options = {name: change[name] for name in ("carbons", "hydrogen_amu") if name in change}
     system = None
@@ -189,23 +192,18 @@ def test_damaged_files_are_refused(model, tmp_path):
         TransferableModel.load(tmp_path / "none.scoredyn")
 
 
-def test_a_model_of_one_molecule_is_matched(tiny_program):
-    from tiny_models import MOLECULE
-
-    def topology(names):
-        built = app.Topology()
-        residue = built.addResidue("MOL", built.addChain())
-        kinds = dict(zip(MOLECULE.atom_names, MOLECULE.types))
-        for name in names:
-            built.addAtom(name, app.element.get_by_symbol(kinds[name]), residue)
-        return built
-
-    names = MOLECULE.atom_names
-    assert sd.bind(tiny_program, topology(names)).card.particles.atom_names == names
-    with pytest.raises(MoleculeError, match="another order than the model's; expected MOL:C as atom 0"):
-        sd.bind(tiny_program, topology(names[::-1]))
+def test_a_model_of_one_molecule_is_matched():
+    """Matching and equality, atom by atom, is what binding means there."""
+    names, topology = alanine_molecule().atom_names, alanine_topology()
+    bound_to = sd.bind("alanine-dipeptide-obc2", topology)
+    assert bound_to.card.particles.atom_names == names
+    order = [1, 0, *range(2, len(names))]
+    exchanged, _ = select_atoms(topology, alanine_positions(), order)
+    with pytest.raises(MoleculeError, match="another order than the model's; expected ACE:H1 as atom 0"):
+        sd.bind("alanine-dipeptide-obc2", exchanged)
+    part, _ = select_atoms(topology, alanine_positions(), order[:-1])
     with pytest.raises(MoleculeError, match="is not the model's"):
-        sd.bind(tiny_program, topology(names[:-1]))
+        sd.bind("alanine-dipeptide-obc2", part)
 
 
 def test_the_command_writes_a_program_that_holds_all_it_needs(model, tmp_path):

@@ -12,6 +12,7 @@ import torch
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import MoleculeError, OutputError, ScoreDynError
 from openmm_scoredyn.export.program import export_program
+from openmm_scoredyn.molecule.geometry import handed_centres, triple_products
 from openmm_scoredyn.molecule.matching import match_atoms
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.networks.known import Known, environment
@@ -89,7 +90,7 @@ def bind_file(model: TransferableModel, particles: Particles, path, *, stereocen
         name=model.card.name,
         capabilities=model.card.capabilities_of(network.latent_size),
         particles=particles.without_force_field(),
-        guard=model.card.guard.rules(particles, kinds, kinds, stereocentres=stereocentres),
+        guard=model.card.guard.rules(particles, kinds, stereocentres=stereocentres),
         provenance=replace(
             model.card.provenance,
             training_data=model.card.provenance.training_data
@@ -132,25 +133,21 @@ def _require_equal(expected: Particles, topology) -> None:
 
 
 def _stereocentres(particles: Particles, positions) -> tuple[tuple[int, int, int, int], ...]:
-    """(centre, a, b, c) of every particle with four neighbours, at most one of them hydrogen, as `positions`
-    have them.
-    """
-    found = []
-    for centre, around in enumerate(particles.neighbours):
-        if len(around) != 4 or sum(particles.types[i] == "H" for i in around) > 1:
-            continue
-        a, b, c = sorted(around, key=lambda i: (particles.types[i] == "H", i))[:3]
-        if positions is None:
-            raise MoleculeError(
-                f"bind: {particles.residue_names[centre]}:{particles.atom_names[centre]} is a stereocentre,"
-                " which bonds alone do not tell from its mirror image; expected positions, found none; give"
-                " positions=."
-            )
-        arms = [np.asarray(positions[i]) - np.asarray(positions[centre]) for i in (a, b, c)]
-        found.append(
-            (centre, a, b, c) if np.dot(arms[0], np.cross(arms[1], arms[2])) > 0 else (centre, b, a, c)
+    """(centre, a, b, c) of every particle that keeps its handedness, as `positions` have them."""
+    centres = handed_centres(particles)
+    if not centres:
+        return ()
+    if positions is None:
+        centre = centres[0][0]
+        raise MoleculeError(
+            f"bind: {particles.residue_names[centre]}:{particles.atom_names[centre]} is a stereocentre, which"
+            " bonds alone do not tell from its mirror image; expected positions, found none; give positions=."
         )
-    return tuple(found)
+    (products,) = triple_products(np.asarray(positions, dtype=float)[None], np.array(centres))
+    return tuple(
+        (centre, a, b, c) if product > 0 else (centre, b, a, c)
+        for (centre, a, b, c), product in zip(centres, products, strict=True)
+    )
 
 
 def _content(model: TransferableModel, particles: Particles, centres) -> str:
