@@ -23,7 +23,11 @@ def export(
         ),
     ],
     out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="Score program to write: NAME.pt, or NAME.pt2 for aoti.")
+        Path,
+        typer.Argument(
+            metavar="OUT",
+            help="What to write: NAME.pt, NAME.pt2 for aoti, or NAME.scoredyn of a transferable network.",
+        ),
     ],
     format: Annotated[
         Literal["torchscript", "aoti"],
@@ -65,14 +69,18 @@ def export(
     from openmm_scoredyn.cli.info import precision_note
     from openmm_scoredyn.export import export_program
 
+    changes = {"solver": solver, "denoising_steps": denoising_steps, "matmul_precision": matmul_precision}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    if out.suffix == ".scoredyn":
+        _export_transferable(trained, out, changes, unfinished)
+        return
     module, card, parametrization = _load(trained, unfinished)
     if (solver or card.capabilities.solver, denoising_steps or card.capabilities.denoising_steps) != (
         card.capabilities.solver,
         card.capabilities.denoising_steps,
     ):
         card = card.with_values(accuracy={})  # what it says was measured with other draws
-    changes = {"solver": solver, "denoising_steps": denoising_steps, "matmul_precision": matmul_precision}
-    card = card.with_values(**{name: value for name, value in changes.items() if value is not None})
+    card = card.with_values(**changes)
     if accuracy is not None:
         card = card.with_values(
             accuracy=_read_comparison(accuracy) | {"matmul_precision": card.capabilities.matmul_precision}
@@ -110,8 +118,34 @@ def export(
         console.print(note, soft_wrap=True)
 
 
+def _export_transferable(trained: Path, out: Path, changes: dict, unfinished: bool) -> None:
+    """Write the model of a run of a transferable network."""
+    from dataclasses import replace
+
+    from openmm_scoredyn.errors import ExportError
+    from openmm_scoredyn.program.transferable import TransferableModel, TransferCard
+    from openmm_scoredyn.training.checkpoint import best_checkpoint, overfitting, require_finished
+
+    if not unfinished:
+        require_finished(trained)
+    checkpoint = best_checkpoint(trained)
+    if not isinstance(checkpoint.card, TransferCard):
+        raise ExportError(
+            f"export: the network of {trained} is made for one molecule; expected a transferable one for a"
+            " .scoredyn file, found"
+            f" {checkpoint.config.network.name}; export it to NAME.pt."
+        )
+    card = replace(checkpoint.card, capabilities=checkpoint.card.capabilities | changes)
+    TransferableModel(card, checkpoint.weights).save(out)
+    if sentence := overfitting(trained):
+        typer.echo(sentence)
+    typer.echo(f"Wrote {out} ({out.stat().st_size / 1e6:.1f} MB). Next: scoredyn bind {out} molecule.pdb")
+
+
 def _load(trained: Path, unfinished: bool):
+    from openmm_scoredyn.errors import ExportError
     from openmm_scoredyn.export.restore import restore_program
+    from openmm_scoredyn.program.card import Card
     from openmm_scoredyn.program.model import path_or_shipped
     from openmm_scoredyn.training import load_checkpoint
     from openmm_scoredyn.training.checkpoint import require_finished
@@ -121,7 +155,13 @@ def _load(trained: Path, unfinished: bool):
         return restore_program(program)
     if not unfinished:
         require_finished(trained)
-    return load_checkpoint(trained)
+    network, card, parametrization = load_checkpoint(trained)
+    if not isinstance(card, Card):
+        raise ExportError(
+            f"export: the network of {trained} knows many molecules; expected NAME.scoredyn to write, found"
+            " another ending; give one, and bind it to a molecule."
+        )
+    return network, card, parametrization
 
 
 def _read_comparison(path: Path) -> dict:

@@ -59,18 +59,6 @@ def chiral_centres(molecule: Particles) -> np.ndarray:
     return np.array(centres, dtype=int).reshape(-1, 4)
 
 
-def bond_lengths(positions: np.ndarray, bonds: np.ndarray) -> np.ndarray:
-    """Lengths of (K, 2) bonds, (T, K) float64, in the unit of the positions."""
-    return np.linalg.norm(positions[:, bonds[:, 1]].astype(np.float64) - positions[:, bonds[:, 0]], axis=-1)
-
-
-def bond_angles(positions: np.ndarray, angles: np.ndarray) -> np.ndarray:
-    """Angles of (K, 3) atoms, the middle one the vertex, (T, K) float64, degrees."""
-    left, right = (positions[:, angles[:, k]].astype(np.float64) - positions[:, angles[:, 1]] for k in (0, 2))
-    cosine = np.sum(left * right, axis=-1) / (np.linalg.norm(left, axis=-1) * np.linalg.norm(right, axis=-1))
-    return np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
-
-
 def improper_angles(positions: np.ndarray, impropers: np.ndarray) -> np.ndarray:
     """Angles between the planes (a, b, c) and (b, c, centre) of (K, 4) atoms, (T, K) float64, degrees.
 

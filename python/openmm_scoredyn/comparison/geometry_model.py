@@ -10,14 +10,13 @@ import numpy as np
 from openmm_scoredyn.comparison.blocks import Blocks
 from openmm_scoredyn.comparison.bootstrap import Estimate, mean_estimate, standard_error
 from openmm_scoredyn.comparison.geometry import (
-    bond_angles,
-    bond_lengths,
     chiral_centres,
     coordinates_of,
     handedness,
     improper_angles,
 )
 from openmm_scoredyn.data.trajectory import Trajectory
+from openmm_scoredyn.molecule.geometry import bond_angles, bond_lengths
 from openmm_scoredyn.molecule.particles import Particles
 
 BROKEN_BOND_TOLERANCE = 0.2

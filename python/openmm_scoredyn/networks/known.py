@@ -61,7 +61,7 @@ class Known:
             max(map(len, molecules)),
         )
 
-    def require(self, particles: Particles, name: str) -> None:
+    def require(self, particles: Particles) -> None:
         """Refuse a molecule of another kind.
 
         Raises
@@ -73,7 +73,7 @@ class Known:
         if len(particles.parts) > 1:
             part = particles.parts[1]
             raise MoleculeError(
-                f"bind: {name} is made for one bonded molecule; expected bonds that connect all"
+                f"bind: the model is made for one bonded molecule; expected bonds that connect all"
                 f" {len(particles)} particles, found particle {part[0]}"
                 f" ({particles.residue_names[part[0]]}:{particles.atom_names[part[0]]}) apart; remove what"
                 " is no part of the molecule, or complete the bonds."
@@ -82,29 +82,30 @@ class Known:
             where = f"{particles.residue_names[atom]}:{particles.atom_names[atom]}"
             if kind not in self.environments:
                 raise MoleculeError(
-                    f"bind: {name} never saw a particle like {where}, {particles.types[atom]} with"
+                    f"bind: the model never saw a particle like {where}, {particles.types[atom]} with"
                     f" {len(particles.neighbours[atom])} bonds; expected {', '.join(self.environments)} (type"
                     " and number of bonds); use a model that was trained on such molecules."
                 )
             least, largest = self.masses_amu[kind]
-            if not least * (1 - AGREES) <= mass <= largest * (1 + AGREES):
+            right = least * (1 - AGREES) <= mass <= largest * (1 + AGREES)
+            if particles.force_field is not None and not right:
                 raise MoleculeError(
                     f"bind: {where} has another mass than in training; expected {least:g} to {largest:g} u,"
                     f" found {mass:g}; make the System with the same hydrogenMass."
                 )
         if self.parameters:
-            self._require_force_field(particles, name)
+            self._require_force_field(particles)
 
-    def _require_force_field(self, particles: Particles, name: str) -> None:
+    def _require_force_field(self, particles: Particles) -> None:
         field = particles.force_field
         if field is None:
             raise MoleculeError(
-                f"bind: {name} reads the force field of the molecule; expected a System, found none; give"
+                "bind: the model reads the force field of the molecule; expected a System, found none; give"
                 " system=, made with the force field it was trained on."
             )
         if tuple(sorted(field.other_forces)) != self.other_forces:
             raise MoleculeError(
-                f"bind: {name} was trained in another solvent or with other forces; expected"
+                f"bind: the model was trained in another solvent or with other forces; expected"
                 f" {', '.join(self.other_forces) or 'none beside bonded and nonbonded ones'}, found"
                 f" {', '.join(field.other_forces) or 'none'}; make the System as in training."
             )
@@ -113,8 +114,9 @@ class Known:
             if not any(_agree(values, entry) for entry in entries):
                 nearest = min(entries, key=lambda entry: abs(entry[-1] - values[-1]), default=())
                 raise MoleculeError(
-                    f"bind: {name} was trained with another force field; expected {term} of {_say(nearest)},"
-                    f" found {_say(values)}; make the System with the force field it was trained on."
+                    f"bind: the model was trained with another force field; expected {term} of"
+                    f" {_say(nearest)}, found {_say(values)}; make the System with the force field of the"
+                    " training data."
                 )
 
     def to_tensor(self, **more) -> Tensor:

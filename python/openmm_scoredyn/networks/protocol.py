@@ -10,6 +10,7 @@ from openmm_scoredyn.diffusion.noise_levels import NoiseLevels
 from openmm_scoredyn.errors import TrainingError
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.networks.examples import Examples
+from openmm_scoredyn.networks.known import Known
 
 
 class Network(Protocol):
@@ -101,7 +102,8 @@ class Architecture(Protocol):
         A frozen dataclass of plain values with defaults: shape and options of the network.
     recipe : Recipe
     transferable : bool
-        Whether one network serves many molecules; it then writes `bind`.
+        Whether one network serves many molecules; it then writes `bind` and `known`, and what it binds has a
+        `latent_size`.
     """
 
     config: type
@@ -119,6 +121,10 @@ class Architecture(Protocol):
     def bind(self, network: nn.Module, particles: Particles) -> nn.Module:
         """The network for one molecule; it shares the parameters of `network`."""
         return network
+
+    def known(self, network: nn.Module) -> Known:
+        """What a transferable network was trained on, and may be bound to."""
+        ...
 
     def check(self, config, examples: Sequence[Examples]) -> None:
         """Refuse examples that it cannot be trained on, before any work is done."""

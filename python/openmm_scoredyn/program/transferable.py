@@ -81,8 +81,8 @@ class TransferCard:
             card.capabilities_of(1)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise CardError(
-                f"TransferCard: the description cannot be read ({type(error).__name__}: {error}); expected what"
-                " `scoredyn export` writes; export the model again."
+                f"TransferCard: the description cannot be read ({type(error).__name__}: {error}); expected"
+                " what `scoredyn export` writes; export the model again."
             ) from None
         return card
 

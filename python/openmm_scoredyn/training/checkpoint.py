@@ -131,9 +131,11 @@ def require_finished(path) -> None:
     ------
     TrainingError
     """
+    if not (Path(path) / LAST).is_file():
+        return  # a single checkpoint is exported as it is
     last = read_checkpoint(path)
     updates = last.config.optimization.updates
-    if Path(path).is_dir() and last.update < updates:
+    if last.update < updates:
         raise TrainingError(
             f"export: the run in {path} is not finished; expected {updates} updates, found {last.update}; go"
             " on with the same `scoredyn train`, or add --unfinished."
@@ -144,8 +146,8 @@ def overfitting(path) -> str:
     """One sentence on how the held-out loss of a run directory rose after its best update; empty where it did
     not, or for a single checkpoint.
     """
-    history = read_checkpoint(path).held_out_loss
-    if not Path(path).is_dir() or not history:
+    history = read_checkpoint(path).held_out_loss if (Path(path) / LAST).is_file() else []
+    if not history:
         return ""
     update, least = min(history, key=lambda entry: entry[1])
     last = history[-1][1]

@@ -1,19 +1,18 @@
 """The card of a trained network: what it was trained on, and what a valid frame looks like."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
-import numpy as np
 import torch
-from torch import Tensor
 
 import openmm_scoredyn
-from openmm_scoredyn.data import Trajectory, fingerprint
+from openmm_scoredyn.data import Trajectory, fingerprint, first_difference
+from openmm_scoredyn.data.guard_rules import count_refused_frames, learn_guard_rules
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import TrainingError
-from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.networks.examples import Examples
 from openmm_scoredyn.networks.known import environment
 from openmm_scoredyn.program.card import Capabilities, Card, Provenance
+from openmm_scoredyn.program.guard_rules import GuardRules
 from openmm_scoredyn.program.guard_statistics import GuardStatistics
 from openmm_scoredyn.program.transferable import TransferCard
 from openmm_scoredyn.training.config import SOLVER, TrainingConfig
@@ -22,25 +21,35 @@ DISPLACEMENT_MARGIN = 1.5  # of the largest displacement in the training example
 _MOST = 100_000  # examples that a card is made from
 
 
-def describe(network, config: TrainingConfig, trajectories: list[Trajectory], examples: Examples) -> Card:
+def describe(
+    network,
+    config: TrainingConfig,
+    trajectories: list[Trajectory],
+    examples: Examples,
+    held_out: list[Trajectory],
+) -> Card:
     """The card of a network of one molecule, without golden examples (export adds them) and without measured
     accuracy.
+
+    Parameters
+    ----------
+    network : bound to the particles of the examples
+    trajectories, examples : in training
+    held_out : trajectories, of which the guard's rules must refuse next to none
     """
     sample = _sample(examples)
-    particles, labels = examples.particles, [str(index) for index in range(len(examples.particles))]
-    kinds = environment(particles)
-    statistics = GuardStatistics.measured(
-        [(particles, labels, kinds, sample.after.numpy(), sample.box.numpy())],
-        DISPLACEMENT_MARGIN * _largest_step(network, sample),
-    )
-    rules = statistics.rules(particles, labels, kinds, stereocentres=chiral_centres(particles, sample.after))
     golden = {"history": sample.history[0].flatten().tolist(), "box": sample.box[0].flatten().tolist()}
+    learnt = learn_guard_rules(trajectories)
+    provenance = _provenance(config, trajectories, len(examples))
+    counts = count_refused_frames(learnt, held_out) if held_out else {}
     return Card(
         name=config.name,
         capabilities=_capabilities(network, config, trajectories, sample),
-        particles=particles.without_force_field(),
-        guard=rules,
-        provenance=_provenance(config, trajectories, len(examples)),
+        particles=examples.particles.without_force_field(),
+        guard=_rules(learnt, network, sample),
+        provenance=replace(
+            provenance, training_data=provenance.training_data | {"held_out_frames_refused": counts}
+        ),
         golden=(golden,),
     )
 
@@ -51,16 +60,16 @@ def describe_transferable(
     """The card of a network of many molecules, bound to each of those in training."""
     samples = [_sample(part) for part in examples]
     parts = []
-    for sample in samples:
-        kinds = environment(sample.particles)
-        parts.append((sample.particles, kinds, kinds, sample.after.numpy(), sample.box.numpy()))
-    largest = max(_largest_step(*pair) for pair in zip(bound, samples, strict=True))
+    for network, sample in zip(bound, samples, strict=True):
+        own = [t for t in trajectories if first_difference(t.molecule, sample.particles) is None]
+        rules = _rules(learn_guard_rules(own), network, sample)
+        parts.append((sample.particles, environment(sample.particles), rules))
     capabilities = asdict(_capabilities(bound[0], config, trajectories, samples[0]))
     del capabilities["latent_size"]
     return TransferCard(
         name=config.name,
         capabilities=capabilities,
-        guard=GuardStatistics.measured(parts, DISPLACEMENT_MARGIN * largest),
+        guard=GuardStatistics.of(parts),
         provenance=_provenance(config, trajectories, sum(map(len, examples))),
         molecules=tuple(
             {
@@ -71,6 +80,12 @@ def describe_transferable(
             for part in examples
         ),
     )
+
+
+def _rules(learnt: dict, network, sample: Examples) -> GuardRules:
+    """The rules of trajectories, with room beyond the largest step of the examples."""
+    displacement = DISPLACEMENT_MARGIN * _largest_step(network, sample)
+    return GuardRules.from_dict(learnt | {"max_displacement_nm": displacement})
 
 
 def _capabilities(network, config: TrainingConfig, trajectories: list[Trajectory], sample: Examples):
@@ -144,23 +159,3 @@ def common_temperature(trajectories: list[Trajectory]) -> float:
             " K; train on one temperature, or give it when loading."
         )
     return temperatures.pop()
-
-
-def chiral_centres(molecule: Particles, positions: Tensor) -> tuple[tuple[int, int, int, int], ...]:
-    """Atoms with four neighbours, at most one of them hydrogen, that keep their handedness in all positions
-    (P, N, 3).
-
-    Returns (centre, a, b, c) with (a - centre) . ((b - centre) x (c - centre)) > 0.
-    """
-    found = []
-    for centre, around in enumerate(molecule.neighbours):
-        if len(around) != 4 or sum(molecule.types[i] == "H" for i in around) > 1:
-            continue
-        a, b, c = sorted(around, key=lambda i: (molecule.types[i] == "H", i))[:3]
-        arms = [(positions[:, i] - positions[:, centre]).double().numpy() for i in (a, b, c)]
-        triple = np.einsum("pi,pi->p", arms[0], np.cross(arms[1], arms[2]))
-        if np.all(triple > 0):
-            found.append((centre, a, b, c))
-        elif np.all(triple < 0):
-            found.append((centre, b, a, c))
-    return tuple(found)

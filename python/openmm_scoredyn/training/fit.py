@@ -112,7 +112,7 @@ def train(
         [choice.architecture.bind(network, examples.particles) for examples in part]
         for part in (training, held_out)
     ]
-    card = _card(bound[0], config, parts[0], training)
+    card = _card(bound[0], config, parts, training)
     average = Averaging(decay=config.optimization.ema_decay, use_buffers=False)
     own = [average, Saving(directory, config, card.to_json(), average)]
     if isinstance(card, Card):
@@ -130,11 +130,11 @@ def train(
     return previous
 
 
-def _card(bound: list, config: TrainingConfig, trajectories: list[Trajectory], examples: list[Examples]):
-    """The card of the network, from the training examples of each molecule."""
+def _card(bound: list, config: TrainingConfig, parts, examples: list[Examples]):
+    """The card of the network, from the trajectories of both parts and the training examples."""
     if config.network.architecture.transferable:
-        return describe_transferable(bound, config, trajectories, examples)
-    return describe(bound[0], config, trajectories, examples[0])
+        return describe_transferable(bound, config, parts[0], examples)
+    return describe(bound[0], config, parts[0], examples[0], parts[1])
 
 
 def _validation(held_out: list[Examples], bound: list[list], config: TrainingConfig) -> list:

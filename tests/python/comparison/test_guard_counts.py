@@ -6,11 +6,12 @@ from alanine import alanine_molecule, alanine_positions, make_trajectory
 from tiny_models import StandardNormal, start, tiny_card
 
 from openmm_scoredyn.comparison import count_refusals
-from openmm_scoredyn.comparison.geometry import bond_lengths, chiral_centres, handedness
+from openmm_scoredyn.comparison.geometry import chiral_centres, handedness
 from openmm_scoredyn.data import Trajectory
 from openmm_scoredyn.dynamics import unguarded
 from openmm_scoredyn.errors import MoleculeError
 from openmm_scoredyn.export import export_program
+from openmm_scoredyn.molecule.geometry import bond_lengths
 from openmm_scoredyn.program.card import Card
 from openmm_scoredyn.program.model import ScoreModel
 

@@ -19,7 +19,9 @@ SKELETONS = {
     "propane": [(0, 1), (1, 2)],
     "butane": [(0, 1), (1, 2), (2, 3)],
     "pentane": [(0, 1), (1, 2), (2, 3), (3, 4)],
+    "hexane": [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)],
     "isobutane": [(0, 1), (1, 2), (1, 3)],
+    "isopentane": [(0, 1), (1, 2), (1, 3), (3, 4)],
 }
 
 # Of OPLS-AA (Jorgensen, Maxwell and Tirado-Rives 1996), charges left out.

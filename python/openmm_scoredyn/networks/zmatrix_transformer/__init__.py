@@ -43,9 +43,12 @@ class ZMatrixTransformerArchitecture(Architecture):
 
     def bind(self, network, particles):
         """The network for one molecule."""
-        known, _ = Known.from_tensor(network.known)
-        known.require(particles, "the network")
+        self.known(network).require(particles)
         return _bound(network, particles)
+
+    def known(self, network):
+        """What the network was trained on."""
+        return Known.from_tensor(network.known)[0]
 
 
 def _core(config: ZMatrixTransformerConfig, content: Tensor) -> TransferableCore:
@@ -60,7 +63,7 @@ def _core(config: ZMatrixTransformerConfig, content: Tensor) -> TransferableCore
 def _bound(core: nn.Module, particles: Particles) -> ZMatrixTransformer:
     known, more = Known.from_tensor(core.known)
     scales = ClassScales(**more["scales"])
-    table = require_known(particles, scales.mean, "the network")
+    table = require_known(particles, scales.mean)
     kinds = torch.tensor([known.environments.index(name) for name in environment(particles)])
     mean, spread = (
         torch.tensor([values[name] for name in table.classes]) for values in (scales.mean, scales.spread)

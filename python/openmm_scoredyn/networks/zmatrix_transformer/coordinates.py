@@ -108,7 +108,7 @@ def fit_classes(parts: list[tuple[Particles, Tensor, Tensor]]) -> ClassScales:
     )
 
 
-def require_known(particles: Particles, known, name: str) -> CoordinateTable:
+def require_known(particles: Particles, known) -> CoordinateTable:
     """The coordinates of a molecule, each of a class in `known`.
 
     Raises
@@ -122,7 +122,7 @@ def require_known(particles: Particles, known, name: str) -> CoordinateTable:
             kind, words = entry.split(" ")
             same = ", ".join(sorted(other.split(" ")[1] for other in known if other.startswith(kind)))
             raise MoleculeError(
-                f"bind: {name} never saw the {kind} {words}; expected one of {same or 'none'}; use a model"
+                f"bind: the model never saw the {kind} {words}; expected one of {same or 'none'}; use a model"
                 " that was trained on such molecules."
             )
     return table

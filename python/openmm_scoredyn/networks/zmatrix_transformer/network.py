@@ -160,6 +160,7 @@ class ZMatrixTransformer(nn.Module):
         for name, value in buffers.items():
             self.register_buffer(name, value)
         self.first_dihedral = 2 * count - 3
+        self.latent_size = len(moving)
         weight = 1 + (SOFT_WEIGHT - 1) * soft[moving].float()
         self.register_buffer("loss_weight", weight / weight.mean())
 

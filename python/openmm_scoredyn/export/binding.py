@@ -1,0 +1,172 @@
+"""Binding: a model and particles become a score program that holds all it needs."""
+
+import hashlib
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from openmm_scoredyn.diffusion.parametrization import Parametrization
+from openmm_scoredyn.errors import MoleculeError, OutputError, ScoreDynError
+from openmm_scoredyn.export.program import export_program
+from openmm_scoredyn.molecule.geometry import handed_centres, triple_products
+from openmm_scoredyn.molecule.matching import match_atoms
+from openmm_scoredyn.molecule.particles import Particles
+from openmm_scoredyn.networks.known import Known, environment
+from openmm_scoredyn.networks.registry import NetworkChoice
+from openmm_scoredyn.program.card import Card
+from openmm_scoredyn.program.model import ScoreModel, path_or_shipped
+from openmm_scoredyn.program.transferable import SUFFIX, TransferableModel
+from openmm_scoredyn.version import __version__
+
+
+def bind(model, topology, system=None, *, positions=None) -> ScoreModel:
+    """A score program for the particles of a topology.
+
+    Parameters
+    ----------
+    model : path or name of a model, ScoreModel or TransferableModel
+    topology : openmm.app.Topology of the particles alone, in the order of the program
+    system : openmm.System, optional
+        Made for the topology, with the force field that the model was trained with. A transferable model
+        that was trained without one needs none.
+    positions : (N, 3), nm, optional
+        A conformation, which says the handedness of stereocentres; needed where there are some.
+
+    Returns
+    -------
+    ScoreModel
+        Of a transferable model a program of its own, kept in the user's cache folder by content; a model of
+        one molecule is returned as it is.
+
+    Raises
+    ------
+    MoleculeError
+        If the model was not made, or trained, for such particles: a kind of particle, a bond or an angle that
+        it never saw, another force field, solvent or mass, or parts that are not bonded.
+    ProgramError, CardError
+        If the model cannot be read.
+    """
+    model = open_model(model)
+    if isinstance(model, ScoreModel):
+        _require_equal(model.card.particles, topology)
+        return model
+    particles = Particles.from_topology(topology, system)
+    centres = _stereocentres(particles, positions)
+    path = _cache_folder() / f"{_content(model, particles, centres)}.pt"
+    try:
+        return ScoreModel(path)
+    except ScoreDynError:  # not there, or damaged
+        bind_file(model, particles, path, stereocentres=centres)
+        return ScoreModel(path)
+
+
+def open_model(model):
+    """A ScoreModel or TransferableModel, from one, or from its path, name or content."""
+    if isinstance(model, (ScoreModel, TransferableModel)):
+        return model
+    if isinstance(model, bytes):
+        return ScoreModel(model)
+    path = Path(path_or_shipped(str(model)))
+    return TransferableModel.load(path) if path.suffix == SUFFIX else ScoreModel(path)
+
+
+def bind_file(model: TransferableModel, particles: Particles, path, *, stereocentres=()) -> None:
+    """Write the program of a transferable model for particles; as `bind`.
+
+    Parameters
+    ----------
+    stereocentres : tuple of (centre, a, b, c), as in `GuardRules`
+    """
+    choice = NetworkChoice.from_dict(model.card.provenance.network)
+    core = choice.architecture.restore(choice.config, None, model.weights)
+    network = choice.architecture.bind(core, particles).eval()
+    known = choice.architecture.known(core)
+    kinds = environment(particles)
+    card = Card(
+        name=model.card.name,
+        capabilities=model.card.capabilities_of(network.latent_size),
+        particles=particles.without_force_field(),
+        guard=model.card.guard.rules(particles, kinds, stereocentres=stereocentres),
+        provenance=replace(
+            model.card.provenance,
+            training_data=model.card.provenance.training_data
+            | {"binding": _binding(model, particles, known)},
+            accuracy={},
+        ),
+    )
+    parametrization = Parametrization(**model.card.provenance.network["parametrization"])
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    export_program(network, path, card, parametrization)
+
+
+def _binding(model: TransferableModel, particles: Particles, known: Known) -> dict:
+    """What the card of a program says of its binding."""
+    size, largest = len(particles), known.largest
+    return {
+        "model_sha256": model.sha256,
+        "trained_on": [molecule["name"] for molecule in model.card.molecules],
+        "particles": size,
+        "largest_in_training": largest,
+        "extrapolation": (
+            f"{size} particles, {size / largest:.2g} times the largest in training ({largest})"
+            if size > largest
+            else "none in size"
+        ),
+    }
+
+
+def _require_equal(expected: Particles, topology) -> None:
+    """Refuse a topology that is not the one molecule of a model, atom by atom."""
+    order = match_atoms(topology, expected)
+    wrong = np.flatnonzero(order != np.arange(len(order)))
+    if len(wrong):
+        atom = int(wrong[0])
+        raise MoleculeError(
+            f"bind: the atoms are in another order than the model's; expected"
+            f" {expected.residue_names[atom]}:{expected.atom_names[atom]} as atom {atom}, found it as atom"
+            f" {order[atom]}; use prepare, which brings them into the model's order."
+        )
+
+
+def _stereocentres(particles: Particles, positions) -> tuple[tuple[int, int, int, int], ...]:
+    """(centre, a, b, c) of every particle that keeps its handedness, as `positions` have them."""
+    centres = handed_centres(particles)
+    if not centres:
+        return ()
+    if positions is None:
+        centre = centres[0][0]
+        raise MoleculeError(
+            f"bind: {particles.residue_names[centre]}:{particles.atom_names[centre]} is a stereocentre, which"
+            " bonds alone do not tell from its mirror image; expected positions, found none; give positions=."
+        )
+    (products,) = triple_products(np.asarray(positions, dtype=float)[None], np.array(centres))
+    return tuple(
+        (centre, a, b, c) if product > 0 else (centre, b, a, c)
+        for (centre, a, b, c), product in zip(centres, products, strict=True)
+    )
+
+
+def _content(model: TransferableModel, particles: Particles, centres) -> str:
+    """What a bound program depends on, as a digest."""
+    text = json.dumps(
+        [model.sha256 or model.card.to_json(), particles.to_dict(), centres, __version__, torch.__version__],
+        sort_keys=True,
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _cache_folder() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(base) / "openmm-scoredyn" / "bound"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"bind: cannot write to the cache folder {folder} ({error.strerror}); set XDG_CACHE_HOME, or"
+            " write the program to a file with `scoredyn bind`."
+        ) from None
+    return folder

@@ -1,0 +1,220 @@
+"""One model for many molecules: trained on three alkanes, exported, bound to others, run, refused."""
+
+import json
+import zipfile
+
+import alkanes
+import numpy as np
+import openmm
+import pytest
+import torch
+from alanine import alanine_molecule, alanine_positions, alanine_topology
+from openmm import app
+from typer.testing import CliRunner
+
+import openmm_scoredyn as sd
+from openmm_scoredyn.cli import app as cli
+from openmm_scoredyn.errors import CardError, MoleculeError, ProgramError
+from openmm_scoredyn.molecule.structure import select_atoms
+from openmm_scoredyn.program.transferable import TransferableModel
+from openmm_scoredyn.training import NetworkChoice, OptimizationConfig, TrainingConfig, train
+
+TRAINED = ("propane", "pentane", "isobutane")
+PICOSECONDS = 400
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of a run on three alkanes, with their force field."""
+    trajectories = [alkanes.simulate(name, PICOSECONDS, seed) for seed, name in enumerate(TRAINED, 1)]
+    config = TrainingConfig(
+        name="alkanes",
+        network=NetworkChoice.of("zmatrix_transformer", width=32, heads=2, condition_blocks=1, blocks=1),
+        optimization=OptimizationConfig(
+            updates=800,
+            batch_size=128,
+            learning_rate=3e-3,
+            warmup_updates=20,
+            validation_every=400,
+            ema_decay=0.98,
+        ),
+        split="time",
+    )
+    folder = tmp_path_factory.mktemp("alkanes")
+    train(trajectories, folder, config)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(run):
+    path = run / "alkanes.scoredyn"
+    result = CliRunner().invoke(cli, ["export", str(run), str(path)])
+    assert result.exit_code == 0, result.exception
+    return path
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "openmm-scoredyn" / "bound"
+
+
+def bound(model, name: str, **options):
+    made = alkanes.topology(name)
+    return sd.bind(model, made, alkanes.system(made), **options)
+
+
+def test_training_lowers_the_held_out_loss(run):
+    from openmm_scoredyn.training.checkpoint import read_checkpoint
+
+    losses = [loss for _, loss in read_checkpoint(run).held_out_loss]
+    assert losses[-1] < losses[0] < 1.1  # 1 is the loss of a network that says nothing
+
+
+def test_the_file_holds_weights_and_descriptions_and_no_code(model):
+    assert sorted(zipfile.ZipFile(model).namelist()) == ["card.json", "sha256.json", "weights.safetensors"]
+    card = json.loads(zipfile.ZipFile(model).read("card.json"))
+    assert [molecule["particles"] for molecule in card["molecules"]] == [11, 17, 14]
+    assert card["provenance"]["network"]["name"] == "zmatrix_transformer"
+
+
+def test_an_unseen_molecule_is_bound_and_its_steps_look_like_its_dynamics(model):
+    """Butane, which no training saw: lengths and angles of its draws against MD."""
+    program = bound(model, "butane")
+    trajectory = alkanes.simulate("butane", 300, 9)
+    before, after = trajectory.segments[0][:-1], trajectory.segments[0][1:]
+    drawn = program.sample(before, 1, seed=1)[0]
+    assert program.num_rejected_steps <= 0.05 * len(before)
+
+    def measured(frames):
+        from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates
+
+        return InternalCoordinates(trajectory.molecule)(torch.as_tensor(frames)).numpy()
+
+    found, expected = measured(drawn), measured(after)
+    stiff = slice(0, 2 * 14 - 3)
+    spread = expected[:, stiff].std(0)
+    np.testing.assert_allclose(found[:, stiff].mean(0), expected[:, stiff].mean(0), atol=0.4 * spread.max())
+    moving = spread > 1e-4
+    ratio = found[:, stiff].std(0)[moving] / spread[moving]
+    assert 0.7 < np.median(ratio) < 1.3
+
+
+def test_it_runs_in_a_simulation_and_does_not_depend_on_the_order_of_atoms(model):
+    made = alkanes.topology("butane")
+    system = alkanes.system(made)
+    program = sd.bind(model, made, system)
+    integrator = sd.ScoreDynamicsIntegrator(program)
+    simulation = app.Simulation(made, system, integrator, openmm.Platform.getPlatformByName("Reference"))
+    simulation.context.setPositions(alkanes.positions(alkanes.molecule("butane")))
+    simulation.step(20)
+    positions = simulation.context.getState(positions=True).getPositions(asNumpy=True)
+    assert np.isfinite(positions._value).all()
+    assert simulation.context.getTime()._value == pytest.approx(20.0)
+
+
+def test_a_larger_molecule_is_bound_and_its_card_says_so(model):
+    binding = bound(model, "hexane").card.provenance.training_data["binding"]
+    assert (binding["particles"], binding["largest_in_training"]) == (20, 17)
+    assert binding["extrapolation"].startswith("20 particles, 1.2 times the largest in training")
+    assert bound(model, "butane").card.provenance.training_data["binding"]["extrapolation"] == "none in size"
+
+
+def test_a_bound_program_is_kept_and_found_again_and_a_damaged_one_is_made_again(model, cache, monkeypatch):
+    first = bound(model, "butane")
+    (kept,) = cache.iterdir()
+    monkeypatch.setattr("openmm_scoredyn.export.binding.bind_file", None)
+    assert bound(model, "butane").sha256 == first.sha256
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache.parents[1]))
+    kept.write_bytes(b"damaged")
+    assert bound(model, "butane").card == first.card
+
+
+def test_the_guard_knows_bonds_angles_and_contacts_of_the_molecule(model):
+    rules = bound(model, "butane").card.guard
+    assert len(rules.bond_lengths_nm) == 13 and rules.bond_lengths_nm[0] == pytest.approx(0.153, abs=0.003)
+    assert len(rules.angles) == 24 and rules.contacts
+    assert rules.stereocentres == ()
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"oxygen": 1}, "never saw a particle like BUT:O1, O with 2 bonds; expected C4, H1"),
+        (
+            {"carbons": 250000.0},
+            "another force field; expected bond C4-C4 of .*, found .* and 250000",
+        ),
+        ({"hydrogen_amu": 1.008}, "has another mass than in training"),
+        ({"system": False}, "expected a System, found none"),
+        ({"solvent": True}, "another solvent or with other forces; expected none .*, found GBSAOBCForce"),
+        ({"apart": True}, "expected bonds that connect all 28 particles, found particle 14"),
+        ({"name": "isopentane"}, "is a stereocentre, which bonds alone do not tell|never saw"),
+    ],
+)
+def test_what_it_was_not_trained_for_is_refused(model, change, message):
+    made = alkanes.topology(change.get("name", "butane"), change.get("oxygen"))
+    if "apart" in change:
+        places = [openmm.Vec3(0, 0, 0)] * 14 * openmm.unit.nanometer
+        twice = app.Modeller(made, places)
+        twice.add(made, places)
+        made = twice.topology
+    options = {name: change[name] for name in ("carbons", "hydrogen_amu") if name in change}
+    system = None
+    if change.get("system", True):
+        system = alkanes.system(made, **options)
+    if "solvent" in change:
+        system.addForce(openmm.GBSAOBCForce())
+    with pytest.raises(MoleculeError, match=message):
+        sd.bind(model, made, system)
+
+
+def test_damaged_files_are_refused(model, tmp_path):
+    content = bytearray(model.read_bytes())
+    generator = np.random.default_rng(1)
+    whole = TransferableModel.load(model)
+    silent = 0
+    for place in generator.integers(0, len(content), 200):
+        damaged = bytearray(content)
+        damaged[place] ^= 0xFF
+        (tmp_path / "damaged.scoredyn").write_bytes(damaged)
+        try:
+            found = TransferableModel.load(tmp_path / "damaged.scoredyn")
+        except (ProgramError, CardError):
+            continue
+        same = found.card == whole.card and all(
+            torch.equal(found.weights[name], value) for name, value in whole.weights.items()
+        )
+        silent += not same
+    assert silent == 0
+    with pytest.raises(ProgramError, match="is no file"):
+        TransferableModel.load(tmp_path / "none.scoredyn")
+
+
+def test_a_model_of_one_molecule_is_matched():
+    """Matching and equality, atom by atom, is what binding means there."""
+    names, topology = alanine_molecule().atom_names, alanine_topology()
+    bound_to = sd.bind("alanine-dipeptide-obc2", topology)
+    assert bound_to.card.particles.atom_names == names
+    order = [1, 0, *range(2, len(names))]
+    exchanged, _ = select_atoms(topology, alanine_positions(), order)
+    with pytest.raises(MoleculeError, match="another order than the model's; expected ACE:H1 as atom 0"):
+        sd.bind("alanine-dipeptide-obc2", exchanged)
+    part, _ = select_atoms(topology, alanine_positions(), order[:-1])
+    with pytest.raises(MoleculeError, match="is not the model's"):
+        sd.bind("alanine-dipeptide-obc2", part)
+
+
+def test_the_command_writes_a_program_that_holds_all_it_needs(model, tmp_path):
+    made = alkanes.topology("butane")
+    (tmp_path / "system.xml").write_text(openmm.XmlSerializer.serialize(alkanes.system(made)))
+    with open(tmp_path / "butane.pdb", "w") as file:
+        app.PDBFile.writeFile(made, alkanes.positions(alkanes.molecule("butane")) * 10, file)
+    arguments = ["bind", str(model), str(tmp_path / "butane.pdb"), "--out", str(tmp_path / "butane.pt")]
+    result = CliRunner().invoke(cli, [*arguments, "--system", str(tmp_path / "system.xml")])
+    assert result.exit_code == 0, result.exception
+    assert "14 particles; extrapolation: none in size" in result.output
+    assert sd.ScoreModel(tmp_path / "butane.pt").card.num_particles == 14
+    refused = CliRunner().invoke(cli, [*arguments, "--system", str(tmp_path / "butane.pdb")])
+    assert isinstance(refused.exception, MoleculeError)
