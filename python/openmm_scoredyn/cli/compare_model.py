@@ -67,12 +67,12 @@ def guard_table(path: Path, name: str | None, trajectories) -> dict[str, dict[st
     is given.
     """
     from openmm_scoredyn.comparison.guard_counts import count_refusals
-    from openmm_scoredyn.data import archive_guard
+    from openmm_scoredyn.data.frame_store import is_store
+    from openmm_scoredyn.dynamics import store_guard
     from openmm_scoredyn.program.model import ScoreModel, path_or_shipped
 
-    files = sorted(path.glob("*.npz")) if path.is_dir() else [path]
-    counted = [archive_guard(file) for file in files if file.suffix == ".npz"]
-    counted = [counts for counts in counted if counts]
+    stores = [folder for folder in (path, *(path.iterdir() if path.is_dir() else ())) if is_store(folder)]
+    counted = [counts for counts in map(store_guard, sorted(stores)) if counts]
     table = {}
     if counted:
         table["draws refused in the run"] = {

@@ -46,9 +46,10 @@ def learn_guard_rules(trajectories: Sequence[Trajectory]) -> dict:
     -------
     dict, JSON-ready
         `bond_lengths_nm` (mean of each bond) and `bond_tolerance`; `angles` (i, j, k) with
-        `angle_limits_deg`; `stereocentres` (centre, a, b, c), whose triple product is positive in every frame; `double_bonds`
-        (i, j, k, l) with `double_bonds_cis`, torsions between planar particles that never turn; `contacts`,
-        the closest approach of two classes (`contact_classes`) four or more bonds apart.
+        `angle_limits_deg`; `stereocentres` (centre, a, b, c), whose triple product is positive in every
+        frame; `double_bonds` (i, j, k, l) with `double_bonds_cis`, torsions between planar particles that
+        never turn; `contacts`, the closest approach of two classes (`contact_classes`) four or more bonds
+        apart.
 
     Raises
     ------

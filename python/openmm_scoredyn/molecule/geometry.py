@@ -73,18 +73,26 @@ def bonds_apart(particles: Particles, farthest: int) -> np.ndarray:
     return apart
 
 
-def handed_centres(particles: Particles) -> list[tuple[int, int, int, int]]:
-    """(centre, a, b, c) of every particle with four neighbours of which at most one is hydrogen.
+def four_bonded(particles: Particles) -> list[tuple[int, int, int, int]]:
+    """(centre, a, b, c) of every particle with four neighbours; a, b, c are the heavy ones first, ascending.
 
-    Its handedness cannot change without breaking a bond; a, b, c are the heavy ones, or the first three.
+    The sign of its triple product cannot change without breaking a bond.
     """
     found = []
     for centre, around in enumerate(particles.neighbours):
-        if len(around) != 4 or sum(particles.elements[i] == "H" for i in around) > 1:
-            continue
-        a, b, c = sorted(around, key=lambda i: (particles.elements[i] == "H", i))[:3]
-        found.append((centre, a, b, c))
+        if len(around) == 4:
+            a, b, c = sorted(around, key=lambda i: (particles.elements[i] == "H", i))[:3]
+            found.append((centre, a, b, c))
     return found
+
+
+def handed_centres(particles: Particles) -> list[tuple[int, int, int, int]]:
+    """(centre, a, b, c) of those of `four_bonded` that have at most one hydrogen: what has a handedness."""
+    return [
+        atoms
+        for atoms in four_bonded(particles)
+        if sum(particles.elements[i] == "H" for i in particles.neighbours[atoms[0]]) <= 1
+    ]
 
 
 def planar_torsions(particles: Particles) -> list[tuple[int, int, int, int]]:
