@@ -5,12 +5,6 @@
 
 namespace ScoreDynPlugin {
 
-enum class Solver { EulerAncestral, Heun, Dpmpp2m, DpmppSde, Trig2m };
-
-/// Throws OpenMMException for a name other than euler_ancestral, heun, dpmpp_2m, dpmpp_sde and trig_2m.
-Solver parseSolver(const std::string& name);
-std::string solverName(Solver solver);
-
 /// One network evaluation D = denoise(x, sigma) and the linear update that follows it:
 ///
 ///     x' = current x + anchor a + denoised D + previous D_previous + noise eps
@@ -23,6 +17,22 @@ struct Stage {
     double current = 0, anchor = 0, denoised = 0, previous = 0, noise = 0;
     bool setAnchor = false;
 };
+
+/// A way to integrate from noise to a clean latent: what its name stands for, and the stages of one draw.
+struct SolverMethod {
+    std::string name, description;
+    std::vector<Stage> (*plan)(int denoisingSteps, double sigmaMin, double sigmaMax, double sigmaData);
+};
+
+/// All methods, the default first. A new one is an entry of this table and nothing else.
+const std::vector<SolverMethod>& solverMethods();
+
+/// One of the table's methods.
+using Solver = const SolverMethod*;
+
+/// Throws OpenMMException, with the names there are, for another one.
+Solver parseSolver(const std::string& name);
+std::string solverName(Solver solver);
 
 /// The stages of one draw: exactly `denoisingSteps` of them, from x = sigmaMax eps to the clean estimate, so
 /// no residual noise is left.
@@ -40,7 +50,7 @@ struct Stage {
 /// dpmpp_sde take two evaluations between two levels; where `denoisingSteps` is even, the last interval
 /// before sigmaMin takes one, at first order.
 ///
-/// Throws OpenMMException unless 1 <= denoisingSteps < 65535 0 < sigmaMin < sigmaMax and sigmaData > 0.
+/// Throws OpenMMException unless 1 <= denoisingSteps < 65535, 0 < sigmaMin < sigmaMax and sigmaData > 0.
 std::vector<Stage> makeSolverPlan(Solver solver, int denoisingSteps, double sigmaMin, double sigmaMax,
                                   double sigmaData);
 

@@ -1,9 +1,7 @@
 #include "SolverPlan.h"
 
-#include <array>
 #include <cmath>
 #include <sstream>
-#include <utility>
 
 #include "Noise.h"
 #include "openmm/OpenMMException.h"
@@ -11,12 +9,6 @@
 namespace ScoreDynPlugin {
 
 namespace {
-
-constexpr std::array<std::pair<const char*, Solver>, 5> names = {{{"euler_ancestral", Solver::EulerAncestral},
-                                                                  {"heun", Solver::Heun},
-                                                                  {"dpmpp_2m", Solver::Dpmpp2m},
-                                                                  {"dpmpp_sde", Solver::DpmppSde},
-                                                                  {"trig_2m", Solver::Trig2m}}};
 
 void checkArguments(int denoisingSteps, double sigmaMin, double sigmaMax, double sigmaData) {
     // Each stage has noise of its own, and the number of the stage after the last of them is taken by the
@@ -95,7 +87,7 @@ void appendMultistep(std::vector<Stage>& plan, double sigma, double next) {
 constexpr double angleExponent = 4.0 / 3.0;
 
 /// Adams-Bashforth on dx/dangle = -F for the scaled latent x, with F = (D - skip latent) / out written out.
-std::vector<Stage> trigonometricPlan(int denoisingSteps, double sigmaMax, double sigmaData) {
+std::vector<Stage> trigonometricPlan(int denoisingSteps, double, double sigmaMax, double sigmaData) {
     const double largestAngle = std::atan(sigmaMax / sigmaData);
     const auto angleOf = [&](int stage) {
         return largestAngle * std::pow(1.0 - double(stage) / denoisingSteps, angleExponent);
@@ -122,45 +114,79 @@ std::vector<Stage> trigonometricPlan(int denoisingSteps, double sigmaMax, double
     return plan;
 }
 
+/// Appends the stages between two neighbouring noise levels. `single`: one evaluation is left for the
+/// interval.
+using AppendInterval = void (*)(std::vector<Stage>& plan, double sigma, double next, bool single);
+
+void ancestralInterval(std::vector<Stage>& plan, double sigma, double next, bool) {
+    plan.push_back(ancestral(sigma, next));
+}
+
+void multistepInterval(std::vector<Stage>& plan, double sigma, double next, bool) {
+    appendMultistep(plan, sigma, next);
+}
+
+void heunInterval(std::vector<Stage>& plan, double sigma, double next, bool single) {
+    if (single)
+        plan.push_back(euler(sigma, next));
+    else
+        appendHeun(plan, sigma, next);
+}
+
+void sdeInterval(std::vector<Stage>& plan, double sigma, double next, bool single) {
+    if (single)
+        plan.push_back(ancestral(sigma, next));
+    else
+        appendSde(plan, sigma, next);
+}
+
+/// Stages over the noise levels of Karras et al. 2022; the last one returns the clean estimate itself.
+template <int evaluationsPerLevel, AppendInterval append>
+std::vector<Stage> overKarrasLevels(int denoisingSteps, double sigmaMin, double sigmaMax, double) {
+    const int count = evaluationsPerLevel == 2 ? denoisingSteps / 2 + 1 : denoisingSteps;
+    const std::vector<double> levels = karrasLevels(count, sigmaMin, sigmaMax);
+    std::vector<Stage> plan;
+    for (int i = 0; i + 1 < count; ++i) {
+        const bool single = evaluationsPerLevel == 1 || (i + 2 == count && denoisingSteps % 2 == 0);
+        append(plan, levels[i], levels[i + 1], single);
+    }
+    plan.push_back({.sigma = levels.back(), .denoised = 1});
+    return plan;
+}
+
 }  // namespace
 
-Solver parseSolver(const std::string& name) {
-    for (const auto& [known, solver] : names)
-        if (name == known) return solver;
-    throw OpenMM::OpenMMException(
-        "Solver: unknown name '" + name +
-        "'; expected euler_ancestral, heun, dpmpp_2m, dpmpp_sde or trig_2m. Choose one of these.");
+const std::vector<SolverMethod>& solverMethods() {
+    static const std::vector<SolverMethod> methods{
+        {"trig_2m", "two-step Adams-Bashforth in the angle; exact for normal latents; 1 evaluation a level",
+         trigonometricPlan},
+        {"dpmpp_2m", "DPM-Solver++(2M), Lu et al. 2022, deterministic; 1 evaluation a level",
+         overKarrasLevels<1, multistepInterval>},
+        {"heun", "Karras et al. 2022, algorithm 1 without churn, deterministic; 2 evaluations a level",
+         overKarrasLevels<2, heunInterval>},
+        {"dpmpp_sde", "second-order DPM-Solver++ of the reverse SDE, stochastic; 2 evaluations a level",
+         overKarrasLevels<2, sdeInterval>},
+        {"euler_ancestral", "ancestral sampling, first order, stochastic; 1 evaluation a level",
+         overKarrasLevels<1, ancestralInterval>}};
+    return methods;
 }
 
-std::string solverName(Solver solver) {
-    for (const auto& [name, known] : names)
-        if (solver == known) return name;
-    throw OpenMM::OpenMMException("Solver: not one of the five solvers.");
+Solver parseSolver(const std::string& name) {
+    std::string known;
+    for (const SolverMethod& method : solverMethods()) {
+        if (name == method.name) return &method;
+        known += (known.empty() ? "" : ", ") + method.name;
+    }
+    throw OpenMM::OpenMMException("Solver: expected one of " + known + ", found '" + name +
+                                  "'; choose one of these.");
 }
+
+std::string solverName(Solver solver) { return solver->name; }
 
 std::vector<Stage> makeSolverPlan(Solver solver, int denoisingSteps, double sigmaMin, double sigmaMax,
                                   double sigmaData) {
     checkArguments(denoisingSteps, sigmaMin, sigmaMax, sigmaData);
-    if (solver == Solver::Trig2m) return trigonometricPlan(denoisingSteps, sigmaMax, sigmaData);
-    const bool twice = solver == Solver::Heun || solver == Solver::DpmppSde;
-    const int count = twice ? denoisingSteps / 2 + 1 : denoisingSteps;
-    const std::vector<double> levels = karrasLevels(count, sigmaMin, sigmaMax);
-    std::vector<Stage> plan;
-    for (int i = 0; i + 1 < count; ++i) {
-        const bool single = i + 2 == count && denoisingSteps % 2 == 0;
-        if (solver == Solver::Dpmpp2m)
-            appendMultistep(plan, levels[i], levels[i + 1]);
-        else if (solver == Solver::EulerAncestral || (solver == Solver::DpmppSde && single))
-            plan.push_back(ancestral(levels[i], levels[i + 1]));
-        else if (solver == Solver::DpmppSde)
-            appendSde(plan, levels[i], levels[i + 1]);
-        else if (single)
-            plan.push_back(euler(levels[i], levels[i + 1]));
-        else
-            appendHeun(plan, levels[i], levels[i + 1]);
-    }
-    plan.push_back({.sigma = levels.back(), .denoised = 1});
-    return plan;
+    return solver->plan(denoisingSteps, sigmaMin, sigmaMax, sigmaData);
 }
 
 }  // namespace ScoreDynPlugin

@@ -38,5 +38,6 @@ PYBIND11_MODULE(_scoredyn, m) {
 
     ScoreDynPlugin::bindProgram(m);
     ScoreDynPlugin::bindIntegrator(m);
+    ScoreDynPlugin::bindSolvers(m);
     ScoreDynPlugin::bindFullPrecision(m);
 }

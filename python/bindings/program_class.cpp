@@ -133,18 +133,6 @@ py::tuple sample(const std::shared_ptr<ScoreProgram>& program, const FloatArray&
     return py::make_tuple(frames, countsDict(sampler.counts()));
 }
 
-py::list solverPlan(const std::string& solver, int denoisingSteps, double sigmaMin, double sigmaMax,
-                    double sigmaData) {
-    using namespace py::literals;
-    py::list plan;
-    for (const Stage& stage :
-         makeSolverPlan(parseSolver(solver), denoisingSteps, sigmaMin, sigmaMax, sigmaData))
-        plan.append(py::dict("sigma"_a = stage.sigma, "current"_a = stage.current, "anchor"_a = stage.anchor,
-                             "denoised"_a = stage.denoised, "previous"_a = stage.previous,
-                             "noise"_a = stage.noise, "set_anchor"_a = stage.setAnchor));
-    return plan;
-}
-
 /// The host for -1, otherwise the GPU of that number.
 Device deviceOf(int gpu) {
     if (gpu < 0) return {};
@@ -168,9 +156,6 @@ void bindProgram(py::module_& m) {
         return std::make_shared<ScoreProgram>(program.archivePointer(), deviceOf(gpu));
     };
     m.def("trust_native_code", &trustNativeCode, "sha256"_a);
-    m.def("solver_plan", &solverPlan,
-          "The stages of one draw, each a dict with the fields of the C++ struct Stage.", "solver"_a,
-          "denoising_steps"_a, "sigma_min"_a, "sigma_max"_a, "sigma_data"_a);
     py::class_<ScoreProgram, std::shared_ptr<ScoreProgram>>(
         m, "Program",
         "A loaded score program. Arrays are float32, C order, in nm; a wrong shape raises OpenMMException.")

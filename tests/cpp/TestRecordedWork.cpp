@@ -49,7 +49,7 @@ private:
 struct Molecules {
     Molecules(const TestProgram& program, TestRecorder& recorder, int maxRedraws = 10)
         : sampler(std::make_shared<ScoreProgram>(makeArchive(program), Device{.recorder = &recorder}),
-                  {Solver::Dpmpp2m, 5, maxRedraws, 5}) {}
+                  {parseSolver("dpmpp_2m"), 5, maxRedraws, 5}) {}
 
     /// The frame after a number of steps, (batch,2,3).
     Values run(int batch, int steps) {

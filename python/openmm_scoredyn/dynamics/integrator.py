@@ -93,9 +93,7 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
         return scoredyn.get_solver(self)
 
     def setSolver(self, solver: str) -> None:
-        """Set the solver: `trig_2m`, `dpmpp_2m`, `dpmpp_sde`, `heun` or `euler_ancestral`. Takes effect at
-        the next step.
-        """
+        """Set the solver, one of those in docs/design.md. Takes effect at the next step."""
         scoredyn.set_solver(self, solver)
 
     def getDenoisingSteps(self) -> int:

@@ -6,7 +6,6 @@ import numpy as np
 
 from openmm_scoredyn.errors import SamplingError
 from openmm_scoredyn.program.card import Card
-from openmm_scoredyn.program.card_checks import SOLVERS
 
 MAX_SEED = 2**31 - 1
 
@@ -24,10 +23,12 @@ def as_integer(name: str, value, low: int, high: int = 2**31 - 1) -> int:
 
 def as_solver(name) -> str:
     """A solver of the core by name."""
-    if name not in SOLVERS:
+    from openmm_scoredyn.program.native import scoredyn
+
+    known = scoredyn.solver_methods()
+    if name not in known:
         raise SamplingError(
-            f"ScoreModel.sample: unknown solver; expected one of {', '.join(SOLVERS)}, found {name!r};"
-            " correct it."
+            f"ScoreModel.sample: unknown solver; expected one of {', '.join(known)}, found {name!r}; correct it."
         )
     return name
 

@@ -118,7 +118,7 @@ def test_version_is_shown():
         ("run good.pt ALANINE --length soon --out md.dcd", "write for instance 10ns"),
         ("run good.pt ALANINE --length 1.5ps --out md.dcd", "expected a multiple of 1 ps, found 1.5ps"),
         ("run good.pt ALANINE --length 9ps --out none/md.dcd", "the folder none does not exist"),
-        ("run good.pt ALANINE --length 9ps --out md.dcd --solver euler", "unknown name 'euler'"),
+        ("run good.pt ALANINE --length 9ps --out md.dcd --solver euler", "found 'euler'"),
         ("run good.pt ALANINE --length 9ps --out md.dcd --denoising-steps 0", "denoising steps is 0"),
         (
             (

@@ -27,7 +27,7 @@ from openmm_scoredyn.program.model import ScoreModel
         (
             {"solver": "rk4"},
             (
-                "unknown solver; expected one of trig_2m, dpmpp_2m, heun, euler_ancestral, dpmpp_sde, found"
+                "unknown solver; expected one of trig_2m, dpmpp_2m, heun, dpmpp_sde, euler_ancestral, found"
                 " 'rk4'"
             ),
         ),
