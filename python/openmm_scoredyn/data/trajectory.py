@@ -222,7 +222,7 @@ def first_difference(expected: Particles, found: Particles) -> str | None:
         return f"expected {len(expected)} atoms, found {len(found)}"
     for atom in range(len(expected)):
         ours, theirs = (
-            f"{m.elements[atom]} {m.residue_names[atom]}:{m.atom_names[atom]} of residue"
+            f"{m.types[atom]} {m.residue_names[atom]}:{m.atom_names[atom]} of residue"
             f" {m.residue_indices[atom]}"
             for m in (expected, found)
         )

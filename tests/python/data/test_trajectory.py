@@ -117,7 +117,7 @@ def test_another_molecule_is_refused(tmp_path):
     positions = np.zeros((1, 4, 22, 3))
     write_archive(tmp_path / "a.npz", positions)
     other = alanine_molecule().to_dict()
-    other["elements"][5] = "S"
+    other["types"][5] = "S"
     write_archive(tmp_path / "b.npz", positions, molecule=other)
     with pytest.raises(
         MoleculeError, match="number 1 is of another molecule.*atom 5: expected O ACE:O.*found S ACE:O"
