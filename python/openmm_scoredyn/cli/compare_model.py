@@ -2,6 +2,7 @@
 refuses.
 """
 
+import logging
 import time
 from pathlib import Path
 
@@ -60,6 +61,22 @@ def model_speeds(name: str, trajectories) -> dict[str, float]:
         )
         speeds[title] = steps * replicas * model.card.lag_time_ps / elapsed
     return speeds
+
+
+def warn_of_training_data(name: str, reference) -> None:
+    """Say so if the reference holds what the model was trained on: agreement with it proves little."""
+    from openmm_scoredyn.data import shared_openings
+    from openmm_scoredyn.program.model import ScoreModel, path_or_shipped
+
+    card = ScoreModel(path_or_shipped(name)).card
+    known = shared_openings(reference, card.training_data.get("openings", ()))
+    if known:
+        logging.getLogger(__name__).warning(
+            "%d of %d reference trajectories trained %s: expected others; agreement with them proves little.",
+            len(known),
+            len(reference),
+            card.name,
+        )
 
 
 def guard_table(path: Path, name: str | None, trajectories) -> dict[str, dict[str, int]]:

@@ -131,7 +131,7 @@ def _run_replicas(model, structure, out, n_steps, every, replicas, strip, repair
     with time_progress(f"{replicas} replicas") as progress:
         run_replicas(
             model,
-            np.repeat(positions[None], replicas, axis=0),
+            np.broadcast_to(np.float32(positions), (replicas, *positions.shape)),
             out,
             n_steps,
             save_every=every,

@@ -3,7 +3,8 @@
 import itertools
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -44,6 +45,19 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], None]) -> Non
         ) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def sentences_of_the_disk(command: str, output: Path) -> Iterator[None]:
+    """Turn what the disk refuses to a writer that is not ours into an `OutputError`."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"{command}: cannot write {error.filename or output}; {error.strerror or error}; check the path,"
+            " its"
+            " permissions and the space on the disk."
+        ) from None
 
 
 def write_text_atomically(path: str | Path, text: str) -> None:

@@ -148,12 +148,12 @@ class _Terms:
 
 def _contact_class(particles: Particles, atom: int) -> str:
     """A hydrogen counts with what it is bonded to: one on nitrogen comes far closer to oxygen than others."""
-    own = particles.elements[atom]
-    return f"{own}-{particles.elements[particles.neighbours[atom][0]]}" if _is_light(particles, atom) else own
+    own = particles.types[atom]
+    return f"{own}-{particles.types[particles.neighbours[atom][0]]}" if _is_light(particles, atom) else own
 
 
 def _is_light(particles: Particles, atom: int) -> bool:
-    return particles.elements[atom] == "H" and len(particles.neighbours[atom]) == 1
+    return particles.types[atom] == "H" and len(particles.neighbours[atom]) == 1
 
 
 class _Extremes:

@@ -78,7 +78,10 @@ def run_replicas(
             " and"
             f" {n_steps}; correct them."
         )
-    identity = _identify(model, positions, seed, save_every, sampling)
+    try:
+        identity = _identify(model, positions, seed, save_every, sampling)
+    except MemoryError:
+        raise _too_many(positions) from None
     header = json.loads(json.dumps(_describe(model, identity, save_every)))
     length = _steps_of_a_chunk(model, positions, save_every, steps_per_chunk)
     make_directory(out)
@@ -86,13 +89,21 @@ def run_replicas(
         store = _open(out, header)
         try:
             _fill(model, positions, store, n_steps, length, seed, save_every, sampling, progress)
-        except MemoryError:
-            raise SamplingError(
-                f"run: {len(positions)} replicas do not fit into memory; expected fewer; draw them in several"
-                " runs with a seed each."
-            ) from None
+        except (MemoryError, RuntimeError) as error:
+            # Torch says it in words of its own.
+            if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
+                raise
+            raise _too_many(positions) from None
         require_frames(out, n_steps // save_every)
     return out
+
+
+def _too_many(positions) -> SamplingError:
+    return SamplingError(
+        f"run: {len(positions)} replicas do not fit into memory; expected fewer; draw them in several runs"
+        " with a"
+        " seed each."
+    )
 
 
 def _open(out: Path, header: dict) -> FrameStore:

@@ -81,7 +81,7 @@ def four_bonded(particles: Particles) -> list[tuple[int, int, int, int]]:
     found = []
     for centre, around in enumerate(particles.neighbours):
         if len(around) == 4:
-            a, b, c = sorted(around, key=lambda i: (particles.elements[i] == "H", i))[:3]
+            a, b, c = sorted(around, key=lambda i: (particles.types[i] == "H", i))[:3]
             found.append((centre, a, b, c))
     return found
 
@@ -91,7 +91,7 @@ def handed_centres(particles: Particles) -> list[tuple[int, int, int, int]]:
     return [
         atoms
         for atoms in four_bonded(particles)
-        if sum(particles.elements[i] == "H" for i in particles.neighbours[atoms[0]]) <= 1
+        if sum(particles.types[i] == "H" for i in particles.neighbours[atoms[0]]) <= 1
     ]
 
 

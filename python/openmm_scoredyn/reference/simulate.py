@@ -104,7 +104,7 @@ def _read_structure(structure, plan: SimulationPlan) -> str:
         ) from None
     except Exception as error:  # noqa: BLE001 - PDBFile raises whatever its parser stumbles on
         raise TrajectoryError(
-            f"simulate: {structure} is not a readable PDB file ({error}); check its content."
+            f"simulate: {structure} is not a readable PDB file ({error}); {_advice(structure)}."
         ) from None
     water = [residue.name for residue in pdb.topology.residues() if residue.name.upper() in SOLVENT_RESIDUES]
     if plan.physics.in_water and water:
@@ -127,6 +127,17 @@ def _read_structure(structure, plan: SimulationPlan) -> str:
             f" in {structure}, found {residues}; simulate with --steered."
         )
     return text
+
+
+def _advice(structure) -> str:
+    kinds = {
+        ".prmtop": "an Amber topology holds no positions",
+        ".top": "a topology holds no positions",
+        ".gro": "GROMACS' coordinates are another format",
+        ".cif": "an mmCIF file is another format",
+    }
+    kind = kinds.get(Path(structure).suffix.lower())
+    return f"{kind}: write the molecule as a PDB file" if kind else "check its content"
 
 
 def _adder(plan: SimulationPlan, progress):

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 import openmm_scoredyn
-from openmm_scoredyn.data import Trajectory, fingerprint
+from openmm_scoredyn.data import Trajectory, fingerprint, opening_digest
 from openmm_scoredyn.errors import TrainingError
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.program.card import Card
@@ -55,6 +55,7 @@ def describe(
         force_field=trajectories[0].force_field,
         training_data={
             "fingerprint": fingerprint(trajectories),
+            "openings": [opening_digest(trajectory) for trajectory in trajectories],
             "steered_ns": sum(t.length_ps for t in trajectories if t.steered and t.weights is None) / 1000,
             "shot_paths": sum(len(t.segments) for t in trajectories if t.weights is not None),
             "unsteered_ns": sum(t.length_ps for t in trajectories if not t.steered) / 1000,

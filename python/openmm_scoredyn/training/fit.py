@@ -11,7 +11,14 @@ from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, Pro
 from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
-from openmm_scoredyn.data import Split, Trajectory, frames_per_lag, require_same_molecule, split_by_trajectory
+from openmm_scoredyn.data import (
+    Split,
+    Trajectory,
+    check_training_data,
+    frames_per_lag,
+    require_same_molecule,
+    split_by_trajectory,
+)
 from openmm_scoredyn.errors import OutputError, TrainingError
 from openmm_scoredyn.networks import GatedNetwork, fit_network
 from openmm_scoredyn.networks.molecule_frame.gate import rare_events
@@ -56,6 +63,7 @@ def train(
         If the directory cannot be written.
     """
     config.require_teacher(start_from)
+    check_training_data(trajectories)
     molecule = require_same_molecule(trajectories)
     if start_from is not None:
         config = config.further(load_config(start_from))

@@ -181,6 +181,34 @@ def test_bad_structures_and_paths(tmp_path):
         simulate(PDB, FREE, tmp_path / "file")
 
 
+SALT = """\
+HETATM    1 NA    NA A   1       0.000   0.000   0.000  1.00  0.00          NA
+HETATM    2 CL    CL A   2       3.000   0.000   0.000  1.00  0.00          CL
+END
+"""
+
+
+def test_structures_and_force_fields_of_other_kinds(tmp_path):
+    (tmp_path / "salt.pdb").write_text(SALT)
+    implicit = dataclasses.replace(FREE, physics=Physics(("amber14-all.xml", "amber99_obc.xml")))
+    with pytest.raises(MoleculeError, match=r"no System|does not know an atom of the structure .* in vacuum"):
+        simulate(tmp_path / "salt.pdb", implicit, tmp_path / "out")
+    (tmp_path / "ala.prmtop").write_text("%VERSION  VERSION_STAMP = V0001.000\n%FLAG TITLE\n")
+    with pytest.raises(
+        TrajectoryError, match="an Amber topology holds no positions: write the molecule as a"
+    ):
+        simulate(tmp_path / "ala.prmtop", FREE, tmp_path / "out")
+    files = ("amber99sbildn.xml", str(tmp_path / "ala.prmtop"))
+    with pytest.raises(MoleculeError, match="give force field files of OpenMM, in XML"):
+        simulate(PDB, dataclasses.replace(FREE, physics=Physics(files, "vacuum")), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    dry = Physics.in_solvent("tip3p", force_field=("amber99sbildn.xml",))
+    with pytest.raises(
+        MoleculeError, match=r"the force field holds no water: add tip3p.xml to --force-field"
+    ):
+        simulate(PDB, dataclasses.replace(FREE, physics=dry), tmp_path / "wet")
+
+
 def test_dynamics_that_blow_up_are_reported(tmp_path):
     hot = dataclasses.replace(FREE, physics=Physics(timestep_fs=40.0), frame_spacing_ps=1.0)
     with pytest.raises(SamplingError, match="blown up"):
