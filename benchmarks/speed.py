@@ -18,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from openmm import LangevinMiddleIntegrator, LocalEnergyMinimizer, OpenMMException, Platform, unit
-from openmm.app import PDBFile, Simulation
+from openmm import OpenMMException, unit
+from openmm.app import PDBFile
 from turns import quartiles, take_turns
 
 import openmm_scoredyn as sd
-from openmm_scoredyn.cli.demo_runs import MD_STEP_PS, MD_STEPS_PER_PS, TEMPERATURE_K, _water_box
+from openmm_scoredyn.cli.demo_runs import IN_WATER, water_simulation
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.export import export_program
 
@@ -31,6 +31,7 @@ BATCH = 256
 SINGLE_STEPS, BATCH_STEPS, WATER_PS = 300, 4, 3
 PLATFORMS = ("Reference", "CPU", "OpenCL", "CUDA", "HIP")
 ON_GPU = ("CUDA", "HIP")
+MD_STEPS_PER_PS = round(1000 / IN_WATER.timestep_fs)
 NO_NETWORK = "single context, no network"
 
 
@@ -65,20 +66,6 @@ def single_contexts(model, structure: Path) -> dict:
     return found
 
 
-def water_simulation(structure: Path, platform: str) -> Simulation:
-    """Explicit-water MD of the molecule, minimized and warm."""
-    modeller, system = _water_box(PDBFile(str(structure)))
-    integrator = LangevinMiddleIntegrator(TEMPERATURE_K, 1.0, MD_STEP_PS)
-    properties = {"Threads": "1"} if platform == "CPU" else {}
-    simulation = Simulation(
-        modeller.topology, system, integrator, Platform.getPlatformByName(platform), properties
-    )
-    simulation.context.setPositions(modeller.positions)
-    LocalEnergyMinimizer.minimize(simulation.context, maxIterations=100)
-    simulation.context.setVelocitiesToTemperature(TEMPERATURE_K, 1)
-    return simulation
-
-
 def main() -> None:
     """Measure and print."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -106,7 +93,7 @@ def main() -> None:
         BATCH * BATCH_STEPS * lag,
     )
     for name in ("CPU", *(name for name in ON_GPU if name in single)):
-        simulation = water_simulation(structure, name)
+        simulation = water_simulation(PDBFile(str(structure)), 1, name)
         candidates[water_of(name)] = (lambda s=simulation: run(s, WATER_PS * MD_STEPS_PER_PS), WATER_PS)
     # Wall time: explicit-water MD has threads that wait for each other, and a GPU works beside the processor.
     report(take_turns(candidates, options.rounds, time.perf_counter), model, options)

@@ -78,12 +78,18 @@ def compare(
     from rich.console import Console
 
     from openmm_scoredyn.cli.compare_langevin import LangevinOptions, langevin_side
-    from openmm_scoredyn.cli.compare_model import guard_table, model_speeds, parse_speeds
+    from openmm_scoredyn.cli.compare_model import (
+        guard_table,
+        model_speeds,
+        parse_speeds,
+        warn_of_training_data,
+    )
     from openmm_scoredyn.cli.compare_table import comparison_table
     from openmm_scoredyn.cli.names import distinct_names
     from openmm_scoredyn.comparison import chapman_kolmogorov as test_lags
     from openmm_scoredyn.comparison import compare as run
     from openmm_scoredyn.comparison.report import summary, target_summary
+    from openmm_scoredyn.data import require_apart, require_one_temperature
     from openmm_scoredyn.errors import TrajectoryError
 
     expected = 1 if langevin else 2
@@ -114,6 +120,11 @@ def compare(
         )
     else:
         ours, our_trajectories = read_side(paths[0], options)
+    if our_trajectories and their_trajectories:
+        require_apart(our_trajectories, their_trajectories)
+    require_one_temperature(ours.temperature_K, theirs.temperature_K)
+    if model and our_trajectories:
+        warn_of_training_data(model, our_trajectories)
     report = run(
         ours,
         theirs,

@@ -2,6 +2,7 @@
 refuses.
 """
 
+import logging
 import time
 from pathlib import Path
 
@@ -64,17 +65,33 @@ def model_speeds(name: str, trajectories) -> dict[str, float]:
     return speeds
 
 
+def warn_of_training_data(name: str, reference) -> None:
+    """Say so if the reference holds what the model was trained on: agreement with it proves little."""
+    from openmm_scoredyn.data import shared_openings
+    from openmm_scoredyn.program.model import ScoreModel, path_or_shipped
+
+    card = ScoreModel(path_or_shipped(name)).card
+    known = shared_openings(reference, card.training_data.get("openings", ()))
+    if known:
+        logging.getLogger(__name__).warning(
+            "%d of %d reference trajectories trained %s: expected others; agreement with them proves little.",
+            len(known),
+            len(reference),
+            card.name,
+        )
+
+
 def guard_table(path: Path, name: str | None, trajectories) -> dict[str, dict[str, int]]:
     """What the guard refused, by title: in the run, where its files say so, and in its frames, where a model
     is given.
     """
-    from openmm_scoredyn.data import archive_guard
+    from openmm_scoredyn.data.frame_store import is_store
+    from openmm_scoredyn.dynamics import store_guard
     from openmm_scoredyn.dynamics.guard_counts import count_rejections
     from openmm_scoredyn.program.model import ScoreModel, path_or_shipped
 
-    files = sorted(path.glob("*.npz")) if path.is_dir() else [path]
-    counted = [archive_guard(file) for file in files if file.suffix == ".npz"]
-    counted = [counts for counts in counted if counts]
+    stores = [folder for folder in (path, *(path.iterdir() if path.is_dir() else ())) if is_store(folder)]
+    counted = [counts for counts in map(store_guard, sorted(stores)) if counts]
     table = {}
     if counted:
         table["draws refused in the run"] = {

@@ -28,10 +28,9 @@ def demo(
 
     Example: scoredyn demo --out demo-output
     """
-    from openmm_scoredyn.cli.demo_runs import molecular_dynamics, score_dynamics
-    from openmm_scoredyn.cli.progress import time_progress
     from openmm_scoredyn.comparison import load_series
-    from openmm_scoredyn.data.atomic import make_directory
+    from openmm_scoredyn.data.atomic import make_directory, sentences_of_the_disk
+    from openmm_scoredyn.data.lock import exclusive
     from openmm_scoredyn.program.model import ScoreModel, pretrained
 
     path = pretrained(MODEL)
@@ -40,6 +39,14 @@ def demo(
     reference = load_series(path.with_name(REFERENCE))
     n_steps = steps_of(length, card.lag_time_ps)
     folder = make_directory(out)
+    with exclusive(folder, "demo"), sentences_of_the_disk("demo", folder):
+        _demo(path, structure, reference, card, n_steps, seconds, seed, folder)
+
+
+def _demo(path, structure, reference, card, n_steps: int, seconds: float, seed: int, folder: Path) -> None:
+    from openmm_scoredyn.cli.demo_runs import molecular_dynamics, score_dynamics
+    from openmm_scoredyn.cli.progress import time_progress
+
     runs = {}
     with time_progress(OURS.ljust(WIDTH)) as progress:
         runs[OURS] = score_dynamics(structure, path, n_steps, seed, folder, progress)

@@ -2,35 +2,21 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from openmm import LangevinMiddleIntegrator, LocalEnergyMinimizer, Platform, unit
-from openmm.app import (
-    PME,
-    DCDReporter,
-    ForceField,
-    HBonds,
-    Modeller,
-    NoCutoff,
-    PDBFile,
-    Simulation,
-    StateDataReporter,
-)
+from openmm import Platform, unit
+from openmm.app import DCDReporter, Modeller, PDBFile, Simulation, StateDataReporter
 
 from openmm_scoredyn.dynamics.integrator import ScoreDynamicsIntegrator
+from openmm_scoredyn.reference.physics import Physics
+from openmm_scoredyn.reference.system import add_solvent, build_reference_system, langevin_simulation
 
-FORCE_FIELD = "amber99sbildn.xml"
-IMPLICIT_SOLVENT = "amber99_obc.xml"
-TEMPERATURE_K = 300.0
-MD_STEP_PS = 0.004
-MD_STEPS_PER_PS = 250
-HYDROGEN_MASS_AMU = 3.0
+IMPLICIT = Physics()
 # The smallest box of water in which the molecule does not see its own image: a larger one would only slow MD
 # down.
-WATER_PADDING_NM = 1.0
-CUTOFF_NM = 0.8
+IN_WATER = Physics.in_solvent("tip3p", padding_nm=1.0, cutoff_nm=0.75)
 EQUILIBRATION_PS = 2
 
 # Called with the picoseconds done, and those expected in all.
@@ -68,12 +54,14 @@ def score_dynamics(
     `folder`.
     """
     pdb = PDBFile(str(structure))
-    system = _implicit_system(pdb.topology)
+    system = build_reference_system(pdb.topology, IMPLICIT)
     integrator = ScoreDynamicsIntegrator(str(model))
     integrator.setRandomNumberSeed(seed)
-    simulation = Simulation(pdb.topology, system, integrator, _platform("CPU"), {"Threads": "1"})
+    simulation = Simulation(
+        pdb.topology, system, integrator, Platform.getPlatformByName("CPU"), {"Threads": "1"}
+    )
     simulation.context.setPositions(pdb.positions)
-    simulation.context.setVelocitiesToTemperature(TEMPERATURE_K, seed)
+    simulation.context.setVelocitiesToTemperature(IMPLICIT.temperature_K, seed)
     frames = _FrameReporter(simulation, len(list(pdb.topology.atoms())), every=1)
     simulation.reporters.append(DCDReporter(str(folder / "alanine-dipeptide.dcd"), 1))
     simulation.reporters.append(
@@ -95,56 +83,34 @@ def molecular_dynamics(
     """
     pdb = PDBFile(str(structure))
     n_atoms = len(list(pdb.topology.atoms()))
-    modeller, system = _water_box(pdb) if water else (pdb, _implicit_system(pdb.topology))
-    friction = 1.0 if water else 10.0
-    integrator = LangevinMiddleIntegrator(TEMPERATURE_K, friction, MD_STEP_PS)
-    integrator.setRandomNumberSeed(seed)
-    # OpenMM is fastest for the small system on Reference, for the large one on CPU.
-    platform = ("CPU", {"Threads": "1"}) if water else ("Reference", {})
-    simulation = Simulation(modeller.topology, system, integrator, _platform(platform[0]), platform[1])
-    simulation.context.setPositions(modeller.positions)
-    LocalEnergyMinimizer.minimize(simulation.context, maxIterations=100)
-    simulation.context.setVelocitiesToTemperature(TEMPERATURE_K, seed)
-    simulation.step(EQUILIBRATION_PS * MD_STEPS_PER_PS)
-    frames = _FrameReporter(simulation, n_atoms, every=MD_STEPS_PER_PS)
+    simulation = water_simulation(pdb, seed) if water else implicit_simulation(pdb, seed)
+    steps = round(1000 / IN_WATER.timestep_fs)
+    simulation.step(EQUILIBRATION_PS * steps)
+    frames = _FrameReporter(simulation, n_atoms, every=steps)
     simulation.reporters.append(frames)
     started = time.perf_counter()
     elapsed = 0.0
     while elapsed < seconds:
-        simulation.step(MD_STEPS_PER_PS)
+        simulation.step(steps)
         elapsed = time.perf_counter() - started
-        done = simulation.currentStep / MD_STEPS_PER_PS - EQUILIBRATION_PS
+        done = simulation.currentStep / steps - EQUILIBRATION_PS
         progress(done, max(done, done * seconds / elapsed))
     return frames.finish(elapsed)
 
 
-def _platform(name: str) -> Platform:
-    return Platform.getPlatformByName(name)
+def implicit_simulation(pdb: PDBFile, seed: int) -> Simulation:
+    """The molecule in the implicit solvent of the model's training data, minimised, with velocities."""
+    system = build_reference_system(pdb.topology, IMPLICIT)
+    return langevin_simulation(pdb.topology, pdb.positions, system, IMPLICIT, seed)
 
 
-def _implicit_system(topology):
-    """The System of the model's training data."""
-    return ForceField(FORCE_FIELD, IMPLICIT_SOLVENT).createSystem(
-        topology,
-        nonbondedMethod=NoCutoff,
-        constraints=HBonds,
-        hydrogenMass=HYDROGEN_MASS_AMU,
-        removeCMMotion=False,
-    )
-
-
-def _water_box(pdb: PDBFile):
-    force_field = ForceField(FORCE_FIELD, "tip3p.xml")
+def water_simulation(pdb: PDBFile, seed: int, platform: str = "CPU") -> Simulation:
+    """The molecule in a box of water, minimised, with velocities."""
+    physics = replace(IN_WATER, platform=platform)
     modeller = Modeller(pdb.topology, pdb.positions)
-    modeller.addSolvent(force_field, model="tip3p", boxShape="octahedron", padding=WATER_PADDING_NM)
-    system = force_field.createSystem(
-        modeller.topology,
-        nonbondedMethod=PME,
-        nonbondedCutoff=CUTOFF_NM,
-        constraints=HBonds,
-        hydrogenMass=HYDROGEN_MASS_AMU,
-    )
-    return modeller, system
+    add_solvent(modeller, physics, boxShape="octahedron", padding=physics.padding_nm * unit.nanometer)
+    system = build_reference_system(modeller.topology, physics)
+    return langevin_simulation(modeller.topology, modeller.positions, system, physics, seed)
 
 
 class _FrameReporter:

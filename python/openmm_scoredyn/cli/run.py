@@ -23,7 +23,7 @@ def run(
     length: Annotated[
         str, typer.Option(help="Time to simulate, earlier interrupted runs included, as 10ns.")
     ],
-    out: Annotated[Path, typer.Option(help="NAME.dcd or NAME.xtc; NAME.npz for replicas.")],
+    out: Annotated[Path, typer.Option(help="NAME.dcd or NAME.xtc; NAME.frames for replicas.")],
     save_every: Annotated[str | None, typer.Option(help="Time between frames; default: every step.")] = None,
     replicas: Annotated[int, typer.Option(min=1, help="Independent replicas, drawn together.")] = 1,
     seed: Annotated[
@@ -56,10 +56,10 @@ def run(
 
     Example: scoredyn run alanine-dipeptide-obc2 ala2.pdb --length 10ns --out traj.dcd
     """
-    from openmm_scoredyn.data import archive_guard
+    from openmm_scoredyn.dynamics import store_guard
     from openmm_scoredyn.program.model import ScoreModel, path_or_shipped
 
-    batch = replicas > 1 or out.suffix == ".npz"
+    batch = replicas > 1 or out.suffix == ".frames"
     if batch:
         refuse_without_effect(
             "run",
@@ -83,7 +83,7 @@ def run(
     options = {"seed": seed, "solver": solver, "denoising_steps": denoising_steps, "max_redraws": max_redraws}
     if batch:
         _run_replicas(loaded, structure, out, n_steps, every, replicas, strip, repair, threads, options)
-        paths, refused = [out], archive_guard(out)
+        paths, refused = [out], store_guard(out)
     else:
         paths, refused = _run_single(
             loaded, structure, out, n_steps, every, strip, repair, force_field, platform, threads, options
@@ -117,7 +117,7 @@ def _run_replicas(model, structure, out, n_steps, every, replicas, strip, repair
     with time_progress(f"{replicas} replicas") as progress:
         run_replicas(
             model,
-            np.repeat(positions[None], replicas, axis=0),
+            np.broadcast_to(np.float32(positions), (replicas, *positions.shape)),
             out,
             n_steps,
             save_every=every,

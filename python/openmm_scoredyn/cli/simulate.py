@@ -19,12 +19,13 @@ def simulate(
         Path, typer.Argument(metavar="PDB", help="The molecule alone, complete with hydrogens.")
     ],
     out: Annotated[
-        Path, typer.Option(help="Folder of the trajectories; an interrupted simulation goes on there.")
+        Path,
+        typer.Option(help="Folder of the trajectories; a simulation goes on there, or is made longer."),
     ],
     length: Annotated[
         str | None, typer.Option(help="Length of a trajectory, or of a segment when steered; 20ns.")
     ] = None,
-    trajectories: Annotated[int, typer.Option(help="Number of independent trajectories, one file each.")] = 2,
+    trajectories: Annotated[int, typer.Option(help="Number of independent trajectories.")] = 2,
     steered: Annotated[
         bool,
         typer.Option("--steered", help="Begin every segment at phi and psi drawn uniformly, then let go."),
@@ -75,14 +76,17 @@ def simulate(
     temperature: Annotated[float, typer.Option(help="K.")] = 300.0,
     friction: Annotated[float | None, typer.Option(help="1/ps; 10, in water 1.")] = None,
     timestep: Annotated[str, typer.Option(help="Time step of the dynamics.")] = "4fs",
-    seed: Annotated[int, typer.Option(help="Trajectory i depends on the seed and i only.")] = 1,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            help="Trajectory i depends on it and i only; default: the folder's, a new one for a new folder."
+        ),
+    ] = None,
     processes: Annotated[int, typer.Option(min=1, help="Trajectories made at a time.")] = 1,
     platform: Annotated[
         str | None, typer.Option(help="Of OpenMM; Reference, in water CPU with one thread a process.")
     ] = None,
-    copies: Annotated[
-        int, typer.Option(min=1, help="Of the molecule in one box of water, a file each; for a GPU.")
-    ] = 1,
+    copies: Annotated[int, typer.Option(min=1, help="Of the molecule in one box of water; for a GPU.")] = 1,
     bias: Annotated[
         Path | None, typer.Option(help="Shoot with this bias.json of another folder instead of finding one.")
     ] = None,
@@ -96,7 +100,8 @@ def simulate(
     """
     from openmm_scoredyn.cli.progress import time_progress
     from openmm_scoredyn.reference.physics import Physics
-    from openmm_scoredyn.reference.plan import SimulationPlan
+    from openmm_scoredyn.reference.plan import SimulationPlan, new_seed
+    from openmm_scoredyn.reference.preparation import stored_seed
     from openmm_scoredyn.reference.simulate import simulate as run
 
     _refuse_without_effect(steered, shooting, length, segments)
@@ -120,7 +125,7 @@ def simulate(
         frame_spacing_ps=spacing_ps,
         # Minutes of work: in water a frame takes a hundred times as long.
         frames_per_chunk=_FRAMES_PER_CHUNK_IN_WATER if physics.in_water else 1000,
-        seed=seed,
+        seed=stored_seed(out) or new_seed() if seed is None else seed,
         copies=copies,
         physics=physics,
     )
@@ -132,9 +137,11 @@ def simulate(
             progress(done, whole)
 
         paths = run(structure, plan, out, processes=processes, bias=bias, box=box, progress=report)
-    total = len(paths) * plan.simulated_ps(plan.frames_per_trajectory)
+    made = len(paths) * copies
+    total = made * plan.simulated_ps(plan.frames_per_trajectory)
     Console().print(
-        f"{len(paths)} trajectories, {format_duration(total)} in all, in {out}{speed.text()}.", soft_wrap=True
+        f"{made} trajectories, {format_duration(total)} in all, seed {plan.seed}, in {out}{speed.text()}.",
+        soft_wrap=True,
     )
 
 

@@ -3,8 +3,15 @@
 from openmm_scoredyn.data.cutting import cut, discard, divide
 from openmm_scoredyn.data.loading import load
 from openmm_scoredyn.data.packing import pack
+from openmm_scoredyn.data.same_data import (
+    check_training_data,
+    opening_digest,
+    require_apart,
+    require_one_temperature,
+    shared_openings,
+)
 from openmm_scoredyn.data.split import Split, split_by_molecule, split_by_time, split_by_trajectory
-from openmm_scoredyn.data.store import archive_guard, save_archive
+from openmm_scoredyn.data.store import save_archive
 from openmm_scoredyn.data.trajectory import (
     Trajectory,
     fingerprint,
@@ -16,7 +23,7 @@ from openmm_scoredyn.data.windows import frames_per_lag, lagged_windows
 __all__ = [
     "Split",
     "Trajectory",
-    "archive_guard",
+    "check_training_data",
     "cut",
     "discard",
     "divide",
@@ -25,9 +32,13 @@ __all__ = [
     "frames_per_lag",
     "lagged_windows",
     "load",
+    "opening_digest",
     "pack",
+    "require_apart",
+    "require_one_temperature",
     "require_same_molecule",
     "save_archive",
+    "shared_openings",
     "split_by_molecule",
     "split_by_time",
     "split_by_trajectory",

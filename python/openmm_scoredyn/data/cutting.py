@@ -105,10 +105,15 @@ def _part(trajectory: Trajectory, kept: list[tuple[int, int, int]], what: str) -
         )
     return replace(
         trajectory,
-        segments=tuple(trajectory.segments[number][first:last] for number, first, last in kept),
+        segments=tuple(_slice(trajectory.segments[number], first, last) for number, first, last in kept),
         # A path that is cut is none.
         weights=trajectory.weights[numbers] if whole and trajectory.weights is not None else None,
         shot_torsion=trajectory.shot_torsion if whole else "",
         box=box,
         source_sha256=hashlib.sha256(f"{trajectory.source_sha256} {what}".encode()).hexdigest(),
     )
+
+
+def _slice(segment, first: int, last: int):
+    """Frames of a segment; what lies on the disk stays there."""
+    return segment[first:last] if isinstance(segment, np.ndarray) else segment.part(first, last)

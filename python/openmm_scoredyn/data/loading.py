@@ -1,12 +1,21 @@
 """Read trajectories of any kind into `Trajectory` objects."""
 
 import hashlib
+import logging
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
+from openmm_scoredyn.data.frame_sizes import require_whole
+from openmm_scoredyn.data.frame_store import is_store, load_store
 from openmm_scoredyn.data.store import load_archive
+from openmm_scoredyn.data.time_stamps import segments_of
 from openmm_scoredyn.data.trajectory import Trajectory, require_same_molecule
 from openmm_scoredyn.errors import MissingDependencyError, TrajectoryError
 from openmm_scoredyn.molecule.particles import Particles
+
+_LOGGER = logging.getLogger(__name__)
 
 # mdtraj invents a spacing of 1 ps for every other format.
 _FORMATS_WITH_TIMES = {".xtc", ".trr", ".h5", ".hdf5", ".nc", ".netcdf", ".ncdf", ".lh5"}
@@ -19,18 +28,21 @@ def load(
     frame_spacing_ps: float | None = None,
     temperature_K: float | None = None,
     selection: str | None = None,
+    periodic: bool = False,
 ) -> list[Trajectory]:
-    """Read one file, several, or every npz file of a folder.
+    """Read one file, several, or every trajectory of a folder.
 
     Parameters
     ----------
-    paths : a path or a list of paths: npz files of `scoredyn simulate` and `scoredyn pack`, npz files with
-    `positions_pm`,
-        anything mdtraj reads, or folders, of which every `*.npz` is read in the order of the names
+    paths : a path or a list of paths: npz files and stores of `scoredyn simulate`, `scoredyn run` and
+        `scoredyn pack`, npz files with `positions_pm`, anything mdtraj reads, or folders, of which every
+        `*.npz` and every store is read in the order of the names
     topology : PDB file (or anything mdtraj takes as a topology) for files that do not hold their own
-    frame_spacing_ps : ps, for files that do not hold it, or to correct what they hold; not used for npz files
-    temperature_K : K, for files that do not hold it
+    frame_spacing_ps : ps, for files that do not hold it; refused where a file says another
+    temperature_K : K, for files that do not hold it; refused where a file says another
     selection : atoms to keep of an mdtraj-readable file, in mdtraj's language, for instance "protein"
+    periodic : keep the box of an mdtraj-readable file: the particles are a periodic system of their own, no
+        molecule taken out of its solvent
 
     Returns
     -------
@@ -39,44 +51,124 @@ def load(
     Raises
     ------
     TrajectoryError
-        If a path cannot be read or its content is not a trajectory of two frames or more.
+        If a path cannot be read, is cut, contradicts what is given, or its content is not a trajectory of two
+        frames or more.
     MoleculeError
         If the files are not all of one molecule.
+
+    Notes
+    -----
+    A file is cut into segments where its time stamps do not go on by one spacing, and frames that are there
+    twice are dropped; both are logged.
     """
-    files = expand(paths)
+    reading = _Reading(topology, frame_spacing_ps, temperature_K, selection, periodic)
     trajectories = []
-    for path in files:
-        if path.suffix.lower() == ".npz":
-            molecule = _molecule_of(topology, path) if topology is not None else None
-            trajectories += load_archive(path, molecule, temperature_K)
-        else:
-            trajectories.append(_load_with_mdtraj(path, topology, frame_spacing_ps, temperature_K, selection))
+    for path in expand(paths):
+        found = reading.read(path)
+        trajectories += [replace(trajectory, source=str(path)) for trajectory in found]
     require_same_molecule(trajectories)
     return trajectories
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """What is known of files that do not say it themselves; as the arguments of `load`."""
+
+    topology: object
+    frame_spacing_ps: float | None
+    temperature_K: float | None
+    selection: str | None
+    periodic: bool
+
+    def read(self, path: Path) -> list[Trajectory]:
+        """The trajectories of one file or store."""
+        if path.is_dir() or path.suffix.lower() == ".npz":
+            if path.is_dir():
+                found = load_store(path)
+            else:
+                molecule = _molecule_of(self.topology, path) if self.topology is not None else None
+                found = load_archive(path, molecule, self.temperature_K)
+            for trajectory in found:
+                _require_agreement(path, "frame spacing", self.frame_spacing_ps, trajectory.frame_spacing_ps)
+                _require_agreement(path, "temperature", self.temperature_K, trajectory.temperature_K)
+            return found
+        return [self._read_with_mdtraj(path)]
+
+    def _read_with_mdtraj(self, path: Path) -> Trajectory:
+        holds_times = path.suffix.lower() in _FORMATS_WITH_TIMES
+        if self.frame_spacing_ps is None and not holds_times:
+            raise TrajectoryError(
+                f"Trajectory: {path.suffix} files do not hold a reliable frame spacing; give it in ps"
+                " (--spacing-ps)."
+            )
+        require_whole(path)
+        loaded = _load_with_mdtraj(path, self.topology, self.selection)
+        spacing, segments = self.frame_spacing_ps, (np.arange(loaded.n_frames),)
+        if holds_times and loaded.n_frames > 1:
+            found = segments_of(loaded.time, loaded.xyz, str(path))
+            _require_agreement(path, "frame spacing", self.frame_spacing_ps, found.spacing_ps)
+            spacing, segments = found.spacing_ps, found.segments
+            for remark in found.remarks():
+                _LOGGER.warning("%s: %s.", path, remark)
+        box = None
+        if self.periodic:
+            box = _box_of(path, loaded)[np.concatenate(segments)]
+        return Trajectory(
+            segments=tuple(loaded.xyz[frames] for frames in segments),
+            frame_spacing_ps=spacing,
+            temperature_K=self.temperature_K,
+            molecule=Particles.from_topology(loaded.topology.to_openmm()),
+            steered=False,
+            consecutive=len(segments) == 1,
+            source_sha256=_digest_of(path),
+            box=box,
+        )
+
+
+def _require_agreement(path: Path, what: str, given: float | None, found: float | None) -> None:
+    """A value that the user gives and the file contradicts is a mistake in one of them."""
+    if given is None or found is None or abs(given - found) <= 1e-4 * abs(found):
+        return
+    unit = "K" if what == "temperature" else "ps"
+    raise TrajectoryError(
+        f"Trajectory: the {what} given contradicts {path}; expected {found:g} {unit}, as the file says, found"
+        f" {given:g} {unit}; leave it out."
+    )
+
+
+def _digest_of(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def expand(paths) -> list[Path]:
-    """The files of a path or a list of paths: folders stand for every npz file in them; each
-    can be opened.
+    """The files and stores of a path or a list of paths: other folders stand for every npz file and store in
+    them; each can be opened.
     """
     files = []
     for path in map(Path, [paths] if isinstance(paths, (str, Path)) else paths):
-        found = sorted(path.glob("*.npz")) if path.is_dir() else [path]
+        found = _inside(path) if path.is_dir() and not is_store(path) else [path]
         if not found:
             raise TrajectoryError(
-                f"Trajectory: no npz file in the folder {path}; give a folder with trajectories."
+                f"Trajectory: no npz file or store of frames in the folder {path}; give a folder with"
+                " trajectories."
             )
         files += found
     if not files:
         raise TrajectoryError("Trajectory: no files given; expected at least one; name a trajectory file.")
     for path in files:
         try:
-            path.open("rb").close()
+            if not path.is_dir():
+                path.open("rb").close()
         except OSError as error:
             raise TrajectoryError(
                 f"Trajectory: cannot read {path}; {error.strerror}; check the path."
             ) from None
     return files
+
+
+def _inside(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix == ".npz" or is_store(path))
 
 
 def _mdtraj():
@@ -101,36 +193,35 @@ def _molecule_of(topology, path: Path) -> Particles:
         ) from None
 
 
-def _load_with_mdtraj(path: Path, topology, spacing, temperature_K, selection) -> Trajectory:
+def _load_with_mdtraj(path: Path, topology, selection: str | None):
+    """An mdtraj.Trajectory with whole molecules."""
     mdtraj = _mdtraj()
-    if spacing is None and path.suffix.lower() not in _FORMATS_WITH_TIMES:
-        raise TrajectoryError(
-            f"Trajectory: {path.suffix} files do not hold a reliable frame spacing; give it in ps"
-            " (--spacing-ps)."
-        )
+    keywords = {} if topology is None else {"top": str(topology) if isinstance(topology, Path) else topology}
     try:
-        keywords = (
-            {} if topology is None else {"top": str(topology) if isinstance(topology, Path) else topology}
-        )
         loaded = mdtraj.load(str(path), **keywords)
         if selection is not None:
             loaded = loaded.atom_slice(loaded.topology.select(selection))
-        if loaded.unitcell_vectors is not None and loaded.n_atoms > 1:
+        if loaded.unitcell_vectors is not None and loaded.n_atoms > 1 and loaded.topology.n_bonds:
             loaded.make_molecules_whole(inplace=True)
+    except ImportError as error:
+        # mdtraj reads HDF5 with PyTables, which is not among its own requirements.
+        raise MissingDependencyError(
+            f"Trajectory: {path.suffix} files need a package that is not installed ({error.name or error});"
+            f" install it, or convert {path.name} to .xtc."
+        ) from None
     except Exception as error:  # noqa: BLE001 - mdtraj's readers raise anything from OSError to bare RuntimeError
         reason = " ".join(str(error).split())[:200]
         raise TrajectoryError(
             f"Trajectory: cannot read {path} ({reason}); expected a trajectory that mdtraj reads, with the"
             " topology it was made with; check both files."
         ) from None
-    if spacing is None:
-        spacing = float(loaded.timestep) if loaded.n_frames > 1 else None
-    return Trajectory(
-        segments=(loaded.xyz,),
-        frame_spacing_ps=spacing,
-        temperature_K=temperature_K,
-        molecule=Particles.from_topology(loaded.topology.to_openmm()),
-        steered=False,
-        consecutive=True,
-        source_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-    )
+    return loaded
+
+
+def _box_of(path: Path, loaded) -> np.ndarray:
+    """Box vectors (T, 3, 3), nm."""
+    if loaded.unitcell_vectors is None:
+        raise TrajectoryError(
+            f"Trajectory: {path} has no box; expected one for a periodic system; read it as one without."
+        )
+    return loaded.unitcell_vectors

@@ -27,8 +27,7 @@ def to_picometres(positions_nm: np.ndarray) -> np.ndarray:
     TrajectoryError
         If an atom is too far from the centroid: the molecule is not whole.
     """
-    picometres = np.asarray(positions_nm, dtype=np.float64) * 1000
-    picometres = np.round(picometres - picometres.mean(axis=1, keepdims=True))
+    picometres = centred_picometres(positions_nm)
     farthest = np.abs(picometres).max() / 1000
     if farthest > _LARGEST_NM:
         raise TrajectoryError(
@@ -36,6 +35,12 @@ def to_picometres(positions_nm: np.ndarray) -> np.ndarray:
             " the molecule is not whole; make it whole first."
         )
     return picometres.astype(np.int16)
+
+
+def centred_picometres(positions_nm: np.ndarray) -> np.ndarray:
+    """Positions (T, N, 3), nm, in whole picometres, float64, the centroid of every frame at the origin."""
+    picometres = np.asarray(positions_nm, dtype=np.float64) * 1000
+    return np.round(picometres - picometres.mean(axis=1, keepdims=True))
 
 
 def encode(frames: np.ndarray, lengths) -> tuple[np.ndarray, np.ndarray]:

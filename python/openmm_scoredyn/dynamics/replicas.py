@@ -1,4 +1,4 @@
-"""Many replicas of one molecule in one batch, written as a trajectory file with one segment per replica."""
+"""Many replicas of one molecule in one batch, drawn into a store of frames with one segment per replica."""
 
 import hashlib
 import json
@@ -8,13 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from openmm_scoredyn.data.chunks import ChunkStore
-from openmm_scoredyn.data.store import save_archive
+from openmm_scoredyn.data.atomic import make_directory
+from openmm_scoredyn.data.frame_store import SUFFIX, FrameStore, require_frames
+from openmm_scoredyn.data.lock import exclusive
 from openmm_scoredyn.errors import OutputError, SamplingError
 
 _NO_COUNTS = dict.fromkeys(
     ("num_redraws", "num_rejected_steps", "not_finite", "bond", "chirality", "displacement"), 0
 )
+# What is held in memory at a time, whatever the number of replicas and steps.
+_CHUNK_BYTES = 1 << 26
+_LONGEST_CHUNK = 1000
 
 
 def run_replicas(
@@ -25,73 +29,125 @@ def run_replicas(
     *,
     seed: int,
     save_every: int = 1,
-    steps_per_chunk: int = 1000,
+    steps_per_chunk: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     **sampling,
 ) -> Path:
-    """Draw a trajectory of every replica, going on after the last chunk of an earlier call that was killed.
+    """Draw a trajectory of every replica, going on after the last chunk of an earlier call.
 
-    A call for fewer steps than were drawn before keeps that many, and counts what the guard refused in these
-    alone.
+    A call that was killed goes on as if it had not been; a finished one can be made longer. Frames are on the
+    disk chunk by chunk, and never in memory together.
 
     Parameters
     ----------
     model : ScoreModel
     positions : (B, N, 3), nm, first frame of each replica
-    out : NAME.npz to write; it holds frames after the first, (B, n_steps / save_every, N, 3)
-    n_steps : a multiple of `save_every`
+    out : NAME.frames to write, a store (`data.frame_store`) of frames after the first, n_steps / save_every
+    of
+        each replica; `data.load` reads it
+    n_steps : a multiple of `save_every`, in all, earlier calls included
     seed : 1 to 2**31 - 1
-    steps_per_chunk : steps between two writes to the disk, rounded up to a multiple of `save_every`
+    steps_per_chunk : steps between two writes to the disk, rounded up to a multiple of `save_every`; None: at
+        most 1000, and as few as make a chunk of 64 MB
     progress : called with (steps done, steps in all)
     **sampling : solver, denoising_steps, max_redraws, num_threads of `ScoreModel.sample`
 
     Returns
     -------
-    Path of the file
+    Path of the store
 
     Raises
     ------
     OutputError
-        If the file exists or cannot be written, or the chunks there are of another run.
+        If the store cannot be written, another process writes it, or it is of another run.
+    TrajectoryError
+        If a chunk there is missing or damaged.
     SamplingError
-        If a step fails for good, or an argument is out of range.
+        If a step fails for good, an argument is out of range, the store holds a longer run, or the replicas
+        do not fit into memory.
     """
     out = Path(out)
-    if out.suffix != ".npz":
+    if out.suffix != SUFFIX:
         raise OutputError(
-            f"run: replicas are written as npz; expected NAME.npz, found {out.name}; rename it."
+            f"run: replicas are written as a store of frames; expected NAME{SUFFIX}, found {out.name}; rename"
+            " it."
         )
-    if out.exists():
-        raise OutputError(f"run: {out} exists already; move it or choose another name.")
-    if seed < 1 or n_steps % save_every:
+    if seed < 1 or n_steps < 1 or n_steps % save_every:
         raise SamplingError(
-            f"run: expected a positive seed and steps in a multiple of {save_every}, found {seed} and"
+            f"run: expected a positive seed and steps in a positive multiple of {save_every}, found {seed}"
+            " and"
             f" {n_steps}; correct them."
         )
-    store = ChunkStore(out.with_name(f".{out.name}.chunks"))
-    identity = _identify(model, positions, seed, save_every, steps_per_chunk, sampling)
-    histories = np.repeat(
-        np.asarray(positions, np.float32)[:, None], model.card.capabilities.history_length, axis=1
+    try:
+        identity = _identify(model, positions, seed, save_every, sampling)
+    except MemoryError:
+        raise _too_many(positions) from None
+    header = json.loads(json.dumps(_describe(model, identity, save_every)))
+    length = _steps_of_a_chunk(model, positions, save_every, steps_per_chunk)
+    make_directory(out)
+    with exclusive(out, "run"):
+        store = _open(out, header)
+        try:
+            _fill(model, positions, store, n_steps, length, seed, save_every, sampling, progress)
+        except (MemoryError, RuntimeError) as error:
+            # Torch says it in words of its own.
+            if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
+                raise
+            raise _too_many(positions) from None
+        require_frames(out, n_steps // save_every)
+    return out
+
+
+def _too_many(positions) -> SamplingError:
+    return SamplingError(
+        f"run: {len(positions)} replicas do not fit into memory; expected fewer; draw them in several runs"
+        " with a"
+        " seed each."
     )
-    done, histories, counts = _take_up(store, identity, histories, n_steps)
+
+
+def _open(out: Path, header: dict) -> FrameStore:
+    """The store to go on with, of the same run; a new one where there is none."""
+    store = FrameStore(out)
+    if store.header:
+        _require_same_run(out, header, store.header)
+        store.remove_uncommitted()
+    elif out.exists() and any(path.name != ".lock" for path in out.iterdir()):
+        raise OutputError(f"run: {out} exists already and is no store of frames; choose another name.")
+    else:
+        store.begin(header)
+    return store
+
+
+def _fill(model, positions, store, n_steps, length, seed, save_every, sampling, progress) -> None:
+    """Draw what the store lacks."""
+    done, histories, counts = _take_up(store, model, positions, n_steps)
     while done < n_steps:
         if progress is not None:
             progress(done, n_steps)
-        length = min(-(-steps_per_chunk // save_every) * save_every, n_steps - done)
+        steps = min(length, n_steps - done)
         before = _counts_of(model)
         frames, histories = _advance(
-            model, histories, length, save_every, first_step=done, seed=seed, **sampling
+            model, histories, steps, save_every, first_step=done, seed=seed, **sampling
         )
         after = _counts_of(model)
         counts = {name: counts[name] + after[name] - before[name] for name in _NO_COUNTS}
-        done += length
-        store.append(store.count(), {"frames": frames}, _pack(identity, done, histories, counts))
+        done += steps
+        # A replica after the other, so that each can be read without the others.
+        positions = np.ascontiguousarray(frames.swapaxes(0, 1))
+        store.append({"positions": positions}, _pack(histories), {"steps": done, "counts": counts})
     if progress is not None:
         progress(n_steps, n_steps)
-    frames = store.joined("frames")
-    save_archive(out, frames.transpose(1, 0, 2, 3), _describe(model, identity, save_every, counts))
-    store.remove()
-    return out
+
+
+def _steps_of_a_chunk(model, positions: np.ndarray, save_every: int, asked: int | None) -> int:
+    if asked is None:
+        frames = max(1, _CHUNK_BYTES // (4 * np.size(positions)))
+        # A longer history needs every step, not the saved ones alone.
+        asked = min(
+            _LONGEST_CHUNK, frames * (save_every if model.card.capabilities.history_length == 1 else 1)
+        )
+    return -(-asked // save_every) * save_every
 
 
 def _advance(model, histories, length, save_every, **arguments):
@@ -110,7 +166,7 @@ def _counts_of(model) -> dict[str, int]:
     return counted | model.redraws_by_cause
 
 
-def _identify(model, positions, seed, save_every, steps_per_chunk, sampling) -> dict:
+def _identify(model, positions, seed, save_every, sampling) -> dict:
     start = hashlib.sha256(np.ascontiguousarray(positions, dtype=np.float32).tobytes()).hexdigest()
     return {
         "model_sha256": model.sha256,
@@ -118,7 +174,6 @@ def _identify(model, positions, seed, save_every, steps_per_chunk, sampling) -> 
         "n_replicas": len(positions),
         "seed": seed,
         "save_every": save_every,
-        "steps_per_chunk": steps_per_chunk,
         "solver": sampling.get("solver") or model.card.capabilities.solver,
         "denoising_steps": sampling.get("denoising_steps") or model.card.capabilities.denoising_steps,
         "max_redraws": sampling.get("max_redraws"),
@@ -126,42 +181,37 @@ def _identify(model, positions, seed, save_every, steps_per_chunk, sampling) -> 
     }
 
 
-def _pack(identity: dict, done: int, histories: np.ndarray, counts: dict) -> bytes:
+def _pack(histories: np.ndarray) -> bytes:
     buffer = BytesIO()
-    note = json.dumps({"identity": identity, "done": done, "counts": counts})
-    np.savez(buffer, histories=histories, note=np.array(note))
+    np.save(buffer, histories, allow_pickle=False)
     return buffer.getvalue()
 
 
-def _take_up(store: ChunkStore, identity: dict, histories: np.ndarray, n_steps: int):
-    """Steps done, histories and counts after the last chunk that ends by `n_steps`; those of the start where
-    there is none.
-
-    Later chunks are dropped: what the guard refused is known at the end of a chunk only, and has to be that
-    of the frames that are kept.
-    """
-    while store.count():
-        with np.load(BytesIO(store.last_state()), allow_pickle=False) as archive:
-            note, last = json.loads(str(archive["note"])), archive["histories"]
-        _require_same_run(identity, note["identity"])
-        if note["done"] <= n_steps:
-            return note["done"], last, _NO_COUNTS | note["counts"]
-        store.drop_last()
-    return 0, histories, _NO_COUNTS
+def _take_up(store: FrameStore, model, positions: np.ndarray, n_steps: int):
+    """Steps done, histories and counts after the last chunk; those of the start where there is none."""
+    if not store.chunks:
+        start = np.asarray(positions, np.float32)[:, None]
+        return 0, np.repeat(start, model.card.capabilities.history_length, axis=1), _NO_COUNTS
+    done = store.note["steps"]
+    if done > n_steps:
+        raise SamplingError(
+            f"run: {store.folder} holds a longer run; expected at most {n_steps} steps, found {done}; ask for"
+            " that or more, or choose another name."
+        )
+    return done, np.load(BytesIO(store.state()), allow_pickle=False), store.note["counts"]
 
 
-def _require_same_run(identity: dict, stored: dict) -> None:
-    stored = {"device": "cpu"} | stored  # runs of earlier versions do not name it
-    different = [key for key in identity if identity[key] != stored.get(key)]
+def _require_same_run(out: Path, ours: dict, stored: dict) -> None:
+    different = [key for key in ours if ours[key] != stored.get(key)]
     if different:
         key = different[0]
         raise OutputError(
-            f"run: an unfinished run with other settings lies there; expected {key} {identity[key]}, found "
-            f"{stored.get(key)}; use the same settings or another file."
+            f"run: {out} is of a run with other settings; expected {key} {ours[key]}, found"
+            f" {stored.get(key)}; use the same settings or another name."
         )
 
 
-def _describe(model, identity: dict, save_every: int, counts: dict) -> dict:
+def _describe(model, identity: dict, save_every: int) -> dict:
     card = model.card
     return identity | {
         "frame_spacing_ps": card.lag_time_ps * save_every,
@@ -169,11 +219,22 @@ def _describe(model, identity: dict, save_every: int, counts: dict) -> dict:
         "molecule": card.particles.to_dict(),
         "steered": False,
         "consecutive": False,
+        "replicas_are": "segments",
         "force_field": card.provenance.force_field,
         "solvent": card.provenance.solvent,
         "integrator": "ScoreDynamicsIntegrator",
         "model": card.name,
-        "num_redraws": counts["num_redraws"],
-        "num_rejected_steps": counts["num_rejected_steps"],
-        "redraws_by_cause": {cause: counts[cause] for cause in model.redraws_by_cause},
     }
+
+
+def store_guard(path: str | Path) -> dict[str, int] | None:
+    """What the guard refused in the run that a store holds: `steps`, and draws by cause; None where it does
+    not say.
+    """
+    store = FrameStore(path)
+    if "counts" not in store.note:
+        return None
+    causes = {
+        name: store.note["counts"][name] for name in ("not_finite", "bond", "chirality", "displacement")
+    }
+    return {"steps": store.header["n_replicas"] * store.note["steps"], **causes}

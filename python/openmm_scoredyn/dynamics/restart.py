@@ -1,10 +1,12 @@
 """The files of one run, and the point to which they can all be taken back."""
 
+import hashlib
 import json
 import os
 import zipfile
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -13,6 +15,25 @@ from openmm_scoredyn.errors import OutputError
 
 # A DCD file counts its frames in its head, so taking it back to a length needs the head of that time too.
 _HEAD_BYTES = 512
+_BLOCK_BYTES = 1 << 20
+
+
+class _TailDigest:
+    """SHA-256 of a file that grows, without its head, which changes; what was read is not read again."""
+
+    def __init__(self):
+        self._hash, self._end = hashlib.sha256(), _HEAD_BYTES
+
+    def of(self, file: BinaryIO, size: int) -> str:
+        """Hexadecimal digest of the bytes from the head up to `size`."""
+        file.seek(self._end)
+        while self._end < size:
+            block = file.read(min(_BLOCK_BYTES, size - self._end))
+            if not block:
+                break
+            self._hash.update(block)
+            self._end += len(block)
+        return self._hash.hexdigest()
 
 
 class RunFiles:
@@ -26,8 +47,9 @@ class RunFiles:
 
     Notes
     -----
-    The restart file appears in one rename and holds the lengths of the others at that time. Whatever a killed
-    run wrote after it is cut off, and written again the same.
+    The restart file appears in one rename and holds the lengths and the SHA-256 of the others at that time.
+    Whatever a killed run wrote after it is cut off, and written again the same; files that are not what was
+    written are refused.
     """
 
     def __init__(self, out: str | Path, identity: dict):
@@ -36,6 +58,7 @@ class RunFiles:
         self.topology = self.trajectory.with_suffix(".topology.pdb")
         self.restart = self.trajectory.with_suffix(".restart")
         self._identity = json.loads(json.dumps(identity))
+        self._digests = {path: _TailDigest() for path in (self.trajectory, self.log)}
 
     def open(self) -> bytes | None:
         """Checkpoint to go on from, after taking the files back to it; None where there is nothing yet.
@@ -63,13 +86,15 @@ class RunFiles:
 
     def save(self, checkpoint: bytes) -> None:
         """Make the present the point to go on from."""
-        state = {"identity": self._identity, "sizes": {}, "heads": {}}
+        state = {"identity": self._identity, "sizes": {}, "heads": {}, "sha256": {}}
         for path in (self.trajectory, self.log):
             with open(path, "rb") as file:
                 # The restart file must not reach the disk before what it speaks of.
                 os.fsync(file.fileno())
-                state["sizes"][path.suffix] = os.path.getsize(path)
-                state["heads"][path.suffix] = file.read(_HEAD_BYTES).hex()
+                head = file.read(_HEAD_BYTES)
+                state["sizes"][path.suffix] = size = os.path.getsize(path)
+                state["heads"][path.suffix] = head.hex()
+                state["sha256"][path.suffix] = self._digests[path].of(file, size)
         arrays = {"checkpoint": np.frombuffer(checkpoint, np.uint8), "state": np.array(json.dumps(state))}
         write_atomically(self.restart, lambda file: np.savez(file, **arrays))
 
@@ -79,7 +104,12 @@ class RunFiles:
             self._take_back(self._read())
             return
         for path in (self.trajectory, self.log, self.topology):
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise OutputError(
+                    f"run: cannot write {path}; {error.strerror}; check the path and its permissions."
+                ) from None
 
     def _require_new(self) -> None:
         for path in (self.trajectory, self.log):
@@ -108,6 +138,13 @@ class RunFiles:
                             f"run: {path} is shorter than it was; expected at least {size} bytes, found "
                             f"{os.path.getsize(path)}; delete it and {self.restart} to begin anew."
                         )
+                    if self._digests[path].of(file, size) != state["sha256"][path.suffix]:
+                        raise OutputError(
+                            f"run: {path} is not what was written; expected the SHA-256 of {self.restart},"
+                            " found"
+                            " another; restore it, or delete both to begin again."
+                        )
+                    file.seek(0)
                     file.write(head)
                     file.truncate(size)
             except OSError as error:

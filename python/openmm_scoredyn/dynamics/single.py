@@ -6,6 +6,7 @@ from io import StringIO
 from pathlib import Path
 
 from openmm_scoredyn.data.atomic import write_text_atomically
+from openmm_scoredyn.data.lock import exclusive
 from openmm_scoredyn.dynamics.restart import RunFiles
 from openmm_scoredyn.errors import OutputError, SamplingError
 
@@ -42,8 +43,8 @@ def run_simulation(
     Raises
     ------
     OutputError
-        If a file cannot be written, the disk is full, or the files there are of another run. What lies on the
-        disk then ends at the last checkpoint.
+        If a file cannot be written, another process writes it, the disk is full, or the files there are of
+        another run. What lies on the disk then ends at the last checkpoint.
     SamplingError
         If a number is out of range, or the files there hold more steps already.
     OpenMMException
@@ -59,7 +60,20 @@ def run_simulation(
             f"run: expected positive numbers of steps, found {n_steps} in all, {save_every} per frame and "
             f"{checkpoint_every} per checkpoint; correct them."
         )
-    files = RunFiles(out, identity | {"save_every": save_every})
+    with exclusive(out, "run"):
+        return _run(
+            simulation,
+            RunFiles(out, identity | {"save_every": save_every}),
+            n_steps,
+            save_every,
+            checkpoint_every,
+            progress,
+        )
+
+
+def _run(
+    simulation, files: RunFiles, n_steps: int, save_every: int, checkpoint_every: int, progress
+) -> RunFiles:
     checkpoint = files.open()
     try:
         if checkpoint is not None:
@@ -72,7 +86,8 @@ def run_simulation(
     except OSError as error:
         files.discard_unsaved()
         raise OutputError(
-            f"run: cannot write {error.filename or out}; {error.strerror or error}; make room or check the"
+            f"run: cannot write {error.filename or files.trajectory}; {error.strerror or error}; make room or"
+            " check the"
             " path, then run the same command again to go on."
         ) from None
     except BaseException:

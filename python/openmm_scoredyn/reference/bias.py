@@ -11,7 +11,7 @@ import numpy as np
 from openmm_scoredyn.data.atomic import write_text_atomically
 from openmm_scoredyn.errors import TrajectoryError
 from openmm_scoredyn.reference.physics import Physics
-from openmm_scoredyn.reference.system import build_reference_system, find_platform, langevin_integrator
+from openmm_scoredyn.reference.system import build_reference_system, langevin_simulation
 from openmm_scoredyn.units import GAS_CONSTANT_KJ_PER_MOL_K
 
 _HARMONICS = 10
@@ -106,7 +106,7 @@ def find_bias(topology, positions, physics: Physics, atoms: tuple[int, ...], see
     """
     import openmm
     from openmm import unit
-    from openmm.app import Metadynamics, Simulation
+    from openmm.app import Metadynamics
     from openmm.app.metadynamics import BiasVariable
 
     system = build_reference_system(topology, physics)
@@ -117,10 +117,7 @@ def find_bias(topology, positions, physics: Physics, atoms: tuple[int, ...], see
     metadynamics = Metadynamics(
         system, [variable], physics.temperature_K, _BIAS_FACTOR, _HILL_HEIGHT_KJ_PER_MOL, frequency
     )
-    simulation = Simulation(topology, system, langevin_integrator(physics, seed), *find_platform(physics))
-    simulation.context.setPositions(positions)
-    simulation.minimizeEnergy(maxIterations=100)
-    simulation.context.setVelocitiesToTemperature(physics.temperature_K, seed)
+    simulation = langevin_simulation(topology, positions, system, physics, seed)
     duration_ps = _METADYNAMICS_IN_WATER_PS if physics.in_water else _METADYNAMICS_PS
     metadynamics.step(simulation, round(duration_ps * 1000 / physics.timestep_fs))
     # The grid holds both ends of the period.

@@ -11,8 +11,9 @@ import numpy as np
 from openmm_scoredyn.data.trajectory import Trajectory
 from openmm_scoredyn.errors import SamplingError
 from openmm_scoredyn.molecule.particles import Particles
+from openmm_scoredyn.reference.physics import Physics
+from openmm_scoredyn.reference.system import INTEGRATORS, build_reference_system, langevin_simulation
 
-INTEGRATORS = ("LangevinMiddleIntegrator", "LangevinIntegrator")
 EQUILIBRATION_PS = 10.0
 
 
@@ -112,10 +113,7 @@ def run_langevin(
 def _simulation(run: LangevinRun):
     """A minimised Simulation with velocities."""
     import openmm
-    from openmm import app, unit
-
-    from openmm_scoredyn.reference.physics import Physics
-    from openmm_scoredyn.reference.system import build_reference_system
+    from openmm import app
 
     try:
         pdb = app.PDBFile(str(run.structure))
@@ -127,16 +125,14 @@ def _simulation(run: LangevinRun):
         raise SamplingError(
             f"compare: cannot set up the Langevin side ({error}); give a PDB file and its System."
         ) from None
-    integrator = getattr(openmm, run.integrator)(
-        run.temperature_K, run.friction_per_ps, run.timestep_fs * unit.femtosecond
+    physics = Physics(
+        temperature_K=run.temperature_K,
+        friction_per_ps=run.friction_per_ps,
+        timestep_fs=run.timestep_fs,
+        # Fastest without a GPU.
+        platform=run.platform or ("Reference" if system.getNumParticles() < 100 else "CPU"),
     )
-    integrator.setRandomNumberSeed(run.seed)
-    name = run.platform or ("Reference" if system.getNumParticles() < 100 else "CPU")  # fastest without a GPU
-    simulation = app.Simulation(pdb.topology, system, integrator, openmm.Platform.getPlatformByName(name))
-    simulation.context.setPositions(pdb.positions)
-    openmm.LocalEnergyMinimizer.minimize(simulation.context, maxIterations=100)
-    simulation.context.setVelocitiesToTemperature(run.temperature_K, run.seed)
-    return simulation
+    return langevin_simulation(pdb.topology, pdb.positions, system, physics, run.seed, run.integrator)
 
 
 def _positions(simulation, kept: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """What a reference simulation is to do: which trajectories, how they begin, how long they are."""
 
 import math
+import secrets
 from dataclasses import asdict, dataclass, field
 
 from openmm_scoredyn.errors import SamplingError
@@ -8,6 +9,11 @@ from openmm_scoredyn.reference.physics import Physics
 
 # In the order in which `dihedrals.backbone_torsions` gives them.
 TORSIONS = ("phi", "psi")
+
+
+def new_seed() -> int:
+    """A seed that no other folder has: the same seed gives the same frames."""
+    return 1 + secrets.randbelow(2**31 - 1)
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,14 @@ class SimulationPlan:
                 f" {self.physics.timestep_fs:g} fs, found {self.frame_spacing_ps * 1000:g} fs; change one of"
                 " them."
             )
+
+    @property
+    def grows_by(self) -> str:
+        """What of the plan may be larger in a later call, that then goes on: the segments of a trajectory, or
+        their frames where there is one segment.
+        """
+        one = self.steering == "none" or (self.n_segments == 1 and isinstance(self.steering, tuple))
+        return "frames_per_segment" if one else "n_segments"
 
     @property
     def frames_per_trajectory(self) -> int:

@@ -3,9 +3,12 @@
 import multiprocessing
 import queue
 import signal
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 
 from openmm_scoredyn.errors import SamplingError
@@ -23,6 +26,7 @@ def _start_worker(reports, stop) -> None:
     # Ctrl-C reaches the whole group; only the parent decides, through `stop`, so that no traceback is printed
     # here.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _worker_reports, _worker_stop = reports, stop
 
 
@@ -54,7 +58,10 @@ def run_in_processes(
     """
     spawn = multiprocessing.get_context("spawn")
     reports, stop = spawn.Queue(), spawn.Event()
-    with ProcessPoolExecutor(processes, spawn, _start_worker, (reports, stop), max_tasks_per_child=1) as pool:
+    with (
+        _terminating_as_interrupt(),
+        ProcessPoolExecutor(processes, spawn, _start_worker, (reports, stop), max_tasks_per_child=1) as pool,
+    ):
         futures = [pool.submit(_work, text, plan, directory, index) for index in range(plan.n_trajectories)]
         try:
             pending = set(futures)
@@ -74,6 +81,23 @@ def run_in_processes(
             pool.shutdown(wait=True, cancel_futures=True)
             raise
     _drain(reports, add)
+
+
+@contextmanager
+def _terminating_as_interrupt():
+    """SIGTERM ends the workers before the process, whose exit status stays that of the signal."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number, frame):
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _drain(reports, add) -> None:

@@ -19,9 +19,11 @@ from openmm_scoredyn.reference.worker import bias_path, box_path
 
 _LOGGER = logging.getLogger(__name__)
 
+_PLAN = "plan.json"
+
 
 def claim(directory: Path, plan: SimulationPlan, text: str) -> None:
-    """Write plan.json, or check that the one there is ours: trajectories of two plans must not mix.
+    """Write plan.json, or check that ours goes on with the one there: trajectories of two plans must not mix.
 
     Parameters
     ----------
@@ -40,20 +42,39 @@ def claim(directory: Path, plan: SimulationPlan, text: str) -> None:
         "openmm_version": openmm.Platform.getOpenMMVersion(),
     }
     ours = json.loads(json.dumps(ours))
-    path = directory / "plan.json"
-    if not path.exists():
-        write_text_atomically(path, json.dumps(ours, indent=1) + "\n")
-        return
+    path = directory / _PLAN
+    if path.exists():
+        try:
+            found = json.loads(path.read_text())
+        except (OSError, ValueError):
+            found = {}
+        _require_same_plan(directory, plan, ours, found)
+    write_text_atomically(path, json.dumps(ours, indent=1) + "\n")
+
+
+def stored_seed(directory: Path) -> int | None:
+    """The seed of the simulation in a folder; None where there is none, or its plan cannot be read."""
     try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError):
-        found = {}
-    different = sorted(key for key in ours | found if ours.get(key) != found.get(key))
-    if different:
+        return int(json.loads((directory / _PLAN).read_text())["seed"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _require_same_plan(directory: Path, plan: SimulationPlan, ours: dict, found: dict) -> None:
+    """The plan of the folder, or one that goes on: with more trajectories, or longer ones."""
+    for key in sorted(ours | found):
+        grows = key in ("n_trajectories", plan.grows_by) and isinstance(found.get(key), int)
+        if ours.get(key) == found.get(key) or (grows and ours[key] > found[key]):
+            continue
+        if grows:
+            raise OutputError(
+                f"simulate: {directory} holds more; expected {key} of at least {found[key]}, found"
+                f" {ours[key]};"
+                " ask for that or more, or use another folder."
+            )
         raise OutputError(
-            f"simulate: {directory} holds another simulation; expected {different[0]}"
-            f" {ours.get(different[0])}, found {found.get(different[0])}; use another folder or the same"
-            " settings."
+            f"simulate: {directory} holds another simulation; expected {key} {ours.get(key)}, found"
+            f" {found.get(key)}; use another folder or the same settings."
         )
 
 

@@ -57,9 +57,15 @@ class ShootingEngine(ReferenceEngine):
         self._stride = next(n for n in range(max(1, steps // _LEAST_INTERVALS), 0, -1) if steps % n == 0)
         self._intervals = steps // self._stride
 
-    def chunk(self, begin: int, end: int) -> dict[str, np.ndarray]:
-        """Frames begin to end, both even, of the paths end to end, and the weights of each path."""
-        paths = [self.next_path(number) for number in range(begin // 2, end // 2)]
+    def chunk(self, begin: int, end: int, check: Callable[[], None]) -> dict[str, np.ndarray]:
+        """Frames begin to end, both even, of the paths end to end, and the weights of each path.
+
+        `check` is called before every path and may raise to end the work.
+        """
+        paths = []
+        for number in range(begin // 2, end // 2):
+            check()
+            paths.append(self.next_path(number))
         return {
             "frames": np.concatenate([ends for ends, _ in paths]),
             "weights": np.stack([weights for _, weights in paths]).astype(np.float32),

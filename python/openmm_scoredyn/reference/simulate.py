@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from openmm_scoredyn.data.atomic import make_directory
+from openmm_scoredyn.data.frame_store import require_frames
+from openmm_scoredyn.data.lock import exclusive
 from openmm_scoredyn.errors import MoleculeError, TrajectoryError
 from openmm_scoredyn.molecule.structure import SOLVENT_RESIDUES
 from openmm_scoredyn.reference.engine import ReferenceEngine
@@ -13,7 +15,7 @@ from openmm_scoredyn.reference.plan import SimulationPlan
 from openmm_scoredyn.reference.pool import run_in_processes
 from openmm_scoredyn.reference.preparation import claim, prepare, read_bias, read_box
 from openmm_scoredyn.reference.solvents import VACUUM
-from openmm_scoredyn.reference.worker import remove_chunk_folder, run_trajectory, trajectory_paths
+from openmm_scoredyn.reference.worker import run_trajectory, trajectory_path
 
 
 def simulate(
@@ -32,8 +34,8 @@ def simulate(
     ----------
     structure : PDB file of the molecule alone, complete with hydrogens
     plan : SimulationPlan
-    directory : output folder; `trajectory_0000.npz`, ... appear there as they are complete, `plan.json` at
-    once
+    directory : output folder of `plan.json` and the stores `trajectory_0000.frames`, ..., which grow by
+    chunks
     processes : trajectories made at a time; the results do not depend on it
     bias : file of the bias to shoot with, `bias.json` of an earlier simulation; None uses what lies in the
     folder under
@@ -45,7 +47,7 @@ def simulate(
 
     Returns
     -------
-    list of Path, one per trajectory and copy
+    list of Path, one store per trajectory, with its copies
 
     Raises
     ------
@@ -57,10 +59,12 @@ def simulate(
     MoleculeError
         If the force field does not fit, or steering is asked of a molecule without phi and psi.
     OutputError
-        If the folder cannot be written, or holds trajectories of another plan, bias or box.
+        If the folder cannot be written, another process writes it, or it holds trajectories of another plan,
+        bias or box.
 
     Notes
     -----
+    A later call with more frames or segments, or more trajectories, goes on with those that are there.
     A run that was killed and restarted gives the same bytes as one that was not, on the platforms Reference,
     whose random numbers are part of the checkpoint, and CPU, where every chunk begins in a context made anew.
     On a GPU it goes on as well, but forces differ in their last bits from one context to the next. In water,
@@ -70,16 +74,19 @@ def simulate(
     text = _read_structure(structure, plan)
     box = read_box(box, plan, text)
     directory = make_directory(directory)
-    claim(directory, plan, text)
-    prepare(directory, plan, text, bias, box)
-    add = _adder(plan, progress)
-    if processes == 1:
-        for index in range(plan.n_trajectories):
-            run_trajectory(text, plan, directory, index, add, threading.Event())
-    else:
-        run_in_processes(text, plan, directory, processes, add)
-    remove_chunk_folder(directory)
-    return [path for index in range(plan.n_trajectories) for path in trajectory_paths(directory, plan, index)]
+    with exclusive(directory, "simulate"):
+        claim(directory, plan, text)
+        prepare(directory, plan, text, bias, box)
+        add = _adder(plan, progress)
+        if processes == 1:
+            for index in range(plan.n_trajectories):
+                run_trajectory(text, plan, directory, index, add, threading.Event())
+        else:
+            run_in_processes(text, plan, directory, processes, add)
+        paths = [trajectory_path(directory, index) for index in range(plan.n_trajectories)]
+        for path in paths:
+            require_frames(path, plan.frames_per_trajectory)
+    return paths
 
 
 def _read_structure(structure, plan: SimulationPlan) -> str:
@@ -97,7 +104,7 @@ def _read_structure(structure, plan: SimulationPlan) -> str:
         ) from None
     except Exception as error:  # noqa: BLE001 - PDBFile raises whatever its parser stumbles on
         raise TrajectoryError(
-            f"simulate: {structure} is not a readable PDB file ({error}); check its content."
+            f"simulate: {structure} is not a readable PDB file ({error}); {_advice(structure)}."
         ) from None
     water = [residue.name for residue in pdb.topology.residues() if residue.name.upper() in SOLVENT_RESIDUES]
     if plan.physics.in_water and water:
@@ -120,6 +127,17 @@ def _read_structure(structure, plan: SimulationPlan) -> str:
             f" in {structure}, found {residues}; simulate with --steered."
         )
     return text
+
+
+def _advice(structure) -> str:
+    kinds = {
+        ".prmtop": "an Amber topology holds no positions",
+        ".top": "a topology holds no positions",
+        ".gro": "GROMACS' coordinates are another format",
+        ".cif": "an mmCIF file is another format",
+    }
+    kind = kinds.get(Path(structure).suffix.lower())
+    return f"{kind}: write the molecule as a PDB file" if kind else "check its content"
 
 
 def _adder(plan: SimulationPlan, progress):

@@ -11,6 +11,7 @@ from openmm_scoredyn.data.atomic import write_atomically
 from openmm_scoredyn.errors import TrajectoryError
 from openmm_scoredyn.reference.copies import cell_edge, contact_distance, lattice, random_rotation
 from openmm_scoredyn.reference.physics import Physics
+from openmm_scoredyn.reference.system import add_solvent
 
 _ION_ELEMENTS = {"NA": "Na", "CL": "Cl"}  # what Modeller neutralises with
 
@@ -127,9 +128,9 @@ def solvate(solute, positions: np.ndarray, physics: Physics, copies: int, seed: 
         placed = np.concatenate([positions @ random_rotation(generator).T + site for site in sites])
         vectors = np.diag(extent)
     modeller = app.Modeller(whole, placed * unit.nanometer)
-    modeller.addSolvent(
-        app.ForceField(*physics.force_field),
-        model=physics.solvent,
+    add_solvent(
+        modeller,
+        physics,
         boxVectors=[Vec3(*map(float, vector)) for vector in vectors] * unit.nanometer,
     )
     filled = np.array(modeller.positions.value_in_unit(unit.nanometer), dtype=float)

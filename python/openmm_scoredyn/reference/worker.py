@@ -1,14 +1,14 @@
 """One trajectory of a plan, chunk by chunk: the part of `simulate` that runs in a process of its own."""
 
+import json
 import multiprocessing
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from openmm_scoredyn.data.chunks import ChunkStore
-from openmm_scoredyn.data.store import save_archive
+from openmm_scoredyn.data.frame_store import SUFFIX, FrameStore
+from openmm_scoredyn.errors import OutputError
 from openmm_scoredyn.reference.bias import TorsionBias
 from openmm_scoredyn.reference.engine import ReferenceEngine
 from openmm_scoredyn.reference.plan import SimulationPlan
@@ -21,10 +21,9 @@ class Interrupted(Exception):
     """The process that asked for the trajectory is gone or has been stopped."""
 
 
-def trajectory_paths(directory: Path, plan: SimulationPlan, index: int) -> list[Path]:
-    """Final files of a trajectory, one for each copy."""
-    first = index * plan.copies
-    return [directory / f"trajectory_{number:04d}.npz" for number in range(first, first + plan.copies)]
+def trajectory_path(directory: Path, index: int) -> Path:
+    """Store of a trajectory, with all its copies."""
+    return directory / f"trajectory_{index:04d}{SUFFIX}"
 
 
 def bias_path(directory: Path) -> Path:
@@ -35,16 +34,6 @@ def bias_path(directory: Path) -> Path:
 def box_path(directory: Path) -> Path:
     """File of the box of water that all trajectories begin in."""
     return directory / "box" / "box.npz"
-
-
-def chunk_store(directory: Path, index: int) -> ChunkStore:
-    """Where the chunks of a trajectory lie until it is complete."""
-    return ChunkStore(directory / ".chunks" / f"trajectory_{index:04d}")
-
-
-def remove_chunk_folder(directory: Path) -> None:
-    """Delete the folder of the chunks once every trajectory is complete."""
-    shutil.rmtree(directory / ".chunks", ignore_errors=True)
 
 
 def run_trajectory(
@@ -61,41 +50,59 @@ def run_trajectory(
     ----------
     structure : text of a PDB file
     report : called with (index, frames done) when the trajectory is taken up, and after every chunk
-    stop : event; when set, the work ends before the next chunk is written
+    stop : event; when set, the work ends before the next frame
+
+    Raises
+    ------
+    Interrupted
+        If `stop` is set, or the process that started this one is gone.
+    OutputError
+        If the store is of another simulation or cannot be written.
     """
-    targets = trajectory_paths(directory, plan, index)
-    # The last file is written last.
-    if targets[-1].exists():
-        report(index, plan.frames_per_trajectory)
-        # A kill between the final file and this line leaves the chunks behind.
-        chunk_store(directory, index).remove()
+    store = FrameStore(trajectory_path(directory, index))
+    done = store.n_frames
+    report(index, done)
+    if done == plan.frames_per_trajectory:
         return
-    store = chunk_store(directory, index)
     engine = _open_engine(structure, plan, directory, index)
-    first = store.count()
-    state = store.last_state() if first else b""
-    if not first:
+    _open_store(store, _describe(plan, index, engine))
+    state = store.state() if done else b""
+    if not done:
         engine.start(plan.equilibration_ps)
-    report(index, min(first * plan.frames_per_chunk, plan.frames_per_trajectory))
-    for chunk in range(first, plan.n_chunks):
+    resumed = bool(done)
+    while done < plan.frames_per_trajectory:
         # Where random numbers are not part of a checkpoint, every chunk begins as after a restart, so that a
         # restart changes nothing.
-        if chunk and (chunk == first or not plan.physics.exact_restart):
-            engine.restore(state, _seed(plan, index, chunk))
-        begin = chunk * plan.frames_per_chunk
-        end = min(begin + plan.frames_per_chunk, plan.frames_per_trajectory)
-        arrays = _next_chunk(engine, plan, index, begin, end)
+        if done and (resumed or not plan.physics.exact_restart):
+            engine.restore(state, _seed(plan, index, len(store.chunks)))
+        resumed = False
+        end = min(done + plan.frames_per_chunk, plan.frames_per_trajectory)
+        arrays = _next_chunk(engine, plan, index, done, end, stop)
         state = engine.checkpoint()
-        # An orphan must not write: its successor may be at work in the same folder.
-        if stop.is_set() or _orphaned():
-            raise Interrupted
-        store.append(chunk, arrays, state)
-        report(index, end)
-    positions = store.joined("frames").reshape(plan.n_segments, plan.frames_per_segment, plan.copies, -1, 3)
-    weights = store.joined("weights") if plan.steering == "shooting" else None
-    for copy, target in enumerate(targets):
-        save_archive(target, positions[:, :, copy], _describe(plan, index, copy, engine), weights)
-    store.remove()
+        _require_going_on(stop)
+        store.append(arrays, state, {})
+        done = end
+        report(index, done)
+
+
+def _open_store(store: FrameStore, header: dict) -> None:
+    if not store.header:
+        store.begin(header)
+        return
+    different = [key for key in header if header[key] != store.header.get(key)]
+    if different:
+        key = different[0]
+        raise OutputError(
+            f"simulate: {store.folder} is of another simulation; expected {key} {header[key]}, found"
+            f" {store.header.get(key)}; use another folder."
+        )
+    store.remove_uncommitted()
+
+
+def _require_going_on(stop) -> None:
+    """An orphan must not write: its successor may be at work in the same folder."""
+    if stop.is_set() or _orphaned():
+        raise Interrupted
 
 
 def _open_engine(structure: str, plan: SimulationPlan, directory: Path, index: int) -> ReferenceEngine:
@@ -116,10 +123,19 @@ def _seed(plan: SimulationPlan, *numbers: int) -> int:
     return int(np.random.SeedSequence([plan.seed, *numbers]).generate_state(1)[0] % (2**31 - 1)) + 1
 
 
-def _next_chunk(engine, plan: SimulationPlan, index: int, begin: int, end: int) -> dict[str, np.ndarray]:
+def _next_chunk(
+    engine, plan: SimulationPlan, index: int, begin: int, end: int, stop
+) -> dict[str, np.ndarray]:
+    """Arrays of the frames begin to end, (copies, frames, ...)."""
     if plan.steering == "shooting":
-        return engine.chunk(begin, end)
-    return {"frames": np.stack([_next_frame(engine, plan, index, frame) for frame in range(begin, end)])}
+        chunk = engine.chunk(begin, end, lambda: _require_going_on(stop))
+        return {"positions": chunk["frames"][None], "weights": chunk["weights"][None]}
+    frames = []
+    for frame in range(begin, end):
+        _require_going_on(stop)
+        frames.append(_next_frame(engine, plan, index, frame))
+    own = np.stack(frames).reshape(end - begin, plan.copies, -1, 3)
+    return {"positions": np.ascontiguousarray(own.swapaxes(0, 1))}
 
 
 def _next_frame(engine: ReferenceEngine, plan: SimulationPlan, index: int, frame: int) -> np.ndarray:
@@ -136,7 +152,8 @@ def _next_frame(engine: ReferenceEngine, plan: SimulationPlan, index: int, frame
     return engine.positions()
 
 
-def _describe(plan: SimulationPlan, index: int, copy: int, engine: ReferenceEngine) -> dict:
+def _describe(plan: SimulationPlan, index: int, engine: ReferenceEngine) -> dict:
+    """Header of the store of a trajectory; nothing in it depends on its length."""
     import openmm
 
     water = {
@@ -144,12 +161,16 @@ def _describe(plan: SimulationPlan, index: int, copy: int, engine: ReferenceEngi
         "pressure_bar": plan.physics.pressure_bar,
         "copies": plan.copies,
     }
-    return {
+    segments = (
+        {} if plan.grows_by == "frames_per_segment" else {"frames_per_segment": plan.frames_per_segment}
+    )
+    header = {
         "frame_spacing_ps": plan.frame_spacing_ps,
         "temperature_K": plan.physics.temperature_K,
         "molecule": engine.molecule.to_dict(),
         "steered": plan.steering != "none",
         "consecutive": plan.steering == "none",
+        "replicas_are": "trajectories",
         "force_field": " + ".join(plan.physics.force_field),
         "solvent": plan.physics.solvent,
         "integrator": "LangevinMiddleIntegrator",
@@ -158,13 +179,15 @@ def _describe(plan: SimulationPlan, index: int, copy: int, engine: ReferenceEngi
         "hydrogen_mass_amu": plan.physics.hydrogen_mass_amu,
         "platform": plan.physics.platform,
         "seed": plan.seed,
-        "trajectory": index * plan.copies + copy,
+        "trajectory": index,
         "steering": plan.steering,
         **({"shot_torsion": plan.shot_torsion} if plan.steering == "shooting" else {}),
         "package_version": __version__,
         "openmm_version": openmm.Platform.getOpenMMVersion(),
         **(water if plan.physics.in_water else {}),
+        **segments,
     }
+    return json.loads(json.dumps(header))
 
 
 def _orphaned() -> bool:

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 import torch
 
 import openmm_scoredyn
-from openmm_scoredyn.data import Trajectory, fingerprint, first_difference
+from openmm_scoredyn.data import Trajectory, fingerprint, first_difference, opening_digest
 from openmm_scoredyn.data.guard_rules import count_refused_frames, learn_guard_rules
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import TrainingError
@@ -113,6 +113,7 @@ def _provenance(config: TrainingConfig, trajectories: list[Trajectory], count: i
         force_field=trajectories[0].force_field,
         training_data={
             "fingerprint": fingerprint(trajectories),
+            "openings": [opening_digest(trajectory) for trajectory in trajectories],
             "steered_ns": sum(t.length_ps for t in trajectories if t.steered and t.weights is None) / 1000,
             "shot_paths": sum(len(t.segments) for t in trajectories if t.weights is not None),
             "unsteered_ns": sum(t.length_ps for t in trajectories if not t.steered) / 1000,

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from openmm_scoredyn.data import (
     Split,
     Trajectory,
+    check_training_data,
     frames_per_lag,
     require_same_molecule,
     split_by_molecule,
@@ -78,6 +79,7 @@ def train(
     """
     _require_device(device)
     config.require_teacher(start_from)
+    check_training_data(trajectories)
     start = None if start_from is None else best_checkpoint(start_from)
     if start is not None:
         config = config.further(start.config)

@@ -48,6 +48,38 @@ def test_two_files_give_a_table_and_a_page(tmp_path, monkeypatch, capsys):
     assert any(row["group"] == "Geometry" for row in stored["rows"])
 
 
+def test_sides_that_cannot_be_compared(tmp_path, monkeypatch, capsys):
+    ours = write(tmp_path / "0.npz", 50, 0)
+    out = ("--out", tmp_path / "report")
+    text = refusal(monkeypatch, capsys, ours, ours, *out)
+    assert "0.npz is on both sides; expected other dynamics than the reference" in text
+    hot = make_trajectory(50, seed=2)
+    fields = {"frame_spacing_ps": 1.0, "temperature_K": 400.0, "molecule": hot.molecule.to_dict()}
+    data.save_archive(
+        tmp_path / "hot.npz", hot.positions[None], fields | {"steered": False, "consecutive": True}
+    )
+    text = refusal(monkeypatch, capsys, ours, tmp_path / "hot.npz", *out)
+    assert "different temperatures; expected 300 K, as the reference, found 400 K" in text
+    assert not (tmp_path / "report").exists()
+
+
+def test_a_reference_that_trained_the_model_is_said(tmp_path, caplog, monkeypatch):
+    from types import SimpleNamespace
+
+    from openmm_scoredyn.cli.compare_model import warn_of_training_data
+    from openmm_scoredyn.program import model as module
+
+    reference = [make_trajectory(30, seed=seed) for seed in range(3)]
+    known = {"openings": [data.opening_digest(reference[2]), "0" * 16]}
+    card = SimpleNamespace(name="a-model", training_data=known)
+    monkeypatch.setattr(module, "ScoreModel", lambda path: SimpleNamespace(card=card))
+    warn_of_training_data("alanine-dipeptide-obc2", reference)
+    assert "1 of 3 reference trajectories trained a-model" in caplog.text
+    caplog.clear()
+    warn_of_training_data("alanine-dipeptide-obc2", reference[:2])
+    assert not caplog.text
+
+
 def test_equilibration_is_left_out_of_the_candidate(tmp_path, monkeypatch):
     paths = [write(tmp_path / f"{name}.npz", 400, seed) for seed, name in enumerate(("ours", "theirs"))]
     with pytest.raises(SystemExit) as stop:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from functools import partial
 
 import numpy as np
@@ -18,7 +19,7 @@ from typer.testing import CliRunner
 from openmm_scoredyn import data
 from openmm_scoredyn.cli.duration import format_duration, parse_duration
 from openmm_scoredyn.cli.run import run
-from openmm_scoredyn.dynamics import run_replicas
+from openmm_scoredyn.dynamics import run_replicas, store_guard
 from openmm_scoredyn.errors import MoleculeError, OutputError, ProgramError, SamplingError
 from openmm_scoredyn.program.model import ScoreModel
 
@@ -107,12 +108,16 @@ def test_a_file_that_holds_more_is_not_called_shorter(program, structure, tmp_pa
     assert "50 ps in" in invoke(*arguments, "50ps").output
 
 
+def content_of(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 def test_replicas_can_be_loaded_and_equal_single_runs(program, structure, tmp_path):
-    out = tmp_path / "r.npz"
+    out = tmp_path / "r.frames"
     arguments = [program, structure, "--length", "30ps", "--save-every", "3ps", "--seed", 4]
     result = invoke(*arguments, "--replicas", 3, "--device", "cpu", "--out", out)
     assert "Draws refused by the guard: not finite 0, bond 0, chirality 0, displacement 0." in result.output
-    assert data.archive_guard(out) == {
+    assert store_guard(out) == {
         "steps": 90,
         "not_finite": 0,
         "bond": 0,
@@ -138,36 +143,35 @@ def test_replicas_go_on_after_a_kill(make_program, tmp_path, module, save_every)
     model = ScoreModel(make_program(module(), history_length=memory))
     start = np.repeat(START[None], 4, axis=0)
     options = {"seed": 6, "save_every": save_every, "steps_per_chunk": 10}
-    whole = run_replicas(model, start, tmp_path / "whole.npz", 40, **options)
+    whole = run_replicas(model, start, tmp_path / "whole.frames", 40, **options)
     direct = model.sample(np.repeat(start[:, None], memory, axis=1), 40, seed=6, save_every=save_every)
     np.testing.assert_array_equal(np.stack(data.load(whole)[0].segments), direct.transpose(1, 0, 2, 3))
 
     broken, kills = run_through_kills(
-        partial(run_replicas, model, start, tmp_path / "broken.npz", 40, **options)
+        partial(run_replicas, model, start, tmp_path / "broken.frames", 40, **options)
     )
     assert kills >= 3
-    assert broken.read_bytes() == whole.read_bytes()
+    assert content_of(broken) == content_of(whole)
     assert not list(tmp_path.glob(".*"))
 
 
-@pytest.mark.parametrize("length", [25, 20, 5])
-def test_replicas_cut_short_hold_the_counts_of_their_own_frames(make_program, tmp_path, length):
-    """Of 40 steps 30 are drawn when the run is killed; fewer are asked for then, within a chunk and at its
-    end.
-    """
+@pytest.mark.parametrize("length", [45, 60])
+def test_replicas_made_longer_equal_those_of_one_call(make_program, tmp_path, length):
+    """A finished run goes on within a chunk and at its end, with the counts of all of its steps."""
     start = np.repeat(START[None], 4, axis=0)
     program = make_program(programs.OrnsteinUhlenbeck(), max_displacement_nm=0.005)
     options = {"seed": 6, "steps_per_chunk": 10}
-
-    with pytest.raises(Killed):
-        run_replicas(ScoreModel(program), start, tmp_path / "r.npz", 40, progress=killed_from(30), **options)
+    grown = run_replicas(ScoreModel(program), start, tmp_path / "r.frames", 35, **options)
     with pytest.raises(OutputError, match="expected seed 7, found 6"):
-        run_replicas(ScoreModel(program), start, tmp_path / "r.npz", length, **options | {"seed": 7})
-    cut = run_replicas(ScoreModel(program), start, tmp_path / "r.npz", length, **options)
-    whole = run_replicas(ScoreModel(program), start, tmp_path / "whole.npz", length, **options)
-    assert data.archive_guard(cut) == data.archive_guard(whole)
-    assert data.archive_guard(whole)["displacement"] > 0
-    assert cut.read_bytes() == whole.read_bytes()
+        run_replicas(ScoreModel(program), start, grown, length, **options | {"seed": 7})
+    run_replicas(ScoreModel(program), start, grown, length, **options)
+    whole = run_replicas(ScoreModel(program), start, tmp_path / "whole.frames", length, **options)
+    for ours, theirs in zip(*(data.load(path)[0].segments for path in (grown, whole)), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert store_guard(grown) == store_guard(whole)
+    assert store_guard(whole)["displacement"] > 0
+    with pytest.raises(SamplingError, match="holds a longer run; expected at most 40 steps, found"):
+        run_replicas(ScoreModel(program), start, grown, 40, **options)
 
 
 def test_replicas_of_another_run_are_not_taken_up(program, tmp_path):
@@ -175,13 +179,19 @@ def test_replicas_of_another_run_are_not_taken_up(program, tmp_path):
     start = np.repeat(START[None], 2, axis=0)
     with pytest.raises(Killed):
         run_replicas(
-            model, start, tmp_path / "r.npz", 20, seed=1, steps_per_chunk=10, progress=killed_from(10)
+            model, start, tmp_path / "r.frames", 20, seed=1, steps_per_chunk=10, progress=killed_from(10)
         )
     with pytest.raises(OutputError, match="expected seed 2, found 1"):
-        run_replicas(model, start, tmp_path / "r.npz", 20, seed=2, steps_per_chunk=10)
-    run_replicas(model, start, tmp_path / "r.npz", 20, seed=1, steps_per_chunk=10)
-    with pytest.raises(OutputError, match="r.npz exists already"):
-        run_replicas(model, start, tmp_path / "r.npz", 20, seed=1, steps_per_chunk=10)
+        run_replicas(model, start, tmp_path / "r.frames", 20, seed=2, steps_per_chunk=10)
+    run_replicas(model, start, tmp_path / "r.frames", 20, seed=1, steps_per_chunk=10)
+    before = content_of(tmp_path / "r.frames")
+    run_replicas(model, start, tmp_path / "r.frames", 20, seed=1, steps_per_chunk=10)
+    assert content_of(tmp_path / "r.frames") == before, "a command that is given again is done at once"
+    (tmp_path / "other.frames").mkdir()
+    (tmp_path / "other.frames" / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match="exists already and is no store of frames"):
+        run_replicas(model, start, tmp_path / "other.frames", 20, seed=1)
+    assert content_of(tmp_path / "other.frames") == {"notes.txt": b"mine"}
 
 
 def test_replicas_of_another_device_are_not_taken_up(program, tmp_path):
@@ -189,11 +199,11 @@ def test_replicas_of_another_device_are_not_taken_up(program, tmp_path):
     start = np.repeat(START[None], 2, axis=0)
     with pytest.raises(Killed):
         run_replicas(
-            model, start, tmp_path / "r.npz", 20, seed=1, steps_per_chunk=10, progress=killed_from(10)
+            model, start, tmp_path / "r.frames", 20, seed=1, steps_per_chunk=10, progress=killed_from(10)
         )
     model.device = "cuda:1"
     with pytest.raises(OutputError, match="expected device cuda, found cpu"):
-        run_replicas(model, start, tmp_path / "r.npz", 20, seed=1, steps_per_chunk=10)
+        run_replicas(model, start, tmp_path / "r.frames", 20, seed=1, steps_per_chunk=10)
 
 
 def test_settings_reach_the_integrator(program, structure, tmp_path):
@@ -222,7 +232,7 @@ def test_bad_input(program, structure, tmp_path):
             SamplingError,
             "expected a multiple of 1 ps, found 500fs",
         ),
-        (["--length", "10ps", "--replicas", "2"], OutputError, "expected NAME.npz, found t.dcd"),
+        (["--length", "10ps", "--replicas", "2"], OutputError, "expected NAME.frames, found t.dcd"),
         (
             ["--length", "10ps", "--device", "cuda"],
             SamplingError,
@@ -275,3 +285,42 @@ def test_durations():
     for text in ("", "ns", "10 years", "-1ns", "nanps", "1-2ns"):
         with pytest.raises(SamplingError, match="Duration: expected a positive number with a unit"):
             parse_duration(text)
+
+
+def test_memory_does_not_grow_with_the_length(program, tmp_path, monkeypatch):
+    """Frames go to the disk chunk by chunk; 4,096 replicas of a million steps would be a terabyte."""
+    from openmm_scoredyn.dynamics import replicas
+
+    monkeypatch.setattr(replicas, "_CHUNK_BYTES", 1 << 18)
+    model, start = ScoreModel(program), np.repeat(START[None], 64, axis=0)
+    peaks = []
+    for steps in (200, 1600):
+        tracemalloc.start()
+        out = run_replicas(model, start, tmp_path / f"{steps}.frames", steps, seed=1)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    all_frames = 4 * start.size * 1600
+    assert sum(path.stat().st_size for path in out.iterdir()) > all_frames
+    assert peaks[1] < 1.2 * peaks[0] < all_frames / 2
+
+
+def test_too_many_replicas_are_a_sentence(program, tmp_path, monkeypatch):
+    model = ScoreModel(program)
+
+    def sample(*arguments, **options):
+        raise MemoryError
+
+    monkeypatch.setattr(ScoreModel, "sample", sample)
+    with pytest.raises(SamplingError, match="run: 2 replicas do not fit into memory; expected fewer"):
+        run_replicas(model, np.repeat(START[None], 2, axis=0), tmp_path / "r.frames", 20, seed=1)
+
+
+def test_one_process_writes_replicas(program, tmp_path):
+    model, start, out = ScoreModel(program), np.repeat(START[None], 2, axis=0), tmp_path / "r.frames"
+
+    def again(done, total):
+        with pytest.raises(OutputError, match=f"r.frames is being written by process {os.getpid()} on"):
+            run_replicas(model, start, out, 20, seed=1)
+
+    run_replicas(model, start, out, 20, seed=1, progress=again)
+    assert not list(out.glob(".*"))

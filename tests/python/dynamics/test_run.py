@@ -194,8 +194,28 @@ def test_another_run_is_not_taken_up(tmp_path):
 def test_bad_arguments(tmp_path):
     with pytest.raises(OutputError, match="expected NAME.dcd or NAME.xtc, found t.pdb"):
         run(tmp_path / "t.pdb")
-    with pytest.raises(OutputError, match="cannot write .*missing/t.topology.pdb; No such file"):
+    with pytest.raises(OutputError, match="cannot write .*missing/t.dcd; No such file"):
         run(tmp_path / "missing" / "t.dcd")
     with pytest.raises(SamplingError, match="expected positive numbers of steps, found 0 in all"):
         run(tmp_path / "t.dcd", 0)
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("suffix", ["dcd", "xtc"])
+def test_files_that_are_not_what_was_written_are_refused(tmp_path, suffix):
+    files = run(tmp_path / f"t.{suffix}", 40)
+    content = bytearray(files.trajectory.read_bytes())
+    content[-40] ^= 1
+    files.trajectory.write_bytes(content)
+    with pytest.raises(OutputError, match=rf"t.{suffix} is not what was written; expected the SHA-256 of"):
+        run(tmp_path / f"t.{suffix}", 60)
+    assert files.trajectory.read_bytes() == bytes(content), "it is left as it is"
+
+
+def test_one_process_writes_a_trajectory(tmp_path):
+    def again(done, total):
+        with pytest.raises(OutputError, match=f"t.dcd is being written by process {os.getpid()} on"):
+            run(tmp_path / "t.dcd")
+
+    run(tmp_path / "t.dcd", progress=again)
+    assert not list(tmp_path.glob(".*"))

@@ -101,7 +101,7 @@ def test_copies_have_trajectories_of_their_own_and_are_whole(tmp_path):
     )
     reports = []
     paths = simulate(PDB, plan, tmp_path, progress=lambda *report: reports.append(report))
-    assert [path.name for path in paths] == ["trajectory_0000.npz", "trajectory_0001.npz"]
+    assert [path.name for path in paths] == ["trajectory_0000.frames"]
     assert reports[-1] == pytest.approx((2 * 2 * 0.04, 2 * 2 * 0.04))
     trajectories = data.load(tmp_path)
     for trajectory in trajectories:

@@ -13,7 +13,7 @@ from alanine import PDB, alanine_molecule
 from kills import run_through_kills
 
 from openmm_scoredyn import data
-from openmm_scoredyn.data.chunks import ChunkStore
+from openmm_scoredyn.data.frame_store import FrameStore
 from openmm_scoredyn.errors import MoleculeError, OutputError, SamplingError, TrajectoryError
 from openmm_scoredyn.molecule.geometry import backbone_torsions
 from openmm_scoredyn.reference.physics import Physics
@@ -26,7 +26,8 @@ STEERED = SimulationPlan(2, 4, n_segments=3, steering="uniform", equilibration_p
 
 
 def contents(directory):
-    return {path.name: path.read_bytes() for path in directory.iterdir() if path.is_file()}
+    """Every file of a folder and of the stores in it, by path."""
+    return {str(p.relative_to(directory)): p.read_bytes() for p in directory.rglob("*") if p.is_file()}
 
 
 @pytest.mark.parametrize("plan", [FREE, STEERED], ids=["free", "steered"])
@@ -35,7 +36,8 @@ def test_restart_at_every_chunk_gives_the_same_bytes(tmp_path, plan):
     _, kills = run_through_kills(partial(simulate, PDB, plan, tmp_path / "broken"))
     assert kills >= 2 * plan.n_chunks
     assert contents(tmp_path / "broken") == contents(tmp_path / "unbroken")
-    assert len(contents(tmp_path / "broken")) == 3
+    # Two stores of three chunks each, with the index, a state to go on from, and no lock.
+    assert len(contents(tmp_path / "broken")) == 1 + 2 * (plan.n_chunks + 2)
 
 
 def test_processes_give_the_bytes_of_one(tmp_path):
@@ -57,7 +59,7 @@ def test_kill_and_restart_of_a_real_run(tmp_path):
         f"             {str(tmp_path / 'broken')!r}, processes=2)\n"
     )
     process = subprocess.Popen([sys.executable, script], start_new_session=True)
-    chunk = tmp_path / "broken" / ".chunks" / "trajectory_0001" / "chunk_000002.npz"
+    chunk = tmp_path / "broken" / "trajectory_0001.frames" / "000002.positions.npy"
     deadline = time.monotonic() + 60
     while not chunk.exists():
         assert time.monotonic() < deadline and process.poll() is None
@@ -66,12 +68,10 @@ def test_kill_and_restart_of_a_real_run(tmp_path):
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     time.sleep(0.5)
-    chunks = len(list((tmp_path / "broken" / ".chunks").rglob("*.npz")))
+    before = contents(tmp_path / "broken")
     time.sleep(0.5)
-    assert chunks == len(list((tmp_path / "broken" / ".chunks").rglob("*.npz"))), (
-        "a worker outlived its parent"
-    )
-    assert not list((tmp_path / "broken").glob("*.npz"))
+    assert before == contents(tmp_path / "broken"), "a worker outlived its parent"
+    assert FrameStore(chunk.parent).n_frames < 120
     subprocess.run([sys.executable, script], check=True)
     simulate(PDB, plan, tmp_path / "unbroken")
     assert contents(tmp_path / "broken") == contents(tmp_path / "unbroken")
@@ -181,11 +181,39 @@ def test_bad_structures_and_paths(tmp_path):
         simulate(PDB, FREE, tmp_path / "file")
 
 
+SALT = """\
+HETATM    1 NA    NA A   1       0.000   0.000   0.000  1.00  0.00          NA
+HETATM    2 CL    CL A   2       3.000   0.000   0.000  1.00  0.00          CL
+END
+"""
+
+
+def test_structures_and_force_fields_of_other_kinds(tmp_path):
+    (tmp_path / "salt.pdb").write_text(SALT)
+    implicit = dataclasses.replace(FREE, physics=Physics(("amber14-all.xml", "amber99_obc.xml")))
+    with pytest.raises(MoleculeError, match=r"no System|does not know an atom of the structure .* in vacuum"):
+        simulate(tmp_path / "salt.pdb", implicit, tmp_path / "out")
+    (tmp_path / "ala.prmtop").write_text("%VERSION  VERSION_STAMP = V0001.000\n%FLAG TITLE\n")
+    with pytest.raises(
+        TrajectoryError, match="an Amber topology holds no positions: write the molecule as a"
+    ):
+        simulate(tmp_path / "ala.prmtop", FREE, tmp_path / "out")
+    files = ("amber99sbildn.xml", str(tmp_path / "ala.prmtop"))
+    with pytest.raises(MoleculeError, match="give force field files of OpenMM, in XML"):
+        simulate(PDB, dataclasses.replace(FREE, physics=Physics(files, "vacuum")), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    dry = Physics.in_solvent("tip3p", force_field=("amber99sbildn.xml",))
+    with pytest.raises(
+        MoleculeError, match=r"the force field holds no water: add tip3p.xml to --force-field"
+    ):
+        simulate(PDB, dataclasses.replace(FREE, physics=dry), tmp_path / "wet")
+
+
 def test_dynamics_that_blow_up_are_reported(tmp_path):
     hot = dataclasses.replace(FREE, physics=Physics(timestep_fs=40.0), frame_spacing_ps=1.0)
     with pytest.raises(SamplingError, match="blown up"):
         simulate(PDB, hot, tmp_path)
-    assert not list(tmp_path.glob("*.npz"))
+    assert not FrameStore(tmp_path / "trajectory_0000.frames").chunks
 
 
 def test_a_script_without_a_main_guard_is_told(tmp_path):
@@ -217,6 +245,7 @@ def test_the_time_said_is_the_time_between_frames(tmp_path, monkeypatch, options
 
     monkeypatch.setattr(module, "prepare", lambda *rest: None)
     monkeypatch.setattr(module, "run_trajectory", lambda text, plan, directory, index, *rest: None)
+    monkeypatch.setattr(module, "require_frames", lambda path, expected: None)
     result = CliRunner().invoke(app, ["simulate", str(PDB), "--out", str(tmp_path), *options])
     assert result.exit_code == 0, result.exception
     assert said in result.output
@@ -255,11 +284,101 @@ def test_command(tmp_path):
     assert isinstance(result.exception, SamplingError)
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and no more", b"text"])
-def test_a_damaged_chunk_is_named(tmp_path, content):
-    store = ChunkStore(tmp_path)
-    store.append(0, {"frames": np.zeros(3)}, b"state")
-    (chunk,) = tmp_path.iterdir()
-    chunk.write_bytes(content)
-    with pytest.raises(TrajectoryError, match=f"stored chunk {chunk} cannot be read"):
-        store.joined("frames")
+def frames_of(directory):
+    return [trajectory.positions for trajectory in data.load(directory)]
+
+
+@pytest.mark.parametrize(
+    ("plan", "longer"),
+    [
+        (FREE, {"frames_per_segment": 19, "n_trajectories": 3}),
+        (STEERED, {"n_segments": 5}),
+        (SimulationPlan(1, 6, steering=(60.0, -90.0), equilibration_ps=0.0), {"frames_per_segment": 9}),
+    ],
+    ids=["free", "steered", "pulled"],
+)
+def test_a_simulation_is_made_longer(tmp_path, plan, longer):
+    longer = dataclasses.replace(plan, **longer)
+    simulate(PDB, plan, tmp_path / "grown")
+    before = frames_of(tmp_path / "grown")
+    simulate(PDB, longer, tmp_path / "grown")
+    simulate(PDB, longer, tmp_path / "whole")
+    after = frames_of(tmp_path / "grown")
+    for ours, theirs in zip(after, frames_of(tmp_path / "whole"), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert len(after[0]) > len(before[0])
+    np.testing.assert_array_equal(after[0][: len(before[0])], before[0])
+    with pytest.raises(OutputError, match=r"holds more; expected .* of at least"):
+        simulate(PDB, plan, tmp_path / "grown")
+    assert [len(frames) for frames in frames_of(tmp_path / "grown")] == [len(frames) for frames in after]
+
+
+def test_new_folders_draw_a_new_seed(tmp_path):
+    from typer.testing import CliRunner
+
+    from openmm_scoredyn.cli import app
+
+    def make(folder, *options):
+        free = ["simulate", str(PDB), "--length", "2ps", "--equilibration", "1ps", "--trajectories", "1"]
+        result = CliRunner().invoke(app, [*free, "--out", str(tmp_path / folder), *options])
+        assert result.exit_code == 0, result.exception
+        return frames_of(tmp_path / folder)[0]
+
+    one, two = make("one"), make("two")
+    assert not np.array_equal(one, two)
+    seed = json.loads((tmp_path / "one" / "plan.json").read_text())["seed"]
+    np.testing.assert_array_equal(make("three", "--seed", str(seed)), one)
+    # The same command goes on: the folder keeps its seed.
+    np.testing.assert_array_equal(make("one", "--length", "4ps")[:3], one)
+
+
+@pytest.mark.parametrize("gone", ["000001.positions.npy", None], ids=["a chunk", "a store"])
+def test_what_vanished_is_not_reported(tmp_path, gone):
+    def remove(done, total):
+        store = tmp_path / "trajectory_0000.frames"
+        if done == total:
+            for path in [store / gone] if gone else list(store.iterdir()):
+                path.unlink()
+
+    with pytest.raises(OutputError, match="frames"):
+        simulate(PDB, FREE, tmp_path, progress=remove)
+
+
+def test_one_process_at_a_time(tmp_path):
+    def again(done, total):
+        with pytest.raises(OutputError, match=f"is being written by process {os.getpid()} on"):
+            simulate(PDB, FREE, tmp_path)
+
+    simulate(PDB, FREE, tmp_path, progress=again)
+    assert not list(tmp_path.glob(".*")), "the lock is gone"
+
+
+def test_sigterm_ends_the_workers_too(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from openmm_scoredyn.reference.plan import SimulationPlan\n"
+        "from openmm_scoredyn.reference.simulate import simulate\n"
+        "if __name__ == '__main__':\n"
+        f"    simulate({str(PDB)!r}, SimulationPlan(2, 50_000, equilibration_ps=1.0,"
+        " frames_per_chunk=20_000),\n"
+        f"             {str(tmp_path / 'out')!r}, processes=2)\n"
+    )
+    process = subprocess.Popen([sys.executable, script], start_new_session=True)
+    stores = [tmp_path / "out" / f"trajectory_{index:04d}.frames" / "index.jsonl" for index in range(2)]
+    deadline = time.monotonic() + 120
+    while not all(store.exists() for store in stores):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+    time.sleep(1.0)
+    asked = time.monotonic()
+    process.terminate()
+    assert process.wait(timeout=60) == 128 + signal.SIGTERM
+    # A chunk takes minutes; a frame does not.
+    assert time.monotonic() - asked < 20
+    for _ in range(100):
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    pytest.fail("a worker outlived its parent")

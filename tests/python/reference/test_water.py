@@ -139,7 +139,7 @@ def test_command_has_the_defaults_of_the_solvent(tmp_path, monkeypatch, solvent)
         asked.update(plan=plan, **options)
         options["progress"](0.0, 10.0)
         options["progress"](10.0, 10.0)
-        return [directory / f"{number}.npz" for number in range(plan.n_trajectories * plan.copies)]
+        return [directory / f"{number}.frames" for number in range(plan.n_trajectories)]
 
     monkeypatch.setattr("openmm_scoredyn.reference.simulate.simulate", note)
     arguments = [

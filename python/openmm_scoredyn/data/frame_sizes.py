@@ -1,0 +1,100 @@
+"""Whether a binary trajectory file is whole: its size against the headers of its frames.
+
+Readers stop at a frame that is cut, without a word.
+"""
+
+import os
+import struct
+from pathlib import Path
+
+from openmm_scoredyn.errors import TrajectoryError
+
+_XTC_MAGIC = (1995, 2023)
+_XTC_UNCOMPRESSED_ATOMS = 9
+_DCD_HEAD = 92  # of the first record, with its two lengths
+
+
+def require_whole(path: Path) -> None:
+    """Refuse an XTC or DCD file whose last frame is cut, or that holds another number of frames than it says.
+
+    Files of other formats are let through.
+
+    Raises
+    ------
+    TrajectoryError
+        Naming the frame.
+    """
+    check = {".xtc": _check_xtc, ".dcd": _check_dcd}.get(path.suffix.lower())
+    if check is None:
+        return
+    try:
+        check(path)
+    except (OSError, struct.error) as error:
+        raise TrajectoryError(
+            f"Trajectory: cannot read {path} ({error}); it is cut or no trajectory: make or copy it again."
+        ) from None
+
+
+def _check_xtc(path: Path) -> None:
+    size, place, frame = os.path.getsize(path), 0, 0
+    with open(path, "rb") as file:
+        while place < size:
+            file.seek(place)
+            head = file.read(96)
+            if len(head) < 56:
+                raise _cut(path, frame, place + 56, size)
+            magic, atoms = struct.unpack(">ii", head[:8])
+            if magic not in _XTC_MAGIC:
+                raise TrajectoryError(
+                    f"Trajectory: {path} is damaged at frame {frame}, byte {place}; expected the head of an"
+                    " XTC"
+                    " frame, found other bytes; make or copy it again."
+                )
+            place += _xtc_frame_bytes(head, magic, atoms)
+            if place > size:
+                raise _cut(path, frame, place, size)
+            frame += 1
+
+
+def _xtc_frame_bytes(head: bytes, magic: int, atoms: int) -> int:
+    if atoms <= _XTC_UNCOMPRESSED_ATOMS:
+        return 56 + 12 * atoms
+    # The later format counts its compressed bytes in 64 bits.
+    length, code = (4, ">i") if magic == _XTC_MAGIC[0] else (8, ">q")
+    (compressed,) = struct.unpack(code, head[88 : 88 + length])
+    return 88 + length + (compressed + 3) // 4 * 4
+
+
+def _check_dcd(path: Path) -> None:
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        first = file.read(_DCD_HEAD)
+        order = "<" if struct.unpack("<i", first[:4])[0] == 84 else ">"
+        if first[4:8] != b"CORD":
+            raise TrajectoryError(f"Trajectory: {path} is no DCD file; expected CORD; give another file.")
+        said, fixed, cell = (struct.unpack(order + "i", first[8 + 4 * n : 12 + 4 * n])[0] for n in (0, 8, 10))
+        (title,) = struct.unpack(order + "i", file.read(4))
+        file.seek(title + 4, os.SEEK_CUR)
+        _, atoms, _ = struct.unpack(order + "iii", file.read(12))
+        start = file.tell()
+    if fixed:  # frames of two sizes: left to the reader
+        return
+    one = (56 if cell else 0) + 3 * (4 * atoms + 8)
+    whole, rest = divmod(size - start, one)
+    if rest:
+        raise _cut(path, whole, start + (whole + 1) * one, size)
+    # Some programs write 0 while they run.
+    if said not in (0, whole):
+        raise TrajectoryError(
+            f"Trajectory: {path} does not hold the frames that its head counts; expected {said}, found"
+            f" {whole};"
+            " make or copy it again."
+        )
+
+
+def _cut(path: Path, frame: int, expected: int, found: int) -> TrajectoryError:
+    return TrajectoryError(
+        f"Trajectory: frame {frame} of {path} is cut; expected {expected} bytes or more, found {found}; copy"
+        " the"
+        " file again, or cut it before that frame."
+    )

@@ -1,0 +1,74 @@
+"""One process per output: a lock that ends with its process, however that ends."""
+
+import fcntl
+import os
+import shlex
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from openmm_scoredyn.data.atomic import remove_left_over
+from openmm_scoredyn.errors import OutputError
+
+_LOCK_FILE = ".lock"
+
+
+@contextmanager
+def exclusive(output: str | Path, command: str) -> Iterator[None]:
+    """Hold an output, a file or a folder, for one process; what killed ones left of it is removed first.
+
+    The lock is the operating system's (flock): it ends with the process, so that nothing has to be removed
+    after a kill.
+
+    Parameters
+    ----------
+    output : to be written; for a folder, which must exist, the lock lies in it, for a file beside it
+    command : for messages, as "run"
+
+    Raises
+    ------
+    OutputError
+        If another process holds it, named in the message, or the place cannot be written.
+    """
+    output = Path(output)
+    path = output / _LOCK_FILE if output.is_dir() else output.with_name(f".{output.name}.lock")
+    descriptor = _acquire(path, output, command)
+    try:
+        os.truncate(descriptor, 0)
+        os.pwrite(descriptor, _own_name().encode(), 0)
+        remove_left_over(output)
+        yield
+    finally:
+        # Before the lock is given up: whoever opened the file meanwhile sees that it is gone and asks again.
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _acquire(path: Path, output: Path, command: str) -> int:
+    """Descriptor of the lock file, locked."""
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise OutputError(
+                f"{command}: cannot write {output}; {error.strerror}; check the path and its permissions."
+            ) from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.pread(descriptor, 1000, 0).decode(errors="replace") or "another process"
+            os.close(descriptor)
+            raise OutputError(
+                f"{command}: {output} is being written by {holder}; wait until it has ended, or choose"
+                " another"
+                " output."
+            ) from None
+        if path.exists() and os.path.samestat(os.fstat(descriptor), os.stat(path)):
+            return descriptor
+        os.close(descriptor)  # its holder removed it in between
+
+
+def _own_name() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()} ({shlex.join(sys.argv)[:200]})"

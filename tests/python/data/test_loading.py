@@ -1,0 +1,206 @@
+"""What comes from outside is looked at: times, sizes, values that contradict each other, geometry, twins."""
+
+import dataclasses
+import logging
+
+import numpy as np
+import pytest
+from alanine import PDB, alanine_molecule, alanine_positions, make_trajectory
+
+from openmm_scoredyn import data
+from openmm_scoredyn.data.geometry_checks import check_geometry
+from openmm_scoredyn.data.time_stamps import segments_of
+from openmm_scoredyn.errors import MissingDependencyError, TrajectoryError
+from openmm_scoredyn.molecule.particles import Particles
+
+mdtraj = pytest.importorskip("mdtraj")
+
+
+def moving(frames, seed=0):
+    """Frames (T, 22, 3) of which no two are equal."""
+    return make_trajectory(frames, seed=seed).segments[0]
+
+
+def save(path, times, positions=None, **box):
+    positions = moving(len(times)) if positions is None else positions
+    written = mdtraj.Trajectory(
+        positions, mdtraj.load_topology(str(PDB)), time=np.asarray(times, float), **box
+    )
+    written.save(str(path))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("times", "spacing", "lengths"),
+    [
+        (2.0 * np.arange(8), 2.0, [8]),
+        ([0, 0.5, *np.arange(1.5, 8)], 1.0, [8]),  # an odd first interval
+        ([0, 1, 2, 3, 10, 11, 12], 1.0, [4, 3]),  # a gap
+        ([0, 1, 2, 3, 0, 1, 2], 1.0, [4, 3]),  # two runs joined
+        ([0, 1, 2, 3, 4, 5, 7, 9], 1.0, [6]),  # another spacing
+        (1e6 + 0.2 * np.arange(40), 0.2, [40]),  # times on the grid of float32
+        (0.1 * np.arange(3000), 0.1, [3000]),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["xtc", "trr"])
+def test_files_are_cut_where_the_spacing_breaks(tmp_path, caplog, times, spacing, lengths, suffix):
+    path = save(tmp_path / f"t.{suffix}", times)
+    with caplog.at_level(logging.WARNING):
+        (trajectory,) = data.load(path, topology=PDB, temperature_K=300.0)
+    assert trajectory.frame_spacing_ps == pytest.approx(spacing, rel=0.06 if times[0] > 1e5 else 1e-6)
+    assert [len(segment) for segment in trajectory.segments] == lengths
+    unbroken = lengths == [len(times)]
+    assert ("cut into" in caplog.text) == (not unbroken) and trajectory.consecutive == (len(lengths) == 1)
+
+
+def test_frames_that_are_there_twice_are_dropped(tmp_path, caplog):
+    """A run that went on from a checkpoint repeats the last frames before it."""
+    frames = moving(9)
+    times = [0, 1, 2, 3, 4, 3, 4, 5, 6, 7, 8]
+    positions = frames[[0, 1, 2, 3, 4, 3, 4, 5, 6, 7, 8]]
+    with caplog.at_level(logging.WARNING):
+        (trajectory,) = data.load(save(tmp_path / "t.trr", times, positions), topology=PDB)
+    (segment,) = trajectory.segments
+    np.testing.assert_allclose(segment, frames, atol=1e-6)
+    assert "2 frames are there twice and were dropped" in caplog.text
+    # The same time with other positions is another run.
+    joined = segments_of(np.array([0.0, 1, 2, 2, 3, 4]), moving(6), "t")
+    assert [list(part) for part in joined.segments] == [[0, 1, 2], [3, 4, 5]] and joined.duplicates == 0
+
+
+def test_times_that_say_nothing_or_change_are_refused(tmp_path):
+    with pytest.raises(
+        TrajectoryError, match=r"the time stamps of .*t.xtc do not advance; expected times in ps"
+    ):
+        data.load(save(tmp_path / "t.xtc", np.zeros(5)), topology=PDB)
+    with pytest.raises(TrajectoryError, match=r"the frame spacing of .*t.xtc changes; expected most frames"):
+        data.load(save(tmp_path / "t.xtc", np.cumsum(1.0 + np.arange(12))), topology=PDB)
+
+
+def test_what_contradicts_the_file_is_refused(tmp_path):
+    path = save(tmp_path / "t.xtc", 2.0 * np.arange(5))
+    assert data.load(path, topology=PDB, frame_spacing_ps=2.0)[0].frame_spacing_ps == 2.0
+    with pytest.raises(
+        TrajectoryError, match=r"the frame spacing given contradicts .*t.xtc; expected 2 ps, .*found 1 ps"
+    ):
+        data.load(path, topology=PDB, frame_spacing_ps=1.0)
+    metadata = {"frame_spacing_ps": 2.0, "temperature_K": 310.0, "molecule": alanine_molecule().to_dict()}
+    metadata |= {"steered": False, "consecutive": True}
+    data.save_archive(tmp_path / "t.npz", moving(4)[None], metadata)
+    with pytest.raises(TrajectoryError, match=r"frame spacing given contradicts .*t.npz; expected 2 ps"):
+        data.load(tmp_path / "t.npz", frame_spacing_ps=1.0)
+    with pytest.raises(TrajectoryError, match=r"temperature given contradicts .*t.npz; expected 310 K"):
+        data.load(tmp_path / "t.npz", temperature_K=300.0)
+
+
+@pytest.mark.parametrize("suffix", ["xtc", "dcd"])
+def test_a_file_that_is_cut_is_refused(tmp_path, suffix):
+    """mdtraj reads what is whole of it, without a word."""
+    path = save(tmp_path / f"t.{suffix}", np.arange(6.0))
+    spacing = None if suffix == "xtc" else 1.0
+    assert data.load(path, topology=PDB, frame_spacing_ps=spacing)[0].n_frames == 6
+    content = path.read_bytes()
+    path.write_bytes(content[:-10])
+    with pytest.raises(TrajectoryError, match=rf"frame 5 of .*t.{suffix} is cut; expected \d+ bytes"):
+        data.load(path, topology=PDB, frame_spacing_ps=spacing)
+    frame = (len(content) - 276) // 6 if suffix == "dcd" else 0
+    if frame:
+        path.write_bytes(content[:-frame])
+        with pytest.raises(
+            TrajectoryError, match="does not hold the frames that its head counts; expected 6"
+        ):
+            data.load(path, topology=PDB, frame_spacing_ps=spacing)
+    path.write_bytes(content[:60])
+    with pytest.raises(TrajectoryError, match="cut"):
+        data.load(path, topology=PDB, frame_spacing_ps=spacing)
+
+
+def test_boxes_are_kept_where_the_system_is_periodic(tmp_path):
+    lengths = np.linspace(3.0, 3.4, 5)[:, None] * [1, 1, 1]
+    path = save(
+        tmp_path / "t.xtc", np.arange(5.0), unitcell_lengths=lengths, unitcell_angles=np.full((5, 3), 90.0)
+    )
+    assert data.load(path, topology=PDB)[0].box is None
+    box = data.load(path, topology=PDB, periodic=True)[0].box
+    np.testing.assert_allclose(box, lengths[:, :, None] * np.eye(3), atol=1e-4)
+    with pytest.raises(TrajectoryError, match="has no box; expected one for a periodic system"):
+        data.load(save(tmp_path / "u.xtc", np.arange(5.0)), topology=PDB, periodic=True)
+
+
+def test_topologies_without_bonds_and_readers_without_their_package(tmp_path, monkeypatch):
+    path = save(tmp_path / "t.xtc", np.arange(5.0))
+    bare = mdtraj.load_topology(str(PDB))
+    bare._bonds = []
+    assert data.load(path, topology=bare)[0].molecule.bonds == ()
+
+    def no_tables(*arguments, **options):
+        raise ImportError("The code at ... requires the pytables package", name="tables")
+
+    monkeypatch.setattr(mdtraj, "load", no_tables)
+    (tmp_path / "t.h5").write_bytes(b"")
+    with pytest.raises(
+        MissingDependencyError, match=r".h5 files need a package .*\(tables\); install it, or"
+    ):
+        data.load(tmp_path / "t.h5", topology=PDB)
+
+
+def alike(**fields):
+    """Three files with the structure and 0.002 nm of noise, the last one changed."""
+    generator = np.random.default_rng(5)
+    noise = 0.002 * generator.normal(size=(3, 50, 22, 3))
+    return [
+        make_trajectory(segments=(alanine_positions() + own,), source=f"{number}.xtc", **fields)
+        for number, own in enumerate(noise)
+    ]
+
+
+def in_angstrom(frames):
+    frames *= 10
+
+
+def mirrored(frames):
+    frames[..., 0] *= -1
+
+
+def exploded(frames):
+    frames[31, 8] += 0.3
+
+
+def other_order(frames):
+    frames[:, [4, 9]] = frames[:, [9, 4]]
+
+
+def hydrogens_exchanged(frames):
+    frames[:, [0, 2]] = frames[:, [2, 0]]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (in_angstrom, r"of 2.xtc is 1.54 nm long .*they look like Angstrom, not nm"),
+        (mirrored, r"ALA:CA of 2.xtc has the other handedness in frame 0; .*mirror image of the others"),
+        (exploded, r"of 2.xtc is 0.\d+ nm long in frame 31; .*the dynamics blew up"),
+        (other_order, r"of 2.xtc is .* in most frames; .*the atoms are in another order"),
+        (hydrogens_exchanged, r"ACE:CH3 of 2.xtc .*its hydrogens are in another order"),
+    ],
+)
+def test_geometry_of_training_data(change, message):
+    files = alike()
+    check_geometry(files)
+    frames = files[2].segments[0].copy()
+    change(frames)
+    files[2] = dataclasses.replace(files[2], segments=(frames,))
+    with pytest.raises(TrajectoryError, match=message):
+        check_geometry(files)
+
+
+def test_geometry_of_what_no_element_describes():
+    """Beads have no covalent radii: each file is held against the others."""
+    names = ("A", "B", "C")
+    beads = Particles(("Xx",) * 3, (30.0,) * 3, names, ("BDS",) * 3, (0,) * 3, ((0, 1), (1, 2)))
+    frames = np.tile([[0.0, 0, 0], [0.4, 0, 0], [0.4, 0.4, 0]], (20, 1, 1))
+    files = [make_trajectory(segments=(frames,), molecule=beads, source=f"{n}.xtc") for n in range(3)]
+    check_geometry(files)
+    files[1] = dataclasses.replace(files[1], segments=(10 * frames,))
+    with pytest.raises(TrajectoryError, match=r"of 1.xtc is 4 nm long .*the other files differ from it"):
+        check_geometry(files)
