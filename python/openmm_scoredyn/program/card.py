@@ -6,6 +6,7 @@ from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.program.card_checks import check_card, check_types
 from openmm_scoredyn.program.card_json import FORMAT_VERSION, read_fields, write_fields
 
+_OF_PARTICLES = ("masses_amu", "atom_names", "residue_names", "residue_indices", "bonds")
 _SINCE_1_1 = ("solvers",)
 _SINCE_1_2 = ("matmul_precision",)
 
@@ -105,7 +106,7 @@ class Card:
     @property
     def molecule(self) -> Particles:
         """The atoms the program moves, in order."""
-        return Particles(**{name: getattr(self, name) for name in Particles.__dataclass_fields__})
+        return Particles(types=self.elements, **{name: getattr(self, name) for name in _OF_PARTICLES})
 
     @property
     def precision_is_measured(self) -> bool:
@@ -117,7 +118,8 @@ class Card:
     @classmethod
     def for_molecule(cls, molecule: Particles, **values) -> "Card":
         """A card whose atoms and bonds are those of `molecule`; `values` are the other fields."""
-        return cls(**{name: getattr(molecule, name) for name in Particles.__dataclass_fields__}, **values)
+        described = {name: getattr(molecule, name) for name in _OF_PARTICLES} | {"elements": molecule.types}
+        return cls(**(described | values))
 
     def to_json(self) -> str:
         """JSON text, one field per line, NaN never written."""

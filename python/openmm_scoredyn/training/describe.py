@@ -104,9 +104,9 @@ def chiral_centres(molecule: Particles, positions: Tensor) -> tuple[tuple[int, i
     """
     found = []
     for centre, around in enumerate(molecule.neighbours):
-        if len(around) != 4 or sum(molecule.elements[i] == "H" for i in around) > 1:
+        if len(around) != 4 or sum(molecule.types[i] == "H" for i in around) > 1:
             continue
-        a, b, c = sorted(around, key=lambda i: (molecule.elements[i] == "H", i))[:3]
+        a, b, c = sorted(around, key=lambda i: (molecule.types[i] == "H", i))[:3]
         arms = [(positions[:, i] - positions[:, centre]).double().numpy() for i in (a, b, c)]
         triple = np.einsum("pi,pi->p", arms[0], np.cross(arms[1], arms[2]))
         if np.all(triple > 0):

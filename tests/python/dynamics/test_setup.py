@@ -30,10 +30,9 @@ def card(**changes):
             float(np.linalg.norm(positions[i] - positions[j])) for i, j in molecule.bonds
         ),
         "chiral_centres": ((CA, N, C, CB),),
-        "masses_amu": tuple(3.0 if e == "H" else m for e, m in zip(molecule.elements, molecule.masses_amu)),
+        "masses_amu": tuple(3.0 if e == "H" else m for e, m in zip(molecule.types, molecule.masses_amu)),
     }
-    description = {name: getattr(molecule, name) for name in molecule.__dataclass_fields__}
-    return Card(**(description | fields | changes))
+    return Card.for_molecule(molecule, **(fields | changes))
 
 
 def handedness(positions):
@@ -97,7 +96,7 @@ def test_missing_atoms_are_added_and_the_others_stay(tmp_path, the_card, missing
     again = fit_structure(path, the_card)[1]
     np.testing.assert_array_equal(positions, again)
     # Hydrogens of a residue that misses a heavy atom are built anew.
-    heavy = [element != "H" for element in alanine_molecule().elements]
+    heavy = [element != "H" for element in alanine_molecule().types]
     there = [i for i, name in enumerate(NAMES) if name not in missing and (heavy[i] or "CB" not in missing)]
     np.testing.assert_allclose(positions[there], alanine_positions()[there], atol=1e-6)
     lengths = [np.linalg.norm(positions[i] - positions[j]) for i, j in alanine_molecule().bonds]

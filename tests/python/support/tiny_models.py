@@ -9,7 +9,7 @@ from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.program.card import Card
 
 MOLECULE = Particles(
-    elements=("C", "H", "F", "Cl", "Br"),
+    types=("C", "H", "F", "Cl", "Br"),
     masses_amu=(12.011, 3.0, 18.998, 35.45, 79.904),
     atom_names=("C", "H", "F", "CL", "BR"),
     residue_names=("MOL",) * 5,

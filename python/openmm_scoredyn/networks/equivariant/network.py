@@ -41,7 +41,7 @@ class EquivariantNetwork(nn.Module):
 
     def __init__(self, molecule: Particles, scales: DisplacementScales, width: int = 64, blocks: int = 3):
         super().__init__()
-        labels = list(zip(molecule.elements, molecule.atom_names, molecule.residue_names))
+        labels = list(zip(molecule.types, molecule.atom_names, molecule.residue_names))
         kinds = {label: kind for kind, label in enumerate(sorted(set(labels)))}
         self.register_buffer("kind", torch.tensor([kinds[label] for label in labels]))
         self.register_buffer("order", torch.arange(1.0, WAVES + 1) * (0.5 * torch.pi))

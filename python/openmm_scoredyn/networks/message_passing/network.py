@@ -38,7 +38,7 @@ class MessagePassingNetwork(nn.Module):
 
     def __init__(self, molecule: Particles, width: int = 200, blocks: int = 5):
         super().__init__()
-        labels = list(zip(molecule.elements, molecule.atom_names, molecule.residue_names))
+        labels = list(zip(molecule.types, molecule.atom_names, molecule.residue_names))
         kinds = {label: kind for kind, label in enumerate(sorted(set(labels)))}
         self.size = len(molecule)
         self.scale = SCALE_PER_NM
