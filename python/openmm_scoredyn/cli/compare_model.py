@@ -43,7 +43,7 @@ def model_speeds(name: str, trajectories) -> dict[str, float]:
     if not trajectories:
         raise TrajectoryError(
             "compare: a model's speed is measured from a frame of the candidate; expected trajectories, found"
-            " a dihedral series; leave --model out."
+            " stored observations; leave --model out."
         )
     model = ScoreModel(path_or_shipped(name))
     frame = trajectories[0].segments[0][0]
@@ -63,22 +63,22 @@ def model_speeds(name: str, trajectories) -> dict[str, float]:
 
 
 def guard_table(path: Path, name: str | None, trajectories) -> dict[str, dict[str, int]]:
-    """What the guard refused, by title: in the run, where its files say so, and in its frames, where a model
+    """What the guard rejected, by title: in the run, where its files say so, and in its frames, where a model
     is given.
     """
-    from openmm_scoredyn.comparison.guard_counts import count_refusals
+    from openmm_scoredyn.cli.guard_counts import count_rejections
     from openmm_scoredyn.data import archive_guard
     from openmm_scoredyn.program.model import ScoreModel, path_or_shipped
 
     files = sorted(path.glob("*.npz")) if path.is_dir() else [path]
-    counted = [archive_guard(file) for file in files if file.suffix == ".npz"]
-    counted = [counts for counts in counted if counts]
-    table = {}
+    kept = [archive_guard(file) for file in files if file.suffix == ".npz"]
+    counted = [counts for counts in kept if counts]
+    table: dict[str, dict[str, int]] = {}
     if counted:
-        table["draws refused in the run"] = {
+        table["draws rejected in the run"] = {
             key: sum(counts[key] for counts in counted) for key in counted[0]
         }
     if name and trajectories:
         card = ScoreModel(path_or_shipped(name)).card
-        table["frames the guard would refuse"] = count_refusals(trajectories, card)
+        table["frames the guard would reject"] = count_rejections(trajectories, card)
     return table

@@ -130,8 +130,8 @@ def _measured(accuracy: dict) -> list[tuple[str, str]]:
     """Rows of a `scoredyn compare` as sentences, geometry as a count; anything else leaf by leaf."""
     if "rows" not in accuracy:
         return _nested("measured", accuracy)
-    from openmm_scoredyn.comparison.bootstrap import Estimate
     from openmm_scoredyn.comparison.report import format_estimate
+    from openmm_scoredyn.comparison.uncertainty import Estimate
 
     sides = [
         f"{accuracy[side]['length_ns']:.0f} ns ({accuracy[side]['name']})"

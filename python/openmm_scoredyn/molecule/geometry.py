@@ -235,7 +235,8 @@ def backbone_torsions(molecule: Particles) -> list[tuple[tuple[int, ...], tuple[
 
 def find_backbone_torsions(molecule: Particles) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Atoms of phi (C, N, CA, C) and psi (N, CA, C, N) of every residue that has both, in chain order."""
-    neighbours, torsions = molecule.neighbours, []
+    torsions: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
+    neighbours = molecule.neighbours
     for residue in sorted(set(molecule.residue_indices)):
         own = {
             name: atom

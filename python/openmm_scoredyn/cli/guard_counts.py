@@ -1,4 +1,4 @@
-"""What a model's guard refuses, counted in frames: for trajectories that were drawn without it,
+"""What a model's guard rejects, counted in frames: for trajectories that were drawn without it,
 and for MD.
 """
 
@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from openmm_scoredyn.comparison.geometry import bond_lengths, handedness
 from openmm_scoredyn.data.trajectory import Trajectory
 from openmm_scoredyn.errors import MoleculeError
+from openmm_scoredyn.molecule.geometry import bond_lengths, handedness
 from openmm_scoredyn.program.card import Card
 
 CAUSES = ("not_finite", "bond", "chirality", "displacement")
 
 
-def count_refusals(trajectories: Sequence[Trajectory], card: Card) -> dict[str, int]:
-    """Steps of trajectories that the guard of a model would refuse, by cause.
+def count_rejections(trajectories: Sequence[Trajectory], card: Card) -> dict[str, int]:
+    """Steps of trajectories that the guard of a model would reject, by cause.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def count_refusals(trajectories: Sequence[Trajectory], card: Card) -> dict[str, 
 
     Returns
     -------
-    dict: `steps`, and for each of `CAUSES` the steps refused for it; as in the guard, the first cause counts.
+    dict: `steps`, and for each of `CAUSES` the steps rejected for it; the first cause counts.
     None is `not_finite`: a Trajectory refuses such frames itself
 
     Raises
@@ -35,21 +35,21 @@ def count_refusals(trajectories: Sequence[Trajectory], card: Card) -> dict[str, 
     for trajectory in trajectories:
         if len(trajectory.molecule) != card.num_particles:
             raise MoleculeError(
-                "count_refusals: the trajectory is of another molecule than the model; expected"
+                "count_rejections: the trajectory is of another molecule than the model; expected"
                 f" {card.num_particles} atoms, found {len(trajectory.molecule)}; give the model's own"
                 " trajectories."
             )
         for segment in trajectory.segments:
             counts["steps"] += len(segment) - 1
             taken = np.zeros(len(segment) - 1, dtype=bool)
-            for cause, refused in _refused(segment, card).items():
-                counts[cause] += int((refused & ~taken).sum())
-                taken |= refused
+            for cause, rejected in _rejected(segment, card).items():
+                counts[cause] += int((rejected & ~taken).sum())
+                taken |= rejected
     return counts
 
 
-def _refused(positions: np.ndarray, card: Card) -> dict[str, np.ndarray]:
-    """For each cause, which of the steps into the frames (T, N, 3) it refuses, (T - 1,) bool."""
+def _rejected(positions: np.ndarray, card: Card) -> dict[str, np.ndarray]:
+    """For each cause, which of the steps into the frames (T, N, 3) it rejects, (T - 1,) bool."""
     after = positions[1:]
     lengths, expected = (
         bond_lengths(after, np.array(card.bonds, dtype=int).reshape(-1, 2)),

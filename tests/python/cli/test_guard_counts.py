@@ -5,19 +5,19 @@ import pytest
 from alanine import alanine_molecule, alanine_positions, make_trajectory
 from tiny_models import StandardNormal, start, tiny_card
 
-from openmm_scoredyn.comparison import count_refusals
-from openmm_scoredyn.comparison.geometry import bond_lengths, chiral_centres, handedness
+from openmm_scoredyn.cli.guard_counts import count_rejections
 from openmm_scoredyn.data import Trajectory
 from openmm_scoredyn.dynamics import unguarded
 from openmm_scoredyn.errors import MoleculeError
 from openmm_scoredyn.export import export_program
+from openmm_scoredyn.molecule.geometry import bond_lengths, handedness, stereocentres
 from openmm_scoredyn.program.card import Card
 from openmm_scoredyn.program.model import ScoreModel
 
 
 def alanine_card() -> Card:
     molecule, positions = alanine_molecule(), alanine_positions()
-    centre, a, b, d = chiral_centres(molecule)[0]
+    centre, a, b, d = stereocentres(molecule)[0]
     if handedness(positions[None], np.array([[centre, a, b, d]]))[0, 0] < 0:
         a, b = b, a
     return Card.for_molecule(
@@ -49,13 +49,13 @@ def test_each_cause_is_counted_once_and_the_first_counts():
         still + 1.0,
         still,
     ]
-    counts = count_refusals([make_trajectory(segments=(np.array(frames),))], card)
+    counts = count_rejections([make_trajectory(segments=(np.array(frames),))], card)
     assert counts == {"steps": 9, "not_finite": 0, "bond": 1, "chirality": 3, "displacement": 2}
 
 
 def test_another_molecule_is_refused():
     with pytest.raises(MoleculeError, match="expected 5 atoms, found 22"):
-        count_refusals([make_trajectory(5)], tiny_card())
+        count_rejections([make_trajectory(5)], tiny_card())
 
 
 def test_without_its_guard_a_model_keeps_the_draws_that_it_would_refuse(tmp_path):
@@ -81,5 +81,5 @@ def test_without_its_guard_a_model_keeps_the_draws_that_it_would_refuse(tmp_path
         consecutive=False,
         source_sha256="0" * 64,
     )
-    counts = count_refusals([path], guarded.card)
+    counts = count_rejections([path], guarded.card)
     assert counts["displacement"] == guarded.num_rejected_steps and counts["steps"] == 50
