@@ -6,10 +6,15 @@ import warnings
 import numpy as np
 import torch
 
-from openmm_scoredyn.comparison import Estimate, crossing_rate, divergence
+from openmm_scoredyn.comparison import Estimate
+from openmm_scoredyn.comparison.distribution import divergence
+from openmm_scoredyn.comparison.measurement import Fit, blocks_of
+from openmm_scoredyn.comparison.states import hop_rate
 from openmm_scoredyn.data import lagged_windows
 from openmm_scoredyn.errors import ScoreDynError
 from openmm_scoredyn.molecule.geometry import phi_psi
+from openmm_scoredyn.observables import Observations
+from openmm_scoredyn.observables.peptide import RAMACHANDRAN, Peptide
 
 BLOCKS = 20  # of successive pairs, whose means are taken as independent
 REPLICAS = 32
@@ -100,7 +105,8 @@ def replicas(model, held_out, result: dict, seconds: float, evaluations: int) ->
     """Free runs for so many seconds of processor time, from held-out frames: populations and rates against
     MD.
     """
-    molecule, reference = held_out[0].molecule, [phi_psi(s, t.molecule) for t in held_out for s in t.segments]
+    molecule, observables = held_out[0].molecule, [Peptide(held_out[0].molecule)]
+    reference = Observations.from_trajectories(held_out, observables)
     frames = np.concatenate([t.positions for t in held_out])
     state, runs = frames[np.linspace(0, len(frames) - 1, REPLICAS).astype(int)], []
     begin, steps = time.process_time(), 0
@@ -112,19 +118,22 @@ def replicas(model, held_out, result: dict, seconds: float, evaluations: int) ->
     except ScoreDynError as error:
         return {"failed": str(error).splitlines()[0]}
     moved = np.concatenate(runs)
-    angles = [phi_psi(moved[:, r], molecule) for r in range(REPLICAS)]
+    angles = np.concatenate([phi_psi(moved[:, r], molecule) for r in range(REPLICAS)])
+    candidate = Observations({"peptide": angles}, (len(moved),) * REPLICAS, 1.0, None, molecule)
+    fit = Fit.of(reference, observables, markov_models=False)
+    known, found = ((side.values["peptide"], blocks_of(side, fit)) for side in (reference, candidate))
     bad = refused(
         moved.reshape(-1, *moved.shape[2:]), molecule, result["bond_lengths_nm"], result["bond_tolerance"]
     )
-    measured, expected = divergence(reference, angles)
+    measured, expected = divergence(known[0], found[0], known[1], found[1], bins=50)
     return {
         "length_ns": REPLICAS * steps / 1000,
         "ns_per_processor_minute": REPLICAS * steps / 1000 / (time.process_time() - begin) * 60,
         "refused": float(bad.mean()),
         "jsd_bit": measured.to_dict(),
         "jsd_expected_bit": expected.to_dict(),
-        "crossings_per_ns": crossing_rate(angles, 1.0).to_dict(),
-        "crossings_per_ns_MD": crossing_rate(reference, 1.0).to_dict(),
+        "crossings_per_ns": hop_rate(found[0], 1.0, RAMACHANDRAN, found[1]).to_dict(),
+        "crossings_per_ns_MD": hop_rate(known[0], 1.0, RAMACHANDRAN, known[1]).to_dict(),
     }
 
 

@@ -29,6 +29,7 @@ RANKS = {
     "dynamics": 6,
     "training": 6,
     "crystals": 6,
+    "observables": 5,
     "comparison": 6,
     "cli": 7,
 }
@@ -95,7 +96,7 @@ def test_the_import_check_sees_a_wrong_import():
 def test_torch_is_met_by_those_who_compute_with_it():
     """Data and comparison read trajectories: they work without torch."""
     for path in SOURCES:
-        if part_of(module_name(path)) in ("data", "comparison", "errors", "molecule"):
+        if part_of(module_name(path)) in ("data", "observables", "comparison", "errors", "molecule"):
             assert "import torch" not in path.read_text(), path
 
 

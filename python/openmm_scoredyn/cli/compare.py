@@ -2,14 +2,15 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from openmm_scoredyn.cli.duration import parse_duration
 
-# On the page and in the JSON only.
-LONG_GROUPS = ("Geometry", "Rotors and end-to-end distance", "Autocorrelation", "Transition paths")
+# On the page and in the JSON only, as are all groups of more rows than these.
+LONG_GROUPS = ("Geometry", "Rotors", "Autocorrelation", "Transition paths")
+MOST_ROWS = 30
 
 
 def compare(
@@ -18,13 +19,22 @@ def compare(
         typer.Argument(
             metavar="[REFERENCE] CANDIDATE",
             help=(
-                "Folders of trajectories, trajectory files, dihedral series, or the name of a shipped model"
-                " for its "
-                "reference MD. With --langevin the candidate alone."
+                "Folders of trajectories, trajectory files, what `scoredyn reference` wrote, or the name of a"
+                " shipped model for its reference MD. With --langevin the candidate alone."
             ),
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for comparison.json, the pictures and report.html.")],
+    observable: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help=(
+                "What to compare, instead of all that the particles have: peptide, torsions, geometry,"
+                " rotors, tumbling, size, rdf, msd, dihedral:A-B-C-D or distance:A-B; repeat for several."
+            ),
+        ),
+    ] = None,
     langevin: Annotated[
         Path | None,
         typer.Option(metavar="PDB", help="Run the reference side now: Langevin MD of this structure."),
@@ -70,8 +80,8 @@ def compare(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap and of the Langevin side.")] = 1,
 ) -> None:
-    """Compare two trajectories, whatever made them: populations, time scales, passages, paths, geometry, with
-    errors.
+    """Compare two trajectories of any molecule, whatever made them: populations, rates, paths, geometry, all
+    with errors.
 
     Example: scoredyn compare alanine-dipeptide-obc2 run.dcd --topology run.pdb --out comparison/
     """
@@ -88,17 +98,11 @@ def compare(
     from openmm_scoredyn.cli.names import distinct_names
     from openmm_scoredyn.comparison import chapman_kolmogorov as test_lags
     from openmm_scoredyn.comparison import compare as run
+    from openmm_scoredyn.comparison import write_report
     from openmm_scoredyn.comparison.report import summary, target_summary
     from openmm_scoredyn.data import require_apart, require_one_temperature
-    from openmm_scoredyn.errors import TrajectoryError
 
-    expected = 1 if langevin else 2
-    if len(paths) != expected:
-        raise TrajectoryError(
-            "compare: expected"
-            f" {'the candidate alone beside --langevin' if langevin else 'a reference and a candidate'},"
-            f" found {len(paths)} paths; see scoredyn compare --help."
-        )
+    _require_sides(paths, langevin)
     dynamics = LangevinOptions(system, integrator, length, wall_seconds, friction, timestep)
     if langevin:
         dynamics.require_one_limit()
@@ -109,62 +113,118 @@ def compare(
     reference_name, candidate_name, *other_names = distinct_names([*sides, *others])
     options = {"topology": topology, "frame_spacing_ps": spacing_ps, "temperature_K": temperature}
     skipped_ps = parse_duration(equilibration) if equilibration else 0.0
-    theirs, their_trajectories = read_side(paths[-1], options, skipped_ps)
+    candidate = read_side(paths[-1], options, skipped_ps)
     speeds = parse_speeds(speed or ())
-    series = [read_side(path, options, skipped_ps)[0] for path in others]
+    further = [read_side(path, options, skipped_ps) for path in others]
     if model:
-        speeds |= model_speeds(model, their_trajectories)
+        speeds |= model_speeds(model, candidate.trajectories)
     if langevin:
-        ours, our_trajectories, speeds[dynamics.name] = langevin_side(
-            langevin, dynamics, theirs, temperature, seed
-        )
+        trajectory, speeds[dynamics.name] = langevin_side(langevin, dynamics, candidate, temperature, seed)
+        reference = Side.of_trajectories([trajectory])
     else:
-        ours, our_trajectories = read_side(paths[0], options)
-    if our_trajectories and their_trajectories:
-        require_apart(our_trajectories, their_trajectories)
+        reference = read_side(paths[0], options)
+    if reference.trajectories and candidate.trajectories:
+        require_apart(reference.trajectories, candidate.trajectories)
+    if model and reference.trajectories:
+        warn_of_training_data(model, reference.trajectories)
+    observables = reference.observables(observable or ())
+    ours, theirs, *more = (side.see(observables) for side in (reference, candidate, *further))
     require_one_temperature(ours.temperature_K, theirs.temperature_K)
-    if model and our_trajectories:
-        warn_of_training_data(model, our_trajectories)
-    report = run(
-        ours,
-        theirs,
-        reference_name=reference_name,
-        candidate_name=candidate_name,
-        reference_trajectories=our_trajectories,
-        candidate_trajectories=their_trajectories,
-        speeds_ps_per_s=speeds,
-        seed=seed,
-    )
-    report = dataclasses.replace(report, guard=guard_table(paths[-1], model, their_trajectories))
+    names = {"reference_name": reference_name, "candidate_name": candidate_name}
+    report = run(ours, theirs, observables, **names, speeds_ps_per_s=speeds, seed=seed)
+    report = dataclasses.replace(report, guard=guard_table(paths[-1], model, candidate.trajectories))
     if others:
-        compared = {candidate_name: theirs, **dict(zip(other_names, series, strict=True))}
-        intervals = test_lags(ours, compared, reference_name=reference_name, seed=seed)
+        compared = {candidate_name: theirs, **dict(zip(other_names, more, strict=True))}
+        intervals = test_lags(ours, compared, observables, reference_name=reference_name, seed=seed)
         report = dataclasses.replace(report, intervals=tuple(intervals))
-    report.write(out)
+    write_report(report, out)
     console = Console()
-    shown = dict.fromkeys(row.quantity.group for row in report.rows if row.quantity.group not in LONG_GROUPS)
-    console.print(comparison_table(report, tuple(shown)))
+    console.print(comparison_table(report, _shown_groups(report)))
     console.print(f"{summary(report)} {target_summary(report)}", soft_wrap=True)
     console.print(f"Page with all plots: {out / 'report.html'}", soft_wrap=True)
 
 
-def read_side(path: Path, options: dict, skipped_ps: float = 0.0):
-    """Dihedral series of one side from `skipped_ps` on, and its trajectories (None where only the series is
-    stored).
+def _require_sides(paths: list[Path], langevin: Path | None) -> None:
+    from openmm_scoredyn.errors import TrajectoryError
+
+    if len(paths) != (1 if langevin else 2):
+        raise TrajectoryError(
+            "compare: expected"
+            f" {'the candidate alone beside --langevin' if langevin else 'a reference and a candidate'},"
+            f" found {len(paths)} paths; see scoredyn compare --help."
+        )
+
+
+def _shown_groups(report) -> tuple[str, ...]:
+    """Groups of rows that fit a terminal."""
+    groups = [row.quantity.group for row in report.rows]
+    return tuple(
+        group
+        for group in dict.fromkeys(groups)
+        if group not in LONG_GROUPS and groups.count(group) <= MOST_ROWS
+    )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Side:
+    """One side: trajectories, or what was kept of them.
+
+    Attributes
+    ----------
+    particles : Particles
+    periodic : bool
+    frame_spacing_ps, temperature_K : float, the temperature None where it is unknown
+    trajectories : list of Trajectory, None where only observations are stored
+    observations : Observations that are stored, None where there are trajectories
     """
-    from openmm_scoredyn.comparison import DihedralSeries, is_series, load_series
+
+    particles: Any
+    periodic: bool
+    frame_spacing_ps: float
+    temperature_K: float | None
+    trajectories: Any = None
+    observations: Any = None
+
+    @classmethod
+    def of_trajectories(cls, trajectories) -> "Side":
+        """A side of trajectories, all of the particles of the first free one."""
+        from openmm_scoredyn.observables.series import unsteered
+
+        first = unsteered(trajectories)[0]
+        conditions = (first.molecule, first.box is not None, first.frame_spacing_ps, first.temperature_K)
+        return cls(*conditions, trajectories=trajectories)
+
+    def observables(self, wanted) -> list:
+        """Those that are wanted, or all that see something in its particles."""
+        from openmm_scoredyn.observables import observables_for
+
+        return observables_for(self.particles, self.periodic, wanted)
+
+    def see(self, observables):
+        """Its Observations."""
+        from openmm_scoredyn.observables import Observations
+
+        if self.observations is not None:
+            return self.observations
+        return Observations.from_trajectories(self.trajectories, observables)
+
+
+def read_side(path: Path, options: dict, skipped_ps: float = 0.0) -> Side:
+    """One side from `skipped_ps` on."""
     from openmm_scoredyn.data import discard, load
     from openmm_scoredyn.errors import TrajectoryError
+    from openmm_scoredyn.observables import is_observations, load_observations
     from openmm_scoredyn.program.model import pretrained
 
     if not path.exists() and str(path) in pretrained():
         path = pretrained(str(path)).with_name(f"{path}-reference.npz")
-    if path.is_file() and is_series(path):
+    if path.is_file() and is_observations(path):
         if skipped_ps:
             raise TrajectoryError(
-                f"compare: --equilibration is for trajectories; found the dihedral series {path}; leave the"
+                f"compare: --equilibration is for trajectories; found stored observations, {path}; leave the"
                 " option out."
             )
-        return load_series(path), None
-    trajectories = [discard(trajectory, skipped_ps) for trajectory in load(path, **options)]
-    return DihedralSeries.from_trajectories(trajectories), trajectories
+        kept = load_observations(path)
+        conditions = (kept.particles, kept.periodic, kept.frame_spacing_ps, kept.temperature_K)
+        return Side(*conditions, observations=kept)
+    return Side.of_trajectories([discard(trajectory, skipped_ps) for trajectory in load(path, **options)])

@@ -51,35 +51,31 @@ class LangevinOptions:
         return {name: value for name, value in values.items() if value is not None}
 
 
-def langevin_side(structure: Path, options: LangevinOptions, theirs, temperature: float | None, seed: int):
+def langevin_side(structure: Path, options: LangevinOptions, other, temperature: float | None, seed: int):
     """Run Langevin dynamics of `structure` with the frames of the other side.
 
     Parameters
     ----------
-    theirs : DihedralSeries of the other side
+    other : Side of the candidate
     temperature : K, None for that of the other side
 
     Returns
     -------
-    DihedralSeries, list of its one Trajectory, and speed in ps/s
+    its Trajectory, and speed in ps/s
     """
     from openmm_scoredyn.cli.progress import time_progress
-    from openmm_scoredyn.comparison import DihedralSeries
     from openmm_scoredyn.reference.langevin import LangevinRun, run_langevin
 
     run = LangevinRun(
         structure,
         options.system,
         options.name,
-        temperature_K=temperature or theirs.temperature_K or 300.0,
-        frame_spacing_ps=theirs.frame_spacing_ps,
-        atoms=len(theirs.metadata["molecule"]["types"]),
+        temperature_K=temperature or other.temperature_K or 300.0,
+        frame_spacing_ps=other.frame_spacing_ps,
+        atoms=len(other.particles),
         seed=seed,
         **options.physics,
     )
     length_ps = parse_duration(options.length) if options.length else None
     with time_progress(options.name) as progress:
-        trajectory, speed = run_langevin(
-            run, length_ps=length_ps, wall_s=options.wall_seconds, progress=progress
-        )
-    return DihedralSeries.from_trajectories([trajectory]), [trajectory], speed
+        return run_langevin(run, length_ps=length_ps, wall_s=options.wall_seconds, progress=progress)

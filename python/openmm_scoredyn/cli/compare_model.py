@@ -44,7 +44,7 @@ def model_speeds(name: str, trajectories) -> dict[str, float]:
     if not trajectories:
         raise TrajectoryError(
             "compare: a model's speed is measured from a frame of the candidate; expected trajectories, found"
-            " a dihedral series; leave --model out."
+            " stored observations; leave --model out."
         )
     model = ScoreModel(path_or_shipped(name))
     frame = trajectories[0].segments[0][0]
@@ -82,7 +82,7 @@ def warn_of_training_data(name: str, reference) -> None:
 
 
 def guard_table(path: Path, name: str | None, trajectories) -> dict[str, dict[str, int]]:
-    """What the guard refused, by title: in the run, where its files say so, and in its frames, where a model
+    """What the guard rejected, by title: in the run, where its files say so, and in its frames, where a model
     is given.
     """
     from openmm_scoredyn.data.frame_store import is_store
@@ -92,9 +92,9 @@ def guard_table(path: Path, name: str | None, trajectories) -> dict[str, dict[st
 
     stores = [folder for folder in (path, *(path.iterdir() if path.is_dir() else ())) if is_store(folder)]
     counted = [counts for counts in map(store_guard, sorted(stores)) if counts]
-    table = {}
+    table: dict[str, dict[str, int]] = {}
     if counted:
-        table["draws refused in the run"] = {
+        table["draws rejected in the run"] = {
             key: sum(counts[key] for counts in counted) for key in counted[0]
         }
     if name and trajectories:

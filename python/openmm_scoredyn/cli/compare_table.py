@@ -32,7 +32,9 @@ def comparison_table(report, groups: tuple[str, ...] | None = None):
             if row.quantity.group != heading:
                 heading = row.quantity.group
                 table.add_row(f"[bold]{heading}[/]")
-            numbers = (fill(format_estimate(side), _NUMBER) for side in (row.reference, row.candidate))
+            numbers = (
+                fill(format_estimate(side, row.quantity), _NUMBER) for side in (row.reference, row.candidate)
+            )
             name = f"{row.quantity.name}, {row.quantity.unit}" if row.quantity.unit else row.quantity.name
             verdict = row.judgement.replace("standard errors", "SE")
             target = row.target.removesuffix(" to tell")

@@ -28,15 +28,15 @@ def demo(
 
     Example: scoredyn demo --out demo-output
     """
-    from openmm_scoredyn.comparison import load_series
     from openmm_scoredyn.data.atomic import make_directory, sentences_of_the_disk
     from openmm_scoredyn.data.lock import exclusive
+    from openmm_scoredyn.observables import load_observations
     from openmm_scoredyn.program.model import ScoreModel, pretrained
 
     path = pretrained(MODEL)
     card = ScoreModel(path).card
     structure = path.with_name(STRUCTURE)
-    reference = load_series(path.with_name(REFERENCE))
+    reference = load_observations(path.with_name(REFERENCE))
     n_steps = steps_of(length, card.lag_time_ps)
     folder = make_directory(out)
     with exclusive(folder, "demo"), sentences_of_the_disk("demo", folder):
@@ -55,14 +55,15 @@ def _demo(path, structure, reference, card, n_steps: int, seconds: float, seed: 
     with time_progress(IMPLICIT.ljust(WIDTH)) as progress:
         runs[IMPLICIT] = molecular_dynamics(structure, False, seconds / 6, seed, progress)
     report = _compare(reference, runs, card)
-    report.write(folder, first_pictures=[_race(runs, reference, card)])
+    write_report(report, folder, first_pictures=[_race(runs, reference, card)])
     _print(report, runs, folder)
 
 
 def _compare(reference, runs: dict, card):
     """Score dynamics against the reference; all speeds."""
-    from openmm_scoredyn.comparison import DihedralSeries, compare
+    from openmm_scoredyn.comparison import compare
     from openmm_scoredyn.data import Trajectory
+    from openmm_scoredyn.observables import Observations, observables_for
 
     run = runs[OURS]
     trajectory = Trajectory(
@@ -74,29 +75,30 @@ def _compare(reference, runs: dict, card):
         consecutive=True,
         source_sha256=hashlib.sha256(run.positions_nm.tobytes()).hexdigest(),
     )
+    observables = observables_for(reference.particles)
     return compare(
         reference,
-        DihedralSeries.from_trajectories([trajectory]),
+        Observations.from_trajectories([trajectory], observables),
+        observables,
         reference_name="reference MD",
         candidate_name=OURS,
-        candidate_trajectories=[trajectory],
         speeds_ps_per_s={name: run.ps_per_s for name, run in runs.items()},
     )
 
 
 def _race(runs: dict, reference, card) -> tuple[str, str, bytes]:
-    from openmm_scoredyn.cli.demo_picture import same_wall_time
-    from openmm_scoredyn.comparison import phi_psi
-    from openmm_scoredyn.comparison.blocks import cut
-    from openmm_scoredyn.comparison.ramachandran import block_histograms
+    import numpy as np
 
-    counts = block_histograms(reference.angles, cut(reference.angles)).sum(axis=0)
-    side = round(len(counts) ** 0.5)
+    from openmm_scoredyn.cli.demo_picture import BINS, same_wall_time
+    from openmm_scoredyn.comparison.distribution import cells
+    from openmm_scoredyn.molecule.geometry import phi_psi
+
+    counts = np.bincount(cells(reference.values["peptide"], BINS), minlength=BINS**2)
     fast, slow = (
         (name, phi_psi(runs[name].positions_nm, card.particles), runs[name].ps_per_s)
         for name in (OURS, WATER)
     )
-    picture = same_wall_time(fast, slow, counts.reshape(side, side), card.temperature_K)
+    picture = same_wall_time(fast, slow, counts.reshape(BINS, BINS), card.temperature_K)
     return "race", "The same wall time, one core each", picture
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 
 from openmm_scoredyn.cli.duration import format_duration
-from openmm_scoredyn.comparison.plots import CANDIDATE_COLOUR, HIGHEST_KJ_PER_MOL, REFERENCE_COLOUR
-from openmm_scoredyn.comparison.ramachandran import free_energy
+from openmm_scoredyn.comparison.distribution import free_energy
+from openmm_scoredyn.comparison.plots import CANDIDATE_COLOUR, HIGHEST_KJ_PER_MOL, REFERENCE_COLOUR, TICKS
 from openmm_scoredyn.figures import as_png, styled_figure
 
-TICKS = (-180, -90, 0, 90, 180)
+BINS = 50
 
 
 def same_wall_time(fast, slow, histogram: np.ndarray, temperature_K: float) -> bytes:
@@ -16,7 +16,7 @@ def same_wall_time(fast, slow, histogram: np.ndarray, temperature_K: float) -> b
     Parameters
     ----------
     fast, slow : (name, angles (T, 2) rad, ps_per_s) of one frame per ps
-    histogram : (50, 50) counts of the reference, phi first, drawn behind both
+    histogram : (BINS, BINS) counts of the reference, phi first, drawn behind both
     """
     seconds = min(len(angles) / speed for _, angles, speed in (fast, slow))
     with styled_figure((11.6, 7.4)) as figure:

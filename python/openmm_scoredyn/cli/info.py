@@ -157,8 +157,8 @@ def _measured(accuracy: dict) -> list[tuple[str, str]]:
 
 
 def _comparison(accuracy: dict) -> list[str]:
-    from openmm_scoredyn.comparison.bootstrap import Estimate
     from openmm_scoredyn.comparison.report import format_estimate
+    from openmm_scoredyn.comparison.uncertainty import Estimate
 
     sides = [
         f"{accuracy[side]['length_ns']:.0f} ns ({accuracy[side]['name']})"

@@ -9,6 +9,10 @@ import typer
 def reference(
     paths: Annotated[list[Path], typer.Argument(metavar="MD...", help="Folders of trajectories, or files.")],
     out: Annotated[Path, typer.Option(help="NAME: writes NAME.npz and NAME.json.")],
+    observable: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="What to keep, as for `scoredyn compare`; repeat for several."),
+    ] = None,
     topology: Annotated[
         Path | None, typer.Option(help="PDB for files that do not hold their topology.")
     ] = None,
@@ -18,7 +22,7 @@ def reference(
     temperature: Annotated[float | None, typer.Option(help="K, for files that do not say it.")] = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
 ) -> None:
-    """Keep of MD what a comparison needs: phi and psi of every frame, statistics of everything else, all with
+    """Keep of MD what a comparison needs: torsions of every frame, statistics of everything else, all with
     errors.
 
     Example: scoredyn reference md/reference --out alanine-dipeptide-obc2-reference
@@ -27,15 +31,20 @@ def reference(
 
     from rich.console import Console
 
-    from openmm_scoredyn.comparison import DihedralSeries, save_series, statistics, with_geometry
+    from openmm_scoredyn.comparison import statistics_table, with_statistics
     from openmm_scoredyn.data import load
     from openmm_scoredyn.data.atomic import write_text_atomically
+    from openmm_scoredyn.observables import Observations, observables_for, save_observations
+    from openmm_scoredyn.observables.series import unsteered
 
     trajectories = load(paths, topology=topology, frame_spacing_ps=spacing_ps, temperature_K=temperature)
-    series = with_geometry(DihedralSeries.from_trajectories(trajectories), trajectories, seed)
-    table = statistics(series, seed)
+    first = unsteered(trajectories)[0]
+    observables = observables_for(first.molecule, first.box is not None, observable or ())
+    seen = Observations.from_trajectories(trajectories, observables)
+    table = statistics_table(seen, observables, seed)
     files = [out.with_name(f"{out.name}{ending}") for ending in (".npz", ".json")]
-    save_series(files[0], series)
+    kept = [one.name for one in observables if one.keeps_frames]
+    save_observations(files[0], with_statistics(seen, observables, seed), kept)
     write_text_atomically(files[1], json.dumps(table, indent=1, allow_nan=False) + "\n")
-    length = f"{series.length_ns:.1f} ns of {len(series.angles)} trajectories"
+    length = f"{seen.length_ns:.1f} ns of {len(seen.lengths)} trajectories"
     Console().print(f"{length} in {files[0]} and {files[1]}.", soft_wrap=True)

@@ -1,13 +1,12 @@
-"""Cutting trajectories into blocks, the units that the bootstrap draws."""
+"""Cutting trajectories into blocks, the units that the bootstrap draws; how long they must be."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from openmm_scoredyn.comparison.correlation_time import correlation_frames
-from openmm_scoredyn.comparison.rare_stays import rare_stays
 from openmm_scoredyn.errors import TrajectoryError
+from openmm_scoredyn.observables.protocol import pairs_within
 
 TARGET_BLOCKS = 32
 FEWEST_BLOCKS = 8
@@ -23,7 +22,7 @@ class Blocks:
     ----------
     lengths : tuple of int, frames of each trajectory
     owner : (num_frames,) int64, block of each frame
-    rare : (n_blocks,) bool, the blocks that are one rare stay each; others are pieces of ordinary time
+    rare : (n_blocks,) bool, the blocks that are one rare sojourn each; others are pieces of ordinary time
     """
 
     lengths: tuple[int, ...]
@@ -58,14 +57,20 @@ class Blocks:
 
     @property
     def num_ordinary(self) -> int:
-        """Blocks that are no rare stay."""
+        """Blocks that are no rare sojourn."""
         return int(np.count_nonzero(~self.rare))
 
+    @property
+    def rare_frames(self) -> np.ndarray:
+        """First frame, and the first after it, of each rare sojourn, (n, 2)."""
+        pieces = self.pieces
+        return pieces[self.rare[self.owner[pieces[:, 0]]]]
+
     def draw(self, generator: np.random.Generator, resamples: int, length_ratio: float = 1.0) -> np.ndarray:
-        """How often each block is in each of so many redrawn sets, `length_ratio` as long as this one:
+        """How often each block is in each of so many resampled sets, `length_ratio` as long as this one:
         (resamples, n_blocks).
 
-        Ordinary blocks are drawn with replacement, rare stays as events of a Poisson process.
+        Ordinary blocks are drawn with replacement, rare sojourns as events of a Poisson process.
         """
         weights = np.empty((resamples, len(self)))
         number = self.num_ordinary
@@ -111,66 +116,106 @@ class Blocks:
         return result
 
 
-def pairs_within(lengths: Sequence[int], lag: int) -> tuple[np.ndarray, np.ndarray]:
-    """Frames `lag` apart that belong to one of trajectories of these lengths: two (P,) int64 arrays, earlier
-    and later.
-    """
-    trajectory = np.repeat(np.arange(len(lengths)), lengths)
-    earlier = np.arange(max(len(trajectory) - lag, 0))
-    earlier = earlier[trajectory[earlier] == trajectory[earlier + lag]]
-    return earlier, earlier + lag
-
-
-def cut(trajectories: Sequence[np.ndarray], block_frames: int | None = None) -> Blocks:
-    """Cut trajectories into blocks of about equal size, none of more than one trajectory; rare stays are
+def cut(
+    signals: Sequence[np.ndarray], rare: np.ndarray | None = None, block_frames: int | None = None
+) -> Blocks:
+    """Cut trajectories into blocks of about equal size, none of more than one trajectory; rare sojourns are
     blocks of their own.
 
     Parameters
     ----------
-    trajectories : list of (T, 2) phi and psi, rad
+    signals : list of (T, K), whose slowest correlation sizes the blocks
+    rare : (n, 2) int, first frame of each rare sojourn and the first after it, over all trajectories, apart
     block_frames : frames per block; by default a 32nd of the whole, but no less than 20 correlation times as
-    long
-        as an 8th of the whole is longer. Trajectories shorter than a block are a block each.
+        long as an 8th of the whole is longer. Trajectories shorter than a block are a block each.
 
     Raises
     ------
     TrajectoryError
         If there is no trajectory, or one of fewer than two frames.
     """
-    lengths = [len(trajectory) for trajectory in trajectories]
+    lengths = [len(signal) for signal in signals]
     if not lengths or min(lengths) < 2:
         raise TrajectoryError(
-            f"evaluation: a trajectory is too short; expected at least 2 frames in each, found lengths "
+            "compare: a trajectory is too short; expected at least 2 frames in each, found lengths "
             f"{sorted(lengths)[:3]}; leave the short ones out."
         )
     if block_frames is None:
-        wanted = max(
-            sum(lengths) / TARGET_BLOCKS, CORRELATION_TIMES_PER_BLOCK * correlation_frames(trajectories)
-        )
+        wanted = max(sum(lengths) / TARGET_BLOCKS, CORRELATION_TIMES_PER_BLOCK * correlation_frames(signals))
         block_frames = max(2, int(min(wanted, sum(lengths) / FEWEST_BLOCKS)))
     pieces = [max(1, round(length / block_frames)) for length in lengths]
     owner = np.concatenate(
         [np.arange(length) * number // length for length, number in zip(lengths, pieces, strict=True)]
     )
     owner += np.repeat(np.cumsum([0, *pieces[:-1]]), lengths)
-    return _with_stays(tuple(lengths), owner, rare_stays(trajectories))
+    return _with_sojourns(tuple(lengths), owner, np.empty((0, 2), int) if rare is None else rare)
 
 
-def _with_stays(lengths: tuple[int, ...], owner: np.ndarray, stays: np.ndarray) -> Blocks:
-    """Blocks of ordinary time from which stays (n, 2) are taken out, each as a block of its own.
+def _with_sojourns(lengths: tuple[int, ...], owner: np.ndarray, sojourns: np.ndarray) -> Blocks:
+    """Blocks of ordinary time from which sojourns (n, 2) are taken out, each as a block of its own.
 
     What is left of a block that loses more than half of its frames joins the block before it, or the one
     after.
     """
     full = np.bincount(owner)
     owner = owner.copy()
-    for number, (first, end) in enumerate(stays):
+    for number, (first, end) in enumerate(sojourns):
         owner[first:end] = len(full) + number
-    left = np.bincount(owner, minlength=len(full) + len(stays))[: len(full)]
+    left = np.bincount(owner, minlength=len(full) + len(sojourns))[: len(full)]
     whole = np.flatnonzero(2 * left >= full)
     for block in np.flatnonzero((2 * left < full) & (left > 0)):
-        owner[owner == block] = whole[max(np.searchsorted(whole, block) - 1, 0)]
+        owner[owner == block] = whole[max(int(np.searchsorted(whole, block)) - 1, 0)]
     _, owner = np.unique(owner, return_inverse=True)
     rare = np.zeros(owner.max() + 1, dtype=bool)
-    rare[len(rare) - len(stays) :] = True
+    rare[len(rare) - len(sojourns) :] = True
     return Blocks(lengths, owner, rare)
+
+
+def lagged_products(earlier: np.ndarray, later: np.ndarray, lags: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sums over t of earlier[t] * later[t + k] for k from 0, and how many products each holds.
+
+    Parameters
+    ----------
+    earlier : (S, K) float64
+    later : (L, K) float64, L >= S, from the same frame on
+    lags : the most to give
+
+    Returns
+    -------
+    (min(lags, L), K) float64 and (min(lags, L),) int64
+    """
+    size, reach = len(earlier) + len(later), min(lags, len(later))
+    spectrum = np.fft.rfft(earlier, size, axis=0).conj() * np.fft.rfft(later, size, axis=0)
+    return np.fft.irfft(spectrum, size, axis=0)[:reach], np.minimum(
+        len(earlier), len(later) - np.arange(reach)
+    )
+
+
+def correlation_frames(trajectories: Sequence[np.ndarray]) -> float:
+    """Longest integrated autocorrelation time of signals, in frames.
+
+    Parameters
+    ----------
+    trajectories : list of (T, K)
+
+    Notes
+    -----
+    Initial positive sequence (Geyer 1992) of the correlation pooled over all trajectories about their common
+    mean, up to half of the longest: one trajectory may have seen none of the slow process that another has.
+    """
+    signals = [np.asarray(signal, dtype=np.float64) for signal in trajectories]
+    mean = sum(signal.sum(axis=0) for signal in signals) / sum(map(len, signals))
+    reach = max(2, max(map(len, signals)) // 2)
+    products, pairs = np.zeros((reach, len(mean))), np.zeros((reach, 1))
+    for signal in signals:
+        sums, counts = lagged_products(signal - mean, signal - mean, reach)
+        products[: len(sums)] += sums
+        pairs[: len(sums), 0] += counts
+    covariance = products / pairs
+    moving = covariance[0] > 1e-18
+    times = [0.5]
+    for correlation in (covariance[:, moving] / covariance[0, moving]).T:
+        negative = np.flatnonzero(correlation <= 0)
+        end = negative[0] if len(negative) else reach
+        times.append(0.5 + correlation[1:end].sum())
+    return float(max(times))

@@ -1,10 +1,15 @@
-"""Markov state models of count matrices, by deeptime: estimate, posterior, passage times."""
+"""Markov state models of count matrices, by deeptime: estimate, uncertainty, passage times."""
 
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 
+from openmm_scoredyn.comparison.blocks import Blocks
+from openmm_scoredyn.comparison.uncertainty import resample
 from openmm_scoredyn.errors import MissingDependencyError
+
+RESAMPLES = 40
 
 POSTERIOR_SAMPLES = 100
 # Gibbs sweeps between two samples of the posterior. With six, deeptime's default for some forty states,
@@ -21,7 +26,7 @@ def require_deeptime():
         import deeptime.markov.tools
     except ImportError:
         raise MissingDependencyError(
-            "evaluation: implied time scales need deeptime, which is not installed; "
+            "compare: implied time scales need deeptime, which is not installed; "
             "run `pip install 'openmm-scoredyn[analysis]'`."
         ) from None
     return deeptime
@@ -60,7 +65,7 @@ def sample_posterior(
     Parameters
     ----------
     counts : (n, n) float64, transitions seen with a window that slides by one frame
-    lag_frames : frames per lag: so many windows overlap, and count as one independent transition
+    lag_frames : frames per lag: as many windows overlap, and count as one independent transition
     sweeps : of the sampler from one sample to the next
 
     Returns
@@ -123,3 +128,68 @@ def stationary(transition: np.ndarray) -> np.ndarray:
     right = np.zeros(len(transition))
     right[-1] = 1.0
     return np.linalg.solve(system, right)
+
+
+@dataclass(frozen=True)
+class MarkovEnsemble:
+    """Markov models of one set of counts.
+
+    Attributes
+    ----------
+    best, resampled, posterior : lists of (transition matrix, its states), or None where no
+        states are connected
+    """
+
+    best: list
+    resampled: list
+    posterior: list
+
+    @classmethod
+    def of(
+        cls, counts: np.ndarray, blocks: Blocks, size: int, lag: int, sweeps: int, seed: int
+    ) -> "MarkovEnsemble":
+        """From counts per block (n_blocks, size * size) at a lag in frames, with the sweeps of the
+        posterior's sampler.
+        """
+        whole = counts.sum(axis=0).reshape(size, size)
+        sets = resample(counts, blocks, seed, RESAMPLES) if blocks.num_ordinary > 1 else counts[:0]
+        drawn = sample_posterior(whole, lag, seed, sweeps=sweeps)
+        return cls(
+            best=[fit_markov_model(whole)],
+            resampled=[fit_markov_model(sums.reshape(size, size)) for sums in sets],
+            posterior=[] if drawn is None else [(matrix, drawn[1]) for matrix in drawn[0]],
+        )
+
+    def apply(self, statistic, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Of a statistic of a matrix and its states, (count,) each: value, bootstrap error, median and spread
+        of the posterior.
+
+        The spread is half the width of the central 68 %: with counts below one, single draws lie anywhere.
+        """
+        best, resampled, posterior = (
+            [statistic(*matrix) for matrix in matrices if matrix is not None]
+            for matrices in (self.best, self.resampled, self.posterior)
+        )
+        if not best:
+            return (np.full(count, np.nan),) * 4
+        error = _summary(resampled, len(self.resampled), best[0], lambda table: np.nanstd(table, axis=0))
+        low, middle, high = (
+            _summary(
+                posterior, len(self.posterior), best[0], lambda table, q=q: np.nanquantile(table, q, axis=0)
+            )
+            for q in (0.16, 0.5, 0.84)
+        )
+        return best[0], error, middle, (high - low) / 2
+
+
+def _summary(values: list, wanted: int, like: np.ndarray, summarise) -> np.ndarray:
+    """Summary of lists of (K,) arrays over the list; NaN where more than half of those wanted are not
+    numbers.
+    """
+    result = np.full(like.shape, np.nan)
+    if values:
+        table = np.where(np.isfinite(values), values, np.nan)
+        enough = np.isfinite(table).sum(axis=0) > wanted / 2
+        if enough.any():
+            result[enough] = summarise(table[:, enough])
+    return result

@@ -1,171 +1,302 @@
-"""Everything that is measured on one side of a comparison."""
+"""Everything that is measured on one side of a comparison, with what was fitted on the reference."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from openmm_scoredyn.comparison.autocorrelation import Autocorrelation, autocorrelation
 from openmm_scoredyn.comparison.blocks import Blocks, cut
-from openmm_scoredyn.comparison.bootstrap import Estimate
-from openmm_scoredyn.comparison.free_energies import free_energies
-from openmm_scoredyn.comparison.kinetics import PS_PER_NS, crossing_rate, first_passage_times
-from openmm_scoredyn.comparison.populations import populations
-from openmm_scoredyn.comparison.ramachandran import block_histograms
-from openmm_scoredyn.comparison.rare_stays import stays
-from openmm_scoredyn.comparison.series import DihedralSeries
-from openmm_scoredyn.comparison.timescales import REPORTED_LAG_PS, MarkovResult, TimescaleModel
-from openmm_scoredyn.comparison.transition_paths import UNSEEN, transition_paths
-from openmm_scoredyn.comparison.visits import visits
+from openmm_scoredyn.comparison.distribution import block_histograms
+from openmm_scoredyn.comparison.passages import PATH_TIME, UNSEEN, first_passage_times, transition_paths
+from openmm_scoredyn.comparison.states import (
+    PS_PER_NS,
+    drawn_as_events,
+    free_energies,
+    hop_rate,
+    populations,
+    sojourns,
+    visits,
+)
+from openmm_scoredyn.comparison.timescales import (
+    REPORTED_LAG_PS,
+    MarkovResult,
+    TimescaleModel,
+    fit_timescales,
+)
+from openmm_scoredyn.comparison.uncertainty import Estimate, estimates
+from openmm_scoredyn.observables.protocol import Observable, Quantity
+from openmm_scoredyn.observables.series import Observations
+from openmm_scoredyn.observables.states import Coordinate, StateDefinition
 
 CORRELATION_LAGS_PS = (1.0, 10.0, 50.0)
 DEFAULT_TEMPERATURE_K = 300.0
 PASSAGE_PREFIX = "first passage, "
+POPULATIONS, ENERGIES, KINETICS = "Populations", "Free energies", "Kinetics"
+PATHS, CORRELATION, TIMESCALES = "Transition paths", "Autocorrelation", "Implied time scales"
 MARKOV_PASSAGES = "First passages by the Markov model"
 
 
-@dataclass(frozen=True)
-class Quantity:
-    """What is compared, and by how much two sides may differ in practice.
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """What was learned from the reference and is applied to both sides.
 
     Attributes
     ----------
-    group : section of the report
-    name, unit : str
-    relative_tolerance, absolute_tolerance : differences that do not matter to a user; 0 for none
-    ratio : compared on a logarithmic scale: rates and times, which are positive and skewed
-    relative_target, absolute_target : by how much a good model may be off; 0 where nothing was set
-    one_sided : smaller than the reference is as good as equal
-    of_frames : an average over frames, whose error falls with the root of the length
-    of_paths : a share of so many paths as there are samples
-    of_stays : mostly what stays at phi > 0 make of it, so that one side without any and one with some cannot
-    be compared
+    observables : that can be compared
+    fitted : by the name of an observable, what it learned
+    coordinates : (name of the observable, Coordinate)
+    markov : by the name of an observable with coordinates, a Markov model of all its angles
     """
 
-    group: str
-    name: str
-    unit: str
-    relative_tolerance: float = 0.0
-    absolute_tolerance: float = 0.0
-    ratio: bool = False
-    relative_target: float = 0.0
-    absolute_target: float = 0.0
-    one_sided: bool = False
-    of_frames: bool = False
-    of_paths: bool = False
-    of_stays: bool = False
+    observables: tuple[Observable, ...]
+    fitted: dict[str, dict]
+    coordinates: tuple[tuple[str, Coordinate], ...]
+    markov: dict[str, TimescaleModel]
+
+    @classmethod
+    def of(
+        cls,
+        reference: Observations,
+        observables: Sequence[Observable],
+        seed: int = 0,
+        markov_models: bool = True,
+    ) -> "Fit":
+        """Fit all observables that the reference has numbers or stored statistics of, with Markov models or
+        without.
+        """
+        known = [o for o in observables if o.name in reference.values or o.name in reference.statistics]
+        fitted = {
+            o.name: o.fit(reference.sample(o.name))
+            if o.name in reference.values
+            else reference.statistics[o.name]["fitted"]
+            for o in known
+        }
+        coordinates = tuple((o.name, one) for o in known for one in o.coordinates(fitted[o.name]))
+        markov = {}
+        for name in dict.fromkeys(name for name, _ in coordinates if markov_models):
+            own = [one for other, one in coordinates if other == name]
+            # In the space of several coordinates, clusters are too coarse for the cores of one.
+            states = own[0].states if len(own) == 1 else None
+            angles, spacing = reference.values[name], reference.frame_spacing_ps
+            markov[name] = fit_timescales(angles, reference.lengths, spacing, states, seed=seed)
+        return cls(tuple(known), fitted, coordinates, markov)
+
+    def angles(self, observations: Observations) -> Iterator[tuple[Coordinate, np.ndarray]]:
+        """Each coordinate with its angles (frames, F), rad."""
+        for name, coordinate in self.coordinates:
+            yield coordinate, observations.values[name][:, coordinate.columns]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Measurement:
     """One side of a comparison.
 
     Attributes
     ----------
-    series : DihedralSeries
-    blocks : Blocks of the series, which the bootstrap redrew
-    num_stays : stays at phi > 0, the rarest of what is sampled
+    observations : Observations
+    blocks : that the bootstrap resampled
+    sojourns : by the name of a coordinate, how often its rare state was visited
     estimates : Estimate by Quantity
-    histogram : (50, 50) counts, phi first, from -180 degrees
-    correlation : Autocorrelation
-    markov : MarkovResult
+    histograms : by the name of a coordinate, counts (bins,) or (bins, bins), from -180 degrees
+    correlation : by the name of a coordinate, Autocorrelation
+    markov : by the name of an observable, MarkovResult
     """
 
-    series: DihedralSeries
+    observations: Observations
     blocks: Blocks
-    num_stays: int
+    sojourns: dict[str, int]
     estimates: dict[Quantity, Estimate]
-    histogram: np.ndarray
-    correlation: Autocorrelation
-    markov: MarkovResult
+    histograms: dict[str, np.ndarray]
+    correlation: dict[str, Autocorrelation]
+    markov: dict[str, MarkovResult]
+
+    @property
+    def fewest_sojourns(self) -> float:
+        """In the rare state that was seen least often; infinite where no state is rare."""
+        return min(self.sojourns.values(), default=np.inf)
 
 
-def measure(series: DihedralSeries, model: TimescaleModel, seed: int = 0) -> Measurement:
-    """All dihedral statistics of one side; `model` was fitted on the reference."""
-    blocks = cut(series.angles)
-    angles, spacing = series.angles, series.frame_spacing_ps
-    correlation = autocorrelation(angles, spacing, blocks=blocks, seed=seed)
-    markov = model.measure(angles, spacing, blocks, seed)
-    estimates = _occupation(series, blocks, seed) | _kinetics(series, blocks, seed)
+def sojourns_of(observations: Observations, fit: Fit) -> dict[str, np.ndarray]:
+    """Sojourns in the rare state of each coordinate that has one, by the coordinate's name: see
+    `states.sojourns`.
+    """
+    return {
+        coordinate.name: sojourns(angles, observations.lengths, coordinate.states)
+        for coordinate, angles in fit.angles(observations)
+        if coordinate.states is not None and coordinate.states.rare
+    }
+
+
+def blocks_of(observations: Observations, fit: Fit, block_frames: int | None = None) -> Blocks:
+    """Blocks sized by the slowest angle of all coordinates; by all numbers where there is no coordinate."""
+    signals = [part for _, angles in fit.angles(observations) for part in (np.sin(angles), np.cos(angles))]
+    signals = signals or list(observations.values.values()) or [np.zeros((observations.num_frames, 1))]
+    parts = np.split(np.concatenate(signals, axis=1), np.cumsum(observations.lengths)[:-1])
+    rare = drawn_as_events(list(sojourns_of(observations, fit).values()), observations.num_frames)
+    return cut(parts, rare, block_frames)
+
+
+def measure(observations: Observations, fit: Fit, seed: int = 0) -> Measurement:
+    """All statistics of the coordinates of one side."""
+    blocks = blocks_of(observations, fit)
+    found: dict[Quantity, Estimate] = {}
+    correlations, histograms, markov = {}, {}, {}
+    for coordinate, angles in fit.angles(observations):
+        if coordinate.states is not None:
+            found |= _occupation(coordinate, coordinate.states, angles, observations, blocks, seed)
+            found |= _kinetics(coordinate, coordinate.states, angles, observations, blocks, seed)
+        spacing = observations.frame_spacing_ps
+        correlation = autocorrelation(angles, coordinate.angles, spacing, blocks, seed=seed)
+        found |= _correlation(coordinate, correlation)
+        counts = block_histograms(angles, blocks, coordinate.bins).sum(axis=0)
+        correlations[coordinate.name] = correlation
+        histograms[coordinate.name] = counts.reshape((coordinate.bins,) * len(coordinate.angles))
+    for name, model in fit.markov.items():
+        markov[name] = model.measure(observations.values[name], observations.frame_spacing_ps, blocks, seed)
+        found |= _time_scales(f"{name}: " if len(fit.markov) > 1 else "", markov[name])
+        found |= _markov_passages(
+            next(c for other, c in fit.coordinates if other == name), markov[name], found
+        )
+    numbers = {name: len(one) for name, one in sojourns_of(observations, fit).items()}
+    return Measurement(observations, blocks, numbers, found, histograms, correlations, markov)
+
+
+def measure_statistics(
+    observations: Observations, fit: Fit, seed: int = 0
+) -> dict[str, dict[Quantity, Estimate]]:
+    """Statistics of all observables whose numbers are known, by the name of the observable."""
+    blocks = blocks_of(observations, fit)
+    result: dict[str, dict[Quantity, Estimate]] = {}
+    for observable in fit.observables:
+        if observable.name in observations.values:
+            sample = observations.sample(observable.name)
+            own = result.setdefault(observable.name, {})
+            for statistic in observable.statistics(sample, fit.fitted[observable.name]):
+                own |= estimates(statistic, blocks, seed)
+    return result
+
+
+def _occupation(
+    coordinate: Coordinate,
+    states: StateDefinition,
+    angles: np.ndarray,
+    observations: Observations,
+    blocks: Blocks,
+    seed: int,
+) -> dict[Quantity, Estimate]:
+    """Populations and free-energy differences."""
+    limits, own = coordinate.tolerances, coordinate.name
+    result, visited = {}, visits(angles, states, blocks)
+    for name, estimate in populations(angles, states, blocks, visited, seed).items():
+        # A rare state's population has no percentage to meet: its own error bar is the measure.
+        tolerance = 0.0 if states[name].rare else limits.population
+        text = coordinate.named(name)
+        result[Quantity(POPULATIONS, text, "", tolerance, of_frames=True, coordinate=own)] = estimate
+    temperature_K = observations.temperature_K or DEFAULT_TEMPERATURE_K
+    target = limits.free_energy_target_kJ_per_mol
+    for name, estimate in free_energies(angles, states, temperature_K, blocks, visited, seed).items():
+        text = coordinate.named(name)
+        result[Quantity(ENERGIES, text, "kJ/mol", absolute_target=target, coordinate=own)] = estimate
+    return result
+
+
+def _kinetics(
+    coordinate: Coordinate,
+    states: StateDefinition,
+    angles: np.ndarray,
+    observations: Observations,
+    blocks: Blocks,
+    seed: int,
+) -> dict[Quantity, Estimate]:
+    """Crossings, passages between core sets, and the paths they take."""
+    spacing, limits, own = observations.frame_spacing_ps, coordinate.tolerances, coordinate.name
+    text = coordinate.named(states.hops[0])
+    crossings = Quantity(KINETICS, text, "1/ns", limits.rate, ratio=True, coordinate=own)
+    result = {crossings: hop_rate(angles, spacing, states, blocks, seed)}
+    for name, estimate in first_passage_times(angles, spacing, states, blocks, seed).items():
+        quantity = Quantity(
+            KINETICS,
+            coordinate.named(f"{PASSAGE_PREFIX}{name}"),
+            "ns",
+            _passage_tolerance(coordinate, states, name),
+            ratio=True,
+            relative_target=limits.time_target,
+            coordinate=own,
+        )
+        result[quantity] = estimate
+    for passage, paths in transition_paths(angles, spacing, states, blocks, seed).items():
+        for name, estimate in paths.items():
+            unit, what = ("ps", name) if name == PATH_TIME else ("", f"share over {name}")
+            what = f"share {name}" if name == UNSEEN else what
+            text = coordinate.named(f"{passage}: {what}")
+            result[Quantity(PATHS, text, unit, of_paths=not unit, coordinate=own)] = estimate
+    return result
+
+
+def _passage_tolerance(coordinate: Coordinate, states: StateDefinition, passage: str) -> float:
+    rare = any(states[name].rare for side in states.passages[passage] for name in side)
+    return coordinate.tolerances.rare_rate if rare else coordinate.tolerances.rate
+
+
+def _correlation(coordinate: Coordinate, correlation: Autocorrelation) -> dict[Quantity, Estimate]:
+    """Autocorrelations at some lags; those of the angles that tell the rare state are limited by it."""
+    states, limited = coordinate.states, set()
+    if states is not None and states.rare:
+        spans = [high - low for low, high in states[states.rare].region.ranges]
+        limited = {angle for angle, span in zip(coordinate.angles, spans, strict=True) if span < 360.0}
+    result = {}
     for lag in CORRELATION_LAGS_PS:
         if lag in correlation.lags_ps:
             for name, estimate in correlation.at(lag).items():
-                text = f"{name} at {lag:g} ps"
                 quantity = Quantity(
-                    "Autocorrelation",
-                    text,
+                    CORRELATION,
+                    coordinate.named(f"{name} at {lag:g} ps"),
                     "",
-                    absolute_tolerance=0.02,
+                    absolute_tolerance=coordinate.tolerances.autocorrelation,
                     of_frames=True,
-                    of_stays="phi" in name,
+                    coordinate=coordinate.name,
+                    limited=name.split()[-1] in limited,
                 )
-                estimates[quantity] = estimate
-    estimates |= _markov_quantities(markov, estimates)
-    counts = block_histograms(angles, blocks).sum(axis=0)
-    side = int(np.sqrt(len(counts)))
-    return Measurement(
-        series, blocks, len(stays(angles)), estimates, counts.reshape(side, side), correlation, markov
-    )
-
-
-def _occupation(series: DihedralSeries, blocks: Blocks, seed: int) -> dict[Quantity, Estimate]:
-    """Populations and free-energy differences."""
-    result, visited = {}, visits(series.angles, blocks)
-    for name, estimate in populations(series.angles, blocks, seed, visited).items():
-        # A rare basin's population has no percentage to meet: its own error bar is the measure.
-        tolerance = 0.05 if name in ("beta", "alpha_R") else 0.0
-        result[Quantity("Populations", name, "", tolerance, of_frames=True)] = estimate
-    temperature_K = series.temperature_K or DEFAULT_TEMPERATURE_K
-    for name, estimate in free_energies(series.angles, temperature_K, blocks, seed, visited).items():
-        result[Quantity("Free energies", name, "kJ/mol", absolute_target=0.3)] = estimate
+                result[quantity] = estimate
     return result
 
 
-def _kinetics(series: DihedralSeries, blocks: Blocks, seed: int) -> dict[Quantity, Estimate]:
-    """Crossings, passages between core sets, and the paths they take."""
-    angles, spacing = series.angles, series.frame_spacing_ps
-    rate = crossing_rate(angles, spacing, blocks, seed=seed)
-    result = {Quantity("Kinetics", "beta <-> alpha_R crossings", "1/ns", 0.10, ratio=True): rate}
-    for name, estimate in first_passage_times(angles, spacing, blocks, seed=seed).items():
-        rare = any(basin in name for basin in ("phi>0", "alpha_L", "C7ax"))
-        quantity = Quantity(
-            "Kinetics",
-            f"{PASSAGE_PREFIX}{name}",
-            "ns",
-            0.25 if rare else 0.10,
-            ratio=True,
-            relative_target=0.15,
-        )
-        result[quantity] = estimate
-    for passage, paths in transition_paths(angles, spacing, blocks, seed).items():
-        for name, estimate in paths.items():
-            unit, text = (
-                ("ps", name)
-                if name == "path time"
-                else ("", f"share {name}" if name == UNSEEN else f"share over {name}")
-            )
-            result[Quantity("Transition paths", f"{passage}: {text}", unit, of_paths=not unit)] = estimate
-    return result
-
-
-def _markov_quantities(markov: MarkovResult, known: dict[Quantity, Estimate]) -> dict[Quantity, Estimate]:
-    """Implied time scales, and passage times of the Markov model with the number of passages that were
-    counted.
-    """
+def _time_scales(label: str, markov: MarkovResult) -> dict[Quantity, Estimate]:
+    """Implied time scales at the reported lag."""
     result = {}
     pairs = zip(
         markov.timescales.get(REPORTED_LAG_PS, []), markov.posterior.get(REPORTED_LAG_PS, []), strict=True
     )
     for process, (estimate, posterior) in enumerate(pairs):
-        name = f"process {process + 1} at lag {REPORTED_LAG_PS:g} ps"
-        quantity = Quantity("Implied time scales", name, "ps", 0.10, ratio=True, relative_target=0.15)
+        name = f"{label}process {process + 1} at lag {REPORTED_LAG_PS:g} ps"
+        quantity = Quantity(TIMESCALES, name, "ps", 0.10, ratio=True, relative_target=0.15)
         # The bootstrap does not see the scatter of a handful of events, the posterior not what the clusters
         # hide.
         result[quantity] = replace(estimate, error=float(np.fmax(estimate.error, posterior.error)))
+    return result
+
+
+def _markov_passages(
+    coordinate: Coordinate, markov: MarkovResult, known: dict[Quantity, Estimate]
+) -> dict[Quantity, Estimate]:
+    """Passage times of the Markov model with the number of passages that were counted."""
+    result = {}
     counted = {quantity.name: estimate.samples for quantity, estimate in known.items()}
     for (source, target), estimate in markov.passages.items():
         name = f"{source} -> {target}"
-        quantity = Quantity(MARKOV_PASSAGES, name, "ns", 0.25, ratio=True, relative_target=0.15)
+        quantity = Quantity(
+            MARKOV_PASSAGES,
+            coordinate.named(name),
+            "ns",
+            coordinate.tolerances.rare_rate,
+            ratio=True,
+            relative_target=coordinate.tolerances.time_target,
+            coordinate=coordinate.name,
+        )
         result[quantity] = Estimate(
-            estimate.value / PS_PER_NS, estimate.error / PS_PER_NS, counted[f"{PASSAGE_PREFIX}{name}"]
+            estimate.value / PS_PER_NS,
+            estimate.error / PS_PER_NS,
+            counted[coordinate.named(f"{PASSAGE_PREFIX}{name}")],
         )
     return result

@@ -1,34 +1,31 @@
-"""The pictures of a comparison, as PNG."""
+"""Pictures of distributions and of what the coordinates do in time, as PNG."""
 
 import numpy as np
 
-from openmm_scoredyn.comparison.autocorrelation import SIGNALS
-from openmm_scoredyn.comparison.basins import BASINS
-from openmm_scoredyn.comparison.comparison_report import ComparisonReport
-from openmm_scoredyn.comparison.ramachandran import free_energy
+from openmm_scoredyn.comparison.distribution import free_energy
+from openmm_scoredyn.comparison.measurement import DEFAULT_TEMPERATURE_K
+from openmm_scoredyn.comparison.result import ComparisonReport
 from openmm_scoredyn.figures import as_png, styled_figure
+from openmm_scoredyn.observables.states import Coordinate
 
 REFERENCE_COLOUR, CANDIDATE_COLOUR = "#3b4252", "#d1495b"
+# Bins that one side alone visits, in the picture of a difference.
+ONLY_REFERENCE_COLOUR, ONLY_CANDIDATE_COLOUR = "#7b5ea7", "#f2b134"
 HIGHEST_KJ_PER_MOL = 25.0
-DEFAULT_TEMPERATURE_K = 300.0
-LONGEST_BAR = 100.0
-# matplotlib's own symbols, so that no font without Greek letters leaves a box.
-SYMBOLS = {
-    "beta": r"$\beta$",
-    "alpha_R": r"$\alpha_\mathrm{R}$",
-    "phi>0": r"$\phi>0$",
-    "alpha_L": r"$\alpha_\mathrm{L}$",
-    "C7ax": r"C$_{7\mathrm{ax}}$",
-}
+# Coordinates that have pictures: those whose distributions are farthest apart. The tables have all.
+MOST_COORDINATES = 8
+TICKS = (-180, -90, 0, 90, 180)
 
 
-def symbolic(text: str) -> str:
-    """Plain names of basins and angles as mathematics."""
-    for name in ("phi>0", "alpha_R", "alpha_L", "C7ax", "beta"):
-        text = text.replace(name, SYMBOLS[name])
-    for angle in ("phi", "psi"):
-        for function in ("sin", "cos"):
-            text = text.replace(f"{function} {angle}", rf"{function} $\{angle}$")
+def symbolic(text: str, coordinates: tuple[Coordinate, ...] = ()) -> str:
+    """Plain names of states and angles as mathematics."""
+    states = {state.name: state.symbol for c in coordinates if c.states for state in c.states.states}
+    for name in sorted(states, key=len, reverse=True):
+        text = text.replace(name, states[name] or name)
+    for coordinate in coordinates:
+        for angle, symbol in zip(coordinate.angles, coordinate.symbols, strict=False):
+            for function in ("sin", "cos"):
+                text = text.replace(f"{function} {angle}", f"{function} {symbol}")
     return text.replace("->", r"$\rightarrow$")
 
 
@@ -39,40 +36,95 @@ def new_figure(rows: int, columns: int, size: tuple[float, float]):
     return figure, axes
 
 
-def ramachandran(report: ComparisonReport) -> bytes:
-    """Free energies of both sides and their difference."""
-    figure, ((left, middle, right),) = new_figure(1, 3, (12.6, 4.1))
-    sides = (
-        (left, report.reference, report.reference_name),
-        (middle, report.candidate, report.candidate_name),
-    )
+def grid(number: int, columns: int, width: float, height: float):
+    """A figure with a number of axes in so many columns, and the axes in a list; the others are hidden."""
+    columns = min(columns, number)
+    rows = -(-number // columns)
+    figure, axes = new_figure(rows, columns, (width * columns, height * rows))
+    for axis in axes.flat[number:]:
+        axis.set_visible(False)
+    return figure, list(axes.flat[:number])
+
+
+def pictured(report: ComparisonReport) -> list[Coordinate]:
+    """The coordinates that pictures show, in their own order."""
+    apart = {
+        row.quantity.coordinate: row.candidate.value for row in report.rows if row.quantity.unit == "bit"
+    }
+    first = sorted(report.coordinates, key=lambda c: -apart.get(c.name, 0.0))[:MOST_COORDINATES]
+    return [coordinate for coordinate in report.coordinates if coordinate in first]
+
+
+def free_energy_maps(report: ComparisonReport) -> bytes | None:
+    """Free energies of both sides in the plane of two angles, and their difference."""
+    planes = [coordinate for coordinate in pictured(report) if len(coordinate.angles) == 2]
+    if not planes:
+        return None
+    figure, axes = new_figure(len(planes), 3, (12.6, 4.1 * len(planes)))
+    for row, coordinate in zip(axes, planes, strict=True):
+        _plane(figure, row, coordinate, report)
+    return as_png(figure)
+
+
+def _plane(figure, axes, coordinate: Coordinate, report: ComparisonReport) -> None:
+    sides = ((report.reference, report.reference_name), (report.candidate, report.candidate_name))
     energies = []
-    for axis, side, name in sides:
-        energies.append(free_energy(side.histogram, side.series.temperature_K or DEFAULT_TEMPERATURE_K))
-        image = _map(axis, energies[-1], "viridis", 0.0, HIGHEST_KJ_PER_MOL)
-        axis.set_title(name)
-        _outline_basins(axis)
+    for axis, (side, name) in zip(axes, sides, strict=False):
+        temperature_K = side.observations.temperature_K or DEFAULT_TEMPERATURE_K
+        energies.append(free_energy(side.histograms[coordinate.name], temperature_K))
+        image = _map(axis, energies[-1], coordinate, "viridis", 0.0, HIGHEST_KJ_PER_MOL)
+        axis.set_title(f"{coordinate.label} {name}".strip())
+        _outline_states(axis, coordinate)
     figure.colorbar(
-        image, ax=[left, middle], label="free energy (kJ/mol)", shrink=0.9, pad=0.02, extend="max"
+        image, ax=list(axes[:2]), label="free energy (kJ/mol)", shrink=0.9, pad=0.02, extend="max"
     )
     # Aligned on the states both visit, not on one lowest bin, whose noise would tint the whole map.
-    weight = np.where(np.isfinite(energies[0]) & np.isfinite(energies[1]), report.reference.histogram, 0.0)
+    known, found = (np.isfinite(energy) for energy in energies)
+    weight = np.where(known & found, report.reference.histograms[coordinate.name], 0.0)
     difference = energies[1] - energies[0]
-    difference = difference - np.nansum(weight * np.nan_to_num(difference)) / weight.sum()
-    image = _map(right, difference, "RdBu_r", -5.0, 5.0)
-    right.set_title("difference")
+    difference = difference - np.nansum(weight * np.nan_to_num(difference)) / max(weight.sum(), 1.0)
+    image = _map(axes[2], difference, coordinate, "RdBu_r", -5.0, 5.0)
+    axes[2].set_title("difference")
+    _mark_one_sided(axes[2], known, found, coordinate, report)
     figure.colorbar(
         image,
-        ax=right,
+        ax=axes[2],
         label=f"{report.candidate_name} $-$ {report.reference_name} (kJ/mol)",
         shrink=0.9,
         pad=0.03,
         extend="both",
     )
-    return as_png(figure)
 
 
-def _map(axis, values: np.ndarray, colours: str, low: float, high: float):
+def shares_alone(report: ComparisonReport, coordinate: Coordinate) -> tuple[float, float]:
+    """Shares of the frames of reference and candidate that lie in bins which only they visit."""
+    ours, theirs = (side.histograms[coordinate.name] for side in (report.reference, report.candidate))
+    return float(ours[theirs == 0].sum() / ours.sum()), float(theirs[ours == 0].sum() / theirs.sum())
+
+
+def _mark_one_sided(axis, known: np.ndarray, found: np.ndarray, coordinate, report) -> None:
+    """Colour the bins that one side alone visits, and say how much of its frames lie there."""
+    from matplotlib.colors import ListedColormap
+    from matplotlib.patches import Patch
+
+    handles = []
+    marks = (
+        (known & ~found, ONLY_REFERENCE_COLOUR, report.reference_name),
+        (found & ~known, ONLY_CANDIDATE_COLOUR, report.candidate_name),
+    )
+    for (mask, colour, name), share in zip(marks, shares_alone(report, coordinate), strict=True):
+        axis.imshow(
+            np.where(mask, 1.0, np.nan).T,
+            origin="lower",
+            extent=(-180, 180, -180, 180),
+            cmap=ListedColormap([colour]),
+            interpolation="nearest",
+        )
+        handles.append(Patch(color=colour, label=f"{name} alone: {100 * share:.2g} % of its frames"))
+    axis.legend(handles=handles, loc="upper right", fontsize=7, frameon=True, framealpha=0.9)
+
+
+def _map(axis, values: np.ndarray, coordinate: Coordinate, colours: str, low: float, high: float):
     axis.set_facecolor("#f2f4f7")
     image = axis.imshow(
         values.T,
@@ -83,134 +135,101 @@ def _map(axis, values: np.ndarray, colours: str, low: float, high: float):
         vmax=high,
         interpolation="nearest",
     )
-    ticks = (-180, -90, 0, 90, 180)
-    axis.set(xlabel=r"$\phi$ (degrees)", ylabel=r"$\psi$ (degrees)", xticks=ticks, yticks=ticks)
+    x, y = coordinate.symbols or coordinate.angles
+    axis.set(xlabel=f"{x} (degrees)", ylabel=f"{y} (degrees)", xticks=TICKS, yticks=TICKS)
     return image
 
 
-def _outline_basins(axis) -> None:
-    """Dotted outlines of the basins whose populations the report gives; a range through 180 is drawn on both
-    sides.
+def _outline_states(axis, coordinate: Coordinate) -> None:
+    """Dotted outlines of the states whose populations the report gives, but for those with parts; a range
+    through 180 is drawn on both sides.
     """
-    for basin in (basin for basin in BASINS if basin.name != "phi>0"):
-        width, height = basin.phi[1] - basin.phi[0], basin.psi[1] - basin.psi[0]
+    states = coordinate.states.states if coordinate.states else ()
+    for state in states:
+        if any(other.inside == state.name for other in states):
+            continue
+        (left, right), (bottom, top) = state.region.ranges
         for shift in (0, -360):
-            low = basin.psi[0] + shift
+            low = bottom + shift
             axis.plot(
-                [basin.phi[0], basin.phi[0] + width, basin.phi[0] + width, basin.phi[0], basin.phi[0]],
-                [low, low, low + height, low + height, low],
+                [left, right, right, left, left],
+                [low, low, low + top - bottom, low + top - bottom, low],
                 ls=":",
                 lw=1.0,
                 color="#667085",
                 clip_on=True,
             )
-        axis.text(
-            basin.phi[0] + 6,
-            min(basin.psi[1], 180) - 7,
-            SYMBOLS[basin.name],
-            fontsize=9,
-            color="#344054",
-            va="top",
+        label = axis.text(
+            left + 6, min(top, 180) - 7, state.symbol or state.name, fontsize=9, color="#344054", va="top"
         )
+        # Readable on dark bins, too.
+        label.set_bbox({"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 1.0})
     axis.set(xlim=(-180, 180), ylim=(-180, 180))
 
 
-def logarithmic_bars(values: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """Lengths (2, P) down and up of error bars of one standard error of ln(value), for positive values (P,)
-    and errors (P,).
+def free_energy_profiles(report: ComparisonReport) -> bytes | None:
+    """Free energies along single angles, wells shaded, bins that one side alone visits marked."""
+    lines = [coordinate for coordinate in pictured(report) if len(coordinate.angles) == 1]
+    if not lines:
+        return None
+    figure, axes = grid(len(lines), 4, 3.6, 3.2)
+    for axis, coordinate in zip(axes, lines, strict=True):
+        _profile(axis, coordinate, report)
+    axes[0].set_ylabel("free energy (kJ/mol)")
+    axes[0].legend(loc="best", fontsize=8)
+    return as_png(figure)
 
-    An error of NaN has no bar; none is longer than a factor of `LONGEST_BAR`, beyond which nothing is known
-    anyway.
-    """
-    factors = np.exp(np.minimum(np.nan_to_num(errors) / values, np.log(LONGEST_BAR)))
-    return np.stack([values - values / factors, values * factors - values])
 
-
-def draw_pairs(axis, report: ComparisonReport, rows, unit: str, logarithmic: bool = False) -> None:
-    """One pair of points per row with error bars of one standard error, of the logarithm if the axis is to be
-    logarithmic.
-    """
-    for offset, colour, name, side in (
-        (-0.12, REFERENCE_COLOUR, report.reference_name, "reference"),
-        (0.12, CANDIDATE_COLOUR, report.candidate_name, "candidate"),
+def _profile(axis, coordinate: Coordinate, report: ComparisonReport) -> None:
+    middles = (np.arange(coordinate.bins) + 0.5) * 360.0 / coordinate.bins - 180.0
+    for state in coordinate.states.states if coordinate.states else ():
+        ((low, high),) = state.core.ranges
+        for shift in (-360.0, 0.0):
+            axis.axvspan(low + shift, high + shift, color="#eaecf0", lw=0)
+    visited = []
+    for side, name, colour, line in (
+        (report.reference, report.reference_name, REFERENCE_COLOUR, "-"),
+        (report.candidate, report.candidate_name, CANDIDATE_COLOUR, "--"),
     ):
-        estimates = [getattr(row, side) for row in rows]
-        places = np.arange(len(rows)) + offset
-        seen = np.array([np.isfinite(e.value) and not np.isinf(e.error) for e in estimates], dtype=bool)
-        values = np.array([e.value for e in estimates])
-        errors = np.nan_to_num(np.array([e.error for e in estimates]), posinf=0.0)
-        bars = logarithmic_bars(values[seen], errors[seen]) if logarithmic else errors[seen]
-        axis.errorbar(
-            places[seen], values[seen], yerr=bars, fmt="o", ms=6, capsize=4, lw=1.6, color=colour, label=name
-        )
-        bound = ~seen & np.isfinite(values)
-        if bound.any():
-            axis.plot(
-                places[bound],
-                values[bound],
-                "^",
-                ms=8,
-                mfc="white",
-                color=colour,
-                label=f"{name}: longer than",
-            )
-    axis.set_xticks(
-        range(len(rows)), [symbolic(row.quantity.name.replace("first passage, ", "")) for row in rows]
-    )
-    axis.set(xlim=(-0.6, len(rows) - 0.4), ylabel=unit, yscale="log" if logarithmic else "linear")
-    axis.grid(axis="y", color="#eaecf0")
-    axis.set_axisbelow(True)
+        temperature_K = side.observations.temperature_K or DEFAULT_TEMPERATURE_K
+        energy = free_energy(side.histograms[coordinate.name], temperature_K)
+        visited.append(np.isfinite(energy))
+        axis.plot(middles, energy, line, color=colour, lw=1.6, label=name)
+    alone = shares_alone(report, coordinate)
+    for mask, colour, name, share, place in (
+        (visited[0] & ~visited[1], ONLY_REFERENCE_COLOUR, report.reference_name, alone[0], -1.0),
+        (visited[1] & ~visited[0], ONLY_CANDIDATE_COLOUR, report.candidate_name, alone[1], -2.0),
+    ):
+        if mask.any():
+            text = f"{name} alone: {100 * share:.2g} %"
+            axis.plot(middles[mask], np.full(mask.sum(), place), "s", ms=4, color=colour, label=text)
+            axis.legend(loc="best", fontsize=7)
+    axis.set(title=coordinate.name, xlabel="angle (degrees)", xticks=TICKS, xlim=(-180, 180))
+    axis.set_ylim(bottom=-2.8)
 
 
-def populations(report: ComparisonReport) -> bytes:
-    """Populations with error bars, the rare basins on their own scale, and free energies."""
-    rows = [row for row in report.rows if row.quantity.group == "Populations"]
-    figure, ((left, right, energies),) = new_figure(1, 3, (12.0, 3.6))
-    common = [row for row in rows if row.quantity.name in ("beta", "alpha_R")]
-    draw_pairs(left, report, common, "population")
-    draw_pairs(right, report, [row for row in rows if row not in common], "population")
-    for axis in (left, right):
-        axis.set_ylim(bottom=0)
-    left.set_title("large basins")
-    right.set_title("rare basins")
-    differences = [row for row in report.rows if row.quantity.group == "Free energies"]
-    draw_pairs(energies, report, differences, "free energy (kJ/mol)")
-    energies.set_title(r"relative to $\beta$")
-    energies.set_xticks(
-        range(len(differences)), [symbolic(row.quantity.name.split()[0]) for row in differences]
-    )
-    left.legend(loc="lower left")
-    return as_png(figure)
-
-
-def passage_times(report: ComparisonReport) -> bytes:
-    """Mean first passage times on a logarithmic scale."""
-    rows = [row for row in report.rows if row.quantity.name.startswith("first passage")]
-    figure, ((axis,),) = new_figure(1, 1, (12.0, 4.2))
-    draw_pairs(axis, report, rows, "mean first passage time (ns)", logarithmic=True)
-    axis.tick_params(axis="x", labelrotation=30)
-    axis.legend(loc="best")
-    return as_png(figure)
-
-
-def autocorrelation(report: ComparisonReport) -> bytes:
-    """Autocorrelation of sin and cos of both dihedrals, bands of one standard error."""
-    figure, axes = new_figure(2, 2, (8.6, 5.6))
-    for column, (axis, name) in enumerate(zip(axes.flat, SIGNALS, strict=True)):
+def autocorrelation(report: ComparisonReport) -> bytes | None:
+    """Autocorrelation of sin and cos of the angles, bands of one standard error."""
+    panels = [
+        (coordinate, column, name)
+        for coordinate in pictured(report)
+        for column, name in enumerate(report.reference.correlation[coordinate.name].names)
+    ][: 2 * MOST_COORDINATES]
+    if not panels:
+        return None
+    figure, axes = grid(len(panels), 2 if len(panels) <= 4 else 4, 4.3, 2.8)
+    for axis, (coordinate, column, name) in zip(axes, panels, strict=True):
         for side, label, colour, line in (
             (report.reference, report.reference_name, REFERENCE_COLOUR, "-"),
             (report.candidate, report.candidate_name, CANDIDATE_COLOUR, "--"),
         ):
-            curve = side.correlation
+            curve = side.correlation[coordinate.name]
             lags, value, error = curve.lags_ps[1:], curve.value[1:, column], curve.error[1:, column]
             axis.fill_between(lags, value - error, value + error, color=colour, alpha=0.2, lw=0)
             axis.plot(lags, value, line, color=colour, lw=1.8, label=label)
         axis.axhline(0, color="#98a2b3", lw=0.8)
-        axis.set(title=symbolic(name), xscale="log")
+        axis.set(title=symbolic(coordinate.named(name), (coordinate,)), xscale="log", xlabel="time (ps)")
         axis.grid(color="#f2f4f7")
-    for axis in axes[1]:
-        axis.set_xlabel("time (ps)")
-    for axis in axes[:, 0]:
-        axis.set_ylabel("autocorrelation")
-    axes[0, 0].legend(loc="upper right")
+    axes[0].set_ylabel("autocorrelation")
+    axes[0].legend(loc="upper right")
     return as_png(figure)

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from openmm_scoredyn.comparison.bootstrap import FEW_EVENTS, Estimate
-from openmm_scoredyn.comparison.borrowed_errors import with_borrowed_errors
-from openmm_scoredyn.comparison.measurement import Quantity
+from openmm_scoredyn.comparison.uncertainty import FEW_EVENTS, Estimate, with_borrowed_errors
+from openmm_scoredyn.observables.protocol import Quantity
 
 SIGNIFICANT = 2.0
 MET, MISSED, REFERENCE_TOO_SHORT, CANDIDATE_TOO_SHORT = (
@@ -53,7 +52,7 @@ class Row:
         if self.verdict == AGREES:
             return "within error"
         if not np.isfinite(self.difference):
-            return "off: waited for in vain" if np.isnan(self.difference) else "off"
+            return "off: no event on one side" if np.isnan(self.difference) else "off"
         tolerated = ", within tolerance" if self.verdict == TOLERATED else ""
         return f"off by {abs(self.difference):.1f} standard errors{tolerated}"
 
@@ -86,23 +85,23 @@ def make_row(
     reference: Estimate,
     candidate: Estimate,
     length_ratio: float,
-    stays: tuple[int, int] = (FEW_EVENTS, FEW_EVENTS),
+    sojourns: tuple[float, float] = (FEW_EVENTS, FEW_EVENTS),
 ) -> Row:
     """Compare two estimates.
 
     Parameters
     ----------
     length_ratio : length of the candidate over that of the reference
-    stays : how many stays at phi > 0 reference and candidate saw
+    sojourns : how often reference and candidate were in the rare state that limits the quantity
     """
     unseen = [estimate.samples == 0 and np.isinf(estimate.error) for estimate in (reference, candidate)]
     if any(unseen):
         return Row(
             quantity, reference, candidate, float("nan"), _verdict_on_unseen(reference, candidate, unseen)
         )
-    reference, candidate = with_borrowed_errors(quantity, reference, candidate, length_ratio, stays)
+    reference, candidate = with_borrowed_errors(quantity, reference, candidate, length_ratio, sojourns)
     difference = _difference(quantity, reference, candidate)
-    if np.isnan(difference) or (quantity.of_stays and min(stays) == 0 < max(stays)):
+    if np.isnan(difference) or (quantity.limited and min(sojourns) == 0 < max(sojourns)):
         verdict = UNDETERMINED
     elif abs(difference) <= SIGNIFICANT or (quantity.one_sided and difference < 0):
         verdict = AGREES
@@ -114,7 +113,7 @@ def make_row(
 
 def _difference(quantity: Quantity, reference: Estimate, candidate: Estimate) -> float:
     if quantity.ratio and min(reference.value, candidate.value) <= 0:
-        return float("nan")  # no event: the first passage times, which know how long was waited, judge
+        return float("nan")  # no event: the first passage times, which know in how long, judge
     if quantity.ratio:
         gap = np.log(candidate.value / reference.value)
         error = np.hypot(candidate.error / candidate.value, reference.error / reference.value)
@@ -129,7 +128,7 @@ def _difference(quantity: Quantity, reference: Estimate, candidate: Estimate) ->
 
 
 def _verdict_on_unseen(reference: Estimate, candidate: Estimate, unseen: list[bool]) -> str:
-    """A side that waited in vain (its value is how long) against a side with a known time."""
+    """A side without an event (its value is in how long) against a side with a known time."""
     if all(unseen):
         return UNDETERMINED
     waiting, known = (reference, candidate) if unseen[0] else (candidate, reference)
@@ -145,7 +144,8 @@ def judge_target(row: Row) -> str:
     -----
     A target can be judged only by data that are more precise than it is. Where the difference is within 2
     combined standard errors, and the error of one side is larger than the target, that side is too short to
-    tell; a larger difference is a miss whatever the errors are.
+    tell; so is the side with the larger error where the target is not met within error. A larger difference
+    is a miss whatever the errors are.
     """
     quantity, reference, candidate = row.quantity, row.reference, row.candidate
     if not quantity.absolute_target and not quantity.relative_target:
@@ -163,4 +163,6 @@ def judge_target(row: Row) -> str:
     for estimate, too_short in ((reference, REFERENCE_TOO_SHORT), (candidate, CANDIDATE_TOO_SHORT)):
         if not estimate.error <= allowed and not beyond_chance:
             return too_short
+    if not inside and not beyond_chance:
+        return REFERENCE_TOO_SHORT if reference.error >= candidate.error else CANDIDATE_TOO_SHORT
     return MET if inside else MISSED

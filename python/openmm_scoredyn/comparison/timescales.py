@@ -8,19 +8,20 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from openmm_scoredyn.comparison.autocorrelation import signals_of
-from openmm_scoredyn.comparison.basins import CORES, PAIRS
-from openmm_scoredyn.comparison.blocks import Blocks, cut, pairs_within
-from openmm_scoredyn.comparison.bootstrap import Estimate
+from openmm_scoredyn.comparison.autocorrelation import on_circles
+from openmm_scoredyn.comparison.blocks import Blocks
 from openmm_scoredyn.comparison.markov import (
     SWEEPS,
     THOROUGH_SWEEPS,
+    MarkovEnsemble,
     fit_markov_model,
     passage_time,
     require_deeptime,
     slowest_eigenvalues,
 )
-from openmm_scoredyn.comparison.markov_ensemble import MarkovEnsemble
+from openmm_scoredyn.comparison.uncertainty import Estimate
+from openmm_scoredyn.observables.protocol import pairs_within
+from openmm_scoredyn.observables.states import StateDefinition
 
 CLUSTERS = 40
 LAGS_PS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
@@ -58,16 +59,23 @@ class TimescaleModel:
 
     Attributes
     ----------
-    centres : (n, 4) float64, sin and cos of phi and psi
+    centres : (n, 2 F) float64, sin and cos of the angles
     sides : for each slow process, the clusters (int arrays) on the smaller side of it
+    states : between whose cores passage times are given; None for none
     """
 
     centres: np.ndarray
     sides: tuple[np.ndarray, ...]
+    states: StateDefinition | None = None
 
-    def assign(self, trajectories: Sequence[np.ndarray]) -> np.ndarray:
-        """Cluster of every frame, trajectories one after the other, (frames,) int."""
-        points = signals_of(np.concatenate(trajectories))
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Sources and targets of passages."""
+        return () if self.states is None else self.states.pairs
+
+    def assign(self, angles: np.ndarray) -> np.ndarray:
+        """Cluster of every frame of angles (T, F), rad, (T,) int."""
+        points = on_circles(angles)
         nearest = np.empty(len(points), dtype=np.int64)
         offset = 0.5 * np.sum(self.centres**2, axis=1)
         for start in range(0, len(points), 100_000):
@@ -76,17 +84,12 @@ class TimescaleModel:
         return nearest
 
     def measure(
-        self,
-        trajectories: Sequence[np.ndarray],
-        frame_spacing_ps: float,
-        blocks: Blocks | None = None,
-        seed: int = 0,
+        self, angles: np.ndarray, frame_spacing_ps: float, blocks: Blocks, seed: int = 0
     ) -> MarkovResult:
-        """Time scales at each lag that is a whole number of frames, and passage times, of lists of (T, 2)
-        angles, rad.
+        """Time scales at each lag that is a whole number of frames, and passage times, of (T, F) angles,
+        rad.
         """
-        blocks = blocks or cut(trajectories)
-        states, size = self.assign(trajectories), len(self.centres)
+        states, size = self.assign(angles), len(self.centres)
         total_ps = blocks.num_frames * frame_spacing_ps
         result = MarkovResult()
         for lag_ps in LAGS_PS:
@@ -98,7 +101,7 @@ class TimescaleModel:
             sweeps = THOROUGH_SWEEPS if lag_ps == REPORTED_LAG_PS else SWEEPS
             matrices = MarkovEnsemble.of(counts, blocks, size, lag, sweeps, seed)
             value, error, middle, spread = matrices.apply(
-                lambda *m, lag_ps=lag_ps: self._implied(*m, lag_ps), PROCESSES
+                lambda matrix, active, lag_ps=lag_ps: self._implied(matrix, active, lag_ps), PROCESSES
             )
             for known, values, errors in (
                 (result.timescales, value, error),
@@ -108,9 +111,11 @@ class TimescaleModel:
                     Estimate(float(v), float(e), float(total_ps / v))
                     for v, e in zip(values, errors, strict=True)
                 ]
-            if lag_ps == REPORTED_LAG_PS:
-                value, error, _, spread = matrices.apply(self._passages, len(PAIRS))
-                for pair, v, e in zip(PAIRS, lag_ps * value, lag_ps * np.fmax(error, spread), strict=True):
+            if lag_ps == REPORTED_LAG_PS and self.pairs:
+                value, error, _, spread = matrices.apply(self._passages, len(self.pairs))
+                for pair, v, e in zip(
+                    self.pairs, lag_ps * value, lag_ps * np.fmax(error, spread), strict=True
+                ):
                     result.passages[pair] = Estimate(float(v), float(e), float("nan"))
         return result
 
@@ -129,50 +134,59 @@ class TimescaleModel:
         return result
 
     def _passages(self, transition: np.ndarray, active: np.ndarray) -> np.ndarray:
-        """Mean first passage times of `PAIRS`, in lags; a cluster belongs to the core that its centre lies
+        """Mean first passage times of `pairs`, in lags; a cluster belongs to the core that its centre lies
         in.
         """
-        sine_phi, cosine_phi, sine_psi, cosine_psi = self.centres[active].T
-        angles = np.stack([np.arctan2(sine_phi, cosine_phi), np.arctan2(sine_psi, cosine_psi)], axis=1)
-        members = {name: CORES[name].contains(angles) for pair in PAIRS for name in pair}
-        return np.array([passage_time(transition, members[a], members[b]) for a, b in PAIRS])
+        assert self.states is not None  # there are pairs
+        centres, states = self.centres[active], self.states
+        angles = np.arctan2(centres[:, 0::2], centres[:, 1::2])
+        members = {name: states[name].core.contains(angles) for pair in self.pairs for name in pair}
+        return np.array([passage_time(transition, members[a], members[b]) for a, b in self.pairs])
 
 
 def fit_timescales(
-    reference: Sequence[np.ndarray], frame_spacing_ps: float, clusters: int = CLUSTERS, seed: int = 0
+    angles: np.ndarray,
+    lengths: Sequence[int],
+    frame_spacing_ps: float,
+    states: StateDefinition | None = None,
+    clusters: int = CLUSTERS,
+    seed: int = 0,
 ) -> TimescaleModel:
-    """Fit the clusters and find the slow processes on reference trajectories, lists of (T, 2) phi and psi,
-    rad.
+    """Fit the clusters and find the slow processes.
+
+    Parameters
+    ----------
+    angles : (T, F) rad of the reference, trajectories of these lengths one after the other
+    states : whose passage times are wanted, of exactly these angles
     """
     deeptime = require_deeptime()
-    clusters = min(clusters, sum(len(trajectory) for trajectory in reference))
+    clusters = min(clusters, len(angles))
     kmeans = deeptime.clustering.KMeans(
         clusters, init_strategy="kmeans++", fixed_seed=seed + 1, max_iter=200, n_jobs=1
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        points = signals_of(_flattened(np.concatenate(reference), seed))
+        points = on_circles(_flattened(angles, seed))
         centres = np.asarray(kmeans.fit_fetch(points).cluster_centers, dtype=np.float64)
     unfinished = TimescaleModel(centres=centres, sides=())
-    states = unfinished.assign(reference)
-    lengths = [len(trajectory) for trajectory in reference]
+    assigned = unfinished.assign(angles)
     earlier, later = pairs_within(lengths, max(1, round(5.0 / frame_spacing_ps)))
-    counts = np.bincount(states[earlier] * clusters + states[later], minlength=clusters**2).reshape(
+    counts = np.bincount(assigned[earlier] * clusters + assigned[later], minlength=clusters**2).reshape(
         clusters, clusters
     )
     fitted = fit_markov_model(counts.astype(np.float64))
-    return TimescaleModel(centres=centres, sides=() if fitted is None else _sides(*fitted))
+    return TimescaleModel(centres, () if fitted is None else _sides(*fitted), states)
 
 
 def _flattened(angles: np.ndarray, seed: int) -> np.ndarray:
-    """Frames to cluster, at most `FITTING_FRAMES` of (T, 2) rad, drawn so that rare basins get clusters of
+    """Frames to cluster, at most `FITTING_FRAMES` of (T, F) rad, drawn so that rare states get clusters of
     their own.
     """
     if len(angles) <= FITTING_FRAMES:
         return angles
     cell = np.floor((angles / (2 * np.pi) + 0.5) * FITTING_BINS).astype(np.int64) % FITTING_BINS
-    cell = cell[:, 0] * FITTING_BINS + cell[:, 1]
-    weights = 1.0 / np.sqrt(np.bincount(cell)[cell])
+    _, cell, counts = np.unique(cell, axis=0, return_inverse=True, return_counts=True)
+    weights = 1.0 / np.sqrt(counts[cell.ravel()])
     chosen = np.random.default_rng(seed).choice(
         len(angles), FITTING_FRAMES, replace=False, p=weights / weights.sum()
     )

@@ -1,9 +1,7 @@
-"""Internal coordinates of a molecule, one rule each: which particles define them, and their values.
-
-Bonds, angles, dihedrals, handedness, torsions about partial double bonds, and the backbone's phi and psi.
-"""
+"""Internal coordinates of a molecule: their values, and one rule each for what defines them."""
 
 from collections import deque
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -142,6 +140,174 @@ def dihedral_angles(positions: np.ndarray, atoms: np.ndarray) -> np.ndarray:
     return np.arctan2(sine, np.einsum("tkx,tkx->tk", left, right))
 
 
+def stereocentres(particles: Particles) -> np.ndarray:
+    """Particles with four neighbours, of which at most one is hydrogen.
+
+    Returns
+    -------
+    (n, 4) int: the centre, then three of its neighbours, hydrogen last, ascending
+
+    Notes
+    -----
+    Neighbours count as different although a chemist would not tell them apart, as the methyls of an isopropyl
+    group: no trajectory exchanges them, so a frame that does is wrong. Whether a centre keeps its handedness
+    (`handedness`) is for frames to say.
+    """
+    types, centres = particles.types, []
+    for centre, around in enumerate(particles.neighbours):
+        if len(around) == 4 and sum(types[i] == "H" for i in around) <= 1:
+            centres.append((centre, *sorted(around, key=lambda i: (types[i] == "H", i))[:3]))
+    return np.array(centres, dtype=int).reshape(-1, 4)
+
+
+def handedness(positions: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Sign of (a - c) . ((b - c) x (d - c)) of centres (n, 4), each c, a, b, d, in positions (T, N, 3);
+    (T, n).
+    """
+    return np.sign(triple_products(positions, centres))
+
+
+@dataclass(frozen=True)
+class Rotor:
+    """A group of three hydrogens that turns about its only other bond: a methyl or ammonium group.
+
+    Attributes
+    ----------
+    centre, neighbour : int, the bond that it turns about
+    hydrogens : three int, ascending
+    """
+
+    centre: int
+    neighbour: int
+    hydrogens: tuple[int, int, int]
+
+    def dihedral(self, particles: Particles) -> tuple[int, int, int, int] | None:
+        """The angle that it turns by: a second neighbour, not a hydrogen where there is another, the
+        neighbour, the centre, the first hydrogen; None where there is no second neighbour.
+        """
+        far = [atom for atom in particles.neighbours[self.neighbour] if atom != self.centre]
+        if not far:
+            return None
+        second = min(far, key=lambda atom: (particles.types[atom] == "H", atom))
+        return second, self.neighbour, self.centre, self.hydrogens[0]
+
+
+def rotors(particles: Particles) -> list[Rotor]:
+    """Every particle with four neighbours of which three are hydrogens, ascending."""
+    found = []
+    for centre, around in enumerate(particles.neighbours):
+        hydrogens = [atom for atom in around if particles.types[atom] == "H"]
+        if len(hydrogens) == 3 and len(around) == 4:
+            (neighbour,) = set(around) - set(hydrogens)
+            found.append(Rotor(centre, neighbour, (hydrogens[0], hydrogens[1], hydrogens[2])))
+    return found
+
+
+def rotatable_torsions(particles: Particles) -> np.ndarray:
+    """One dihedral for each bond outside of rings about which a part of the molecule turns.
+
+    Returns
+    -------
+    (K, 4) int, in the order of the bonds, the middle two ascending
+
+    Notes
+    -----
+    Found from bonds and types alone. A bond counts where each end has a further neighbour that is no
+    hydrogen, or is a single hydrogen (hydroxyl). Groups of several hydrogens are `rotors` or flips between
+    equals. Amide bonds and ends that are linear (a carbon with two neighbours) are left out. The outer
+    particles are the first of each end that are no hydrogen.
+    """
+    types, neighbours, found = particles.types, particles.neighbours, []
+    for bond in sorted(_bridges(neighbours)):
+        ends = [[atom for atom in neighbours[bond[k]] if atom != bond[1 - k]] for k in (0, 1)]
+        linear = any(types[atom] == "C" and len(neighbours[atom]) == 2 for atom in bond)
+        if (
+            linear
+            or _is_amide(types, neighbours, *bond)
+            or not all(_turns_visibly(types, end) for end in ends)
+        ):
+            continue
+        first, last = (min(end, key=lambda atom: (types[atom] == "H", atom)) for end in ends)
+        found.append((first, *bond, last))
+    return np.array(found, dtype=int).reshape(-1, 4)
+
+
+def ring_torsions(particles: Particles) -> np.ndarray:
+    """One dihedral for each bond of a ring whose two particles have four neighbours each: those that turn
+    when the ring changes its shape; (K, 4) int, along the smallest ring of the bond.
+    """
+    neighbours = particles.neighbours
+    bridges, found = _bridges(neighbours), []
+    for bond in sorted({(min(bond), max(bond)) for bond in particles.bonds} - bridges):
+        if any(len(neighbours[atom]) != 4 for atom in bond):
+            continue
+        ring = _way_around(neighbours, *bond)
+        if len(ring) >= 4:
+            found.append((ring[1], *bond, ring[-2]))
+    return np.array(found, dtype=int).reshape(-1, 4)
+
+
+def _turns_visibly(types: tuple[str, ...], end: list[int]) -> bool:
+    """Whether a turn of an end with these neighbours can be told from none."""
+    return len(end) == 1 or any(types[atom] != "H" for atom in end)
+
+
+def _is_amide(types: tuple[str, ...], neighbours: list[list[int]], one: int, other: int) -> bool:
+    """Whether the bond is that of a nitrogen and a carbon with an oxygen or sulphur that has no other
+    neighbour.
+    """
+    return any(
+        types[carbon] == "C"
+        and types[nitrogen] == "N"
+        and len(neighbours[carbon]) == 3
+        and any(types[atom] in ("O", "S") and len(neighbours[atom]) == 1 for atom in neighbours[carbon])
+        for carbon, nitrogen in ((one, other), (other, one))
+    )
+
+
+def _bridges(neighbours: list[list[int]]) -> set[tuple[int, int]]:
+    """Bonds that are in no ring, each ascending (Tarjan 1974), without recursion: chains may be long."""
+    order, low, found = [-1] * len(neighbours), [0] * len(neighbours), set()
+    count = 0
+    for root in range(len(neighbours)):
+        if order[root] >= 0:
+            continue
+        order[root] = low[root] = count
+        count += 1
+        stack = [(root, -1, iter(neighbours[root]))]
+        while stack:
+            atom, parent, following = stack[-1]
+            other = next(following, None)
+            if other is None:
+                stack.pop()
+                if parent >= 0:
+                    low[parent] = min(low[parent], low[atom])
+                    if low[atom] > order[parent]:
+                        found.add((min(atom, parent), max(atom, parent)))
+            elif order[other] < 0:
+                order[other] = low[other] = count
+                count += 1
+                stack.append((other, atom, iter(neighbours[other])))
+            elif other != parent:
+                low[atom] = min(low[atom], order[other])
+    return found
+
+
+def _way_around(neighbours: list[list[int]], start: int, end: int) -> list[int]:
+    """The shortest way from start to end that does not use their bond, both included."""
+    before, queue = {start: start}, deque([start])
+    while queue and end not in before:
+        atom = queue.popleft()
+        for other in neighbours[atom]:
+            if other not in before and (atom, other) != (start, end):
+                before[other] = atom
+                queue.append(other)
+    way = [end]
+    while way[-1] != start:
+        way.append(before[way[-1]])
+    return way[::-1]
+
+
 def backbone_torsions(molecule: Particles) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     """As `find_backbone_torsions`, of a molecule that must have some.
 
@@ -163,7 +329,8 @@ def backbone_torsions(molecule: Particles) -> list[tuple[tuple[int, ...], tuple[
 
 def find_backbone_torsions(molecule: Particles) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Atoms of phi (C, N, CA, C) and psi (N, CA, C, N) of every residue that has both, in chain order."""
-    neighbours, torsions = molecule.neighbours, []
+    torsions: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
+    neighbours = molecule.neighbours
     for residue in sorted(set(molecule.residue_indices)):
         own = {
             name: atom

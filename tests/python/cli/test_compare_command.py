@@ -142,7 +142,7 @@ def test_a_stored_reference_gives_the_rows_of_its_trajectories(tmp_path, monkeyp
     assert [row["quantity"] for row in tables[0]] == [row["quantity"] for row in tables[1]]
     assert any("methyl" in row["quantity"] for row in tables[0])
     for one, other in zip(*tables, strict=True):
-        if one["group"] in ("Geometry", "Rotors and end-to-end distance", "Populations"):
+        if one["group"] in ("Geometry", "Rotors", "Size", "Populations"):
             assert one["reference"] == pytest.approx(other["reference"], rel=1e-6, nan_ok=True), one[
                 "quantity"
             ]

@@ -7,9 +7,9 @@ import pytest
 from rich.console import Console
 
 from openmm_scoredyn.cli.compare_table import comparison_table
-from openmm_scoredyn.comparison.bootstrap import Estimate
-from openmm_scoredyn.comparison.measurement import Quantity
 from openmm_scoredyn.comparison.rows import Row
+from openmm_scoredyn.comparison.uncertainty import Estimate
+from openmm_scoredyn.observables import Quantity
 
 TARGET = {"relative_target": 0.1}
 LONG = Quantity("Kinetics", "Ramachandran JSD (reference: expected by chance)", "bit", **TARGET)

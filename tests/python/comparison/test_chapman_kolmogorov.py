@@ -2,12 +2,16 @@
 
 import numpy as np
 import pytest
-from chains import CENTRES, CHAIN, draw, series
+from chains import CENTRES, CHAIN, PEPTIDE, draw, series
 
-from openmm_scoredyn.comparison import chapman_kolmogorov
+from openmm_scoredyn.comparison import chapman_kolmogorov as compare_lags
 from openmm_scoredyn.errors import TrajectoryError
 
 NAMES = ("beta", "alpha_R", "phi>0")
+
+
+def chapman_kolmogorov(reference, others, **options):
+    return compare_lags(reference, others, PEPTIDE, **options)
 
 
 def relaxing(frames: int, step_ps: float, relaxation_ps: float, seed: int):

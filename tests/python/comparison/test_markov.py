@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
-from chains import CHAIN, draw, series, stationary
+from chains import CHAIN, PEPTIDE, counted, draw, joined, series, stationary
 
-from openmm_scoredyn.comparison import compare, first_passage_times, free_energies, populations
+from openmm_scoredyn.comparison import compare
 from openmm_scoredyn.comparison.markov import passage_time, sample_posterior
+from openmm_scoredyn.comparison.passages import first_passage_times
+from openmm_scoredyn.comparison.states import free_energies, populations
 from openmm_scoredyn.comparison.timescales import fit_timescales
+from openmm_scoredyn.observables.peptide import RAMACHANDRAN
 
 # beta <-> alpha_R <-> alpha_L and no other step: first passages have a closed form.
 FORTH, BACK, ON, HOME = 0.04, 0.05, 0.02, 0.10
@@ -31,21 +34,24 @@ def test_a_target_that_some_states_never_reach_has_no_passage_time():
 
 def test_passages_counted_and_by_the_markov_model():
     angles = draw(20, 4000, seed=11, chain=LINE)
-    counted = first_passage_times(angles, 1.0)["beta -> alpha_L"]
-    assert counted.samples > 100
-    assert abs(counted.value - TO_THE_END / 1000) < 4 * counted.error
-    model = fit_timescales(angles, 1.0, clusters=6)
+    together, blocks = joined(angles)
+    seen = first_passage_times(together, 1.0, RAMACHANDRAN, blocks)["beta -> alpha_L"]
+    assert seen.samples > 100
+    assert abs(seen.value - TO_THE_END / 1000) < 4 * seen.error
+    model = fit_timescales(together, blocks.lengths, 1.0, RAMACHANDRAN, clusters=6)
     # Seen at every tenth frame only: the chain of ten steps, in frames.
     matrix = np.linalg.matrix_power(LINE, 10)
     exact = 10 * passage_time(matrix, *np.eye(3, dtype=bool)[[0, 2]])
-    found = model.measure(angles, 1.0).passages["beta", "alpha_L"]
+    found = model.measure(together, 1.0, blocks).passages["beta", "alpha_L"]
     assert abs(found.value - exact) < 4 * found.error
     assert found.error < 0.2 * exact
 
 
 def test_time_scales_and_both_of_their_errors():
     angles = draw(20, 4000, seed=12)
-    found = fit_timescales(angles, 1.0, clusters=6).measure(angles, 1.0)
+    together, blocks = joined(angles)
+    found = fit_timescales(together, blocks.lengths, 1.0, clusters=6).measure(together, 1.0, blocks)
+    assert found.passages == {}, "of no states"
     exact = -1 / np.log(np.sort(np.linalg.eigvals(CHAIN).real)[::-1][1:])
     for known in (found.timescales[5.0], found.posterior[5.0]):
         for estimate, scale in zip(known, exact, strict=True):
@@ -70,7 +76,8 @@ def test_posterior_of_two_states_is_that_of_a_coin():
 def test_free_energies_are_logarithms_of_populations():
     angles = draw(20, 5000, seed=13)
     exact = -8.314462618e-3 * 300 * np.log(stationary()[1:] / stationary()[0])
-    found = free_energies(angles, 300.0)
+    together, states, blocks, visited = counted(angles)
+    found = free_energies(together, states, 300.0, blocks, visited)
     for name, value in zip(("alpha_R - beta", "phi>0 - beta"), exact, strict=True):
         assert abs(found[name].value - value) < 4 * found[name].error
         assert found[name].error < 0.3
@@ -83,7 +90,8 @@ def test_two_visits_leave_a_free_energy_open():
     angles = [np.tile(np.radians([-100.0, 150.0]), (1000, 1)) for _ in range(8)]
     for begin in (200, 600):
         angles[3][begin : begin + 50] = np.radians([60.0, 40.0])
-    found = free_energies(angles, 300.0)["alpha_L - beta"]
+    together, states, blocks, visited = counted(angles)
+    found = free_energies(together, states, 300.0, blocks, visited)["alpha_L - beta"]
     assert found.samples == 2
     assert found.error >= 8.314462618e-3 * 300 * 0.999
 
@@ -91,9 +99,9 @@ def test_two_visits_leave_a_free_energy_open():
 def test_markov_passages_stand_where_few_were_counted():
     rare = np.array([[0.959, 0.04, 0.001], [0.06, 0.939, 0.001], [0.02, 0.02, 0.96]])
     short, long = draw(2, 1500, seed=14, chain=rare), draw(20, 1500, seed=15, chain=rare)
-    report = compare(series(long), series(short))
+    report = compare(series(long), series(short), PEPTIDE)
     rows = {row.quantity.name: row for row in report.rows if row.quantity.group.startswith("First passages")}
     assert "beta -> alpha_R" not in rows, "counted often on both sides"
     assert all(min(row.reference.samples, row.candidate.samples) < 10 for row in rows.values())
-    assert populations(short)["phi>0"].value > 0
+    assert populations(*counted(short))["phi>0"].value > 0
     assert "beta -> alpha_L" in rows

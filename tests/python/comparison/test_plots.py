@@ -5,14 +5,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from openmm_scoredyn.comparison import plots, plots_kinetics
-from openmm_scoredyn.comparison.bootstrap import Estimate
-from openmm_scoredyn.comparison.measurement import Quantity
+from openmm_scoredyn.comparison import plots_rows
 from openmm_scoredyn.comparison.rows import Row
+from openmm_scoredyn.comparison.uncertainty import Estimate
+from openmm_scoredyn.observables import Coordinate, Quantity
 
 # Relative errors of a tenth, of more than the value, and out of all bounds.
 VALUES, ERRORS = np.array([10.0, 2.0, 31.0]), np.array([1.0, 3.0, 1e9])
 FACTORS = np.exp([0.1, 1.5, np.log(100)])
+
+
+X = Coordinate("X", "", (0,), ("torsion",), "JSD", 100, None)
 
 
 def estimates():
@@ -28,26 +31,39 @@ def bars(figure) -> list[np.ndarray]:
 
 
 def test_bars_of_passage_times_are_those_of_the_logarithm(monkeypatch):
-    monkeypatch.setattr(plots, "as_png", lambda figure: figure)
+    monkeypatch.setattr(plots_rows, "as_png", lambda figure: figure)
     rows = [
-        Row(Quantity("Kinetics", f"first passage, {name}", "ns", ratio=True), one, one, 0.0, "agrees")
+        Row(
+            Quantity("Kinetics", f"first passage, {name}", "ns", ratio=True, coordinate="X"),
+            one,
+            one,
+            0.0,
+            "agrees",
+        )
         for name, one in zip("abc", estimates(), strict=True)
     ]
-    figure = plots.passage_times(SimpleNamespace(rows=rows, reference_name="MD", candidate_name="model"))
+    figure = plots_rows.passage_times(
+        SimpleNamespace(rows=rows, reference_name="MD", candidate_name="model", coordinates=(X,))
+    )
     assert figure.axes[0].get_yscale() == "log"
     for found in bars(figure):
         np.testing.assert_allclose(found, np.stack([VALUES / FACTORS, VALUES * FACTORS], axis=1))
 
 
 def test_bars_of_time_scales_are_those_of_the_logarithm(monkeypatch):
-    monkeypatch.setattr(plots_kinetics, "as_png", lambda figure: figure)
+    monkeypatch.setattr(plots_rows, "as_png", lambda figure: figure)
     known = {lag: [one] for lag, one in zip((1.0, 2.0, 5.0), estimates(), strict=True)}
-    side = SimpleNamespace(markov=SimpleNamespace(timescales=known, posterior=known))
-    report = SimpleNamespace(reference=side, candidate=side, reference_name="MD", candidate_name="model")
-    for found in bars(plots_kinetics.timescales(report)):
+    side = SimpleNamespace(markov={"torsions": SimpleNamespace(timescales=known, posterior=known)})
+    fit = SimpleNamespace(markov=["torsions"])
+    report = SimpleNamespace(
+        reference=side, candidate=side, reference_name="MD", candidate_name="model", fit=fit
+    )
+    for found in bars(plots_rows.timescales(report)):
         np.testing.assert_allclose(found, np.stack([VALUES / FACTORS, VALUES * FACTORS], axis=1))
 
 
 @pytest.mark.parametrize("error", [np.nan, 0.0])
 def test_an_unknown_error_has_no_bar(error):
-    np.testing.assert_array_equal(plots.logarithmic_bars(np.array([3.0]), np.array([error])), [[0.0], [0.0]])
+    np.testing.assert_array_equal(
+        plots_rows.logarithmic_bars(np.array([3.0]), np.array([error])), [[0.0], [0.0]]
+    )

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from openmm_scoredyn.comparison import Estimate
-from openmm_scoredyn.comparison.comparison import DIVERGENCE
-from openmm_scoredyn.comparison.measurement import Quantity
+from openmm_scoredyn.comparison.compare import divergence_quantity
 from openmm_scoredyn.comparison.rows import make_row
+from openmm_scoredyn.observables import Quantity
+
+DIVERGENCE = divergence_quantity("JSD")
 
 TIME = Quantity("Kinetics", "first passage", "ns", 0.1, ratio=True, relative_target=0.15)
 ENERGY = Quantity("Free energies", "alpha_R - beta", "kJ/mol", absolute_target=0.3)
@@ -26,14 +28,14 @@ def row(quantity, reference, candidate):
         (TIME, (100.0, 3.0), (112.0, 2.0), "off by 3.2 standard errors", "met"),
         (TIME, (100.0, 3.0), (130.0, 3.0), "off by 6.9 standard errors", "missed"),
         (TIME, (100.0, 1.0), (108.0, 1.0), "off by 5.6 standard errors, within tolerance", "met"),
-        (TIME, (100.0, 10.0), (120.0, 10.0), "within error", "missed"),
+        (TIME, (100.0, 10.0), (120.0, 10.0), "within error", "MD too short to tell"),
         (TIME, (100.0, 40.0), (104.0, 3.0), "within error", "MD too short to tell"),
         (TIME, (100.0, 40.0), (130.0, 3.0), "within error", "MD too short to tell"),
         (TIME, (100.0, 20.0), (300.0, 3.0), "off by 5.5 standard errors", "missed"),
         (TIME, (100.0, 3.0), (104.0, 40.0), "within error", "model too short to tell"),
         (TIME, NEVER, (104.0, 40.0), "too few data", "MD too short to tell"),
         (TIME, (90.0, 9.0), NEVER, "too few data", "model too short to tell"),
-        (TIME, (9.0, 0.3), NEVER, "off: waited for in vain", "missed"),
+        (TIME, (9.0, 0.3), NEVER, "off: no event on one side", "missed"),
         (ENERGY, (1.4, 0.1), (1.65, 0.1), "within error", "met"),
         (ENERGY, (1.4, 0.1), (2.0, 0.1), "off by 4.2 standard errors", "missed"),
         (ENERGY, (6.0, 1.5), (12.0, 3.5), "within error", "MD too short to tell"),
@@ -48,6 +50,14 @@ def test_judgement_and_target(quantity, reference, candidate, judgement, target)
     found = row(quantity, reference, candidate)
     assert (found.judgement, found.target) == (judgement, target)
     assert found.to_dict()["target"] == target
+
+
+def test_no_row_is_both_within_error_and_missed():
+    generator = np.random.default_rng(1)
+    for _ in range(2000):
+        value, factor, *errors = np.exp(generator.normal(size=4) * [1.0, 0.3, 1.0, 1.0] - [0, 0, 3, 3])
+        found = row(TIME, (value, value * errors[0]), (value * factor, value * errors[1]))
+        assert (found.judgement, found.target) != ("within error", "missed")
 
 
 def test_what_has_no_target_is_given_none():

@@ -2,12 +2,19 @@
 
 import numpy as np
 import pytest
+from chains import joined
 
-from openmm_scoredyn.comparison import transition_paths
+from openmm_scoredyn.comparison import passages
+from openmm_scoredyn.observables.peptide import RAMACHANDRAN
 
 BETA, ALPHA = (-100.0, 150.0), (-80.0, -20.0)
 FRONT, REAR = (-90.0, 60.0), (-90.0, -110.0)
 LEFT, GATE, BACKDOOR = (60.0, 40.0), (0.0, 60.0), (140.0, 160.0)
+
+
+def transition_paths(angles, spacing: float):
+    together, blocks = joined(angles)
+    return passages.transition_paths(together, spacing, RAMACHANDRAN, blocks)
 
 
 def trajectory(*stops) -> np.ndarray:

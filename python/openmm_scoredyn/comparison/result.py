@@ -1,29 +1,32 @@
-"""The result of a comparison, as JSON and as a page."""
+"""The result of a comparison, JSON-ready."""
 
 from dataclasses import dataclass, field
 
 from openmm_scoredyn.comparison.chapman_kolmogorov import IntervalStatistics
-from openmm_scoredyn.comparison.measurement import Measurement
+from openmm_scoredyn.comparison.measurement import Fit, Measurement
 from openmm_scoredyn.comparison.rows import Row
+from openmm_scoredyn.observables.states import Coordinate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ComparisonReport:
     """The result of `compare`.
 
     Attributes
     ----------
     rows : tuple of Row
+    fit : what was fitted on the reference
     reference, candidate : Measurement
     reference_name, candidate_name : str, titles for plots
     speeds_ps_per_s : dict of float by side's name, empty where no one measured it
     notes : tuple of str, what a reader must know
-    intervals : tuple of IntervalStatistics, the Chapman-Kolmogorov test where one was made, the reference
-    first
-    guard : dict of dicts by title: steps, and how many of them were refused by cause
+    intervals : tuple of IntervalStatistics, the Chapman-Kolmogorov test where one was made, for each
+        coordinate the reference first
+    guard : dict of dicts by title: steps, and how many of them were rejected by cause
     """
 
     rows: tuple[Row, ...]
+    fit: Fit
     reference: Measurement
     candidate: Measurement
     reference_name: str
@@ -32,6 +35,11 @@ class ComparisonReport:
     notes: tuple[str, ...] = ()
     intervals: tuple[IntervalStatistics, ...] = ()
     guard: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    @property
+    def coordinates(self) -> tuple[Coordinate, ...]:
+        """The coordinates that were compared."""
+        return tuple(coordinate for _, coordinate in self.fit.coordinates)
 
     def to_dict(self) -> dict:
         """JSON-ready."""
@@ -45,29 +53,25 @@ class ComparisonReport:
             "guard": self.guard,
         }
 
-    def write(self, directory, first_pictures=()) -> None:
-        """Write `comparison.json`, the plots as PNG and `report.html`, see
-        `evaluation.report.write_report`.
-        """
-        from openmm_scoredyn.comparison.report import write_report
-
-        write_report(self, directory, first_pictures)
-
 
 def side_dict(name: str, side: Measurement) -> dict:
-    """What one side is made of, and its implied time scales at every lag, JSON-ready."""
+    """What one side is made of, and its implied time scales at every lag by observable, JSON-ready."""
+    observations = side.observations
     return {
         "name": name,
-        "length_ns": side.series.length_ns,
-        "trajectories": len(side.series.angles),
-        "frame_spacing_ps": side.series.frame_spacing_ps,
-        "temperature_K": side.series.temperature_K,
+        "length_ns": observations.length_ns,
+        "trajectories": len(observations.lengths),
+        "frame_spacing_ps": observations.frame_spacing_ps,
+        "temperature_K": observations.temperature_K,
         "blocks": len(side.blocks),
         "implied_timescales_ps": {
-            f"{lag:g}": [
-                {"bootstrap": ours.to_dict(), "posterior": theirs.to_dict()}
-                for ours, theirs in zip(estimates, side.markov.posterior[lag], strict=True)
-            ]
-            for lag, estimates in side.markov.timescales.items()
+            observable: {
+                f"{lag:g}": [
+                    {"bootstrap": ours.to_dict(), "posterior": theirs.to_dict()}
+                    for ours, theirs in zip(estimates, markov.posterior[lag], strict=True)
+                ]
+                for lag, estimates in markov.timescales.items()
+            }
+            for observable, markov in side.markov.items()
         },
     }

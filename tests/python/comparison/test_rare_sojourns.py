@@ -2,15 +2,25 @@
 
 import numpy as np
 import pytest
-from chains import CENTRES, series
+from chains import CENTRES, PEPTIDE, counted, joined, series
 
-from openmm_scoredyn.comparison import compare, divergence, populations
-from openmm_scoredyn.comparison.autocorrelation import autocorrelation
-from openmm_scoredyn.comparison.blocks import cut
-from openmm_scoredyn.comparison.correlation_time import correlation_frames
-from openmm_scoredyn.comparison.rare_stays import rare_stays, stays
+from openmm_scoredyn.comparison import compare
+from openmm_scoredyn.comparison.autocorrelation import autocorrelation, on_circles
+from openmm_scoredyn.comparison.blocks import correlation_frames, cut
+from openmm_scoredyn.comparison.distribution import divergence
+from openmm_scoredyn.comparison.states import drawn_as_events, populations
+from openmm_scoredyn.comparison.states import sojourns as find_sojourns
+from openmm_scoredyn.observables.peptide import RAMACHANDRAN
 
 FRAMES, WAIT, STAY = 20_000, 4_000.0, 200.0
+
+
+def sojourns(angles) -> np.ndarray:
+    return find_sojourns(np.concatenate(angles), [len(one) for one in angles], RAMACHANDRAN)
+
+
+def rare_sojourns(angles) -> np.ndarray:
+    return drawn_as_events([sojourns(angles)], sum(map(len, angles)))
 
 
 def visited(seed: int, frames: int = FRAMES) -> np.ndarray:
@@ -28,14 +38,14 @@ def visited(seed: int, frames: int = FRAMES) -> np.ndarray:
 
 
 def correlation(angles: np.ndarray):
-    return autocorrelation([angles], 1.0, longest_lag_ps=20).at(10.0)["cos psi"]
+    return autocorrelation(angles, ("phi", "psi"), 1.0, joined([angles])[1], 20).at(10.0)["cos psi"]
 
 
-@pytest.mark.parametrize("statistic", [lambda angles: populations([angles])["phi>0"], correlation])
+@pytest.mark.parametrize("statistic", [lambda angles: populations(*counted([angles]))["phi>0"], correlation])
 def test_errors_of_few_stays_have_the_size_of_their_scatter(statistic):
     runs = [visited(seed) for seed in range(60)]
-    assert max(len(stays([angles])) for angles in runs) < 12
-    runs = [angles for angles in runs if len(rare_stays([angles])) > 0]
+    assert max(len(sojourns([angles])) for angles in runs) < 12
+    runs = [angles for angles in runs if len(rare_sojourns([angles])) > 0]
     estimates = [statistic(angles) for angles in runs]
     scatter = np.std([estimate.value for estimate in estimates], ddof=1)
     assert 0.75 < np.sqrt(np.mean([estimate.error**2 for estimate in estimates])) / scatter < 1.5
@@ -46,8 +56,8 @@ def test_each_rare_stay_is_a_block():
     angles[1][200:250] = CENTRES[2]
     angles[1][250:260] = np.radians([0.0, 40.0])  # the barrier still belongs to the stay
     angles[2][:30] = CENTRES[2]
-    assert rare_stays(angles).tolist() == [[1200, 1260], [2000, 2030]]
-    blocks = cut(angles, block_frames=500)
+    assert rare_sojourns(angles).tolist() == [[1200, 1260], [2000, 2030]]
+    blocks = cut(angles, rare_sojourns(angles), 500)
     assert blocks.sizes[blocks.rare].tolist() == [60, 30]
     assert [np.flatnonzero(blocks.owner == block)[0] for block in np.flatnonzero(blocks.rare)] == [1200, 2000]
     assert blocks.sizes[~blocks.rare].tolist() == [500, 500, 440, 500, 470, 500], (
@@ -59,7 +69,7 @@ def test_a_scrap_that_a_stay_leaves_joins_another_block():
     """Its few frames would otherwise be drawn as often as whole blocks."""
     angles = [np.tile(CENTRES[0], (1000, 1)) for _ in range(8)]
     angles[4][20:] = CENTRES[2]
-    blocks = cut(angles, block_frames=1000)
+    blocks = cut(angles, rare_sojourns(angles), 1000)
     assert blocks.rare.sum() == 1 and len(blocks) == 8
     assert sorted(blocks.sizes[~blocks.rare]) == [1000] * 6 + [1020]
     assert blocks.sum(np.ones((8000, 1))).sum() == 8000
@@ -70,7 +80,7 @@ def test_ten_stays_are_left_to_the_bootstrap():
     angles = np.tile(CENTRES[0], (1000, 1))
     for begin in range(0, 1000, 100):
         angles[begin + 50 : begin + 60] = CENTRES[2]
-    assert len(stays([angles])) == 10 and len(rare_stays([angles])) == 0
+    assert len(sojourns([angles])) == 10 and len(rare_sojourns([angles])) == 0
 
 
 def test_a_trajectory_without_the_slow_process_does_not_size_the_blocks():
@@ -81,14 +91,14 @@ def test_a_trajectory_without_the_slow_process_does_not_size_the_blocks():
     # What is slow is in psi, of the second trajectory alone.
     angles = [np.stack([quick, 0 * quick], axis=1), np.stack([quick, slow], axis=1)]
     # Half of the variance of psi lies between the two trajectories, and never decays; without it:
-    assert correlation_frames([angles[1]]) == pytest.approx(1 / (2 * rate), rel=0.25)
-    assert correlation_frames(angles) > 1 / (2 * rate)
+    assert correlation_frames([on_circles(angles[1])]) == pytest.approx(1 / (2 * rate), rel=0.25)
+    assert correlation_frames([on_circles(one) for one in angles]) > 1 / (2 * rate)
 
 
 def test_an_unvisited_basin_agrees_with_few_visits_elsewhere():
     dry = CENTRES[np.random.default_rng(2).integers(0, 2, FRAMES)]
-    report = compare(series([dry]), series([visited(seed=3), visited(seed=5)]), reference_name="dry")
-    assert any("dry: phi > 0 was visited 0 times" in note for note in report.notes)
+    report = compare(series([dry]), series([visited(seed=3), visited(seed=5)]), PEPTIDE, reference_name="dry")
+    assert any("dry: the rare state of ALA2 was visited 0 times" in note for note in report.notes)
     for row in report.rows:
         if row.quantity.group in ("Populations", "Autocorrelation"):
             error = np.hypot(row.reference.error, row.candidate.error)
@@ -101,11 +111,11 @@ def test_an_unvisited_basin_agrees_with_few_visits_elsewhere():
 @pytest.mark.parametrize("seed", [1, 8, 12, 14])
 def test_the_floor_of_a_reference_without_stays_knows_those_of_the_candidate(seed):
     candidate = visited(seed, frames=8000)
-    assert 1 <= len(stays([candidate])) <= 3
+    assert 1 <= len(sojourns([candidate])) <= 3
     dry = CENTRES[np.random.default_rng(seed).integers(0, 2, 8000)] + 0.05 * np.random.default_rng(2).normal(
         size=(8000, 2)
     )
-    row = compare(series([dry]), series([candidate])).rows[0]
+    row = compare(series([dry]), series([candidate]), PEPTIDE).rows[0]
     assert row.quantity.group == "Distribution" and row.verdict == "agrees"
 
 
@@ -120,6 +130,8 @@ def test_the_floor_of_a_candidate_shorter_than_a_block_is_what_such_pieces_show(
         return CENTRES[state.astype(int)] + 0.05 * generator.normal(size=(frames, 2))
 
     reference = [slow(seed, 20_000) for seed in range(4)]
-    pairs = [divergence(reference, [slow(100 + seed, 200)]) for seed in range(40)]
+    known = joined(reference)
+    pieces = [joined([slow(100 + seed, 200)]) for seed in range(40)]
+    pairs = [divergence(known[0], angles, known[1], blocks, bins=50) for angles, blocks in pieces]
     shown, expected = (np.array([pair[k].value for pair in pairs]) for k in (0, 1))
     assert abs(shown.mean() - expected.mean()) < 3 * shown.std() / np.sqrt(40)

@@ -4,15 +4,21 @@ import numpy as np
 import pytest
 from alanine import alanine_molecule, alanine_positions, make_trajectory
 
-from openmm_scoredyn.comparison import DihedralSeries, compare, phi_psi
-from openmm_scoredyn.comparison.blocks import cut
-from openmm_scoredyn.comparison.geometry_model import GeometryModel
-from openmm_scoredyn.comparison.motions import ends, internal_motions, methyl_rotors
-from openmm_scoredyn.comparison.tumbling import ROTATION, TRANSLATION, tumbling
+from openmm_scoredyn.comparison import compare
+from openmm_scoredyn.comparison.measurement import Fit, measure_statistics
+from openmm_scoredyn.molecule.geometry import dihedral_angles, rotors
+from openmm_scoredyn.observables import Observations, observables_for
+from openmm_scoredyn.observables.motions import ROTATION, TRANSLATION
+from openmm_scoredyn.observables.polymer import ends
 
 
-def blocks_of(trajectory):
-    return cut([phi_psi(trajectory.positions, trajectory.molecule)])
+def measured(name: str, *sides):
+    """Estimates of one observable for each trajectory, by quantity; fitted on the first."""
+    observables = observables_for(sides[0].molecule, False, ["peptide", name])
+    seen = [Observations.from_trajectories([side], observables) for side in sides]
+    fit = Fit.of(seen[0], observables, markov_models=False)
+    found = [measure_statistics(one, fit)[name] for one in seen]
+    return [{quantity.name: estimate for quantity, estimate in own.items()} for own in found]
 
 
 def turned(points: np.ndarray, axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
@@ -25,8 +31,7 @@ def turned(points: np.ndarray, axis: np.ndarray, angle: np.ndarray) -> np.ndarra
 def test_a_mirror_image_is_told_apart_by_impropers_and_handedness():
     intact = make_trajectory(300, seed=1)
     mirrored = make_trajectory(segments=(intact.positions * np.array([-1, 1, 1], dtype=np.float32),))
-    model = GeometryModel.fit([intact])
-    ours, theirs = (model.evaluate([side], blocks_of(side)) for side in (intact, mirrored))
+    ours, theirs = measured("geometry", intact, mirrored)
     assert ours["frames with an inverted centre"].value == 0
     assert theirs["frames with an inverted centre"].value == 1
     impropers = [name for name in ours if name.startswith("improper") and name.endswith("mean")]
@@ -43,11 +48,9 @@ def test_impropers_of_a_planar_centre():
     """A centre lifted out of its plane: the improper is the angle of elevation, known from the triangle's
     height.
     """
-    from openmm_scoredyn.comparison.geometry import improper_angles
-
     corners = np.array([[0.0, 1.0, 0.0], [-np.sqrt(3) / 2, -0.5, 0.0], [np.sqrt(3) / 2, -0.5, 0.0]])
     frames = np.array([np.vstack([corners, [[0.0, 0.0, height]]]) for height in (0.0, 0.1, -0.1)])
-    found = improper_angles(frames, np.array([[0, 1, 2, 3]]))[:, 0]
+    found = np.degrees(dihedral_angles(frames, np.array([[0, 1, 2, 3]])))[:, 0]
     exact = np.degrees(np.arctan2(0.1, 0.5))
     np.testing.assert_allclose(np.abs(found), [0.0, exact, exact], atol=1e-9)
     assert found[1] == pytest.approx(-found[2])
@@ -55,9 +58,11 @@ def test_impropers_of_a_planar_centre():
 
 def test_the_methyls_and_the_ends_of_alanine_dipeptide():
     molecule = alanine_molecule()
-    names = {molecule.residue_names[a] + molecule.atom_names[a] for a in ends(molecule)}
+    names = {
+        molecule.residue_names[a] + molecule.atom_names[a] for a in ends(molecule, list(range(len(molecule))))
+    }
     assert names == {"ACECH3", "NMEC"}
-    assert len(methyl_rotors(molecule)) == 3
+    assert len(rotors(molecule)) == 3
 
 
 def test_a_constrained_bond_in_whole_picometres_does_not_vibrate():
@@ -68,15 +73,14 @@ def test_a_constrained_bond_in_whole_picometres_does_not_vibrate():
     still = still + np.random.default_rng(7).random((3000, 1, 3))
     rounded = make_trajectory(segments=(np.round(still, 3),))
     exact = make_trajectory(segments=(still,))
-    model = GeometryModel.fit([exact])
-    found, known = (model.evaluate([side], blocks_of(side)) for side in (rounded, exact))
+    known, found = measured("geometry", exact, rounded)
     name = next(name for name in found if name.startswith("bond") and name.endswith("spread"))
     assert found[name].value == pytest.approx(0.001 / np.sqrt(6), rel=0.1)
     assert found[name].value - known[name].value < 2 * found[name].error
     shaken = make_trajectory(
         segments=(still + 0.001 / np.sqrt(2) * np.random.default_rng(8).normal(size=still.shape),)
     )
-    vibrating = model.evaluate([shaken], blocks_of(shaken))[name]
+    vibrating = measured("geometry", exact, shaken)[1][name]
     assert vibrating.value - known[name].value > 4 * np.hypot(vibrating.error, known[name].error)
 
 
@@ -86,33 +90,28 @@ def test_a_rotor_that_hops_and_a_distance_that_relaxes():
     """
     generator, frames, hop, memory = np.random.default_rng(2), 40_000, 0.05, np.exp(-1 / 8)
     molecule, still = alanine_molecule(), alanine_positions()
-    rotor = next(atoms for name, atoms in methyl_rotors(molecule).items() if name.startswith("ALA"))
-    neighbour, carbon = rotor[1], rotor[2]
-    hydrogens = [
-        j
-        for i, j in [*molecule.bonds, *[(b, a) for a, b in molecule.bonds]]
-        if i == carbon and molecule.types[j] == "H"
-    ]
+    rotor = next(one for one in rotors(molecule) if molecule.atom_names[one.centre] == "CB")
+    neighbour, carbon, hydrogens = rotor.neighbour, rotor.centre, list(rotor.hydrogens)
     jumps = generator.choice([0, 1, -1], size=frames, p=[1 - hop, hop / 2, hop / 2])
     positions = np.repeat(still[None], frames, axis=0)
     axis = np.repeat((still[carbon] - still[neighbour])[None], frames, axis=0)
     axis /= np.linalg.norm(axis, axis=1, keepdims=True)
     arms = positions[:, hydrogens] - still[carbon]
     positions[:, hydrogens] = still[carbon] + turned(arms, axis, np.cumsum(jumps) * 2 * np.pi / 3)
-    first, last = ends(molecule)
+    first, last = ends(molecule, list(range(len(molecule))))
     stretch = np.zeros(frames)
     for t in range(1, frames):
         stretch[t] = memory * stretch[t - 1] + np.sqrt(1 - memory**2) * generator.normal()
     direction = (still[last] - still[first]) / np.linalg.norm(still[last] - still[first])
     positions[:, last] += 0.01 * stretch[:, None] * direction
     moving = make_trajectory(segments=(positions,))
-    found = internal_motions([moving], blocks_of(moving))
+    (found,), (size,) = measured("rotors", moving), measured("size", moving)
     for lag in (1, 5, 10):
         rotor_at = found[f"methyl ALA:CB at {lag} ps"]
         assert abs(rotor_at.value - (1 - 1.5 * hop) ** lag) < 4 * rotor_at.error
-        distance_at = found[f"end-to-end distance at {lag} ps"]
+        distance_at = size[f"end-to-end distance at {lag} ps"]
         assert abs(distance_at.value - memory**lag) < 4 * distance_at.error
-    assert found["end-to-end distance, spread"].value == pytest.approx(0.01, rel=0.05)
+    assert size["end-to-end distance, spread"].value == pytest.approx(0.01, rel=0.05)
 
 
 def tumbling_trajectory(frames: int, angle: float, step_nm: float, seed: int = 3):
@@ -132,7 +131,7 @@ def tumbling_trajectory(frames: int, angle: float, step_nm: float, seed: int = 3
 def test_tumbling_by_random_rotations_and_steps():
     angle, step = 0.25, 0.05
     trajectory = tumbling_trajectory(20_000, angle, step)
-    found = tumbling([trajectory], blocks_of(trajectory))
+    (found,) = measured("tumbling", trajectory)
     # The mean of a rotation about a random axis is (1 + 2 cos) / 3 times unity.
     exact = -1 / np.log((1 + 2 * np.cos(angle)) / 3)
     assert abs(found[ROTATION].value - exact) < 4 * found[ROTATION].error
@@ -144,13 +143,9 @@ def test_a_model_that_holds_its_frame_claims_no_diffusion():
     free, held = tumbling_trajectory(1500, 0.4, 0.05), make_trajectory(1500, seed=4)
     wobble = 0.05 * np.random.default_rng(5).normal(size=(1500, 1, 3))
     held = make_trajectory(segments=(held.positions + wobble,))
-    report = compare(
-        DihedralSeries.from_trajectories([free]),
-        DihedralSeries.from_trajectories([held]),
-        reference_trajectories=[free],
-        candidate_trajectories=[held],
-        candidate_name="held",
-    )
+    observables = observables_for(free.molecule)
+    sides = (Observations.from_trajectories([side], observables) for side in (free, held))
+    report = compare(*sides, observables, candidate_name="held")
     rows = [row for row in report.rows if row.quantity.group.startswith("Rotation and")]
     assert [row.verdict for row in rows] == ["undetermined"] * 2
     assert any(note.startswith("held:") and "no statement" in note for note in report.notes)

@@ -7,25 +7,30 @@ import json
 import numpy as np
 import pytest
 from alanine import make_trajectory
-from chains import CENTRES, CHAIN, draw, series, stationary
+from chains import CENTRES, CHAIN, PEPTIDE, counted, draw, joined, series, stationary
 
-from openmm_scoredyn.comparison import (
-    DihedralSeries,
-    compare,
-    crossing_rate,
-    first_passage_times,
-    jensen_shannon,
-    load_series,
-    populations,
-    save_series,
-)
+from openmm_scoredyn.comparison import compare, write_report
 from openmm_scoredyn.comparison.autocorrelation import autocorrelation
 from openmm_scoredyn.comparison.blocks import cut
-from openmm_scoredyn.comparison.free_energies import free_energies
-from openmm_scoredyn.comparison.kinetics import core_statistics
-from openmm_scoredyn.comparison.measurement import measure
-from openmm_scoredyn.comparison.timescales import fit_timescales
+from openmm_scoredyn.comparison.measurement import Fit, measure
+from openmm_scoredyn.comparison.passages import first_passage_times
+from openmm_scoredyn.comparison.states import core_statistics, free_energies, hop_rate, populations
+from openmm_scoredyn.divergence import jensen_shannon
 from openmm_scoredyn.errors import TrajectoryError
+from openmm_scoredyn.observables import Observations, load_observations, save_observations
+from openmm_scoredyn.observables.peptide import RAMACHANDRAN
+
+ANGLES = ("phi", "psi")
+
+
+def passage_times(angles, spacing: float):
+    together, blocks = joined(angles)
+    return first_passage_times(together, spacing, RAMACHANDRAN, blocks)
+
+
+def crossing_rate(angles, spacing: float):
+    together, blocks = joined(angles)
+    return hop_rate(together, spacing, RAMACHANDRAN, blocks)
 
 
 def expected_passage(source: list[int], target: list[int]) -> float:
@@ -43,7 +48,7 @@ def long_run():
 
 
 def test_populations_are_those_of_the_chain(long_run):
-    found = populations(long_run)
+    found = populations(*counted(long_run))
     for name, exact in zip(("beta", "alpha_R", "phi>0"), stationary(), strict=True):
         assert abs(found[name].value - exact) < 4 * found[name].error
         assert 0 < found[name].error < 0.02
@@ -51,7 +56,7 @@ def test_populations_are_those_of_the_chain(long_run):
 
 @pytest.mark.parametrize("replicas, frames", [(20, 20_000), (2000, 200)])
 def test_passage_times_of_long_runs_and_of_many_censored_ones(replicas, frames):
-    times = first_passage_times(draw(replicas, frames, seed=2), frame_spacing_ps=2.0)
+    times = passage_times(draw(replicas, frames, seed=2), 2.0)
     for name, source, target in (("into phi>0", [0, 1], [2]), ("out of phi>0", [2], [0, 1])):
         exact_ns = expected_passage(source, target) * 2.0 / 1000
         assert abs(times[name].value - exact_ns) < 4 * times[name].error
@@ -60,7 +65,7 @@ def test_passage_times_of_long_runs_and_of_many_censored_ones(replicas, frames):
 
 def test_crossing_rate_without_a_third_state():
     chain = np.array([[0.96, 0.04, 0.0], [0.06, 0.94, 0.0], [0.5, 0.5, 0.0]])
-    rate = crossing_rate(draw(10, 20_000, seed=3, chain=chain), frame_spacing_ps=1.0)
+    rate = crossing_rate(draw(10, 20_000, seed=3, chain=chain), 1.0)
     exact = 1000 * 2 * 0.04 * 0.06 / (0.04 + 0.06)
     assert abs(rate.value - exact) < 4 * rate.error
     assert rate.samples == pytest.approx(exact * 200, rel=0.1)
@@ -69,13 +74,13 @@ def test_crossing_rate_without_a_third_state():
 def test_a_passage_never_seen_is_a_lower_bound():
     chain = np.array([[0.96, 0.04, 0.0], [0.06, 0.94, 0.0], [0.0, 0.0, 1.0]])
     angles = [a for a in draw(20, 1000, seed=4, chain=chain) if (a[:, 0] < 0).all()]
-    found = first_passage_times(angles, 1.0)["into phi>0"]
+    found = passage_times(angles, 1.0)["into phi>0"]
     assert np.isinf(found.error) and found.samples == 0
-    assert found.value == pytest.approx(len(angles), rel=0.05)  # ns waited in vain
+    assert found.value == pytest.approx(len(angles), rel=0.05)  # ns without an event
 
 
 def test_block_bootstrap_errors_have_the_size_of_the_true_scatter():
-    estimates = [populations(draw(4, 4000, seed=100 + k), seed=k)["alpha_R"] for k in range(40)]
+    estimates = [populations(*counted(draw(4, 4000, seed=100 + k)), seed=k)["alpha_R"] for k in range(40)]
     scatter = np.std([e.value for e in estimates], ddof=1)
     assert 0.6 < np.mean([e.error for e in estimates]) / scatter < 1.6
 
@@ -86,13 +91,14 @@ def test_autocorrelation_of_an_autoregressive_angle():
     for t in range(1, angle.shape[1]):
         angle[:, t] = memory * angle[:, t - 1] + np.sqrt(1 - memory**2) * 0.1 * generator.normal(size=8)
     series = [np.stack([a, a], axis=1).astype(np.float32) for a in angle[:, 1000:]]
-    found = autocorrelation(series, 1.0, longest_lag_ps=20).at(10.0)["sin phi"]
+    found = autocorrelation(np.concatenate(series), ANGLES, 1.0, joined(series)[1], 20).at(10.0)["sin phi"]
     assert abs(found.value - np.exp(-10 / 20)) < 4 * found.error + 0.005  # sin x = x to half a per cent
 
 
 def test_no_pair_of_frames_is_left_out_of_an_autocorrelation():
     trajectories = draw(3, 700, seed=9)
-    found = autocorrelation(trajectories, 1.0, longest_lag_ps=50, blocks=cut(trajectories, block_frames=60))
+    blocks = cut(trajectories, block_frames=60)
+    found = autocorrelation(np.concatenate(trajectories), ANGLES, 1.0, blocks, longest_lag_ps=50)
     signal = [np.sin(angles[:, 0].astype(float)) for angles in trajectories]
     signal = [one - np.mean(signal) for one in signal]
     pairs = {
@@ -113,8 +119,8 @@ def test_divergence_of_equal_disjoint_and_known_histograms():
 def test_equal_chains_agree_and_another_differs(long_run, tmp_path):
     faster = CHAIN.copy()
     faster[0, :2] = [0.88, 0.115]
-    same = compare(series(long_run), series(draw(20, 20_000, seed=6)))
-    other = compare(series(long_run), series(draw(20, 20_000, seed=7, chain=faster)))
+    same = compare(series(long_run), series(draw(20, 20_000, seed=6)), PEPTIDE)
+    other = compare(series(long_run), series(draw(20, 20_000, seed=7, chain=faster)), PEPTIDE)
     # The rows of one comparison are correlated, so their verdicts cannot be counted; none may be far off.
     assert max(abs(row.difference) for row in same.rows) < 4
     assert {row.quantity.name for row in other.rows if row.verdict == "differs"} >= {
@@ -122,56 +128,56 @@ def test_equal_chains_agree_and_another_differs(long_run, tmp_path):
         "beta <-> alpha_R crossings",
         "first passage, beta -> alpha_R",
     }
-    same.write(tmp_path)
+    write_report(same, tmp_path)
     stored = json.loads((tmp_path / "comparison.json").read_text())
     assert len(stored["rows"]) == len(same.rows)
     page = (tmp_path / "report.html").read_text()
     assert page.count("data:image/png;base64") >= 5 and "http" not in page.replace("http://www.w3.org", "")
 
 
-def test_visits_are_counted_once_for_each_basin(monkeypatch):
-    counted = []
+def test_visits_are_counted_once_for_each_state(monkeypatch):
+    names = []
 
-    def note(trajectories, blocks, source, target):
-        counted.append([basin.name for basin in source])
-        return core_statistics(trajectories, blocks, source, target)
+    def note(angles, blocks, source, target):
+        names.append([region.name for region in source])
+        return core_statistics(angles, blocks, source, target)
 
-    monkeypatch.setattr("openmm_scoredyn.comparison.visits.core_statistics", note)
+    monkeypatch.setattr("openmm_scoredyn.comparison.states.core_statistics", note)
     angles = draw(4, 2000, seed=12)
-    estimates = measure(series(angles), fit_timescales(angles, 1.0)).estimates
-    assert counted == [[name] for name in ("beta", "alpha_R", "phi>0", "alpha_L", "C7ax")]
+    seen = series(angles)
+    estimates = measure(seen, Fit.of(seen, PEPTIDE)).estimates
+    assert names == [[name] for name in ("beta", "alpha_R", "phi>0", "alpha_L", "C7ax")]
     found = {(quantity.group, quantity.name): estimate.samples for quantity, estimate in estimates.items()}
-    for name, alone in populations(angles).items():
+    together, states, blocks, visited = counted(angles)
+    for name, alone in populations(together, states, blocks, visited).items():
         assert found["Populations", name] == alone.samples
-    for name, alone in free_energies(angles, 300.0).items():
+    for name, alone in free_energies(together, states, 300.0, blocks, visited).items():
         assert found["Free energies", name] == alone.samples
 
 
-def test_a_series_survives_storage(tmp_path, long_run):
-    save_series(tmp_path / "s.npz", series(long_run[:3]))
-    loaded = load_series(tmp_path / "s.npz")
-    assert (loaded.frame_spacing_ps, loaded.temperature_K, loaded.metadata) == (
-        1.0,
-        300.0,
-        {"force_field": "chain"},
-    )
-    for one, other in zip(loaded.angles, long_run, strict=False):
-        assert np.abs(one - other).max() < 6e-5
+def test_observations_survive_storage(tmp_path, long_run):
+    kept = series(long_run[:3])
+    kept.statistics["geometry"] = {"fitted": {}, "estimates": {}}
+    save_observations(tmp_path / "s.npz", kept, ["peptide"])
+    loaded = load_observations(tmp_path / "s.npz")
+    for name in ("lengths", "frame_spacing_ps", "temperature_K", "particles", "conditions", "statistics"):
+        assert getattr(loaded, name) == getattr(kept, name), name
+    assert np.abs(loaded.values["peptide"] - kept.values["peptide"]).max() < 6e-5
     content = (tmp_path / "s.npz").read_bytes()
     (tmp_path / "cut.npz").write_bytes(content[: len(content) // 2])
     with pytest.raises(TrajectoryError, match="cannot read"):
-        load_series(tmp_path / "cut.npz")
+        load_observations(tmp_path / "cut.npz")
 
 
 def test_a_reference_shorter_than_there_are_clusters():
-    assert compare(series(draw(1, 30, seed=10)), series(draw(1, 3000, seed=11))).rows
+    assert compare(series(draw(1, 30, seed=10)), series(draw(1, 3000, seed=11)), PEPTIDE).rows
 
 
 def test_what_cannot_be_compared_is_refused(long_run):
     with pytest.raises(TrajectoryError, match="every trajectory is steered"):
-        DihedralSeries.from_trajectories([make_trajectory(50, steered=True)])
+        Observations.from_trajectories([make_trajectory(50, steered=True)], PEPTIDE)
     with pytest.raises(TrajectoryError, match="frame spacings do not fit"):
-        compare(series(long_run[:2]), series(long_run[:2], spacing=1.5))
+        compare(series(long_run[:2]), series(long_run[:2], spacing=1.5), PEPTIDE)
 
 
 def test_a_trajectory_does_not_remember_the_one_before():
