@@ -46,6 +46,7 @@ def demo(
 def _demo(path, structure, reference, card, n_steps: int, seconds: float, seed: int, folder: Path) -> None:
     from openmm_scoredyn.cli.demo_runs import molecular_dynamics, score_dynamics
     from openmm_scoredyn.cli.progress import time_progress
+    from openmm_scoredyn.comparison import write_report
 
     runs = {}
     with time_progress(OURS.ljust(WIDTH)) as progress:

@@ -6,7 +6,7 @@ import numpy as np
 
 from openmm_scoredyn.data.trajectory import BLOCK_FRAMES, Trajectory
 from openmm_scoredyn.errors import TrajectoryError
-from openmm_scoredyn.molecule.geometry import bond_lengths, four_bonded, handed_centres, triple_products
+from openmm_scoredyn.molecule.geometry import bond_lengths, four_bonded, stereocentres, triple_products
 from openmm_scoredyn.molecule.particles import Particles
 
 # Covalent radii, nm (Cordero et al. 2008); a bond is about as long as the sum of two.
@@ -124,7 +124,7 @@ def _check_handedness(trajectories: Sequence[Trajectory]) -> None:
         return
     signs = np.sign([triple_products(trajectory.frames([0]), centres)[0] for trajectory in trajectories])
     usual = np.where(signs.sum(axis=0) >= 0, 1.0, -1.0)
-    stereo = {centre for centre, *_ in handed_centres(molecule)}
+    stereo = {centre for centre, *_ in stereocentres(molecule)}
     for trajectory, own in zip(trajectories, signs, strict=True):
         other = np.flatnonzero(own != usual)
         if not len(other):

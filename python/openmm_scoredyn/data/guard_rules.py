@@ -12,9 +12,9 @@ from openmm_scoredyn.molecule.geometry import (
     bonded_angles,
     bonds_apart,
     dihedral_angles,
-    handed_centres,
     minimum_image,
     planar_torsions,
+    stereocentres,
     triple_products,
 )
 from openmm_scoredyn.molecule.particles import Particles
@@ -133,7 +133,7 @@ class _Terms:
     def __init__(self, particles: Particles):
         self.bonds = np.array(particles.bonds, dtype=int).reshape(-1, 2)
         self.angles = np.array(bonded_angles(particles), dtype=int).reshape(-1, 3)
-        self.centres = np.array(handed_centres(particles), dtype=int).reshape(-1, 4)
+        self.centres = np.array(stereocentres(particles), dtype=int).reshape(-1, 4)
         self.torsions = np.array(planar_torsions(particles), dtype=int).reshape(-1, 4)
         neighbours = particles.neighbours
         flat = sorted({int(a) for a in self.torsions[:, 1:3].ravel() if len(neighbours[a]) == 3})

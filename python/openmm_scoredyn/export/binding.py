@@ -12,7 +12,7 @@ import torch
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import MoleculeError, OutputError, ScoreDynError
 from openmm_scoredyn.export.program import export_program
-from openmm_scoredyn.molecule.geometry import handed_centres, triple_products
+from openmm_scoredyn.molecule.geometry import stereocentres, triple_products
 from openmm_scoredyn.molecule.matching import match_atoms
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.networks.known import Known, environment
@@ -134,7 +134,7 @@ def _require_equal(expected: Particles, topology) -> None:
 
 def _stereocentres(particles: Particles, positions) -> tuple[tuple[int, int, int, int], ...]:
     """(centre, a, b, c) of every particle that keeps its handedness, as `positions` have them."""
-    centres = handed_centres(particles)
+    centres = stereocentres(particles)
     if not centres:
         return ()
     if positions is None:

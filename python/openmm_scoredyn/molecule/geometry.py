@@ -84,15 +84,6 @@ def four_bonded(particles: Particles) -> list[tuple[int, int, int, int]]:
     return found
 
 
-def handed_centres(particles: Particles) -> list[tuple[int, int, int, int]]:
-    """(centre, a, b, c) of those of `four_bonded` that have at most one hydrogen: what has a handedness."""
-    return [
-        atoms
-        for atoms in four_bonded(particles)
-        if sum(particles.types[i] == "H" for i in particles.neighbours[atoms[0]]) <= 1
-    ]
-
-
 def planar_torsions(particles: Particles) -> list[tuple[int, int, int, int]]:
     """Torsions (i, j, k, l) that may be about a partial double bond: j and k have three neighbours or two,
     and no ring holds them.
