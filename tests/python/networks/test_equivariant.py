@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 import torch
 from alanine import alanine_molecule, make_trajectory
-from small_networks import BOX, fit_network, network, pairs
+from small_networks import ask, fit_network, network, pairs, situation, step
 from tiny_models import MOLECULE, POSITIONS
 
 from openmm_scoredyn.diffusion.loss import denoising_loss
@@ -39,8 +39,8 @@ def test_output_turns_with_the_molecule_and_ignores_where_it_is(dtype, limit):
     """
     model = network("equivariant").to(dtype)
     latent, level, before, turn = inputs(dtype)
-    raw = model(latent, level, before[:, None], BOX.to(dtype))
-    turned = model(latent @ turn, level, (before @ turn + 1.0)[:, None], BOX.to(dtype))
+    raw = ask(model, latent, level, before)
+    turned = ask(model, latent @ turn, level, before @ turn + 1.0)
     assert raw.abs().max() > 0.1
     assert (turned - raw @ turn).abs().max() < limit * raw.abs().max()
 
@@ -49,8 +49,8 @@ def mirror_difference(model) -> float:
     """How far the answer to a mirrored input is from the mirrored answer, relative to the answer."""
     latent, level, before, _ = inputs()
     mirror = MIRROR.double()
-    raw = model(latent, level, before[:, None], BOX.double())
-    mirrored = model(latent * mirror, level, (before * mirror)[:, None], BOX.double())
+    raw = ask(model, latent, level, before)
+    mirrored = ask(model, latent * mirror, level, before * mirror)
     return ((mirrored - raw * mirror).abs().mean() / raw.abs().mean()).item()
 
 
@@ -77,8 +77,8 @@ def test_rigid_motion_is_neither_seen_nor_answered():
     centred = model.rows.centred(before)
     rigid = latent - model.rows.internal(latent, centred)
     assert rigid.abs().max() > 0.1
-    raw = model(latent, level, before[:, None], BOX.double())
-    pushed = model(latent + 5 * rigid, level, before[:, None], BOX.double())
+    raw = ask(model, latent, level, before)
+    pushed = ask(model, latent + 5 * rigid, level, before)
     assert (pushed - raw).abs().max() < 1e-5 * raw.abs().max()
     mass = mass_fractions(alanine_molecule()).double()
     moved = model.rows.displacement(raw)
@@ -92,14 +92,15 @@ def test_a_step_leads_to_the_next_frame_superposed_on_the_first():
     turn = random_rotations(len(after), torch.Generator().manual_seed(5))
     model, mass = network("equivariant"), mass_fractions(alanine_molecule())
     expected = superposed(after, before, mass)
-    built = model.advance(model.latent(before, after @ turn + 1.0), before[:, None], BOX)
+    built = step(model, model.latent(before, after @ turn + 1.0), before)
     assert (built - expected).abs().max() < 2e-6
     assert (torch.cdist(built, built) - torch.cdist(after, after)).abs().max() < 5e-6
 
 
 def test_latents_of_the_training_pairs_have_unit_variance_and_do_not_correlate():
     before, after = pairs(4000)
-    latent = fit_network("equivariant", before, after, width=8, blocks=1).latent(before, after).double()
+    model = fit_network("equivariant", before, after, width=8, blocks=1)
+    latent = model.latent(before, after).double().unflatten(1, [-1, 3])
     covariance = torch.einsum("pia,pja->ij", latent, latent) / (3 * len(latent))
     model = network("equivariant").rows
     expected = torch.eye(22) - model.still.double()
@@ -117,7 +118,7 @@ def test_bond_classes_count_bonds():
 def test_every_parameter_learns():
     model = network("equivariant").train()
     latent, level, before, _ = inputs(torch.float32)
-    model(latent, level, before[:, None], BOX).square().sum().backward()
+    ask(model, latent, level, before).square().sum().backward()
     still = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
     assert still == []
 
@@ -126,8 +127,10 @@ def test_every_parameter_learns():
 def test_scripted_is_eager():
     model = network("equivariant").double()
     latent, level, before, _ = inputs()
-    arguments = (latent, level, before[:, None], BOX.double())
-    torch.testing.assert_close(torch.jit.script(model)(*arguments), model(*arguments))
+    scripted = torch.jit.script(model)
+    torch.testing.assert_close(ask(scripted, latent, level, before), ask(model, latent, level, before))
+    latent = latent.flatten(1)
+    torch.testing.assert_close(step(scripted, latent, before), step(model, latent, before))
 
 
 def test_too_few_pairs_are_refused():
@@ -142,7 +145,7 @@ def chiral_gaussian(model, condition, generator):
     arms = [torch.roll(condition, k, dims=1) - condition for k in (1, 2)]
     mean = model.rows.internal(90 * torch.linalg.cross(*arms), condition)
     noise = torch.randn(condition.shape, generator=generator)
-    return mean, mean + model.rows.internal(0.5 * noise, condition)
+    return mean.flatten(1), (mean + model.rows.internal(0.5 * noise, condition)).flatten(1)
 
 
 def test_it_learns_a_gaussian_whose_mean_a_mirror_turns_round():
@@ -163,8 +166,8 @@ def test_it_learns_a_gaussian_whose_mean_a_mirror_turns_round():
     for _ in range(300):
         shape = frames[torch.randint(4000, (64,), generator=generator)]
         shape = torch.where(torch.rand(64, 1, 1, generator=generator) < 0.5, shape, shape * MIRROR)
-        condition = model.condition(shape[:, None], BOX)
-        mean, clean = chiral_gaussian(model, condition, generator)
+        condition = model.condition(*situation(shape))
+        mean, clean = chiral_gaussian(model, condition[0], generator)
         eps = model.project(torch.randn(clean.shape, generator=generator), condition)
         loss = denoising_loss(model, parametrization, clean, condition, sigma, eps).mean()
         optimizer.zero_grad()
@@ -186,8 +189,9 @@ def test_a_run_trains_and_its_model_is_exported_as_symmetric(tmp_path):
     )
     trajectories = [make_trajectory(100, seed=k) for k in range(3)]
     network, card, parametrization = load_checkpoint(train(trajectories, tmp_path, config))
-    assert card.symmetric and card.latent_type == "vector"
-    card = dataclasses.replace(card, max_displacement_nm=5.0, bond_tolerance=0.9, chiral_centres=())
+    assert card.capabilities.symmetric and card.capabilities.latent_type == "vector"
+    loose = {"angles": (), "angle_limits_deg": (), "contacts": (), "double_bonds": (), "double_bonds_cis": ()}
+    card = card.with_values(max_displacement_nm=5.0, bond_tolerance=0.9, stereocentres=(), **loose)
     report = export_program(network, tmp_path / "model.pt", card, parametrization)
     assert "SE(3) symmetry" in {check.name for check in report.checks}
     frames = ScoreModel(tmp_path / "model.pt").sample(trajectories[0].positions[:4], 2, seed=1)

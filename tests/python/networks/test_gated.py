@@ -9,7 +9,7 @@ import openmm
 import pytest
 import torch
 from alanine import alanine_molecule, alanine_positions, make_trajectory
-from small_networks import fit_network
+from small_networks import ask, fit_network
 from small_runs import Stop, killed_after, tiny
 from torch import Tensor
 
@@ -76,6 +76,12 @@ def gated(updates: int = 12, **changes):
     """A tiny run of a network with gates."""
     network = NetworkChoice.of("molecule_frame", width=16, blocks=1, gates=True)
     return dataclasses.replace(tiny(updates, **changes), network=network)
+
+
+def card_of(network, pairs):
+    """The card of a network, with all the room for displacements that a test may need."""
+    trajectory = make_trajectory(400, seed=9)
+    return describe(network, gated(), [trajectory], pairs, [trajectory]).with_values(max_displacement_nm=1.0)
 
 
 def gated_network(probability: float | None = None):
@@ -204,25 +210,25 @@ def test_all_evaluations_of_a_step_agree_on_the_event(tmp_path):
             super().__init__()
             self.gated = gated
 
-        def forward(self, latent, level, history, box):
-            condition = self.gated.condition(history, box)
+        def condition(self, history: Tensor, box: Tensor, lag: Tensor, temperature: Tensor) -> list[Tensor]:
+            return self.gated.condition(history, box, lag, temperature)
+
+        def predict(self, latent: Tensor, level: Tensor, condition: list[Tensor]) -> Tensor:
             moving = self.gated.moving
-            happens = latent.flatten(1)[:, moving : moving + 2] < condition[:, -2:]
-            target = torch.where(happens[:, 0], 3.0, torch.where(happens[:, 1], 1.0, -3.0))[:, None, None]
-            sigma = torch.exp(4 * level)[:, None, None]
+            happens = latent[:, moving : moving + 2] < condition[0][:, -2:]
+            target = torch.where(happens[:, 0], 3.0, torch.where(happens[:, 1], 1.0, -3.0))[:, None]
+            sigma = torch.exp(4 * level)[:, None]
             total = torch.sqrt(1 + sigma * sigma)
             raw = (target - latent / total) * total / sigma
-            raw[:, 0, 1:] = 0
-            raw[:, 1:, :] = 0
+            raw[:, 1:] = 0
             return raw
 
-        def advance(self, latent, history, box):
+        def advance(self, latent: Tensor, condition: list[Tensor], history: Tensor, box: Tensor) -> Tensor:
             shift = torch.zeros_like(history[:, -1])
-            shift[:, :, 0] = 0.001 * latent[:, 0, :1]
+            shift[:, :, 0] = 0.001 * latent[:, :1]
             return history[:, -1] + shift
 
-    card = describe(network, tiny(), [make_trajectory(10)], pairs.before, pairs.after, len(pairs))
-    card = dataclasses.replace(card, symmetric=False, latent_type="vector", denoising_steps=5)
+    card = card_of(network, pairs).with_values(symmetric=False, denoising_steps=5)
     sd.export_program(Telling(network), tmp_path / "telling.pt", card, Parametrization("edm", "edm"))
     model = sd.ScoreModel(tmp_path / "telling.pt")
     start = alanine_positions()[None].repeat(4000, 0)
@@ -236,8 +242,8 @@ def test_all_evaluations_of_a_step_agree_on_the_event(tmp_path):
 
 def test_other_solvers_are_refused(tmp_path):
     network, pairs = gated_network()
-    card = describe(network, tiny(), [make_trajectory(10)], pairs.before, pairs.after, len(pairs))
-    assert card.solvers == ("trig_2m",)
+    card = card_of(network, pairs)
+    assert card.capabilities.solvers == ("trig_2m",)
     sd.export_program(network, tmp_path / "gated.pt", card, Parametrization("edm", "edm"))
     model = sd.ScoreModel(tmp_path / "gated.pt")
     with pytest.raises(
@@ -249,7 +255,7 @@ def test_other_solvers_are_refused(tmp_path):
         integrator.setSolver("dpmpp_sde")
     assert integrator.getSolver() == "trig_2m"
     with pytest.raises(sd.errors.CardError, match="solver .*expected one of trig_2m, found heun"):
-        dataclasses.replace(card, solver="heun")
+        card.with_values(solver="heun")
 
 
 @pytest.mark.parametrize("kind", ["anew", "further", "distilled"])
@@ -273,7 +279,7 @@ def test_training_with_paths_goes_on_after_a_kill_as_if_nothing_had_happened(tmp
         load_checkpoint(tmp_path / "whole"),
         load_checkpoint(tmp_path / "broken"),
     )
-    assert card.training_data["shot_paths"] == 60
+    assert card.provenance.training_data["shot_paths"] == 60
     for (name, value), again in zip(network.state_dict().items(), other.state_dict().values()):
         assert torch.equal(value, again), name
 
@@ -304,19 +310,16 @@ def test_paths_along_one_torsion_alone_are_refused(tmp_path):
 def test_the_network_is_told_of_one_event_at_most():
     network, _ = gated_network(0.3)
     told = []
-    network.inner.predict_flat = lambda flat, level, condition: (
-        told.append(condition[:, -2:]) or torch.zeros_like(flat)
-    )
+    network.inner.predict_seen = lambda latent, level, seen: told.append(seen[:, -2:]) or 0 * latent
     likely, unlikely = -2.0, 2.0  # distribution functions 0.02 and 0.98
-    latent = torch.zeros(4, (network.moving + network.padding) // 3 * 3)
-    latent[:, network.moving : network.moving + 2] = torch.tensor(
+    latent = torch.zeros(4, network.moving + 2)
+    latent[:, network.moving :] = torch.tensor(
         [[likely, likely], [likely, unlikely], [unlikely, likely], [unlikely, unlikely]]
     )
-    history = torch.from_numpy(alanine_positions()).float().repeat(4, 1, 1, 1)
-    network(latent.unflatten(1, [-1, 3]), torch.zeros(4), history, torch.zeros(3, 3))
+    ask(network, latent, torch.zeros(4), torch.from_numpy(alanine_positions()).float().repeat(4, 1, 1))
     assert told[0].tolist() == [[1, 0], [1, 0], [0, 1], [0, 0]]
-    pairs = network.told(torch.zeros(2, 7), torch.tensor([[False, True], [True, False]]))
-    assert torch.special.ndtr(pairs[:, 5:]).tolist() == [[0, 1], [1, 0]]
+    (known,) = network.told([torch.zeros(2, 7)], torch.tensor([[False, True], [True, False]]))
+    assert torch.special.ndtr(known[:, 5:]).tolist() == [[0, 1], [1, 0]]
 
 
 def test_paths_for_a_network_without_gates_are_refused(tmp_path):

@@ -6,7 +6,23 @@ from alanine import alanine_molecule, alanine_positions
 from openmm_scoredyn.networks.examples import Examples
 from openmm_scoredyn.networks.registry import NetworkChoice
 
-BOX = torch.zeros(3, 3)
+
+def situation(frames):
+    """History of one frame, no box, 1 ps and 300 K, for frames (B, N, 3), nm."""
+    one = torch.ones(len(frames), dtype=frames.dtype)
+    return frames[:, None], torch.zeros(len(frames), 3, 3, dtype=frames.dtype), one, 300 * one
+
+
+def ask(model, latent, level, frames):
+    """Raw output for latents, (B, D) or a vector an atom, (B, N, 3), in the same shape."""
+    condition = model.condition(*situation(frames))
+    return model.predict(latent.flatten(1), level, condition).view_as(latent)
+
+
+def step(model, latent, frames):
+    """Frames (B, N, 3), nm, that latents (B, D) lead to."""
+    history, box, *_ = now = situation(frames)
+    return model.advance(latent, model.condition(*now), history, box)
 
 
 def pairs(count: int = 400):
@@ -21,8 +37,10 @@ def pairs(count: int = 400):
 def examples(before, after, particles=None) -> Examples:
     """Examples of pairs of frames, all of weight one."""
     count = len(before)
-    arrays = (before[:, None], after, torch.zeros(count, 3, 3), torch.ones(count))
-    return Examples.joined(particles or alanine_molecule(), [(*arrays, torch.zeros(count, dtype=torch.int8))])
+    history, box, lag, temperature = situation(before)
+    free = torch.zeros(count, dtype=torch.int8)
+    arrays = (history, after, box, torch.ones(count), free, lag, temperature)
+    return Examples.joined(particles or alanine_molecule(), [arrays])
 
 
 def fit_network(name: str, before, after, particles=None, **options):

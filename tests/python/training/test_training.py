@@ -16,7 +16,6 @@ from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import LagTimeError, MoleculeError, OutputError, TrainingError, TrajectoryError
 from openmm_scoredyn.training import load_checkpoint, train
 from openmm_scoredyn.training.dataset import collect_examples
-from openmm_scoredyn.training.describe import chiral_centres
 
 
 def test_reversal_doubles_unsteered_pairs_only():
@@ -44,7 +43,7 @@ def test_the_optimal_denoiser_of_a_gaussian_has_the_least_loss(prediction, sched
     """Clean latents N(0, s^2): the optimal denoiser is s^2 / (s^2 + sigma^2) times the noised latent."""
     spread, generator = 0.5, torch.Generator().manual_seed(1)
     parametrization = Parametrization(prediction, schedule)
-    clean = spread * torch.randn(4000, 2, 3, generator=generator)
+    clean = spread * torch.randn(4000, 6, generator=generator)
     sigma = NoiseLevels().sample(4000, generator)
     eps = torch.randn(clean.shape, generator=generator)
     skip, out = parametrization.skip_and_out(sigma)
@@ -53,9 +52,9 @@ def test_the_optimal_denoiser_of_a_gaussian_has_the_least_loss(prediction, sched
         factor, loss_weight = 1.0, 1.0
 
         def predict(self, seen, level, condition):
-            noised = clean + sigma[:, None, None] * eps
+            noised = clean + sigma[:, None] * eps
             optimal = self.factor * spread**2 / (spread**2 + sigma**2)
-            return (optimal - skip)[:, None, None] / out[:, None, None] * noised
+            return (optimal - skip)[:, None] / out[:, None] * noised
 
     network, losses = Linear(), {}
     for network.factor in (0.9, 1.0, 1.1):
@@ -86,19 +85,20 @@ def test_a_checkpoint_describes_the_run(tmp_path):
     checkpoint = train(data(), tmp_path, tiny(name="shaken"))
     network, card, parametrization = load_checkpoint(tmp_path)
     assert (card.name, card.temperature_K, card.lag_time_ps) == ("shaken", 300.0, 1.0)
-    assert card.training_data["trajectories"] == 2  # the third validates
+    assert card.provenance.training_data["trajectories"] == 2  # the third validates
     assert len(json.loads((tmp_path / "split.json").read_text())["validation"]) == 1
     assert parametrization.prediction == "edm" and not network.training
     assert checkpoint.name == "last.ckpt"
 
 
-def test_alpha_carbon_is_the_only_chiral_centre_and_its_triple_is_positive():
-    trajectory = make_trajectory(10)
-    positions = torch.from_numpy(trajectory.positions)
-    ((centre, *arms),) = chiral_centres(trajectory.molecule, positions)
-    assert trajectory.molecule.atom_names[centre] == "CA"
-    a, b, c = (alanine_positions()[i] - alanine_positions()[centre] for i in arms)
-    assert np.dot(a, np.cross(b, c)) > 0
+def test_the_card_has_the_rules_of_the_guard_and_what_they_refuse_of_held_out_frames(tmp_path):
+    train(data(), tmp_path, tiny())
+    card = load_checkpoint(tmp_path)[1]
+    ((centre, *_),) = card.guard.stereocentres
+    assert card.particles.atom_names[centre] == "CA"
+    assert len(card.guard.angles) == 36 and card.guard.contacts
+    counts = card.provenance.training_data["held_out_frames_refused"]
+    assert counts["frames"] == 300 and counts["stereochemistry"] == counts["bond"] == 0
 
 
 def test_what_cannot_be_trained_is_refused(tmp_path):
