@@ -35,13 +35,11 @@ def gromacs_frame(out: Path, name: str) -> dict[str, np.ndarray]:
     with mdtraj.formats.TRRTrajectoryFile(str(folder / "frame.trr")) as file:
         positions, _, _, box, _, _, forces = file._read(1, None, get_forces=True)
     bonds = topology(alkane(name), positions.shape[1], box[0]).bonds()
-    for i, j in ((bond.atom1.index, bond.atom2.index) for bond in bonds):
-        positions[:, j] = positions[:, i] + make_md.nearest(positions[:, j] - positions[:, i], box[0])
+    bonded = [(bond.atom1.index, bond.atom2.index) for bond in bonds]
     return {
         "molecule": np.array(name),
-        "positions_nm": positions[
-            0
-        ],  # whole molecules: OpenMM does not look for the images of excluded pairs
+        # Whole molecules: OpenMM does not look for the images of excluded pairs.
+        "positions_nm": make_md.whole(positions, bonded, box[0])[0].astype(np.float32),
         "box_nm": box[0],
         "forces": forces[0],
         "energy": make_md.energies(folder, "frame", "Potential"),

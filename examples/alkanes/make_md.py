@@ -240,19 +240,23 @@ def frames(folder: Path, name: str, begin_ps: int) -> np.ndarray:
     missing = [t for t in wanted if t not in by_time]
     if missing:
         raise RuntimeError(f"{folder / name}: no frame at {missing[0]} ps; delete its files and run again.")
-    bonds = alkane(folder.parent.name).bonds
-    positions = np.array([by_time[t][0] for t in wanted], dtype=np.float64)
-    box = np.array(by_time[wanted[0]][1], dtype=np.float64)
-    for i, j in bonds:  # an atom's bond to the atoms before it comes first in this order
-        positions[:, j] = positions[:, i] + nearest(positions[:, j] - positions[:, i], box)
-    return positions.astype(np.float32)
+    positions = np.array([by_time[t][0] for t in wanted])
+    return whole(positions, alkane(folder.parent.name).bonds, by_time[wanted[0]][1]).astype(np.float32)
 
 
-def nearest(displacements: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """Displacements (T, 3) shortened by multiples of the vectors of a reduced triclinic box (3, 3)."""
-    for axis in (2, 1, 0):
-        displacements = displacements - np.round(displacements[:, axis, None] / box[axis, axis]) * box[axis]
-    return displacements
+def whole(positions_nm: np.ndarray, bonds, box_nm: np.ndarray) -> np.ndarray:
+    """Positions (T, N, 3) float64 with bonded atoms beside each other.
+
+    The vectors of the box (3, 3) are rows of a lower triangle. A bond's second atom is moved: of several
+    bonds of an atom to those before it, the first must come first.
+    """
+    positions = positions_nm.astype(np.float64)
+    for i, j in bonds:
+        displacements = positions[:, j] - positions[:, i]
+        for axis in (2, 1, 0):
+            displacements -= np.round(displacements[:, axis, None] / box_nm[axis, axis]) * box_nm[axis]
+        positions[:, j] = positions[:, i] + displacements
+    return positions
 
 
 def status(out: Path) -> str:

@@ -146,3 +146,14 @@ def test_an_alkane_of_no_list_is_typed(force_field):
 def test_what_is_no_alkane_is_refused(force_field, elements, bonds):
     with pytest.raises(ValueError, match="No template found"):
         force_field.createSystem(molecule(elements, bonds))
+
+
+def test_molecules_broken_by_the_box_are_made_whole(alkanes, molecules):
+    decane = molecules.alkane("decane")
+    box = np.array([[2.4, 0, 0], [0, 2.4, 0], [1.2, 1.2, 1.7]])  # a rhombic dodecahedron
+    rng = np.random.default_rng(3)
+    images = rng.integers(-2, 3, size=(50, len(decane.elements), 3)) @ box
+    broken = decane.positions_nm + images
+    mended = alkanes("make_md").whole(broken, decane.bonds, box)
+    mended -= mended[:, :1] - decane.positions_nm[:1]
+    assert mended == pytest.approx(np.broadcast_to(decane.positions_nm, mended.shape), abs=1e-9)
