@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from alanine import alanine_molecule, alanine_positions, make_trajectory
+from openmm_scoredyn.comparison.geometry import bond_lengths, chiral_centres, handedness
 from tiny_models import MOLECULE, StandardNormal, start, tiny_card
 
-from openmm_scoredyn.comparison.geometry import bond_lengths, chiral_centres, handedness
 from openmm_scoredyn.data import Trajectory
 from openmm_scoredyn.dynamics.guard_counts import count_rejections
 from openmm_scoredyn.errors import MoleculeError, SamplingError

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from alanine import alanine_positions, make_trajectory
+from alanine import make_trajectory
 from small_runs import Stop, data, killed_after, tiny
 
 from openmm_scoredyn.diffusion.loss import denoising_loss
