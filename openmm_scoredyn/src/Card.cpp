@@ -109,6 +109,10 @@ Card parseCard(const std::string& text) {
     const JsonValue json = parseJson(text, "Card");
     Card card;
     card.json = text;
+    if (json.has("kind") && json.at("kind").asString() == "crystal_denoiser")
+        throw OpenMM::OpenMMException(
+            "Card: the file is a crystal denoiser, which knows no dynamics; expected a model of molecular "
+            "dynamics. Give another file, or load this one with CrystalDenoiser.");
     card.formatVersion = json.at("format_version").asString();
     if (card.formatVersion != "1" && card.formatVersion.rfind("1.", 0) != 0)
         throw OpenMM::OpenMMException(

@@ -76,7 +76,6 @@ def run(
         )
     place = device or ("cuda" if platform == "CUDA" else "cpu")
     loaded = ScoreModel(path_or_shipped(model), allow_native_code, place)
-    _check_kind(loaded.card)
     _check_folder(out)
     lag = loaded.card.lag_time_ps
     n_steps = steps_of(length, lag)
@@ -100,16 +99,6 @@ def _guard_sentence(refused: dict[str, int]) -> str:
         for cause in ("not_finite", "bond", "chirality", "displacement")
     ]
     return f"Draws refused by the guard: {', '.join(causes)}."
-
-
-def _check_kind(card) -> None:
-    from openmm_scoredyn.crystals.card import DenoiserCard
-
-    if isinstance(card, DenoiserCard):
-        raise SamplingError(
-            f"run: {card.name} is a crystal denoiser, which knows no dynamics; expected a model of molecular"
-            f" dynamics, found kind {card.kind!r}; give another one, or use scoredyn denoise."
-        )
 
 
 def _check_folder(out: Path) -> None:

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 from openmm import OpenMMException
 
-from openmm_scoredyn.crystals.card import is_crystal_denoiser
-from openmm_scoredyn.errors import CardError, DenoisingError, ProgramError, SamplingError
+from openmm_scoredyn.errors import CardError, ProgramError, SamplingError
 from openmm_scoredyn.program.card import Card
 from openmm_scoredyn.program.device import gpu_number
 from openmm_scoredyn.program.sample_arguments import MAX_SEED, as_box, as_history, as_integer, as_solver
@@ -52,13 +51,6 @@ class ScoreModel:
     CardError
         If its card cannot be read or contradicts itself.
     """
-
-    def __new__(cls, source: str | Path | bytes, *_, **__):
-        if cls is ScoreModel and is_crystal_denoiser(source):
-            from openmm_scoredyn.crystals.model import CrystalDenoiser
-
-            return super().__new__(CrystalDenoiser)
-        return super().__new__(cls)
 
     def __init__(
         self, source: str | Path | bytes, allow_native_code: bool | str = False, device: str = "cpu"
@@ -195,19 +187,6 @@ class ScoreModel:
         import torch
 
         return torch.from_numpy(frames).to(positions.device)
-
-    def denoise(self, *_, **__):
-        """Positions without thermal noise: what crystal denoisers do (`denoising.model.CrystalDenoiser`), and
-        no other.
-
-        Raises
-        ------
-        DenoisingError
-        """
-        raise DenoisingError(
-            f"ScoreModel.denoise: {self.card.name} is a model of molecular dynamics; expected a crystal"
-            f" denoiser, found kind {self.card.kind!r}; load one, as pretrained('metals')."
-        )
 
     def _count(self, counts: dict) -> None:
         self.num_redraws += counts["redraws"]
