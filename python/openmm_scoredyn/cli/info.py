@@ -2,6 +2,7 @@
 computed.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from typing import Annotated
@@ -12,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from openmm_scoredyn.cli.printable import printable
-from openmm_scoredyn.crystals.card import DenoiserCard, is_crystal_denoiser
+from openmm_scoredyn.crystals.card import KIND, DenoiserCard
 from openmm_scoredyn.program.card import Card
 
 _PRECISIONS = {
@@ -40,12 +41,13 @@ def info(
 
     Example: scoredyn info alanine-dipeptide-obc2
     """
+    from openmm_scoredyn.crystals.model import CrystalDenoiser
     from openmm_scoredyn.program.archive import open_model_file
     from openmm_scoredyn.program.model import ScoreModel, path_or_shipped
 
     source = path_or_shipped(model)
     file = open_model_file(source)
-    denoiser = is_crystal_denoiser(file.source)
+    denoiser = json.loads(file.card_json).get("kind") == KIND
     card = (DenoiserCard if denoiser else Card).from_json(file.card_json)
     console = Console()
     console.print(card_table(card, file.sha256, denoiser_rows if denoiser else _rows))
@@ -54,7 +56,10 @@ def info(
     if not verify:
         console.print("The records of the file have the sums it names; the program was not run (--verify).")
         return
-    ScoreModel(file.source, allow_native_code)
+    if denoiser:
+        CrystalDenoiser(file.source)
+    else:
+        ScoreModel(file.source, allow_native_code)
     console.print(
         "Golden triple reproduced: the program computes here what it computed where it was exported."
     )

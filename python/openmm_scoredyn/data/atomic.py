@@ -13,7 +13,7 @@ from openmm_scoredyn.errors import OutputError
 _COUNT = itertools.count()
 
 
-def write_atomically(path: str | Path, write: Callable[[BinaryIO], None]) -> None:
+def write_atomically(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
     """Call `write` with a binary file beside `path`, then rename it to `path`.
 
     What a killed process left of an earlier attempt is removed.
