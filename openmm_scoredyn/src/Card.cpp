@@ -118,7 +118,7 @@ void readCapabilities(const JsonValue& json, Card& card) {
     card.hasStart = json.at("has_start").asBool();
     card.denoisingSteps = atLeast(0, json, "denoising_steps");
     require(card.denoisingSteps > 0 || card.hasStart,
-            "denoising_steps is 0, but a model without denoising steps must have_start.");
+            "denoising_steps is 0, but a model without denoising steps begins by has_start.");
     card.sigmaMin = positive(json, "sigma_min");
     card.sigmaMax = positive(json, "sigma_max");
     card.sigmaData = positive(json, "sigma_data");
