@@ -253,9 +253,11 @@ Card parseIncompleteCard(const std::string& text) {
             ", but this library reads version 2. Export the model again, or install the release of "
             "openmm-scoredyn that wrote it.");
     card.name = json.at("name").asString();
+    require(card.name.find_first_not_of(' ') != std::string::npos, "name is blank, but a model has one.");
     readCapabilities(json.at("capabilities"), card);
     readParticles(json.at("particles"), card);
     json.at("provenance").keys();
+    json.at("golden").asArray();
     return card;
 }
 
