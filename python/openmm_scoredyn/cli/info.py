@@ -67,8 +67,8 @@ def precision_note(card: Card) -> str:
     if precision == "highest" or card.precision_is_measured:
         return ""
     return (
-        f"The accuracy at matmul_precision {precision!r} is not measured: run `scoredyn compare` on trajectories"
-        " made at it, and export with its --accuracy."
+        f"The accuracy at matmul_precision {precision!r} is not measured: run `scoredyn compare` on"
+        " trajectories made at it, and export with its --accuracy."
     )
 
 
@@ -85,8 +85,10 @@ def _rows(card: Card) -> list[tuple[str, str]]:
     rows = [
         (
             "step",
-            f"{_known(can.lag_times_ps, can.lag_time_range)} ps at"
-            f" {_known(can.temperatures_K, can.temperature_range)} K, history of {can.history_length}",
+            (
+                f"{_known(can.lag_times_ps, can.lag_time_range)} ps at"
+                f" {_known(can.temperatures_K, can.temperature_range)} K, history of {can.history_length}"
+            ),
         ),
         ("molecule", f"{'-'.join(residues.values())}, {card.num_particles} atoms, {composition}"),
         (

@@ -9,7 +9,6 @@ from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import ExportError
 from openmm_scoredyn.program.card import Card
 
-
 _OWN = {"denoise": "predict"}  # methods of a program that are made of another one of the network
 
 
