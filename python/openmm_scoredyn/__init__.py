@@ -21,6 +21,7 @@ _HOMES = {
     "prepare": "dynamics.prepare",
     "pretrained": "program.model",
     "trust_native_code": "program.model",
+    "trust_operator": "program.archive",
 }
 
 __all__ = ["errors"]
