@@ -34,7 +34,7 @@ def start_of(model, count: int) -> np.ndarray:
     pdb = PDBFile(str(sd.pretrained("alanine-dipeptide-obc2").with_name("alanine-dipeptide.pdb")))
     positions = np.asarray(pdb.getPositions(asNumpy=True)._value, np.float32)
     replicas = model.sample(np.repeat(positions[None], min(count, 256), 0), WARM_UP_STEPS, seed=2)[-1]
-    history = np.repeat(replicas[:, None], model.card.history_length, axis=1)
+    history = np.repeat(replicas[:, None], model.card.capabilities.history_length, axis=1)
     return np.resize(history, (count, *history.shape[1:]))
 
 

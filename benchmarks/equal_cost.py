@@ -80,7 +80,7 @@ def report(results: dict[str, dict], held_out, options) -> None:
     """Three tables: cost, single steps, free runs."""
     before, after = held_out_pairs(held_out, options.pairs)
     paths = {kind: str(options.out / f"{kind}.pt") for kind in results}
-    rows = {kind: ScoreModel(path).card.latent_size for kind, path in paths.items()}
+    rows = {kind: ScoreModel(path).card.capabilities.latent_size for kind, path in paths.items()}
     times = evaluation_times(paths, rows, before)
     header("parameters", "ms, batch 1", "ms a replica, batch 64", "updates x batch", "own validation loss")
     for kind, r in results.items():

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from openmm_scoredyn.comparison import Estimate, crossing_rate, divergence
-from openmm_scoredyn.data import lagged_pairs
+from openmm_scoredyn.data import lagged_windows
 from openmm_scoredyn.errors import ScoreDynError
 from openmm_scoredyn.molecule.geometry import phi_psi
 
@@ -20,7 +20,7 @@ def held_out_pairs(trajectories, count: int) -> tuple[np.ndarray, np.ndarray]:
     """`count` pairs of frames one picosecond apart, evenly spread, (count, N, 3) nm each."""
     before, after = [], []
     for trajectory in trajectories:
-        first, second = lagged_pairs(trajectory, 1.0)
+        first, second = lagged_windows(trajectory, 1.0).T
         before.append(trajectory.positions[first])
         after.append(trajectory.positions[second])
     before, after = np.concatenate(before), np.concatenate(after)

@@ -102,8 +102,8 @@ def train_for(seconds: float, kind: str, training, held_out, directory: Path) ->
         "batch_size": recipe.batch_size,
         "processor_s": used,
         "validation_loss": _validation(average, parametrization, config, unseen),
-        "bond_lengths_nm": card.bond_lengths_nm,
-        "bond_tolerance": card.bond_tolerance,
+        "bond_lengths_nm": card.guard.bond_lengths_nm,
+        "bond_tolerance": card.guard.bond_tolerance,
     }
 
 

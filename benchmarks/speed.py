@@ -135,7 +135,7 @@ def report(times: dict[str, list[float]], model, options) -> None:
     """Print the table; write it as JSON if asked."""
     median = {name: quartiles(values)[1] for name, values in times.items()}
     print(
-        f"{model.card.name}, {model.card.solver} with {model.card.denoising_steps} evaluations,"
+        f"{model.card.name}, {model.card.capabilities.solver} with {model.card.capabilities.denoising_steps} evaluations,"
         f" {options.rounds} rounds"
     )
     print(f"{'':28}{'ms per ps':>11}  {'quartiles':>17}{'ps/s':>10}{'of water MD':>13}")
@@ -154,7 +154,7 @@ def report(times: dict[str, list[float]], model, options) -> None:
     )
     for name in (name for name in median if name.startswith("single")):
         if name != NO_NETWORK:
-            evaluation = 1e6 * median[name] * model.card.lag_time_ps / model.card.denoising_steps
+            evaluation = 1e6 * median[name] * model.card.lag_time_ps / model.card.capabilities.denoising_steps
             print(f"{name}: {evaluation:.0f} microseconds a network evaluation")
     if options.json:
         options.json.write_text(

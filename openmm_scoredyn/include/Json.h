@@ -22,6 +22,7 @@ public:
     const Array& asArray() const;
     bool has(const std::string& key) const;
     const JsonValue& at(const std::string& key) const;
+    std::vector<std::string> keys() const;  ///< of an object, in alphabetical order
 
 private:
     friend class JsonReader;

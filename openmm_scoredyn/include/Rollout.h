@@ -17,7 +17,8 @@ struct RolloutLength {
 
 /// Draw `numSteps` steps for all replicas of `history`, which ends holding the last frames, and store the
 /// frames (numSteps / saveEvery, B, N, 3) nm in `frames`. `betweenSteps` is called after every step; what it
-/// throws ends the rollout. The box (3,3) is in nm, zeros when not periodic. Box and frames are on the host.
+/// throws ends the rollout. The boxes (B,3,3) are in nm, zeros when not periodic. Boxes and frames are on the
+/// host.
 void rollout(StepSampler& sampler, History& history, int batch, const float* box, const RolloutLength& length,
              float* frames, const std::function<void()>& betweenSteps);
 

@@ -16,10 +16,10 @@ namespace ScoreDynPlugin {
 /// for device, dtype and shape before a pointer to it is used; finite values are the business of the caller,
 /// who can redraw.
 ///
-/// Arrays are in the memory of the device, row-major float32: latent (B,M,3), history (B,H,N,3) in nm with
-/// the newest frame last, box (3,3) in nm (zeros when not periodic), positions (B,N,3) in nm. The methods
-/// throw OpenMMException when the program raises or returns something else than the contract says. They may
-/// be called from several threads.
+/// Arrays are in the memory of the device, row-major float32: noise and latent (B,D), history (B,H,N,3) in nm
+/// with the newest frame last, box (B,3,3) in nm (zeros when not periodic), positions (B,N,3) in nm. The
+/// methods throw OpenMMException when the program raises or returns something else than the contract says.
+/// They may be called from several threads.
 class ScoreProgram {
 public:
     /// Load the program onto the device and check that it reproduces the golden triple of its card.
@@ -37,21 +37,27 @@ public:
     void setNumThreads(int numThreads);
     int getNumThreads() const;
 
-    /// What all calls of one step share: the history and the box, which must stay as they are while it
-    /// is used, and what the program makes of them once, if it has the methods for that. One that is not
-    /// needed any more may be `used` again for another step.
+    /// What a step begins with, the same for all replicas of a batch but for the arrays.
+    struct Situation {
+        int batch;
+        const float *history, *box;
+        double lagTimePs, temperatureK;
+    };
+
+    /// What all calls of one step share: history and box, which must stay as they are while it is used, and
+    /// what the program makes of the situation, once. One that is not needed any more may be `used` again for
+    /// another step.
     struct Condition;
-    std::shared_ptr<Condition> condition(int batch, const float* history, const float* box,
+    std::shared_ptr<Condition> condition(const Situation& situation,
                                          std::shared_ptr<Condition> used = nullptr) const;
 
-    /// Expectation of the clean latent given the noised one: `denoised` (B,M,3).
+    /// The latent that the first stage begins with, from standard normals (B,D): for programs with `start`.
+    void start(int batch, const float* noise, const Condition& condition, float* latent) const;
+    /// Expectation of the clean latent given the noised one: `denoised` (B,D).
     void denoise(int batch, const float* latent, double sigma, const Condition& condition,
                  float* denoised) const;
     /// Positions one lag time later from a clean latent.
     void advance(int batch, const float* latent, const Condition& condition, float* positions) const;
-    /// Positions one lag time later from `noise` (B,K,M,3), for programs of kind "transition".
-    void propose(int batch, const float* noise, const float* history, const float* box,
-                 float* positions) const;
 
     /// Version of torch this library was compiled against.
     static std::string torchVersion();

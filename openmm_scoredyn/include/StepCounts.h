@@ -1,15 +1,20 @@
 #pragma once
 
+#include <array>
+
+#include "Guard.h"
+
 namespace ScoreDynPlugin {
 
-/// What the guard refused. Every refused draw is counted once under its cause.
+/// What the guard rejected. Every rejected draw is counted once under its cause.
 struct StepCounts {
-    long long redraws = 0;        ///< draws made in place of refused ones
-    long long rejectedSteps = 0;  ///< steps (of one replica) whose first draw was refused
-    long long notFinite = 0;
-    long long bond = 0;
-    long long chirality = 0;
-    long long displacement = 0;
+    long long redraws = 0;        ///< draws made in place of rejected ones
+    long long rejectedSteps = 0;  ///< steps (of one replica) whose first draw was rejected
+    std::array<long long, causeNames.size()> byCause{};
+
+    long long& of(Cause cause) { return byCause[static_cast<size_t>(cause)]; }
+    long long of(Cause cause) const { return byCause[static_cast<size_t>(cause)]; }
+    bool operator==(const StepCounts&) const = default;
 };
 
 }  // namespace ScoreDynPlugin

@@ -17,11 +17,13 @@ namespace ScoreDynPlugin {
 
 /// How steps are drawn. Which step of which replica is drawn is an argument of StepSampler::step.
 struct SamplerSettings {
+    double lagTimePs, temperatureK;  ///< among those that the card knows
     Solver solver;
-    int denoisingSteps;  ///< evaluations of the network per step
+    int denoisingSteps;  ///< evaluations of the network per step; 0 for a model that does without
     int maxRedraws;      ///< draws allowed after the first one
     uint32_t seed;
     uint32_t firstReplica = 0;  ///< number of the first replica of the batch in the noise
+    bool guarded = true;        ///< false: nothing but what is not finite is rejected
 };
 
 /// Draws one lag-time step for a batch of replicas: noise, network, advance, guard, and new draws for those
@@ -38,9 +40,9 @@ public:
     StepSampler(std::shared_ptr<const ScoreProgram> program, const SamplerSettings& settings,
                 std::shared_ptr<StepMemory> memory = nullptr);
 
-    /// Draw the frames after `history` (B,H,N,3) nm, in the periodic box (3,3) nm (zeros when not periodic),
-    /// into `after` (B,N,3) nm. Throws OpenMMException when the program fails, or when a replica has no
-    /// acceptable draw within maxRedraws; `after` is then unspecified.
+    /// Draw the frames after `history` (B,H,N,3) nm, in the boxes (B,3,3) nm (zeros when not periodic), into
+    /// `after` (B,N,3) nm. Throws OpenMMException when the program fails, or when a replica has no acceptable
+    /// draw within maxRedraws; `after` is then unspecified.
     void step(uint64_t step, int batch, const float* history, const float* box, float* after);
 
     /// The memory of the arrays of step.
@@ -53,16 +55,17 @@ public:
 
 private:
     void reserve(int batch);
-    const float* gatherHistory(int batch, const float* history);
+    const float* gather(int batch, const float* values, size_t size, StepBuffer& buffer);
     void propose(const float* noise, const float* history, const float* box);
     void evaluate(const RecordedWork::Arrays& arrays);
+    void beginLatent(const RecordedWork::Arrays& arrays);
     const float* runSolver(const RecordedWork::Arrays& arrays);
     const float* drawNoise(uint64_t step, uint32_t redraw);
     const float* newestOnHost(const float* history);
-    void judge(const float* history);
+    void judge(const float* history, const float* box);
     template <typename Work>
     void forActive(const Work& work);
-    void keepAccepted(uint64_t step, uint32_t redraw, const float* history, float* after);
+    void keepAccepted(uint64_t step, uint32_t redraw, const float* history, const float* box, float* after);
     void count(const Violation& violation, uint32_t redraw);
     [[noreturn]] void giveUp(uint64_t step, int replica, const Violation& violation) const;
 
@@ -73,7 +76,6 @@ private:
     Guard guard_;
     StepCounts counts_;
     size_t historySize_, frameSize_, latentSize_;     // floats per replica
-    size_t noiseSize_;                                // floats per replica of one noise vector
     std::vector<uint32_t> noiseStages_;               // stages that need one, in order
     std::vector<int> active_;                         // replicas without an accepted draw
     std::vector<std::optional<Violation>> verdicts_;  // on the proposals of the active replicas
@@ -82,8 +84,9 @@ private:
     std::shared_ptr<ScoreProgram::Condition> condition_;
     RecordedWork proposing_;
     const float* drawn_ = nullptr;  // clean latents of the proposals
-    StepBuffer activeHistory_, latent_, next_, anchor_, denoised_, previous_, noiseCopy_, proposal_, newest_;
-    std::vector<float> noise_, hostNewest_, hostLatent_, hostProposal_;
+    StepBuffer activeHistory_, activeBox_, latent_, next_, anchor_, denoised_, previous_, noiseCopy_,
+        proposal_, newest_;
+    std::vector<float> noise_, hostNewest_, hostLatent_, hostProposal_, hostBox_;
 };
 
 }  // namespace ScoreDynPlugin

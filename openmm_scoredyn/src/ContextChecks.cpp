@@ -65,7 +65,7 @@ void checkMasses(const System& system, const ScoreDynamicsIntegrator& integrator
         const double found = system.getParticleMass(particle), expected = card.massesAmu[i];
         if (!(std::abs(found - expected) <= 0.01 * expected))
             refuse("the mass of particle ", particle, " is ", found, " amu, but atom ", i, " (",
-                   card.elements[i], ") of the model '", card.name, "' has ", expected,
+                   card.types[i], ") of the model '", card.name, "' has ", expected,
                    " amu. Put the particles in the model's order with setParticles, and use the hydrogen "
                    "mass of the "
                    "training data.");
@@ -104,14 +104,7 @@ void checkPeriodicity(const System& system, const Card& card) {
 }  // namespace
 
 void checkStepSizeAndTemperature(const ScoreDynamicsIntegrator& integrator) {
-    const Card& card = integrator.getModel().card();
-    if (!(std::abs(integrator.getStepSize() - card.lagTimePs) <= 1e-6 * card.lagTimePs))
-        refuse("the model was trained for a step of ", card.lagTimePs, " ps, but the step size is ",
-               integrator.getStepSize(), " ps. Call setStepSize(", card.lagTimePs, ") or use another model.");
-    if (!(std::abs(integrator.getTemperature() - card.temperatureK) <= 1e-6 * card.temperatureK))
-        refuse("the model was trained at ", card.temperatureK, " K, but the temperature is ",
-               integrator.getTemperature(), " K. Call setTemperature(", card.temperatureK,
-               ") or use another model.");
+    requireKnown(integrator.getModel().card(), integrator.getStepSize(), integrator.getTemperature());
 }
 
 void checkContext(const System& system, const ScoreDynamicsIntegrator& integrator) {

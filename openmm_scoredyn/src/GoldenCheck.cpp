@@ -27,13 +27,9 @@ void compare(const ScoreProgram& program, const char* what, const std::vector<fl
     }
 }
 
-}  // namespace
-
-void checkGolden(const ScoreProgram& program) {
-    const Card& card = program.card();
-    const Golden& golden = card.golden;
+void checkExample(const ScoreProgram& program, const Golden& golden) {
     StepMemory& memory = *program.memory();
-    StepBuffer buffers[4], out;
+    StepBuffer buffers[5], out;
     const auto input = [&](const std::vector<float>& values, StepBuffer& buffer) {
         return memory.fromHost(values.data(), values.size(), buffer);
     };
@@ -42,18 +38,27 @@ void checkGolden(const ScoreProgram& program) {
         const float* values = memory.toHost(out.get(), expected.size(), copy);
         return std::vector<float>(values, values + expected.size());
     };
-    memory.reserve(out, std::max(golden.positions.size(), golden.denoised.size()));
-    const float* history = input(golden.history, buffers[0]);
-    const float* box = input(golden.box, buffers[1]);
-    if (card.kind == "transition") {
-        program.propose(1, input(golden.noise, buffers[2]), history, box, out.get());
-    } else {
-        const auto condition = program.condition(1, history, box);
-        program.denoise(1, input(golden.latent, buffers[2]), golden.sigma, *condition, out.get());
-        compare(program, "latent", golden.denoised, output(golden.denoised), 1e-3, 1e-3);
-        program.advance(1, input(golden.denoised, buffers[3]), *condition, out.get());
+    memory.reserve(out, std::max<size_t>(golden.positions.size(), program.card().latentSize));
+    const auto condition =
+        program.condition({1, input(golden.history, buffers[0]), input(golden.box, buffers[1]),
+                           golden.lagTimePs, golden.temperatureK});
+    if (!golden.noise.empty()) {
+        program.start(1, input(golden.noise, buffers[2]), *condition, out.get());
+        compare(program, "first latent", golden.started, output(golden.started), 1e-3, 1e-3);
     }
+    if (!golden.latent.empty()) {
+        program.denoise(1, input(golden.latent, buffers[3]), golden.sigma, *condition, out.get());
+        compare(program, "latent", golden.denoised, output(golden.denoised), 1e-3, 1e-3);
+    }
+    const std::vector<float>& clean = golden.denoised.empty() ? golden.started : golden.denoised;
+    program.advance(1, input(clean, buffers[4]), *condition, out.get());
     compare(program, "positions", golden.positions, output(golden.positions), 1e-4, 0.0);
+}
+
+}  // namespace
+
+void checkGolden(const ScoreProgram& program) {
+    for (const Golden& golden : program.card().golden) checkExample(program, golden);
 }
 
 }  // namespace ScoreDynPlugin

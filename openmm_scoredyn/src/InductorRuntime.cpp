@@ -17,6 +17,8 @@ using torch::inductor::AOTIModelPackageLoader;
 
 namespace {
 
+const std::string listMethod = "condition";  // which returns a list, even of one tensor
+
 /// One compiled model per method, each under the method's name.
 class InductorRuntime : public ProgramRuntime {
 public:
@@ -28,7 +30,6 @@ public:
         const PrivateFile package("program.pt2", archive.bytes());
         requireMethods(archive.file().records(), methods);
         for (const ProgramMethod& method : methods) {
-            if (method.optional) continue;  // packages do without: every method costs a compilation
             try {
                 const Metadata metadata =
                     AOTIModelPackageLoader::load_metadata_from_package(package.path(), method.name);
@@ -47,12 +48,17 @@ public:
         }
     }
 
-    bool has(const std::string& method) const override { return models_.contains(method); }
-
-    c10::IValue run(const std::string& method, at::TensorList arguments) const override {
+    c10::IValue run(const std::string& method, Arguments arguments) const override {
         const std::lock_guard lock(oneAtATime_);
-        std::vector<at::Tensor> results = models_.at(method)->run(arguments.vec());
-        if (results.size() == 1) return results.front();
+        // Packages take and give flat lists of tensors.
+        std::vector<at::Tensor> flat;
+        for (const c10::IValue& argument : arguments)
+            if (argument.isTensor())
+                flat.push_back(argument.toTensor());
+            else
+                for (const at::Tensor& tensor : argument.toTensorVector()) flat.push_back(tensor);
+        std::vector<at::Tensor> results = models_.at(method)->run(flat);
+        if (method != listMethod && results.size() == 1) return results.front();
         return results;
     }
 
@@ -71,7 +77,6 @@ private:
 
     void requireMethods(const RecordArchive& archive, const std::vector<ProgramMethod>& methods) const {
         for (const ProgramMethod& method : methods) {
-            if (method.optional) continue;
             const std::string folder = "data/aotinductor/" + method.name + "/";
             const bool found = std::ranges::any_of(
                 archive.records(), [&](const Record& r) { return r.first.rfind(folder, 0) == 0; });

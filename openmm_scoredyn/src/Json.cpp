@@ -58,6 +58,14 @@ const JsonValue& JsonValue::at(const std::string& key) const {
     return found->second;
 }
 
+std::vector<std::string> JsonValue::keys() const {
+    const auto* object = std::get_if<Object>(&value_);
+    if (!object) refuse("an object");
+    std::vector<std::string> names;
+    for (const auto& [name, value] : *object) names.push_back(name);
+    return names;
+}
+
 /// Builds the values of JSON text by recursive descent.
 class JsonReader {
 public:

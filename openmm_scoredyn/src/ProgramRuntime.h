@@ -3,6 +3,7 @@
 #include <ATen/core/ivalue.h>
 #include <c10/core/Device.h>
 
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,17 +16,18 @@ namespace ScoreDynPlugin {
 struct ProgramMethod {
     std::string name;
     size_t numArguments;
-    bool optional = false;
 };
+
+/// Tensors and lists of tensors.
+using Arguments = std::initializer_list<c10::IValue>;
 
 /// Runs the methods of a loaded file, one class per format. What comes back is checked by ScoreProgram.
 class ProgramRuntime {
 public:
     virtual ~ProgramRuntime() = default;
-    /// Whether the program has an optional method.
-    virtual bool has(const std::string& method) const = 0;
-    /// What a method returns. May be called from several threads, and throws whatever torch throws.
-    virtual c10::IValue run(const std::string& method, at::TensorList arguments) const = 0;
+    /// What a method returns: a tensor, or a list of tensors for `condition`. May be called from several
+    /// threads, and throws whatever torch throws.
+    virtual c10::IValue run(const std::string& method, Arguments arguments) const = 0;
 };
 
 /// Load a TorchScript archive onto a device, freeze it, and see that it has the methods. Throws

@@ -21,10 +21,10 @@ namespace {
 constexpr double maxOperations = 1e6;  // of one call, as far as the loops count to a constant
 
 bool isView(const jit::Node* node) {
-    static const c10::Symbol views[] = {c10::aten::select,  c10::aten::slice,     c10::aten::unsqueeze,
-                                        c10::aten::squeeze, c10::aten::permute,   c10::aten::transpose,
-                                        c10::aten::flatten, c10::aten::reshape,   c10::aten::view,
-                                        c10::aten::to,      c10::aten::contiguous};
+    static const c10::Symbol views[] = {c10::aten::select,  c10::aten::slice,      c10::aten::unsqueeze,
+                                        c10::aten::squeeze, c10::aten::permute,    c10::aten::transpose,
+                                        c10::aten::flatten, c10::aten::reshape,    c10::aten::view,
+                                        c10::aten::to,      c10::aten::contiguous, c10::aten::unflatten};
     return std::ranges::find(views, node->kind()) != std::end(views);
 }
 

@@ -12,7 +12,7 @@ void rollout(StepSampler& sampler, History& history, int batch, const float* box
     StepBuffer after, boxThere;
     std::vector<float> copy;
     memory.reserve(after, size);
-    box = memory.fromHost(box, 9, boxThere);
+    box = memory.fromHost(box, size_t(batch) * 9, boxThere);
     for (int64_t i = 0; i < length.numSteps; ++i) {
         sampler.step(length.firstStep + i, batch, history.data(), box, after.get());
         history.push(after.get());

@@ -21,13 +21,8 @@ constexpr int stateVersion = 1;
 // Starts the record in a checkpoint, so that one of another integrator is told from ours.
 constexpr uint32_t magic = 0x53447931;
 
-using NamedCount = std::pair<const char*, long long StepCounts::*>;
-constexpr std::array<NamedCount, 6> namedCounts{{{"redraws", &StepCounts::redraws},
-                                                 {"rejectedSteps", &StepCounts::rejectedSteps},
-                                                 {"notFinite", &StepCounts::notFinite},
-                                                 {"bond", &StepCounts::bond},
-                                                 {"chirality", &StepCounts::chirality},
-                                                 {"displacement", &StepCounts::displacement}}};
+constexpr const char* redraws = "redraws";
+constexpr const char* rejectedSteps = "rejectedSteps";
 
 template <typename T>
 void put(std::ostream& stream, const T& value) {
@@ -73,7 +68,9 @@ void SamplerState::serialize(SerializationNode& node) const {
     node.setIntProperty("scoreDynVersion", stateVersion);
     node.setLongProperty("seed", seed);
     node.setLongProperty("noiseStep", static_cast<long long>(step));
-    for (const auto& [name, member] : namedCounts) node.setLongProperty(name, counts.*member);
+    node.setLongProperty(redraws, counts.redraws);
+    node.setLongProperty(rejectedSteps, counts.rejectedSteps);
+    for (size_t i = 0; i < causeNames.size(); ++i) node.setLongProperty(causeNames[i], counts.byCause[i]);
     node.setStringProperty("history", base64Encode(history.data(), history.size() * sizeof(float)));
 }
 
@@ -91,7 +88,9 @@ bool SamplerState::deserialize(const SerializationNode& node) {
     std::memcpy(history.data(), bytes.data(), bytes.size());
     seed = static_cast<uint32_t>(node.getLongProperty("seed"));
     step = static_cast<uint64_t>(node.getLongProperty("noiseStep"));
-    for (const auto& [name, member] : namedCounts) counts.*member = node.getLongProperty(name);
+    counts.redraws = node.getLongProperty(redraws);
+    counts.rejectedSteps = node.getLongProperty(rejectedSteps);
+    for (size_t i = 0; i < causeNames.size(); ++i) counts.byCause[i] = node.getLongProperty(causeNames[i]);
     return true;
 }
 

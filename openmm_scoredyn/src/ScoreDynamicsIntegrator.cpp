@@ -28,10 +28,10 @@ void requireAtLeast(int minimum, int value, const char* what, const char* setter
 
 ScoreDynamicsIntegrator::ScoreDynamicsIntegrator(std::shared_ptr<const ScoreArchive> model)
     : model_(std::move(model)),
-      temperature_(model_->card().temperatureK),
+      temperature_(model_->card().temperaturesK.first()),
       solver_(parseSolver(model_->card().solver)),
       denoisingSteps_(model_->card().denoisingSteps) {
-    setStepSize(model_->card().lagTimePs);
+    setStepSize(model_->card().lagTimesPs.first());
     setConstraintTolerance(1e-5);
 }
 
@@ -54,7 +54,9 @@ void ScoreDynamicsIntegrator::setSolver(Solver solver) {
 }
 
 void ScoreDynamicsIntegrator::setDenoisingSteps(int steps) {
-    requireAtLeast(1, steps, "the number of denoising steps", "setDenoisingSteps");
+    // A model that does its step in one go takes none.
+    requireAtLeast(model_->card().denoisingSteps > 0, steps, "the number of denoising steps",
+                   "setDenoisingSteps");
     denoisingSteps_ = steps;
     if (stepper_) stepper_->settingsChanged();
 }

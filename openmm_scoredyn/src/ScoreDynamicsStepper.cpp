@@ -61,7 +61,7 @@ void ScoreDynamicsStepper::prepareKernel() {
     }
     kernel_ = context_.getPlatform().createKernel(IntegrateScoreDynamicsStepKernel::Name(), context_);
     kernel().initialize(context_.getSystem(),
-                        {particles, WholeMolecules(card.numParticles(), card.bonds), card.periodic});
+                        {particles, WholeMolecules(card.numParticles(), card.bonds()), card.periodic});
 }
 
 IntegrateScoreDynamicsStepKernel& ScoreDynamicsStepper::kernel() {
@@ -101,8 +101,9 @@ void ScoreDynamicsStepper::prepareSampler() {
     if (sampler_) return;
     program_->setNumThreads(integrator_.getNumThreads());
     sampler_ = std::make_unique<StepSampler>(
-        program_, SamplerSettings{integrator_.getSolver(), integrator_.getDenoisingSteps(),
-                                  integrator_.getMaxRedraws(), state_.seed});
+        program_,
+        SamplerSettings{integrator_.getStepSize(), integrator_.getTemperature(), integrator_.getSolver(),
+                        integrator_.getDenoisingSteps(), integrator_.getMaxRedraws(), state_.seed});
     sampler_->setCounts(state_.counts);
 }
 

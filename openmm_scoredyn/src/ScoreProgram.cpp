@@ -25,9 +25,8 @@ using OpenMM::OpenMMException;
 namespace {
 
 // The methods of the contract; strings, because one made at every call would be allocated there.
-const std::string denoiseMethod = "denoise", advanceMethod = "advance", proposeMethod = "propose",
-                  conditionMethod = "condition", conditionedMethod = "denoise_conditioned",
-                  advanceConditionedMethod = "advance_conditioned";
+const std::string conditionMethod = "condition", startMethod = "start", denoiseMethod = "denoise",
+                  advanceMethod = "advance";
 
 std::string shapeText(at::IntArrayRef shape) {
     std::ostringstream text;
@@ -49,7 +48,7 @@ struct Surroundings {
 
 struct ScoreProgram::Condition {
     at::Tensor history, box;
-    at::Tensor made;  ///< of them by the program, (B, ...), if it has `condition`
+    c10::List<at::Tensor> made{c10::List<at::Tensor>()};  ///< by the program
 };
 
 struct ScoreProgram::Impl {
@@ -58,23 +57,21 @@ struct ScoreProgram::Impl {
     Device device;
     int numThreads = 1;
     MatmulPrecision precision = MatmulPrecision::Highest;
-    bool conditionsApart = false;   ///< whether the program has `condition` and `denoise_conditioned`
-    bool advancesFromThat = false;  ///< and `advance_conditioned`
 
     void load(const ScoreArchive& archive, const std::vector<ProgramMethod>& methods);
     // The contract says that programs are pure: they change no input.
     at::Tensor view(const float* data, at::IntArrayRef shape) const {
         return deviceView(device, data, shape);
     }
-    at::Tensor level(int batch, double sigma) const {
+    /// The same number for every replica, (B,).
+    at::Tensor same(int batch, double value) const {
         const DeviceGuard onDevice(device);
-        return at::full({batch}, sigma, at::TensorOptions(at::kFloat).device(torchDevice(device)));
+        return at::full({batch}, value, at::TensorOptions(at::kFloat).device(torchDevice(device)));
     }
     /// Run a method and give what it returns to `use`, with torch on the right device.
     template <typename Use>
-    void call(const std::string& method, at::TensorList arguments, const Use& use) const;
-    void call(const std::string& method, at::TensorList arguments, at::IntArrayRef shape,
-              float* result) const {
+    void call(const std::string& method, Arguments arguments, const Use& use) const;
+    void call(const std::string& method, Arguments arguments, at::IntArrayRef shape, float* result) const {
         call(method, arguments, [&](const c10::IValue& value) { copyChecked(method, value, shape, result); });
     }
     void copyChecked(const std::string& method, const c10::IValue& value, at::IntArrayRef shape,
@@ -98,7 +95,7 @@ void ScoreProgram::Impl::load(const ScoreArchive& archive, const std::vector<Pro
 }
 
 template <typename Use>
-void ScoreProgram::Impl::call(const std::string& method, at::TensorList arguments, const Use& use) const {
+void ScoreProgram::Impl::call(const std::string& method, Arguments arguments, const Use& use) const {
     try {
         const c10::InferenceMode inference;
         const Surroundings surroundings(device, precision);
@@ -135,17 +132,11 @@ ScoreProgram::ScoreProgram(std::shared_ptr<const ScoreArchive> archive, const De
     impl_->name = "'" + card().name + "'";
     impl_->device = device;
     if (device.kind != Device::Kind::Host || device.recorder) memory_ = std::make_shared<TorchMemory>(device);
-    const std::vector<ProgramMethod> methods =
-        card().kind == "denoiser" ? std::vector<ProgramMethod>{{denoiseMethod, 4},
-                                                               {advanceMethod, 3},
-                                                               {conditionMethod, 2, true},
-                                                               {conditionedMethod, 3, true},
-                                                               {advanceConditionedMethod, 4, true}}
-                                  : std::vector<ProgramMethod>{{proposeMethod, 3}};
+    std::vector<ProgramMethod> methods{{conditionMethod, 4}, {advanceMethod, 4}};
+    if (card().hasStart) methods.push_back({startMethod, 2});
+    if (card().denoisingSteps > 0) methods.push_back({denoiseMethod, 3});
     impl_->load(*archive_, methods);
-    impl_->conditionsApart = impl_->runtime->has(conditionMethod) && impl_->runtime->has(conditionedMethod);
-    impl_->advancesFromThat = impl_->conditionsApart && impl_->runtime->has(advanceConditionedMethod);
-    // The golden triple is about the file: made and checked at the precision that all devices have.
+    // The golden examples are about the file: made and checked at the precision that all devices have.
     checkGolden(*this);
     impl_->precision = card().matmulPrecision;
 }
@@ -161,54 +152,43 @@ void ScoreProgram::setNumThreads(int numThreads) {
 
 int ScoreProgram::getNumThreads() const { return impl_->numThreads; }
 
-std::shared_ptr<ScoreProgram::Condition> ScoreProgram::condition(int batch, const float* history,
-                                                                 const float* box,
+std::shared_ptr<ScoreProgram::Condition> ScoreProgram::condition(const Situation& now,
                                                                  std::shared_ptr<Condition> used) const {
-    const Card& c = card();
     const std::shared_ptr<Condition> condition = used ? std::move(used) : std::make_shared<Condition>();
-    condition->history = impl_->view(history, {batch, c.historyLength, c.numParticles(), 3});
-    condition->box = impl_->view(box, {3, 3});
-    if (!impl_->conditionsApart) return condition;
-    impl_->call(conditionMethod, {condition->history, condition->box}, [&](const c10::IValue& value) {
-        if (!value.isTensor() || value.toTensor().dim() == 0 || value.toTensor().size(0) != batch)
-            throw OpenMMException("ScoreProgram: the method `condition` of " + impl_->name +
-                                  " returned the wrong kind; expected a tensor with " +
-                                  std::to_string(batch) + " rows, found " + value.tagKind() +
-                                  "; correct the module and export it again.");
-        condition->made = value.toTensor();
-    });
+    condition->history =
+        impl_->view(now.history, {now.batch, card().historyLength, card().numParticles(), 3});
+    condition->box = impl_->view(now.box, {now.batch, 3, 3});
+    const at::Tensor lag = impl_->same(now.batch, now.lagTimePs),
+                     temperature = impl_->same(now.batch, now.temperatureK);
+    impl_->call(conditionMethod, {condition->history, condition->box, lag, temperature},
+                [&](const c10::IValue& value) {
+                    if (!value.isTensorList())
+                        throw OpenMMException("ScoreProgram: the method `condition` of " + impl_->name +
+                                              " returned the wrong kind; expected a list of tensors, found " +
+                                              value.tagKind() + "; correct the module and export it again.");
+                    condition->made = value.toTensorList();
+                });
     return condition;
+}
+
+void ScoreProgram::start(int batch, const float* noise, const Condition& condition, float* latent) const {
+    const std::array<int64_t, 2> shape = {batch, card().latentSize};
+    impl_->call(startMethod, {impl_->view(noise, shape), condition.made}, shape, latent);
 }
 
 void ScoreProgram::denoise(int batch, const float* latent, double sigma, const Condition& condition,
                            float* denoised) const {
-    const std::array<int64_t, 3> shape = {batch, card().latentSize, 3};
-    const at::Tensor noised = impl_->view(latent, shape), level = impl_->level(batch, sigma);
-    if (condition.made.defined())
-        impl_->call(conditionedMethod, {noised, level, condition.made}, shape, denoised);
-    else
-        impl_->call(denoiseMethod, {noised, level, condition.history, condition.box}, shape, denoised);
+    const std::array<int64_t, 2> shape = {batch, card().latentSize};
+    impl_->call(denoiseMethod, {impl_->view(latent, shape), impl_->same(batch, sigma), condition.made}, shape,
+                denoised);
 }
 
 void ScoreProgram::advance(int batch, const float* latent, const Condition& condition,
                            float* positions) const {
-    const std::array<int64_t, 3> shape = {batch, card().numParticles(), 3};
-    const at::Tensor clean = impl_->view(latent, {batch, card().latentSize, 3});
-    if (impl_->advancesFromThat)
-        impl_->call(advanceConditionedMethod, {clean, condition.made, condition.history, condition.box},
-                    shape, positions);
-    else
-        impl_->call(advanceMethod, {clean, condition.history, condition.box}, shape, positions);
-}
-
-void ScoreProgram::propose(int batch, const float* noise, const float* history, const float* box,
-                           float* positions) const {
-    const Card& c = card();
     impl_->call(
-        proposeMethod,
-        {impl_->view(noise, {batch, c.noiseCount, c.latentSize, 3}),
-         impl_->view(history, {batch, c.historyLength, c.numParticles(), 3}), impl_->view(box, {3, 3})},
-        {batch, c.numParticles(), 3}, positions);
+        advanceMethod,
+        {impl_->view(latent, {batch, card().latentSize}), condition.made, condition.history, condition.box},
+        {batch, card().numParticles(), 3}, positions);
 }
 
 std::string ScoreProgram::torchVersion() { return TORCH_VERSION; }

@@ -14,7 +14,9 @@ namespace ScoreDynPlugin {
 
 namespace {
 
-const Violation hiddenNotFinite{Violation::Kind::NotFinite, {0}, std::numeric_limits<double>::quiet_NaN(), 0};
+constexpr size_t boxSize = 9;  // floats
+
+const Violation hiddenNotFinite{Cause::NotFinite, {0}, std::numeric_limits<double>::quiet_NaN(), 0};
 
 bool allFinite(const float* values, size_t count) {
     return std::all_of(values, values + count, [](float v) { return std::isfinite(v); });
@@ -30,6 +32,14 @@ void forNeighbours(const std::vector<int>& replicas, const Use& use) {
     }
 }
 
+void requireNoStages(const Card& card, int denoisingSteps) {
+    if (denoisingSteps != 0)
+        throw OpenMM::OpenMMException(
+            "StepSampler: the model '" + card.name +
+            "' does its step without denoising; expected 0 denoising steps, found " +
+            std::to_string(denoisingSteps) + "; call setDenoisingSteps(0).");
+}
+
 }  // namespace
 
 StepSampler::StepSampler(std::shared_ptr<const ScoreProgram> program, const SamplerSettings& settings,
@@ -37,23 +47,22 @@ StepSampler::StepSampler(std::shared_ptr<const ScoreProgram> program, const Samp
     : program_(std::move(program)),
       memory_(memory ? std::move(memory) : program_->memory()),
       settings_(settings),
-      guard_(program_->card()),
+      guard_(program_->card().numParticles(), settings.guarded ? program_->card().guard : GuardRules::none()),
       noiseStages_{initialStage},
       proposing_(memory_, [this](const RecordedWork::Arrays& arrays) { evaluate(arrays); }) {
     const Card& card = program_->card();
     frameSize_ = size_t(card.numParticles()) * 3;
     historySize_ = card.historyLength * frameSize_;
-    latentSize_ = size_t(card.latentSize) * 3;
-    noiseSize_ = latentSize_;
-    if (card.kind == "denoiser") {
-        requireSolver(card, solverName(settings.solver));
-        plan_ = makeSolverPlan(settings.solver, settings.denoisingSteps, card.sigmaMin, card.sigmaMax,
-                               card.sigmaData);
-        for (size_t s = 0; s < plan_.size(); ++s)
-            if (plan_[s].noise != 0) noiseStages_.push_back(static_cast<uint32_t>(initialStage + 1 + s));
-    } else {
-        noiseSize_ = card.noiseCount * latentSize_;
+    latentSize_ = card.latentSize;
+    if (card.denoisingSteps == 0) {
+        requireNoStages(card, settings.denoisingSteps);
+        return;
     }
+    requireSolver(card, solverName(settings.solver));
+    plan_ = makeSolverPlan(settings.solver, settings.denoisingSteps, card.sigmaMin, card.sigmaMax,
+                           card.sigmaData);
+    for (size_t s = 0; s < plan_.size(); ++s)
+        if (plan_[s].noise != 0) noiseStages_.push_back(static_cast<uint32_t>(initialStage + 1 + s));
 }
 
 void StepSampler::reserve(int batch) {
@@ -61,10 +70,12 @@ void StepSampler::reserve(int batch) {
     reserved_ = batch;
     proposing_.forget();
     memory_->reserve(proposal_, batch * frameSize_);
-    if (batch > 1)
-        memory_->reserve(activeHistory_, batch * historySize_);  // a single replica is active or done
+    if (batch > 1) {  // a single replica is active or done
+        memory_->reserve(activeHistory_, batch * historySize_);
+        memory_->reserve(activeBox_, batch * boxSize);
+    }
     if (historySize_ > frameSize_) memory_->reserve(newest_, batch * frameSize_);
-    noise_.resize(batch * noiseSize_ * noiseStages_.size());
+    noise_.resize(batch * latentSize_ * noiseStages_.size());
     for (auto* buffer : {&latent_, &next_, &anchor_, &denoised_, &previous_})
         memory_->reserve(*buffer, batch * latentSize_);
 }
@@ -75,20 +86,21 @@ void StepSampler::step(uint64_t step, int batch, const float* history, const flo
     std::iota(active_.begin(), active_.end(), 0);
     for (uint32_t redraw = 0; !active_.empty(); ++redraw) {
         if (redraw > 0) counts_.redraws += static_cast<long long>(active_.size());
-        const float* activeHistory = gatherHistory(batch, history);
-        propose(drawNoise(step, redraw), activeHistory, box);
-        keepAccepted(step, redraw, activeHistory, after);
+        const float* activeHistory = gather(batch, history, historySize_, activeHistory_);
+        const float* activeBox = gather(batch, box, boxSize, activeBox_);
+        propose(drawNoise(step, redraw), activeHistory, activeBox);
+        keepAccepted(step, redraw, activeHistory, activeBox, after);
     }
 }
 
-/// History of the active replicas; the caller's own array as long as all are active.
-const float* StepSampler::gatherHistory(int batch, const float* history) {
-    if (active_.size() == size_t(batch)) return history;
+/// What the active replicas have of `values`, `size` floats each; the caller's own array while all are
+/// active.
+const float* StepSampler::gather(int batch, const float* values, size_t size, StepBuffer& buffer) {
+    if (active_.size() == size_t(batch)) return values;
     forNeighbours(active_, [&](size_t i, size_t count) {
-        memory_->copy(history + active_[i] * historySize_, count * historySize_,
-                      activeHistory_.get() + i * historySize_);
+        memory_->copy(values + active_[i] * size, count * size, buffer.get() + i * size);
     });
-    return activeHistory_.get();
+    return buffer.get();
 }
 
 /// Call work(i) for every active replica active_[i], on the threads that the program may use. None of it may
@@ -100,15 +112,15 @@ void StepSampler::forActive(const Work& work) {
     });
 }
 
-/// Standard normals of one draw for the active replicas, (noise stages, active, noiseSize_), in the memory of
+/// Standard normals of one draw for the active replicas, (noise stages, active, D), in the memory of
 /// the program.
 const float* StepSampler::drawNoise(uint64_t step, uint32_t redraw) {
-    const size_t size = active_.size() * noiseSize_;
+    const size_t size = active_.size() * latentSize_;
     forActive([&](size_t i) {
         const uint32_t replica = settings_.firstReplica + static_cast<uint32_t>(active_[i]);
         for (size_t k = 0; k < noiseStages_.size(); ++k)
             fillNormal({settings_.seed, replica, step, redraw, noiseStages_[k]},
-                       noise_.data() + k * size + i * noiseSize_, noiseSize_);
+                       noise_.data() + k * size + i * latentSize_, latentSize_);
     });
     return memory_->fromHost(noise_.data(), noiseStages_.size() * size, noiseCopy_);
 }
@@ -120,22 +132,28 @@ void StepSampler::propose(const float* noise, const float* history, const float*
 
 /// What of a draw the device does by itself, with the same arrays from step to step.
 void StepSampler::evaluate(const RecordedWork::Arrays& a) {
-    if (program_->card().kind == "transition") {
-        program_->propose(a.batch, a.noise, a.history, a.box, proposal_.get());
-        return;
-    }
+    condition_ = program_->condition({a.batch, a.history, a.box, settings_.lagTimePs, settings_.temperatureK},
+                                     std::move(condition_));
+    beginLatent(a);
     drawn_ = runSolver(a);
     program_->advance(a.batch, drawn_, *condition_, proposal_.get());
 }
 
-/// Returns the clean latents (B,M,3), in the same one of the buffers every time.
+/// The latent that the first stage begins with: the program's own, or noise of the largest level.
+void StepSampler::beginLatent(const RecordedWork::Arrays& a) {
+    if (program_->card().hasStart)
+        program_->start(a.batch, a.noise, *condition_, latent_.get());
+    else
+        memory_->combine({{static_cast<float>(program_->card().sigmaMax), a.noise}}, a.batch * latentSize_,
+                         latent_.get());
+}
+
+/// Returns the clean latents (B,D), in the same one of the buffers every time.
 const float* StepSampler::runSolver(const RecordedWork::Arrays& a) {
     const size_t size = a.batch * latentSize_;
     const float* noise = a.noise;
     float *latent = latent_.get(), *next = next_.get(), *anchor = anchor_.get(), *denoised = denoised_.get(),
           *previous = previous_.get();
-    memory_->combine({{static_cast<float>(program_->card().sigmaMax), noise}}, size, latent);
-    condition_ = program_->condition(a.batch, a.history, a.box, std::move(condition_));
     for (const Stage& stage : plan_) {
         program_->denoise(a.batch, latent, stage.sigma, *condition_, denoised);
         if (stage.noise != 0) noise += size;
@@ -163,28 +181,31 @@ const float* StepSampler::newestOnHost(const float* history) {
 }
 
 /// Hold every proposal against the guard.
-void StepSampler::judge(const float* history) {
+void StepSampler::judge(const float* history, const float* box) {
     const size_t batch = active_.size();
     // What lies in host memory already is looked at where it is.
     const float* newest = newestOnHost(history);
     const float* proposals = memory_->toHost(proposal_.get(), batch * frameSize_, hostProposal_);
-    const float* latents =
-        plan_.empty() ? nullptr : memory_->toHost(drawn_, batch * latentSize_, hostLatent_);
+    const float* latents = memory_->toHost(drawn_, batch * latentSize_, hostLatent_);
+    const float* boxes =
+        program_->card().periodic ? memory_->toHost(box, batch * boxSize, hostBox_) : nullptr;
     verdicts_.resize(batch);
     forActive([&](size_t i) {
-        verdicts_[i] = guard_.check(newest + i * frameSize_, proposals + i * frameSize_);
+        verdicts_[i] = guard_.check(newest + i * frameSize_, proposals + i * frameSize_,
+                                    boxes ? boxes + i * boxSize : nullptr);
         // A program could hide a latent that is not a number behind finite positions.
-        if (latents && !allFinite(latents + i * latentSize_, latentSize_)) verdicts_[i] = hiddenNotFinite;
+        if (!allFinite(latents + i * latentSize_, latentSize_)) verdicts_[i] = hiddenNotFinite;
     });
 }
 
 /// Copy the proposals to `after`, of which the refused ones are written over by later draws: their replicas
 /// stay active.
-void StepSampler::keepAccepted(uint64_t step, uint32_t redraw, const float* history, float* after) {
+void StepSampler::keepAccepted(uint64_t step, uint32_t redraw, const float* history, const float* box,
+                               float* after) {
     forNeighbours(active_, [&](size_t i, size_t count) {
         memory_->copy(proposal_.get() + i * frameSize_, count * frameSize_, after + active_[i] * frameSize_);
     });
-    judge(history);
+    judge(history, box);
     size_t refused = 0;
     for (size_t i = 0; i < verdicts_.size(); ++i) {
         if (!verdicts_[i]) continue;
@@ -197,20 +218,7 @@ void StepSampler::keepAccepted(uint64_t step, uint32_t redraw, const float* hist
 
 void StepSampler::count(const Violation& violation, uint32_t redraw) {
     if (redraw == 0) ++counts_.rejectedSteps;
-    switch (violation.kind) {
-        case Violation::Kind::NotFinite:
-            ++counts_.notFinite;
-            break;
-        case Violation::Kind::Bond:
-            ++counts_.bond;
-            break;
-        case Violation::Kind::Chirality:
-            ++counts_.chirality;
-            break;
-        case Violation::Kind::Displacement:
-            ++counts_.displacement;
-            break;
-    }
+    ++counts_.of(violation.cause);
 }
 
 void StepSampler::giveUp(uint64_t step, int replica, const Violation& violation) const {

@@ -1,8 +1,6 @@
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/script.h>
 
-#include <algorithm>
-
 #include "FrozenModule.h"
 #include "ProgramRuntime.h"
 #include "openmm/OpenMMException.h"
@@ -21,18 +19,10 @@ public:
         std::vector<std::string> wanted;
         for (const ProgramMethod& method : methods) wanted.push_back(method.name);
         module_ = loadFrozen(archive.file(), wanted, device, name_);
-        for (const ProgramMethod& method : methods)
-            if (!method.optional || module_.find_method(method.name)) {
-                require(method);
-                methods_.push_back(method.name);
-            }
+        for (const ProgramMethod& method : methods) require(method);
     }
 
-    bool has(const std::string& method) const override {
-        return std::ranges::find(methods_, method) != methods_.end();
-    }
-
-    c10::IValue run(const std::string& method, at::TensorList arguments) const override {
+    c10::IValue run(const std::string& method, Arguments arguments) const override {
         // The profiling executor would compile again for every new batch size.
         const torch::jit::GraphOptimizerEnabledGuard noProfiling(false);
         // Kept from call to call, so that a step allocates nothing here.
@@ -59,7 +49,6 @@ private:
     }
 
     std::string name_;
-    std::vector<std::string> methods_;
     torch::jit::Module module_;
 };
 

@@ -13,6 +13,9 @@ void bindModelFile(pybind11::module_& m);
 /// Adds the functions behind the Python class ScoreDynamicsIntegrator to the module.
 void bindIntegrator(pybind11::module_& m);
 
+/// Adds the check of cards, the class Guard and the names of its causes to the module.
+void bindGuard(pybind11::module_& m);
+
 /// Adds the solvers by name, and the stages of each.
 void bindSolvers(pybind11::module_& m);
 

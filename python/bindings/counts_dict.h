@@ -9,9 +9,9 @@ namespace ScoreDynPlugin {
 /// What the guard refused, as a Python dict.
 inline pybind11::dict countsDict(const StepCounts& counts) {
     using namespace pybind11::literals;
-    return pybind11::dict("redraws"_a = counts.redraws, "rejected_steps"_a = counts.rejectedSteps,
-                          "not_finite"_a = counts.notFinite, "bond"_a = counts.bond,
-                          "chirality"_a = counts.chirality, "displacement"_a = counts.displacement);
+    pybind11::dict counted("redraws"_a = counts.redraws, "rejected_steps"_a = counts.rejectedSteps);
+    for (size_t i = 0; i < causeNames.size(); ++i) counted[causeNames[i]] = counts.byCause[i];
+    return counted;
 }
 
 }  // namespace ScoreDynPlugin

@@ -46,6 +46,7 @@ PYBIND11_MODULE(_scoredyn, m) {
     ScoreDynPlugin::bindModelFile(m);
     ScoreDynPlugin::bindProgram(m);
     ScoreDynPlugin::bindIntegrator(m);
+    ScoreDynPlugin::bindGuard(m);
     ScoreDynPlugin::bindSolvers(m);
     ScoreDynPlugin::bindFullPrecision(m);
 }

@@ -15,9 +15,14 @@ using ScoreDynPlugin::ScoreArchive;
 
 namespace {
 
+const char* const newestFrame = R"(
+def condition(self, history, box, lag_time_ps, temperature_K) -> List[Tensor]:
+    return [history[:, -1]]
+)";
+
 const char* const identityAdvance = R"(
-def advance(self, latent, history, box):
-    return history[:, -1] + torch.nan_to_num(latent)
+def advance(self, latent, condition: List[Tensor], history, box):
+    return history[:, -1] + torch.nan_to_num(latent).reshape(-1, 2, 3)
 )";
 
 std::string number(double value) {
@@ -34,21 +39,28 @@ std::string list(const at::Tensor& tensor) {
     return text + "]";
 }
 
-std::string goldenTriple(torch::jit::Module& module, const TestProgram& program, const at::Tensor& centre) {
+std::string goldenExample(torch::jit::Module& module, const TestProgram& program, const at::Tensor& centre) {
     const at::Tensor history = centre.repeat({1, program.historyLength, 1, 1});
-    const at::Tensor box = torch::eye(3) * (program.periodic ? 2.0 : 0.0);
-    const std::string common = "{\"history\":" + list(history) + ",\"box\":" + list(box);
-    if (program.kind == "transition") {
-        const at::Tensor noise = torch::linspace(-1, 1, 6).reshape({1, 1, 2, 3});
-        const at::Tensor positions = module.get_method("propose")({noise, history, box}).toTensor();
-        return common + ",\"noise\":" + list(noise) + ",\"positions\":" + list(positions) + "}";
+    const at::Tensor box = torch::eye(3).unsqueeze(0) * (program.periodic ? 2.0 : 0.0);
+    const at::Tensor values = torch::linspace(-1, 1, 6).unsqueeze(0);
+    const auto run = [&](const char* method, std::vector<c10::IValue> arguments) {
+        return module.get_method(method)(std::move(arguments));
+    };
+    const c10::IValue condition =
+        run("condition", {history, box, torch::full({1}, 1.0), torch::full({1}, 300.0)});
+    std::string text = "{\"history\":" + list(history) + ",\"box\":" + list(box) +
+                       ",\"lag_time_ps\":1.0,\"temperature_K\":300.0";
+    at::Tensor clean;
+    if (program.hasStart) {
+        clean = run("start", {values, condition}).toTensor();
+        text += ",\"noise\":" + list(values) + ",\"started\":" + list(clean);
     }
-    const at::Tensor latent = torch::linspace(-1, 1, 6).reshape({1, 2, 3});
-    const at::Tensor denoised =
-        module.get_method("denoise")({latent, torch::full({1}, 0.5), history, box}).toTensor();
-    const at::Tensor positions = module.get_method("advance")({denoised, history, box}).toTensor();
-    return common + ",\"latent\":" + list(latent) + ",\"sigma\":0.5,\"denoised\":" + list(denoised) +
-           ",\"positions\":" + list(positions) + "}";
+    if (program.denoisingSteps > 0) {
+        clean = run("denoise", {values, torch::full({1}, 0.5), condition}).toTensor();
+        text += ",\"latent\":" + list(values) + ",\"sigma\":0.5,\"denoised\":" + list(clean);
+    }
+    const at::Tensor positions = run("advance", {clean, condition, history, box}).toTensor();
+    return text + ",\"positions\":" + list(positions) + "}";
 }
 
 /// How precise products are while the program that calls this runs: see precisionProgram.
@@ -77,18 +89,18 @@ struct TestOperators : torch::jit::NativeResolver {
 };
 
 std::string card(const TestProgram& program, const std::string& golden) {
-    return R"({"name":"test","lag_time_ps":1.0,"temperature_K":300.0,"latent_size":2,"noise_count":1,
-        "sigma_min":0.01,"sigma_max":80.0,"sigma_data":1.0,"solver":"dpmpp_2m","denoising_steps":4,
-        "elements":["C","O"],"masses_amu":[12.0,16.0],"atom_names":["C","O"],"residue_names":["M","M"],
-        "residue_indices":[0,0],"bonds":[[0,1]],"bond_lengths_nm":[0.125],"bond_tolerance":0.5,"chiral_centres":[],
-        "solvent":"none","force_field":"none","training_data":{},"accuracy":{},"licence":"MIT","package_version":"0",
-        "torch_version":"0","format_version":")" +
-           program.formatVersion + R"(","kind":")" + program.kind + R"(","periodic":)" +
-           (program.periodic ? "true" : "false") +
-           (program.matmulPrecision.empty() ? ""
-                                            : R"(,"matmul_precision":")" + program.matmulPrecision + '"') +
-           R"(,"max_displacement_nm":)" + number(program.maxDisplacementNm) + R"(,"history_length":)" +
-           number(program.historyLength) + R"(,"golden":)" + golden + "}";
+    const auto boolean = [](bool value) { return value ? "true" : "false"; };
+    return R"({"name":"test","format_version":")" + program.formatVersion +
+           R"(","capabilities":{"lag_times_ps":[1.0],"lag_time_range":false,"temperatures_K":[300.0],
+        "temperature_range":false,"latent_size":6,"sigma_min":0.01,"sigma_max":80.0,"sigma_data":1.0,
+        "solver":"dpmpp_2m","solvers":[],"history_length":)" +
+           number(program.historyLength) + R"(,"periodic":)" + boolean(program.periodic) +
+           R"(,"has_start":)" + boolean(program.hasStart) + R"(,"denoising_steps":)" +
+           number(program.denoisingSteps) + R"(,"matmul_precision":")" + program.matmulPrecision +
+           R"("},"particles":{"types":["C","O"],"masses_amu":[12.0,16.0],"bonds":[[0,1]],"guard":{
+        "bond_lengths_nm":[0.125],"bond_tolerance":0.5,"angles":[],"angle_limits_deg":[],"stereocentres":[],
+        "double_bonds":[],"double_bonds_cis":[],"contact_classes":[],"contacts":[],"max_displacement_nm":)" +
+           number(program.maxDisplacementNm) + R"(}},"provenance":{},"golden":[)" + golden + "]}";
 }
 
 /// The archive that torch wrote, with the sums of its records.
@@ -111,8 +123,9 @@ std::shared_ptr<const ScoreArchive> makeArchive(const TestProgram& program) {
     torch::jit::Module module("TestProgram");
     const at::Tensor centre = torch::tensor({0.0f, 0.0f, 0.0f, 0.125f, 0.0f, 0.0f}).reshape({2, 3});
     module.register_buffer("centre", centre);
+    if (program.code.find("def condition") == std::string::npos) module.define(newestFrame);
     module.define(program.code, std::make_shared<TestOperators>());
-    torch::jit::ExtraFilesMap extra{{"scoredyn.json", card(program, goldenTriple(module, program, centre))}};
+    torch::jit::ExtraFilesMap extra{{"scoredyn.json", card(program, goldenExample(module, program, centre))}};
     std::stringstream stream;
     module.save(stream, extra);
     return ScoreArchive::fromBytes(sealed(stream));
@@ -120,38 +133,41 @@ std::shared_ptr<const ScoreArchive> makeArchive(const TestProgram& program) {
 
 TestProgram driftProgram(double velocity) {
     return {.code = R"(
-def denoise(self, latent, sigma, history, box):
+def denoise(self, latent, sigma, condition: List[Tensor]):
     return torch.zeros_like(latent)
-def advance(self, latent, history, box):
+def advance(self, latent, condition: List[Tensor], history, box):
     return history[:, -1] + torch.tensor([1.0, 0.0, 0.0], device=history.device) * )" +
                     number(velocity) + "\n"};
 }
 
-TestProgram ouTransition() {
-    return {.kind = "transition",
-            .code = R"(
-def propose(self, noise, history, box):
+TestProgram ouInOneGo() {
+    return {.code = R"(
+def start(self, noise, condition: List[Tensor]):
+    return noise
+def advance(self, latent, condition: List[Tensor], history, box):
     return self.centre + )" +
-                    number(ouDecay) + " * (history[:, -1] - self.centre) + " + number(ouStep) +
-                    " * noise[:, 0]\n"};
+                    number(ouDecay) + " * (condition[0] - self.centre) + " + number(ouStep) +
+                    " * latent.reshape(-1, 2, 3)\n",
+            .denoisingSteps = 0,
+            .hasStart = true};
 }
 
 TestProgram ouDenoiser() {
     return {.code = R"(
-def denoise(self, latent, sigma, history, box):
+def denoise(self, latent, sigma, condition: List[Tensor]):
     mean = )" + number((ouDecay - 1) / ouStep) +
-                    R"( * (history[:, -1] - self.centre)
-    variance = sigma[:, None, None] * sigma[:, None, None]
+                    R"( * (condition[0] - self.centre).flatten(1)
+    variance = sigma[:, None] * sigma[:, None]
     return (latent + variance * mean) / (1 + variance)
-def advance(self, latent, history, box):
-    return history[:, -1] + latent * )" +
+def advance(self, latent, condition: List[Tensor], history, box):
+    return history[:, -1] + latent.reshape(-1, 2, 3) * )" +
                     number(ouStep) + "\n"};
 }
 
 TestProgram failingProgram(const std::string& result) {
     return {.code = R"(
-def denoise(self, latent, sigma, history, box):
-    if bool(history[0, -1, 0, 0] <= 50.0):
+def denoise(self, latent, sigma, condition: List[Tensor]):
+    if bool(condition[0][0, 0, 0] <= 50.0):
         return torch.zeros_like(latent)
     return )" + result +
                     "\n" + identityAdvance};
@@ -159,10 +175,10 @@ def denoise(self, latent, sigma, history, box):
 
 TestProgram precisionProgram(const std::string& matmulPrecision) {
     return {.code = R"(
-def denoise(self, latent, sigma, history, box):
+def denoise(self, latent, sigma, condition: List[Tensor]):
     return torch.zeros_like(latent)
-def advance(self, latent, history, box):
-    step = torch.zeros_like(latent)
+def advance(self, latent, condition: List[Tensor], history, box):
+    step = torch.zeros_like(history[:, -1])
     step[:, :, 0] = 0.25 * scoredyn_tests.product_precision(latent)
     return history[:, -1] + step
 )",

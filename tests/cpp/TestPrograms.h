@@ -10,13 +10,14 @@
 
 /// What may differ from one test program to the next.
 struct TestProgram {
-    std::string kind = "denoiser";
-    std::string code;  ///< TorchScript methods
-    std::string formatVersion = "1.0";
+    std::string code;  ///< TorchScript methods; `condition` gives the newest frame unless it is among them
+    int denoisingSteps = 4;
+    bool hasStart = false;
+    std::string formatVersion = "2.0";
     bool periodic = false;
     double maxDisplacementNm = 2.0;
     int historyLength = 1;
-    std::string matmulPrecision = {};  ///< not in the card if empty
+    std::string matmulPrecision = "highest";
 };
 
 /// Compile the program, compute its golden triple and pack both with a card.
@@ -27,10 +28,10 @@ TestProgram driftProgram(double velocity);
 
 constexpr double ouDecay = 0.6, ouStep = 0.002;
 
-/// x' = centre + ouDecay (x - centre) + ouStep eps about the molecule's own structure, as a transition.
-TestProgram ouTransition();
+/// x' = centre + ouDecay (x - centre) + ouStep eps about the molecule's own structure, in one go by `start`.
+TestProgram ouInOneGo();
 
-/// The same as a denoiser, whose optimal answer for a unit Gaussian is closed form.
+/// The same by denoising, whose optimal answer for a unit Gaussian is closed form.
 TestProgram ouDenoiser();
 
 /// The identity, but where the first atom is beyond x = 50 nm `denoise` returns `result` (TorchScript).

@@ -49,13 +49,13 @@ private:
 struct Molecules {
     Molecules(const TestProgram& program, TestRecorder& recorder, int maxRedraws = 10)
         : sampler(std::make_shared<ScoreProgram>(makeArchive(program), Device{.recorder = &recorder}),
-                  {parseSolver("dpmpp_2m"), 5, maxRedraws, 5}) {}
+                  {1, 300, parseSolver("dpmpp_2m"), program.denoisingSteps == 0 ? 0 : 5, maxRedraws, 5}) {}
 
     /// The frame after a number of steps, (batch,2,3).
     Values run(int batch, int steps) {
         Values frames(6 * batch);
         for (int replica = 0; replica < batch; ++replica) frames[6 * replica + 3] = 0.125f;
-        const Values box(9, 0);
+        const Values box(9 * batch, 0);
         for (int i = 0; i < steps; ++i, ++step) {
             std::copy(frames.begin(), frames.end(), history.begin());  // the same arrays, as in a context
             sampler.step(step, batch, history.data(), box.data(), after.data());
@@ -76,7 +76,7 @@ TestRecorder refusing() {
 }
 
 void testRecordedStepsArePlainSteps() {
-    for (const TestProgram& program : {ouDenoiser(), ouTransition()}) {
+    for (const TestProgram& program : {ouDenoiser(), ouInOneGo()}) {
         TestRecorder recorder, none = refusing();
         Molecules plain(program, none), recorded(program, recorder);
         ASSERT(plain.run(1, 10) == recorded.run(1, 10));
@@ -89,7 +89,7 @@ void testRecordedStepsArePlainSteps() {
 }
 
 void testRedrawsAreReplayed() {
-    TestProgram program = ouTransition();
+    TestProgram program = ouInOneGo();
     program.maxDisplacementNm = 1.5 * ouStep;
     TestRecorder recorder, none = refusing();
     Molecules plain(program, none, 100), recorded(program, recorder, 100);

@@ -41,13 +41,15 @@ private:
 /// Noise of `spread` nm about the middle between the oldest and the newest frame of the history; the guard
 /// allows moves of 0.01 nm.
 TestProgram halfwayBack(int historyLength, double spread) {
-    return {
-        .kind = "transition",
-        .code =
-            "def propose(self, noise, history, box):\n    return 0.5 * (history[:, 0] + history[:, -1]) + " +
-            std::to_string(spread) + " * noise[:, 0]\n",
-        .maxDisplacementNm = 0.01,
-        .historyLength = historyLength};
+    return {.code =
+                "def start(self, noise, condition: List[Tensor]):\n    return noise\n"
+                "def advance(self, latent, condition: List[Tensor], history, box):\n"
+                "    return 0.5 * (history[:, 0] + history[:, -1]) + " +
+                std::to_string(spread) + " * latent.reshape(-1, 2, 3)\n",
+            .denoisingSteps = 0,
+            .hasStart = true,
+            .maxDisplacementNm = 0.01,
+            .historyLength = historyLength};
 }
 
 /// Frames (steps, batch, 2, 3) of replicas that start at different places; the guard's counts go to `counts`.
@@ -56,7 +58,8 @@ Values draw(const TestProgram& test, int batch, const std::shared_ptr<StepMemory
     constexpr int steps = 3;
     const auto program = std::make_shared<ScoreProgram>(makeArchive(test));
     program->setNumThreads(numThreads);
-    StepSampler sampler(program, {parseSolver("dpmpp_2m"), 4, 1000, 7, firstReplica}, memory);
+    StepSampler sampler(
+        program, {1, 300, parseSolver("dpmpp_2m"), test.denoisingSteps, 1000, 7, firstReplica}, memory);
     History history(program->memory(), batch, test.historyLength, 2);
     Values start;
     for (int replica = 0; replica < batch; ++replica)
@@ -64,7 +67,7 @@ Values draw(const TestProgram& test, int batch, const std::shared_ptr<StepMemory
             start.insert(start.end(), {x, 0.001f * (firstReplica + replica), 0.0f});
     history.fill(start.data());
     Values frames(steps * start.size());
-    const Values box(9, 0);
+    const Values box(9 * batch, 0);
     rollout(sampler, history, batch, box.data(), {0, steps, 1}, frames.data(), [] {});
     if (counts) *counts = sampler.counts();
     return frames;
@@ -106,11 +109,6 @@ void testBatchWithRefusalsEqualsSingleRuns() {
     }
 }
 
-bool operator==(const StepCounts& a, const StepCounts& b) {
-    return a.redraws == b.redraws && a.rejectedSteps == b.rejectedSteps && a.notFinite == b.notFinite &&
-           a.bond == b.bond && a.chirality == b.chirality && a.displacement == b.displacement;
-}
-
 void testThreadsChangeNothing() {
     for (const TestProgram& test : {halfwayBack(3, 0.006), ouDenoiser()}) {
         StepCounts counts, others;
@@ -125,8 +123,8 @@ void testThreadsChangeNothing() {
 /// What a first step of three draws at most complains of; empty if every replica found an acceptable one.
 std::string complaint(const std::shared_ptr<ScoreProgram>& program, uint32_t firstReplica, int batch,
                       StepCounts& counts) {
-    StepSampler sampler(program, {parseSolver("dpmpp_2m"), 4, 2, 7, firstReplica});
-    Values frames(batch * 6), after(batch * 6), box(9, 0);
+    StepSampler sampler(program, {1, 300, parseSolver("dpmpp_2m"), 0, 2, 7, firstReplica});
+    Values frames(batch * 6), after(batch * 6), box(9 * batch, 0);
     for (size_t i = 3; i < frames.size(); i += 6) frames[i] = 0.125f;
     std::string text;
     try {

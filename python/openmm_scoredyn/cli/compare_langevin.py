@@ -73,7 +73,7 @@ def langevin_side(structure: Path, options: LangevinOptions, theirs, temperature
         options.name,
         temperature_K=temperature or theirs.temperature_K or 300.0,
         frame_spacing_ps=theirs.frame_spacing_ps,
-        atoms=len(theirs.metadata["molecule"]["elements"]),
+        atoms=len(theirs.metadata["molecule"]["types"]),
         seed=seed,
         **options.physics,
     )

@@ -49,7 +49,9 @@ def model_speeds(name: str, trajectories) -> dict[str, float]:
     frame = trajectories[0].segments[0][0]
     speeds = {}
     for replicas in (1, REPLICAS):
-        histories = np.repeat(frame[None, None], replicas, axis=0).repeat(model.card.history_length, axis=1)
+        histories = np.repeat(frame[None, None], replicas, axis=0).repeat(
+            model.card.capabilities.history_length, axis=1
+        )
         model.sample(histories, 5, seed=1)
         steps, started = 0, time.perf_counter()
         while (elapsed := time.perf_counter() - started) < SECONDS:
@@ -66,8 +68,8 @@ def guard_table(path: Path, name: str | None, trajectories) -> dict[str, dict[st
     """What the guard refused, by title: in the run, where its files say so, and in its frames, where a model
     is given.
     """
-    from openmm_scoredyn.comparison.guard_counts import count_refusals
     from openmm_scoredyn.data import archive_guard
+    from openmm_scoredyn.dynamics.guard_counts import count_rejections
     from openmm_scoredyn.program.model import ScoreModel, path_or_shipped
 
     files = sorted(path.glob("*.npz")) if path.is_dir() else [path]
@@ -80,5 +82,5 @@ def guard_table(path: Path, name: str | None, trajectories) -> dict[str, dict[st
         }
     if name and trajectories:
         card = ScoreModel(path_or_shipped(name)).card
-        table["frames the guard would refuse"] = count_refusals(trajectories, card)
+        table["frames the guard would reject"] = count_rejections(trajectories, card)
     return table

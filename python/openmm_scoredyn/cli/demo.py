@@ -62,7 +62,7 @@ def _compare(reference, runs: dict, card):
         segments=(run.positions_nm,),
         frame_spacing_ps=card.lag_time_ps,
         temperature_K=card.temperature_K,
-        molecule=card.molecule,
+        molecule=card.particles,
         steered=False,
         consecutive=True,
         source_sha256=hashlib.sha256(run.positions_nm.tobytes()).hexdigest(),
@@ -86,7 +86,8 @@ def _race(runs: dict, reference, card) -> tuple[str, str, bytes]:
     counts = block_histograms(reference.angles, cut(reference.angles)).sum(axis=0)
     side = round(len(counts) ** 0.5)
     fast, slow = (
-        (name, phi_psi(runs[name].positions_nm, card.molecule), runs[name].ps_per_s) for name in (OURS, WATER)
+        (name, phi_psi(runs[name].positions_nm, card.particles), runs[name].ps_per_s)
+        for name in (OURS, WATER)
     )
     picture = same_wall_time(fast, slow, counts.reshape(side, side), card.temperature_K)
     return "race", "The same wall time, one core each", picture

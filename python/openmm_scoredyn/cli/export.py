@@ -1,7 +1,6 @@
 """`scoredyn export`: a training checkpoint, or a score program of another format, becomes a score program."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -64,16 +63,16 @@ def export(
     from openmm_scoredyn.export import export_program
 
     module, card, parametrization = _load(trained)
-    if (solver or card.solver, denoising_steps or card.denoising_steps) != (
-        card.solver,
-        card.denoising_steps,
+    if (solver or card.capabilities.solver, denoising_steps or card.capabilities.denoising_steps) != (
+        card.capabilities.solver,
+        card.capabilities.denoising_steps,
     ):
-        card = replace(card, accuracy={})  # what it says was measured with other draws
+        card = card.with_values(accuracy={})  # what it says was measured with other draws
     changes = {"solver": solver, "denoising_steps": denoising_steps, "matmul_precision": matmul_precision}
-    card = replace(card, **{name: value for name, value in changes.items() if value is not None})
+    card = card.with_values(**{name: value for name, value in changes.items() if value is not None})
     if accuracy is not None:
-        card = replace(
-            card, accuracy=_read_comparison(accuracy) | {"matmul_precision": card.matmul_precision}
+        card = card.with_values(
+            accuracy=_read_comparison(accuracy) | {"matmul_precision": card.capabilities.matmul_precision}
         )
     report = export_program(
         module, out, card, parametrization, format=format, device=device, symmetric=symmetric

@@ -40,6 +40,7 @@ def info(
 
     Example: scoredyn info alanine-dipeptide-obc2
     """
+    from openmm_scoredyn.crystals.model import CrystalDenoiser
     from openmm_scoredyn.program.archive import open_model_file
     from openmm_scoredyn.program.model import ScoreModel, path_or_shipped
 
@@ -54,7 +55,10 @@ def info(
     if not verify:
         console.print("The records of the file have the sums it names; the program was not run (--verify).")
         return
-    ScoreModel(file.source, allow_native_code)
+    if denoiser:
+        CrystalDenoiser(file.source)
+    else:
+        ScoreModel(file.source, allow_native_code)
     console.print(
         "Golden triple reproduced: the program computes here what it computed where it was exported."
     )
@@ -65,7 +69,10 @@ def card_table(card: Card | DenoiserCard, sha256: str, rows: Callable[..., list]
     table = Table(title=Text(printable(card.name)), show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in rows(card) + _nested("trained on", card.training_data) + _measured(card.accuracy):
+    origin = card if isinstance(card, DenoiserCard) else card.provenance
+    for name, value in (
+        rows(card) + _nested("trained on", origin.training_data) + _measured(origin.accuracy)
+    ):
         table.add_row(Text(printable(name)), Text(printable(value)))
     table.add_row("SHA-256", sha256)
     return table
@@ -73,47 +80,51 @@ def card_table(card: Card | DenoiserCard, sha256: str, rows: Callable[..., list]
 
 def precision_note(card: Card) -> str:
     """What to say of a card whose accuracy is that of another precision than its own, or of none."""
-    if card.matmul_precision == "highest" or card.precision_is_measured:
+    if card.capabilities.matmul_precision == "highest" or card.precision_is_measured:
         return ""
     return (
-        f"The accuracy at matmul_precision {card.matmul_precision!r} is not measured: run `scoredyn compare`"
+        f"The accuracy at matmul_precision {card.capabilities.matmul_precision!r} is not measured: run `scoredyn compare`"
         " on trajectories made at it, and export with its --accuracy."
     )
 
 
 def _rows(card: Card) -> list[tuple[str, str]]:
-    composition = "".join(f"{e}{n if n > 1 else ''}" for e, n in sorted(Counter(card.elements).items()))
-    residues = dict(zip(card.residue_indices, card.residue_names))
+    composition = "".join(
+        f"{e}{n if n > 1 else ''}" for e, n in sorted(Counter(card.particles.types).items())
+    )
+    residues = dict(zip(card.particles.residue_indices, card.particles.residue_names))
     guard = (
-        f"{len(card.bonds)} bonds within {card.bond_tolerance:.0%}, chiral centres:"
-        f" {len(card.chiral_centres)}"
+        f"{len(card.particles.bonds)} bonds within {card.guard.bond_tolerance:.0%}, chiral centres:"
+        f" {len(card.guard.stereocentres)}"
     )
     rows = [
-        ("step", f"{card.lag_time_ps:g} ps at {card.temperature_K:g} K, history of {card.history_length}"),
+        (
+            "step",
+            f"{card.lag_time_ps:g} ps at {card.temperature_K:g} K, history of {card.capabilities.history_length}",
+        ),
         ("molecule", f"{'-'.join(residues.values())}, {card.num_particles} atoms, {composition}"),
         (
             "conditions",
-            f"{card.solvent}, {card.force_field}, {'periodic' if card.periodic else 'not periodic'}",
+            f"{card.provenance.solvent}, {card.provenance.force_field}, {'periodic' if card.capabilities.periodic else 'not periodic'}",
         ),
-        ("guard", f"{guard}, {card.max_displacement_nm:.2f} nm a step"),
-        ("precision", _PRECISIONS[card.matmul_precision]),
+        ("guard", f"{guard}, {card.guard.max_displacement_nm:.2f} nm a step"),
+        ("precision", _PRECISIONS[card.capabilities.matmul_precision]),
         (
             "symmetry",
-            f"{'SE(3), checked at export' if card.symmetric else 'none claimed'}; {card.latent_type} latents",
+            f"{'SE(3), checked at export' if card.capabilities.symmetric else 'none claimed'}; {card.capabilities.latent_type} latents",
         ),
-        ("licence", card.licence),
+        ("licence", card.provenance.licence),
         (
             "made by",
             (
-                f"openmm-scoredyn {card.package_version}, torch {card.torch_version}, format"
+                f"openmm-scoredyn {card.provenance.package_version}, torch {card.provenance.torch_version}, format"
                 f" {card.format_version}"
             ),
         ),
     ]
-    if card.kind == "transition":
-        return rows + [("kind", f"transition, {card.noise_count} x {card.latent_size} x 3 normals a step")]
-    levels = f"sigma {card.sigma_min:g} to {card.sigma_max:g}, {card.latent_size} x 3 latents"
-    return rows + [("kind", f"denoiser, {card.solver} with {card.denoising_steps} denoising steps, {levels}")]
+    levels = f"sigma {card.capabilities.sigma_min:g} to {card.capabilities.sigma_max:g}, {card.capabilities.latent_size} latents"
+    steps = f"{card.capabilities.solver} with {card.capabilities.denoising_steps} denoising steps"
+    return rows + [("draws", f"{steps}, {levels}")]
 
 
 def denoiser_rows(card: DenoiserCard) -> list[tuple[str, str]]:

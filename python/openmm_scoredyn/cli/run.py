@@ -10,7 +10,7 @@ from rich.console import Console
 
 from openmm_scoredyn.cli.duration import format_duration, steps_of
 from openmm_scoredyn.cli.options import refuse_without_effect
-from openmm_scoredyn.errors import OutputError, SamplingError
+from openmm_scoredyn.errors import OutputError
 
 
 def run(
@@ -76,7 +76,6 @@ def run(
         )
     place = device or ("cuda" if platform == "CUDA" else "cpu")
     loaded = ScoreModel(path_or_shipped(model), allow_native_code, place)
-    _check_kind(loaded.card)
     _check_folder(out)
     lag = loaded.card.lag_time_ps
     n_steps = steps_of(length, lag)
@@ -95,21 +94,8 @@ def run(
 
 def _guard_sentence(refused: dict[str, int]) -> str:
     """How many draws the guard refused, by cause; of a run that went on, since it went on."""
-    causes = [
-        f"{cause.replace('_', ' ')} {refused[cause]}"
-        for cause in ("not_finite", "bond", "chirality", "displacement")
-    ]
+    causes = [f"{cause.replace('_', ' ')} {count}" for cause, count in refused.items()]
     return f"Draws refused by the guard: {', '.join(causes)}."
-
-
-def _check_kind(card) -> None:
-    from openmm_scoredyn.crystals.card import DenoiserCard
-
-    if isinstance(card, DenoiserCard):
-        raise SamplingError(
-            f"run: {card.name} is a crystal denoiser, which knows no dynamics; expected a model of molecular"
-            f" dynamics, found kind {card.kind!r}; give another one, or use scoredyn denoise."
-        )
 
 
 def _check_folder(out: Path) -> None:

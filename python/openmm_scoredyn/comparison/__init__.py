@@ -6,7 +6,6 @@ from openmm_scoredyn.comparison.chapman_kolmogorov import IntervalStatistics, ch
 from openmm_scoredyn.comparison.comparison import compare, statistics, with_geometry
 from openmm_scoredyn.comparison.comparison_report import ComparisonReport
 from openmm_scoredyn.comparison.free_energies import free_energies
-from openmm_scoredyn.comparison.guard_counts import count_refusals
 from openmm_scoredyn.comparison.kinetics import crossing_rate, first_passage_times
 from openmm_scoredyn.comparison.populations import populations
 from openmm_scoredyn.comparison.ramachandran import divergence, free_energy
@@ -28,7 +27,6 @@ __all__ = [
     "backbone_torsions",
     "chapman_kolmogorov",
     "compare",
-    "count_refusals",
     "crossing_rate",
     "dihedral_angles",
     "divergence",

@@ -180,7 +180,7 @@ def _common_spacing(first: DihedralSeries, second: DihedralSeries) -> tuple[Dihe
 
 
 def _require_one_molecule(first: DihedralSeries, second: DihedralSeries) -> None:
-    ours, theirs = (series.metadata.get("molecule", {}).get("elements") for series in (first, second))
+    ours, theirs = (series.metadata.get("molecule", {}).get("types") for series in (first, second))
     if ours is not None and theirs is not None and list(ours) != list(theirs):
         raise MoleculeError(
             f"compare: the two sides are of different molecules; expected {len(ours)} atoms of elements"

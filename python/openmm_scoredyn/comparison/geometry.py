@@ -41,7 +41,7 @@ def _pooled(molecule: Particles, tuples: Sequence[tuple[int, ...]]) -> list[Coor
     members: dict[str, list[tuple[int, ...]]] = {}
     for atoms in tuples:
         names = [
-            f"{molecule.residue_names[a]}:{'H' if molecule.elements[a] == 'H' else molecule.atom_names[a]}"
+            f"{molecule.residue_names[a]}:{'H' if molecule.types[a] == 'H' else molecule.atom_names[a]}"
             for a in atoms
         ]
         label = "-".join(names if names[0].split(":")[1] != "H" else names[::-1])
@@ -53,8 +53,8 @@ def chiral_centres(molecule: Particles) -> np.ndarray:
     """Carbons with four neighbours of which at most one is hydrogen, with three heavy ones: (n, 4) int."""
     centres = []
     for atom, bonded in enumerate(molecule.neighbours):
-        heavy = [other for other in bonded if molecule.elements[other] != "H"]
-        if molecule.elements[atom] == "C" and len(bonded) == 4 and len(heavy) >= 3:
+        heavy = [other for other in bonded if molecule.types[other] != "H"]
+        if molecule.types[atom] == "C" and len(bonded) == 4 and len(heavy) >= 3:
             centres.append((atom, *heavy[:3]))
     return np.array(centres, dtype=int).reshape(-1, 4)
 

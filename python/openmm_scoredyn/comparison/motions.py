@@ -19,13 +19,13 @@ def methyl_rotors(molecule: Particles) -> dict[str, tuple[int, int, int, int]]:
     """
     neighbours, rotors = molecule.neighbours, {}
     for atom, bonded in enumerate(neighbours):
-        hydrogens = [other for other in bonded if molecule.elements[other] == "H"]
-        heavy = [other for other in bonded if molecule.elements[other] != "H"]
-        if molecule.elements[atom] != "C" or len(hydrogens) != 3 or not heavy:
+        hydrogens = [other for other in bonded if molecule.types[other] == "H"]
+        heavy = [other for other in bonded if molecule.types[other] != "H"]
+        if molecule.types[atom] != "C" or len(hydrogens) != 3 or not heavy:
             continue
         far = [other for other in neighbours[heavy[0]] if other != atom]
         if far:
-            second = next((other for other in far if molecule.elements[other] != "H"), far[0])
+            second = next((other for other in far if molecule.types[other] != "H"), far[0])
             name = f"{molecule.residue_names[atom]}:{molecule.atom_names[atom]}"
             rotors[name] = (second, heavy[0], atom, hydrogens[0])
     return rotors
@@ -34,7 +34,7 @@ def methyl_rotors(molecule: Particles) -> dict[str, tuple[int, int, int, int]]:
 def ends(molecule: Particles) -> tuple[int, int]:
     """The two heavy atoms that are most bonds apart, the first such pair in the order of the atoms."""
     neighbours = molecule.neighbours
-    heavy = [atom for atom in range(len(molecule)) if molecule.elements[atom] != "H"]
+    heavy = [atom for atom in range(len(molecule)) if molecule.types[atom] != "H"]
     best, pair = -1, (0, 0)
     for start in heavy:
         steps, shell, depth = {start: 0}, [start], 0

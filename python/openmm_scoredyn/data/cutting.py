@@ -1,7 +1,9 @@
-"""Parts of a trajectory: one cut into independent ones, or one without its beginning."""
+"""Parts of a trajectory: one cut into independent ones, in two along time, or one without its beginning."""
 
 import hashlib
 from dataclasses import replace
+
+import numpy as np
 
 from openmm_scoredyn.data.trajectory import Trajectory
 from openmm_scoredyn.errors import TrajectoryError
@@ -31,15 +33,12 @@ def cut(trajectory: Trajectory, n_parts: int, gap_frames: int = 0) -> list[Traje
             f"cut: expected one segment and two parts or more, found {len(trajectory.segments)} segments and"
             f" {n_parts} parts; cut unbroken trajectories only."
         )
-    frames = trajectory.segments[0]
-    stride = (len(frames) + gap_frames) // n_parts
+    stride = (trajectory.n_frames + gap_frames) // n_parts
     return [
-        replace(
+        _part(
             trajectory,
-            segments=(frames[part * stride : (part + 1) * stride - gap_frames],),
-            source_sha256=hashlib.sha256(
-                f"{trajectory.source_sha256} {part}/{n_parts} gap={gap_frames}".encode()
-            ).hexdigest(),
+            [(0, part * stride, (part + 1) * stride - gap_frames)],
+            f"{part}/{n_parts} gap={gap_frames}",
         )
         for part in range(n_parts)
     ]
@@ -62,9 +61,54 @@ def discard(trajectory: Trajectory, time_ps: float) -> Trajectory:
         )
     if frames == 0:
         return trajectory
+    kept = [(number, frames, len(segment)) for number, segment in enumerate(trajectory.segments)]
+    return _part(trajectory, kept, f"from {frames}")
+
+
+def divide(trajectory: Trajectory, frames: int) -> tuple[Trajectory, Trajectory]:
+    """Two parts along time: the first `frames` frames of all segments end to end, and the later ones.
+
+    A segment across the place is cut there; its pieces of a single frame, which hold no window, are left out.
+
+    Raises
+    ------
+    TrajectoryError
+        If a part would hold no two frames of one segment.
+    """
+    earlier, later, start = [], [], 0
+    for number, segment in enumerate(trajectory.segments):
+        place = min(max(frames - start, 0), len(segment))
+        earlier += [(number, 0, place)] if place >= 2 else []
+        later += [(number, place, len(segment))] if len(segment) - place >= 2 else []
+        start += len(segment)
+    if not (earlier and later):
+        raise TrajectoryError(
+            f"divide: expected two frames or more on either side, found {trajectory.n_frames} frames"
+            f" divided at {frames}; give a longer trajectory."
+        )
+    return tuple(
+        _part(trajectory, kept, f"{side} {frames}") for side, kept in (("before", earlier), ("after", later))
+    )
+
+
+def _part(trajectory: Trajectory, kept: list[tuple[int, int, int]], what: str) -> Trajectory:
+    """Frames first to last (excluded) of some segments, each (number, first, last); `what` tells one part
+    of a source from another.
+    """
+    numbers = [number for number, _, _ in kept]
+    whole = all(last - first == len(trajectory.segments[number]) for number, first, last in kept)
+    box = trajectory.box
+    if box is not None and box.ndim == 3:
+        starts = np.cumsum([0, *map(len, trajectory.segments)])
+        box = np.concatenate(
+            [box[starts[number] + first : starts[number] + last] for number, first, last in kept]
+        )
     return replace(
         trajectory,
-        segments=tuple(segment[frames:] for segment in trajectory.segments),
-        weights=None,
-        source_sha256=hashlib.sha256(f"{trajectory.source_sha256} from {frames}".encode()).hexdigest(),
+        segments=tuple(trajectory.segments[number][first:last] for number, first, last in kept),
+        # A path that is cut is none.
+        weights=trajectory.weights[numbers] if whole and trajectory.weights is not None else None,
+        shot_torsion=trajectory.shot_torsion if whole else "",
+        box=box,
+        source_sha256=hashlib.sha256(f"{trajectory.source_sha256} {what}".encode()).hexdigest(),
     )

@@ -106,7 +106,7 @@ def _repartitioned(molecule: Particles, hydrogen_mass_amu: float) -> Particles:
     masses = list(molecule.masses_amu)
     for bond in molecule.bonds:
         for hydrogen, other in (bond, bond[::-1]):
-            if molecule.elements[hydrogen] == "H" != molecule.elements[other]:
+            if molecule.types[hydrogen] == "H" != molecule.types[other]:
                 masses[other] -= hydrogen_mass_amu - masses[hydrogen]
                 masses[hydrogen] = hydrogen_mass_amu
     return replace(molecule, masses_amu=tuple(masses))

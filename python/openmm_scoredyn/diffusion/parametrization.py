@@ -78,11 +78,11 @@ class Parametrization(nn.Module):
 
     @torch.jit.export
     def network_input(self, latent: Tensor, sigma: Tensor) -> Tensor:
-        """What the network is shown, (B, M, 3), for the noised `latent` (B, M, 3) at `sigma` (B,) > 0."""
+        """What the network is shown, (B, D), for the noised `latent` (B, D) at `sigma` (B,) > 0."""
         if self.schedule == "ve":
             return latent
         data = self.sigma_data if self.schedule == "edm" else 1.0
-        return latent / torch.sqrt(sigma**2 + data**2).reshape(-1, 1, 1)
+        return latent / torch.sqrt(sigma**2 + data**2).unsqueeze(1)
 
     @torch.jit.export
     def network_level(self, sigma: Tensor) -> Tensor:
@@ -144,11 +144,11 @@ class Parametrization(nn.Module):
 
     @torch.jit.export
     def clean(self, raw: Tensor, latent: Tensor, sigma: Tensor) -> Tensor:
-        """The denoised latent (B, M, 3) from the network's `raw` output (B, M, 3), the noised `latent` and
+        """The denoised latent (B, D) from the network's `raw` output (B, D), the noised `latent` and
         `sigma` (B,).
         """
         skip, out = self.skip_and_out(sigma)
-        return torch.addcmul(skip.reshape(-1, 1, 1) * latent, out.reshape(-1, 1, 1), raw)
+        return torch.addcmul(skip.unsqueeze(1) * latent, out.unsqueeze(1), raw)
 
 
 def _check(prediction: str, schedule: str, sigma_data: float, beta_min: float, beta_max: float) -> None:

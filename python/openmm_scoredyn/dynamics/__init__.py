@@ -2,6 +2,5 @@
 
 from openmm_scoredyn.dynamics.replicas import run_replicas
 from openmm_scoredyn.dynamics.single import run_simulation
-from openmm_scoredyn.dynamics.unguarded import unguarded
 
-__all__ = ["run_replicas", "run_simulation", "unguarded"]
+__all__ = ["run_replicas", "run_simulation"]

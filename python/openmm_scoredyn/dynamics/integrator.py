@@ -5,7 +5,6 @@ import os
 import openmm
 from openmm import unit
 
-from openmm_scoredyn.crystals.card import is_crystal_denoiser
 from openmm_scoredyn.program.native import scoredyn
 
 
@@ -158,9 +157,9 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
         return scoredyn.get_counts(self)["rejected_steps"]
 
     def getRedrawsByCause(self) -> dict[str, int]:
-        """Refused draws of this context by cause: `not_finite`, `bond`, `chirality`, `displacement`."""
+        """Rejected draws of this context, by the first rule of the guard that each broke."""
         counts = scoredyn.get_counts(self)
-        return {cause: counts[cause] for cause in ("not_finite", "bond", "chirality", "displacement")}
+        return {cause: counts[cause] for cause in scoredyn.CAUSES}
 
     def getRecordingStatus(self) -> str:
         """How the platform is given the steps of this context.
@@ -173,11 +172,6 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
 
 def _create(model, allow_native_code):
     """SWIG object of a new integrator for a path, bytes or a ScoreModel."""
-    if is_crystal_denoiser(getattr(model, "source", model)):
-        raise openmm.OpenMMException(
-            "ScoreDynamicsIntegrator: the model is a crystal denoiser, which knows no dynamics; expected a"
-            " model of molecular dynamics; give another one, or use DenoisingReporter."
-        )
     if isinstance(model, bytes):
         return scoredyn.create_integrator_from_bytes(model, allow_native_code)
     if isinstance(model, (str, os.PathLike)):

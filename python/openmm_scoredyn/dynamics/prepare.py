@@ -75,7 +75,7 @@ def fit_structure(structure, card, *, positions=None, strip: bool = False, repai
     """Topology and positions (N, 3), nm, of the model's molecule, in the model's order; arguments as in
     `prepare`.
     """
-    molecule = card.molecule
+    molecule = card.particles
     topology, positions = _open(structure, positions)
     if strip:
         topology, positions = strip_solvent(topology, positions)
@@ -83,7 +83,7 @@ def fit_structure(structure, card, *, positions=None, strip: bool = False, repai
         topology, positions = repair_structure(topology, positions)
     order = match_atoms(topology, molecule)
     positions = positions[order]
-    check_handedness(positions, molecule, card.chiral_centres)
+    check_handedness(positions, molecule, card.guard.stereocentres)
     _check_box(topology, card)
     return _in_model_order(topology, order, molecule), positions
 
@@ -107,9 +107,9 @@ def build_system(topology, card, *, force_field=None, constraints=None):
                 "prepare: constraints need a force field to say which; give force_field or drop them."
             )
         system = System()
-        for mass in card.masses_amu:
+        for mass in card.particles.masses_amu:
             system.addParticle(mass)
-        if card.periodic:
+        if card.capabilities.periodic:
             system.setDefaultPeriodicBoxVectors(*topology.getPeriodicBoxVectors())
         return system
     try:
@@ -117,7 +117,7 @@ def build_system(topology, card, *, force_field=None, constraints=None):
             force_field = app.ForceField(*([force_field] if isinstance(force_field, str) else force_field))
         system = force_field.createSystem(
             topology,
-            nonbondedMethod=app.PME if card.periodic else app.NoCutoff,
+            nonbondedMethod=app.PME if card.capabilities.periodic else app.NoCutoff,
             constraints=constraints,
             rigidWater=False,
             removeCMMotion=False,
@@ -126,7 +126,7 @@ def build_system(topology, card, *, force_field=None, constraints=None):
         raise MoleculeError(
             f"prepare: no System with this force field; {error}; give another force field."
         ) from None
-    for index, mass in enumerate(card.masses_amu):
+    for index, mass in enumerate(card.particles.masses_amu):
         system.setParticleMass(index, mass)
     return system
 
@@ -146,14 +146,14 @@ def _open(structure, positions):
 
 def _check_box(topology, card) -> None:
     periodic = topology.getPeriodicBoxVectors() is not None
-    if periodic != card.periodic:
+    if periodic != card.capabilities.periodic:
         raise MoleculeError(
             f"prepare: the structure is {'' if periodic else 'not '}periodic, the model"
             f" is{' not' if periodic else ''}; expected"
-            f" {'a periodic box' if card.periodic else 'no periodic box'}; "
+            f" {'a periodic box' if card.capabilities.periodic else 'no periodic box'}; "
             + (
                 "give a structure with one."
-                if card.periodic
+                if card.capabilities.periodic
                 else "strip the solvent, or remove the CRYST1 record."
             )
         )

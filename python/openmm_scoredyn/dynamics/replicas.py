@@ -70,7 +70,9 @@ def run_replicas(
         )
     store = ChunkStore(out.with_name(f".{out.name}.chunks"))
     identity = _identify(model, positions, seed, save_every, steps_per_chunk, sampling)
-    histories = np.repeat(np.asarray(positions, np.float32)[:, None], model.card.history_length, axis=1)
+    histories = np.repeat(
+        np.asarray(positions, np.float32)[:, None], model.card.capabilities.history_length, axis=1
+    )
     done, histories, counts = _take_up(store, identity, histories, n_steps)
     while done < n_steps:
         if progress is not None:
@@ -94,7 +96,7 @@ def run_replicas(
 
 def _advance(model, histories, length, save_every, **arguments):
     """Frames saved of the next `length` steps, and the histories after them."""
-    memory = model.card.history_length
+    memory = model.card.capabilities.history_length
     # With a memory of one frame the last frame saved is the history; a longer one needs every step.
     every = save_every if memory == 1 else 1
     frames = model.sample(histories, length, save_every=every, **arguments)
@@ -117,8 +119,8 @@ def _identify(model, positions, seed, save_every, steps_per_chunk, sampling) -> 
         "seed": seed,
         "save_every": save_every,
         "steps_per_chunk": steps_per_chunk,
-        "solver": sampling.get("solver") or model.card.solver,
-        "denoising_steps": sampling.get("denoising_steps") or model.card.denoising_steps,
+        "solver": sampling.get("solver") or model.card.capabilities.solver,
+        "denoising_steps": sampling.get("denoising_steps") or model.card.capabilities.denoising_steps,
         "max_redraws": sampling.get("max_redraws"),
         "device": model.device.partition(":")[0],  # which of several like ones changes nothing
     }
@@ -164,11 +166,11 @@ def _describe(model, identity: dict, save_every: int, counts: dict) -> dict:
     return identity | {
         "frame_spacing_ps": card.lag_time_ps * save_every,
         "temperature_K": card.temperature_K,
-        "molecule": card.molecule.to_dict(),
+        "molecule": card.particles.to_dict(),
         "steered": False,
         "consecutive": False,
-        "force_field": card.force_field,
-        "solvent": card.solvent,
+        "force_field": card.provenance.force_field,
+        "solvent": card.provenance.solvent,
         "integrator": "ScoreDynamicsIntegrator",
         "model": card.name,
         "num_redraws": counts["num_redraws"],

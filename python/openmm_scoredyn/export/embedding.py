@@ -9,7 +9,7 @@ from openmm_scoredyn.program.card import Card
 _BOND_ANGLE_COSINE = -1 / 3  # tetrahedral
 _CONTACT_NM = 0.2  # atoms three bonds apart or more stay further away than this
 _GOOD_NM2 = 1e-4  # summed strain at which no further start is tried
-_HANDEDNESS = 0.65  # triple product of unit arms of a chiral centre, at least; 0.77 when tetrahedral
+_TRIPLE = 0.65  # triple product of unit arms of a stereocentre, at least; 0.77 when tetrahedral
 
 
 def embed(card: Card, steps: int = 400, starts: int = 5) -> Tensor:
@@ -26,7 +26,12 @@ def embed(card: Card, steps: int = 400, starts: int = 5) -> Tensor:
     pairs, lengths = _distances(card)
     contact = torch.full((atoms, atoms), _CONTACT_NM, dtype=torch.float64).fill_diagonal_(0)
     contact[pairs[:, 0], pairs[:, 1]] = contact[pairs[:, 1], pairs[:, 0]] = 0
-    restraints = (pairs, lengths, contact, torch.tensor(card.chiral_centres, dtype=torch.long).reshape(-1, 4))
+    restraints = (
+        pairs,
+        lengths,
+        contact,
+        torch.tensor(card.guard.stereocentres, dtype=torch.long).reshape(-1, 4),
+    )
     generator = torch.Generator().manual_seed(0)
     best, least = torch.zeros(atoms, 3, dtype=torch.float64), float("inf")
     for _ in range(starts):
@@ -56,10 +61,13 @@ def _descend(positions: Tensor, restraints: tuple[Tensor, Tensor, Tensor, Tensor
 
 def _distances(card: Card) -> tuple[Tensor, Tensor]:
     """Pairs (P, 2) one or two bonds apart, and the distances (P,), nm, they should have."""
-    length = {frozenset(bond): r for bond, r in zip(card.bonds, card.bond_lengths_nm)}
+    length = {
+        frozenset(bond): r for bond, r in zip(card.particles.bonds, card.guard.bond_lengths_nm, strict=True)
+    }
     targets = dict(length)
     around = [
-        [j for bond in card.bonds if i in bond for j in bond if j != i] for i in range(card.num_particles)
+        [j for bond in card.particles.bonds if i in bond for j in bond if j != i]
+        for i in range(card.num_particles)
     ]
     for centre, neighbours in enumerate(around):
         for k, a in enumerate(neighbours):
@@ -78,4 +86,4 @@ def _strain(positions: Tensor, pairs: Tensor, lengths: Tensor, contact: Tensor, 
     strain = strain + 0.1 * (torch.relu(contact - torch.sqrt((gap**2).sum(-1) + 1e-12)) ** 2).sum()
     a, b, d = (unit(positions[centres[:, k], :3] - positions[centres[:, 0], :3]) for k in (1, 2, 3))
     triple = (a * torch.linalg.cross(b, d)).sum(-1)
-    return strain + 0.1 * torch.relu(_HANDEDNESS - triple).square().sum()
+    return strain + 0.1 * torch.relu(_TRIPLE - triple).square().sum()

@@ -41,10 +41,7 @@ class CompiledMethods:
     def __init__(self, program: nn.Module, probe: Probe, device: str = "cpu"):
         _require_compiler()
         program = copy.deepcopy(program).to(device)
-        examples = {
-            name: tuple(value.to(device) for value in inputs)
-            for name, inputs in _examples(program, probe).items()
-        }
+        examples = {name: _on(device, inputs) for name, inputs in _examples(program, probe).items()}
         # All are traced first: most mistakes show there, in a tenth of the time that compiling takes.
         traced = {
             name: _attempt(_trace, name, _Method(program, name), inputs) for name, inputs in examples.items()
@@ -72,8 +69,15 @@ class LoadedPackage:
             setattr(self, name, partial(_call_on, device, model))
 
 
-def _call_on(device: str, model, *arguments: Tensor) -> Tensor:
-    return model(*(argument.to(device) for argument in arguments)).cpu()
+def _call_on(device: str, model, *arguments):
+    return _on("cpu", model(*_on(device, arguments)))
+
+
+def _on(device: str, values):
+    """Tensors, and tensors in lists, on a device."""
+    if isinstance(values, Tensor):
+        return values.to(device)
+    return type(values)(_on(device, value) for value in values)
 
 
 class _Method(nn.Module):
@@ -84,27 +88,32 @@ class _Method(nn.Module):
         self.program = program
         self.name = name
 
-    def forward(self, *arguments: Tensor) -> Tensor:
+    def forward(self, *arguments):
         return getattr(self.program, self.name)(*arguments)
 
 
-def _examples(program: nn.Module, probe: Probe) -> dict[str, tuple[Tensor, ...]]:
-    """Example arguments of every method: the box alone, the last, has no batch."""
-    if hasattr(program, "propose"):
-        return {"propose": (probe.noise, probe.history, probe.box)}
-    return {
-        "denoise": (probe.noised, probe.sigma, probe.history, probe.box),
-        "advance": (probe.clean, probe.history, probe.box),
+def _examples(program: nn.Module, probe: Probe) -> dict[str, tuple]:
+    """Example arguments of every method."""
+    with torch.no_grad():
+        condition = program.condition(probe.history, probe.box, probe.lag_time_ps, probe.temperature_K)
+    examples = {
+        "condition": (probe.history, probe.box, probe.lag_time_ps, probe.temperature_K),
+        "start": (probe.noise, condition),
+        "denoise": (probe.noised, probe.sigma, condition),
+        "advance": (probe.clean, condition, probe.history, probe.box),
     }
+    return {name: inputs for name, inputs in examples.items() if hasattr(program, name)}
 
 
-def _trace(method: _Method, arguments: tuple[Tensor, ...]):
+def _trace(method: _Method, arguments: tuple):
     batch = torch.export.Dim("batch", min=1, max=_MAX_BATCH)
-    shapes = (({0: batch},) * (len(arguments) - 1) + (None,),)
-    return torch.export.export(method, arguments, dynamic_shapes=shapes)
+    shapes = tuple(
+        [{0: batch} for _ in argument] if isinstance(argument, list) else {0: batch} for argument in arguments
+    )
+    return torch.export.export(method, arguments, dynamic_shapes=(shapes,))
 
 
-def _build(traced, arguments: tuple[Tensor, ...]) -> list:
+def _build(traced, arguments: tuple) -> list:
     return torch._inductor.aot_compile(traced.module(), arguments, options=dict(_OPTIONS))
 
 

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from openmm_scoredyn.errors import ExportError
-from openmm_scoredyn.export.probe import Probe, answer, random_rotation
+from openmm_scoredyn.export.probe import Probe, answer, random_rotation, turned
 from openmm_scoredyn.export.scripting import own_line
+from openmm_scoredyn.export.wrapper import methods_of
 from openmm_scoredyn.program.card import Card
 
 # (latents, relative to 1 + |x|; positions, nm). Half the tolerance of the golden triple for what depends on
@@ -93,7 +94,7 @@ def compare_programs(program: nn.Module, forms: dict, card: Card, probe: Probe) 
     eager = checked_answer(program, probe, card)
     wide = copy.deepcopy(program).double()
     exact = checked_answer(wide, probe.to(torch.float64), card)
-    single = checked_answer(program, probe.first(), card)
+    single = checked_answer(program, probe.rows(slice(0, 1)), card)
     checks = [
         _compare("repeated = first", checked_answer(program, probe, card), eager, SAME),
         _compare("single = batched", single, (eager[0][:1], eager[1][:1]), SAME),
@@ -104,7 +105,7 @@ def compare_programs(program: nn.Module, forms: dict, card: Card, probe: Probe) 
         checks.append(_compare(f"{name} = {before}", found, reference, SAME))
         before, reference = name, found
     checks.append(_compare("float32 = float64", eager, exact, PRECISION))
-    if card.symmetric:
+    if card.capabilities.symmetric:
         checks.append(_symmetry(wide, card, probe.to(torch.float64), exact))
     for check in checks:
         if not check.passed:
@@ -136,8 +137,8 @@ def checked_answer(program, probe: Probe, card: Card) -> tuple[Tensor, Tensor]:
         ) from error
     batch = len(probe.history)
     expected = {"positions": (positions, (batch, card.num_particles, 3))}
-    if card.kind == "denoiser":
-        expected["latents"] = (latents, (batch, card.latent_size, 3))
+    made = len({"start", "denoise"} & set(methods_of(card)))
+    expected["latents"] = (latents, (batch, made * card.capabilities.latent_size))
     for name, (value, shape) in expected.items():
         if tuple(value.shape) != shape or value.dtype != probe.box.dtype:
             raise ExportError(
@@ -148,7 +149,7 @@ def checked_answer(program, probe: Probe, card: Card) -> tuple[Tensor, Tensor]:
         if not torch.isfinite(value).all():
             raise ExportError(
                 f"export_program: the module returned {name} that are not finite; expected finite numbers at"
-                f" every noise level from {card.sigma_min} to {card.sigma_max}, found NaN or infinity in"
+                f" every noise level from {card.capabilities.sigma_min} to {card.capabilities.sigma_max}, found NaN or infinity in"
                 f" {precision}; correct the module or the range of the card."
             )
     return latents, positions
@@ -169,7 +170,7 @@ def _symmetry(program, card: Card, probe: Probe, reference: tuple[Tensor, Tensor
     generator = torch.Generator().manual_seed(2)
     rotation = random_rotation(generator)
     shift = torch.randn(3, generator=generator, dtype=torch.float64)
-    turn_latents = card.latent_type == "vector"
+    turn_latents = card.capabilities.latent_type == "vector"
     found = checked_answer(program, probe.moved(rotation, shift, turn_latents), card)
-    latents = reference[0] @ rotation.T if turn_latents and reference[0].numel() else reference[0]
+    latents = turned(reference[0], rotation) if turn_latents else reference[0]
     return _compare("SE(3) symmetry", found, (latents, reference[1] @ rotation.T + shift), SYMMETRY)

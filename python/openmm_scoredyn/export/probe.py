@@ -18,14 +18,16 @@ class Probe:
 
     Attributes
     ----------
-    history : (B, H, N, 3) nm;  box : (3, 3) nm
+    history : (B, H, N, 3);  box : (B, 3, 3), nm
+    lag_time_ps, temperature_K : (B,), what the card knows, in turn
     sigma : (B,), from sigma_min to sigma_max
-    clean, noised : (B, M, 3)
-    noise : (B, K, M, 3), for programs of kind "transition"
+    clean, noised, noise : (B, D)
     """
 
     history: Tensor
     box: Tensor
+    lag_time_ps: Tensor
+    temperature_K: Tensor
     sigma: Tensor
     clean: Tensor
     noised: Tensor
@@ -35,9 +37,9 @@ class Probe:
         """The same numbers in another precision."""
         return Probe(**{name: value.to(dtype) for name, value in vars(self).items()})
 
-    def first(self) -> "Probe":
-        """Replica 0 alone, as a batch of one."""
-        return replace(Probe(**{k: v[:1] for k, v in vars(self).items()}), box=self.box)
+    def rows(self, chosen: slice) -> "Probe":
+        """Some of the replicas."""
+        return Probe(**{name: value[chosen] for name, value in vars(self).items()})
 
     def moved(self, rotation: Tensor, shift: Tensor, turn_latents: bool) -> "Probe":
         """All replicas turned by `rotation` (3, 3) and moved by `shift` (3,), nm; latents turned along on
@@ -45,12 +47,17 @@ class Probe:
         """
         latents = {name: getattr(self, name) for name in ("clean", "noised", "noise")}
         if turn_latents:
-            latents = {name: value @ rotation.T for name, value in latents.items()}
+            latents = {name: turned(value, rotation) for name, value in latents.items()}
         return replace(self, history=self.history @ rotation.T + shift, box=self.box @ rotation.T, **latents)
 
 
+def turned(latents: Tensor, rotation: Tensor) -> Tensor:
+    """Latents (B, D) of vectors, turned by `rotation` (3, 3)."""
+    return (latents.unflatten(1, [-1, 3]) @ rotation.T).flatten(1)
+
+
 def make_probe(card: Card, history: Tensor | None, box: Tensor | None) -> Probe:
-    """Replicas of one example history, each turned another way and jittered by 0.5 pm, with noise of all
+    """Replicas of example histories in turn, each turned another way and jittered by 0.5 pm, with noise of all
     levels.
 
     Raises
@@ -64,21 +71,30 @@ def make_probe(card: Card, history: Tensor | None, box: Tensor | None) -> Probe:
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator)
 
-    frames, box = _example(card, history, box)
-    rows, kinds = (card.latent_size, 3), (card.noise_count, card.latent_size, 3)
-    turned = torch.stack([frames @ random_rotation(generator).float().T for _ in range(REPLICAS)])
-    if card.periodic:  # the box stays, so the molecule does too
-        turned = frames.expand(REPLICAS, -1, -1, -1)
-    sigma = torch.logspace(0, 1, REPLICAS, base=card.sigma_max / card.sigma_min) * card.sigma_min
-    clean = card.sigma_data * normal(REPLICAS, *rows)
+    capabilities = card.capabilities
+    examples, box = _example(card, history, box)
+    frames = examples[torch.arange(REPLICAS) % len(examples)]
+    if not capabilities.periodic:  # in a box, which stays, the particles do too
+        rotations = torch.stack([random_rotation(generator).float() for _ in range(REPLICAS)])
+        frames = frames @ rotations[:, None].mT
+    low, high = capabilities.sigma_min, capabilities.sigma_max
+    sigma = torch.logspace(0, 1, REPLICAS, base=high / low) * low
+    clean = capabilities.sigma_data * normal(REPLICAS, capabilities.latent_size)
     return Probe(
-        history=turned + 5e-4 * normal(*turned.shape),
-        box=box,
+        history=frames + 5e-4 * normal(*frames.shape),
+        box=box.expand(REPLICAS, 3, 3).clone(),
+        lag_time_ps=_known(capabilities.lag_times_ps),
+        temperature_K=_known(capabilities.temperatures_K),
         sigma=sigma,
         clean=clean,
-        noised=clean + sigma[:, None, None] * normal(REPLICAS, *rows),
-        noise=normal(REPLICAS, *kinds),
+        noised=clean + sigma[:, None] * normal(*clean.shape),
+        noise=normal(*clean.shape),
     )
+
+
+def _known(values: tuple[float, ...]) -> Tensor:
+    """What a model knows of a quantity, in turn, (B,)."""
+    return torch.tensor([values[k % len(values)] for k in range(REPLICAS)])
 
 
 def random_rotation(generator: torch.Generator) -> Tensor:
@@ -89,25 +105,33 @@ def random_rotation(generator: torch.Generator) -> Tensor:
 
 
 def answer(program, probe: Probe) -> tuple[Tensor, Tensor]:
-    """Latents (B, M, 3) and positions (B, N, 3), nm; a transition has no latents, hence an empty tensor."""
+    """Latents (B, D), of `start` and `denoise` one behind the other if there are both, and positions
+    (B, N, 3), nm.
+    """
     with torch.no_grad():
-        if hasattr(program, "propose"):
-            positions = program.propose(probe.noise, probe.history, probe.box)
-            return torch.empty(0, dtype=probe.box.dtype), positions
-        denoised = program.denoise(probe.noised, probe.sigma, probe.history, probe.box)
-        return denoised, program.advance(probe.clean, probe.history, probe.box)
+        condition = program.condition(probe.history, probe.box, probe.lag_time_ps, probe.temperature_K)
+        latents = []
+        if hasattr(program, "start"):
+            latents.append(program.start(probe.noise, condition))
+        if hasattr(program, "denoise"):
+            latents.append(program.denoise(probe.noised, probe.sigma, condition))
+        positions = program.advance(probe.clean, condition, probe.history, probe.box)
+        return torch.cat(latents, dim=1), positions
 
 
 def _example(card: Card, history: Tensor | None, box: Tensor | None) -> tuple[Tensor, Tensor]:
-    shape = (card.history_length, card.num_particles, 3)
-    if history is None and "history" in card.golden:
-        history = torch.tensor(card.golden["history"]).reshape(shape)
-    if box is None and "box" in card.golden:
-        box = torch.tensor(card.golden["box"]).reshape(3, 3)
+    """Histories (K, H, N, 3) and a box (3, 3), nm."""
+    capabilities = card.capabilities
+    shape = (capabilities.history_length, card.num_particles, 3)
+    golden = [entry for entry in card.golden if "history" in entry]
+    if history is None and golden:
+        history = torch.tensor([entry["history"] for entry in golden]).reshape(-1, *shape)
+    if box is None and golden and "box" in golden[0]:
+        box = torch.tensor(golden[0]["box"]).reshape(3, 3)
     if history is None:
         history = embed(card).expand(shape)
     if box is None:
-        if card.periodic:
+        if capabilities.periodic:
             raise ExportError(
                 "export_program: the model is periodic, but there is no box to try it in; expected box=(3, 3)"
                 " nm, found none; give the box of a training frame."
@@ -115,9 +139,14 @@ def _example(card: Card, history: Tensor | None, box: Tensor | None) -> tuple[Te
         box = torch.zeros(3, 3)
     history, box = torch.as_tensor(history).float(), torch.as_tensor(box).float()
     for name, value, expected in (("history", history, shape), ("box", box, (3, 3))):
-        if tuple(value.shape) != expected:
+        if tuple(value.shape[-len(expected) :]) != expected or value.ndim > len(expected) + (
+            name == "history"
+        ):
             raise ExportError(
                 f"export_program: the example {name} has the wrong shape; expected {expected}, "
-                f"found {tuple(value.shape)}; give one history of the model's molecule in nm."
+                f"found {tuple(value.shape)}; give a history of the model's particles in nm."
             )
-    return history - (0 if card.periodic else history[-1].mean(0)), box
+    history = history.reshape(-1, *shape)
+    if capabilities.periodic:
+        return history, box
+    return history - history[:, -1:].mean(2, keepdim=True), box

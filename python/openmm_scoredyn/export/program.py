@@ -14,16 +14,16 @@ from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import CardError, ExportError, ProgramError
 from openmm_scoredyn.export.inductor import CompiledMethods, LoadedPackage
 from openmm_scoredyn.export.parity import ParityReport, compare_programs
-from openmm_scoredyn.export.probe import Probe, make_probe
+from openmm_scoredyn.export.probe import REPLICAS, Probe, make_probe
 from openmm_scoredyn.export.scripting import from_bytes, script, to_bytes
 from openmm_scoredyn.export.wrapper import wrap
-from openmm_scoredyn.program.card import Card
-from openmm_scoredyn.program.card_json import CARD_FILE
+from openmm_scoredyn.program.card import CARD_FILE, Card
 from openmm_scoredyn.program.device import gpu_number
 from openmm_scoredyn.program.model import ScoreModel
 from openmm_scoredyn.program.precision import full_precision
 
 _log = logging.getLogger(__name__)
+_FEW_POSITIONS = 1000  # golden examples are text: a large system has one
 
 
 @full_precision()
@@ -47,17 +47,16 @@ def export_program(
     Parameters
     ----------
     module : torch.nn.Module
-        For a card of kind "denoiser": forward(latent (B, M, 3), level (B,), history (B, H, N, 3) nm, box (3,
-        3) nm)
-        -> raw (B, M, 3), and advance(latent, history, box) -> positions (B, N, 3) nm. For kind "transition":
-        propose(noise (B, K, M, 3), history, box) -> positions. It is copied, not changed. An attribute
-        `latent_type` of the module replaces the card's.
+        With condition(history (B, H, N, 3) nm, box (B, 3, 3) nm, lag_time_ps (B,), temperature_K (B,)) -> list
+        of tensors; predict(latent (B, D), level (B,), condition) -> raw (B, D), unless the card has no
+        denoising steps; start(noise (B, D), condition) -> latent (B, D), if it has one; and advance(latent,
+        condition, history, box) -> positions (B, N, 3) nm. It is copied, not changed. Its attributes
+        `latent_type` and `symmetric` take the place of the card's.
     path : where the file is to appear; whole or not at all
     card : Card
-        Golden triple and versions are filled in here.
+        Golden examples and versions are filled in here.
     parametrization : Parametrization
-        What `latent` and `level` mean to the module, and what `raw` predicts; default EDM. Not for
-        transitions.
+        What `latent` and `level` mean to the module, and what `raw` predicts; default EDM.
     format : {"torchscript", "aoti"}
         "aoti" compiles the methods to native code (AOTInductor; needs g++), for a `.pt2` file that is faster,
         depends on torch and processor, and is loaded only where the user allows its code to run.
@@ -65,9 +64,9 @@ def export_program(
         What "aoti" compiles for: this machine's CPU or GPU. A TorchScript program runs on any.
     symmetric : bool, optional
         Claim SE(3) symmetry, and check it; default what the card says.
-    history, box : (H, N, 3) nm, (3, 3) nm, optional
-        An example of what the model will meet, best a frame of the training data. Without one the card's
-        golden history serves, or a conformation built from its bonds.
+    history, box : (H, N, 3) or (K, H, N, 3) nm, (3, 3) nm, optional
+        Examples of what the model will meet, best frames of the training data. Without them those of the
+        card's golden examples serve, or a conformation built from its bonds.
 
     Returns
     -------
@@ -97,10 +96,10 @@ def export_program(
         )
     gpu_number(device)  # refuses what is not there
     card = _completed(card, module, symmetric)
-    if format == "aoti" and card.matmul_precision != "highest":
+    if format == "aoti" and card.capabilities.matmul_precision != "highest":
         raise ExportError(
             "export_program: a package has the precision that it is compiled with; expected"
-            f" matmul_precision='highest', found {card.matmul_precision!r}; leave it, or use"
+            f" matmul_precision='highest', found {card.capabilities.matmul_precision!r}; leave it, or use"
             " format='torchscript'."
         )
     probe = make_probe(card, history, box)
@@ -108,7 +107,7 @@ def export_program(
     forms, to_file = _FORMATS[format](program, probe, device)
     report = compare_programs(program, forms, card, probe)
     *_, last = forms.values()
-    card = replace(card, golden=_golden(last, card, probe))
+    card = replace(card, golden=tuple(_golden(last, card, probe, row) for row in _golden_rows(card)))
     data = to_file({CARD_FILE: card.to_json()})
     try:
         ScoreModel(data, allow_native_code=True, device=device)  # ours, just compiled
@@ -142,34 +141,41 @@ _FORMATS = {"torchscript": _torchscript, "aoti": _aoti}
 
 
 def _completed(card: Card, module: nn.Module, symmetric: bool | None) -> Card:
-    return replace(
-        card,
+    return card.with_values(
         package_version=openmm_scoredyn.__version__,
         torch_version=torch.__version__,
-        latent_type=getattr(module, "latent_type", card.latent_type),
-        symmetric=card.symmetric if symmetric is None else symmetric,
+        latent_type=getattr(module, "latent_type", card.capabilities.latent_type),
+        symmetric=card.capabilities.symmetric if symmetric is None else symmetric,
+        has_start=callable(getattr(module, "start", None)),
     )
 
 
-def _golden(program, card: Card, probe: Probe) -> dict:
-    """Input and output of one replica at the middle of the noise levels, as flat lists."""
-    one = probe.first()
+def _golden_rows(card: Card) -> range:
+    """Replicas of the probe, of several conformations and noise levels, that become golden examples."""
+    small = card.num_particles * card.capabilities.history_length <= _FEW_POSITIONS
+    return range(0, REPLICAS, 2 if small else REPLICAS)
+
+
+def _golden(program, card: Card, probe: Probe, row: int) -> dict:
+    """Input and output of one replica, as flat lists."""
+    one = probe.rows(slice(row, row + 1))
 
     def flat(values: Tensor) -> list[float]:
         return [float(value) for value in values.flatten()]
 
-    golden = {"history": flat(one.history), "box": flat(one.box)}
+    known = {"lag_time_ps": float(one.lag_time_ps), "temperature_K": float(one.temperature_K)}
+    golden = {"history": flat(one.history), "box": flat(one.box)} | known
     with torch.no_grad():
-        if card.kind == "transition":
-            positions = program.propose(one.noise, one.history, one.box)
-            return golden | {"noise": flat(one.noise), "positions": flat(positions)}
-        sigma = torch.tensor([(card.sigma_min * card.sigma_max) ** 0.5])
-        latent = one.clean + sigma * one.noise[:, 0]
-        denoised = program.denoise(latent, sigma, one.history, one.box)
-        positions = program.advance(denoised, one.history, one.box)
-    return golden | {
-        "latent": flat(latent),
-        "sigma": float(sigma),
-        "denoised": flat(denoised),
-        "positions": flat(positions),
-    }
+        condition = program.condition(one.history, one.box, one.lag_time_ps, one.temperature_K)
+        if card.capabilities.has_start:
+            clean = program.start(one.noise, condition)
+            golden |= {"noise": flat(one.noise), "started": flat(clean)}
+        if card.capabilities.denoising_steps:
+            clean = program.denoise(one.noised, one.sigma, condition)
+            golden |= {
+                "latent": flat(one.noised),
+                "sigma": float(one.sigma),
+                "denoised": flat(clean),
+            }
+        positions = program.advance(clean, condition, one.history, one.box)
+    return golden | {"positions": flat(positions)}

@@ -1,4 +1,4 @@
-"""The methods of a score program, as modules to be scripted around the user's own."""
+"""The methods of a score program, as a module to be scripted around the user's own."""
 
 import copy
 
@@ -10,8 +10,8 @@ from openmm_scoredyn.errors import ExportError
 from openmm_scoredyn.program.card import Card
 
 
-class DenoiserProgram(nn.Module):
-    """The canonical denoiser of a network, whatever its parametrisation."""
+class ScoreProgram(nn.Module):
+    """The contract in terms of a network, whatever its parametrisation."""
 
     def __init__(self, network: nn.Module, parametrization: Parametrization):
         super().__init__()
@@ -19,58 +19,57 @@ class DenoiserProgram(nn.Module):
         self.parametrization = parametrization
 
     @torch.jit.export
-    def denoise(self, latent: Tensor, sigma: Tensor, history: Tensor, box: Tensor) -> Tensor:
-        """Expected clean latent (B, M, 3) of a noised one; sigma (B,), history (B, H, N, 3) nm, box (3, 3)
-        nm.
-        """
-        shown = self.parametrization.network_input(latent, sigma)
-        raw = self.network(shown, self.parametrization.network_level(sigma), history, box)
-        return self.parametrization.clean(raw, latent, sigma)
+    def condition(
+        self, history: Tensor, box: Tensor, lag_time_ps: Tensor, temperature_K: Tensor
+    ) -> list[Tensor]:
+        """What a step needs of history (B, H, N, 3) and box (B, 3, 3), nm, lag time and temperature (B,)."""
+        return self.network.condition(history, box, lag_time_ps, temperature_K)
 
     @torch.jit.export
-    def advance(self, latent: Tensor, history: Tensor, box: Tensor) -> Tensor:
-        """Positions (B, N, 3), nm, one lag time after the newest frame of the history."""
-        return self.network.advance(latent, history, box)
-
-
-class ConditionedDenoiserProgram(DenoiserProgram):
-    """A denoiser whose network says apart what it needs of the history, which is the same for all noise
-    levels of a step.
-    """
-
-    @torch.jit.export
-    def condition(self, history: Tensor, box: Tensor) -> Tensor:
-        """What `denoise_conditioned` needs (B, ...) of history (B, H, N, 3) and box (3, 3), nm."""
-        return self.network.condition(history, box)
-
-    @torch.jit.export
-    def denoise_conditioned(self, latent: Tensor, sigma: Tensor, condition: Tensor) -> Tensor:
-        """`denoise`, from what `condition` returned."""
+    def denoise(self, latent: Tensor, sigma: Tensor, condition: list[Tensor]) -> Tensor:
+        """Expected clean latent (B, D) of a noised one at noise levels (B,)."""
         shown = self.parametrization.network_input(latent, sigma)
         raw = self.network.predict(shown, self.parametrization.network_level(sigma), condition)
         return self.parametrization.clean(raw, latent, sigma)
 
+    @torch.jit.export
+    def advance(self, latent: Tensor, condition: list[Tensor], history: Tensor, box: Tensor) -> Tensor:
+        """Positions (B, N, 3), nm, one lag time after the newest frame of the history."""
+        return self.network.advance(latent, condition, history, box)
 
-class WhollyConditionedProgram(ConditionedDenoiserProgram):
-    """One whose step out of the latents needs the same of the history."""
+
+class StartingProgram(ScoreProgram):
+    """One whose network makes the first latent itself."""
 
     @torch.jit.export
-    def advance_conditioned(self, latent: Tensor, condition: Tensor, history: Tensor, box: Tensor) -> Tensor:
-        """`advance`, from what `condition` returned."""
-        return self.network.advance_conditioned(latent, condition, history, box)
+    def start(self, noise: Tensor, condition: list[Tensor]) -> Tensor:
+        """The latent (B, D) that denoising begins with, from standard normals (B, D)."""
+        return self.network.start(noise, condition)
 
 
-class TransitionProgram(nn.Module):
-    """A whole step in the network's own way."""
+class OneStepProgram(nn.Module):
+    """One whose network makes the clean latent in one go."""
 
     def __init__(self, network: nn.Module):
         super().__init__()
         self.network = network
 
     @torch.jit.export
-    def propose(self, noise: Tensor, history: Tensor, box: Tensor) -> Tensor:
-        """Positions (B, N, 3), nm, one lag time later, from normals (B, K, M, 3)."""
-        return self.network.propose(noise, history, box)
+    def condition(
+        self, history: Tensor, box: Tensor, lag_time_ps: Tensor, temperature_K: Tensor
+    ) -> list[Tensor]:
+        """As `ScoreProgram.condition`."""
+        return self.network.condition(history, box, lag_time_ps, temperature_K)
+
+    @torch.jit.export
+    def start(self, noise: Tensor, condition: list[Tensor]) -> Tensor:
+        """The clean latent (B, D), from standard normals (B, D)."""
+        return self.network.start(noise, condition)
+
+    @torch.jit.export
+    def advance(self, latent: Tensor, condition: list[Tensor], history: Tensor, box: Tensor) -> Tensor:
+        """As `ScoreProgram.advance`."""
+        return self.network.advance(latent, condition, history, box)
 
 
 def wrap(network: nn.Module, card: Card, parametrization: Parametrization) -> nn.Module:
@@ -79,23 +78,26 @@ def wrap(network: nn.Module, card: Card, parametrization: Parametrization) -> nn
     Raises
     ------
     ExportError
-        If the network lacks the methods that its kind needs.
+        If the network lacks a method of the contract.
     """
-    needed = {"denoiser": ("forward", "advance"), "transition": ("propose",)}[card.kind]
+    needed = methods_of(card)
     for method in needed:
-        if not callable(getattr(network, method, None)):
+        own = "predict" if method == "denoise" else method
+        if not callable(getattr(network, own, None)):
             raise ExportError(
-                f"export_program: the module {type(network).__name__} has no method {method}; expected"
-                f" {' and '.join(needed)} for a program of kind {card.kind!r}, found none of that name;"
-                " add it."
+                f"export_program: the module {type(network).__name__} has no method {own}; expected condition,"
+                f" {'start, ' if 'start' in needed else ''}{'predict, ' if 'denoise' in needed else ''}advance,"
+                " found none of that name; add it."
             )
     network = copy.deepcopy(network).cpu().float().requires_grad_(False)
-    if card.kind == "transition":
-        return TransitionProgram(network).eval()
-    has = [
-        callable(getattr(network, method, None)) for method in ("condition", "predict", "advance_conditioned")
-    ]
-    kind = DenoiserProgram
-    if all(has[:2]):
-        kind = WhollyConditionedProgram if has[2] else ConditionedDenoiserProgram
+    if "denoise" not in needed:
+        return OneStepProgram(network).eval()
+    kind = StartingProgram if "start" in needed else ScoreProgram
     return kind(network, copy.deepcopy(parametrization)).eval()
+
+
+def methods_of(card: Card) -> tuple[str, ...]:
+    """Methods that a program with this card has, in the order of a step."""
+    start = ("start",) if card.capabilities.has_start else ()
+    denoise = ("denoise",) if card.capabilities.denoising_steps else ()
+    return ("condition", *start, *denoise, "advance")

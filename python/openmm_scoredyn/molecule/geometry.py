@@ -70,7 +70,7 @@ def find_backbone_torsions(molecule: Particles) -> list[tuple[tuple[int, ...], t
 def _bonded(molecule: Particles, neighbours, atom: int, element: str, residue: int) -> int | None:
     """The atom of an element in another residue that is bonded to `atom`."""
     for other in neighbours[atom]:
-        if molecule.elements[other] == element and molecule.residue_indices[other] != residue:
+        if molecule.types[other] == element and molecule.residue_indices[other] != residue:
             return other
     return None
 

@@ -105,7 +105,7 @@ def _shorten(names: list[str]) -> str:
 
 
 def _check_elements(atoms, molecule: Particles, matched: np.ndarray) -> None:
-    for index, element in enumerate(molecule.elements):
+    for index, element in enumerate(molecule.types):
         found = atoms[matched[index]].element
         symbol = "none" if found is None else found.symbol
         if symbol != element:

@@ -6,12 +6,18 @@ from pathlib import Path
 import numpy as np
 from openmm import OpenMMException
 
-from openmm_scoredyn.crystals.card import is_crystal_denoiser
-from openmm_scoredyn.errors import DenoisingError, ProgramError, SamplingError
+from openmm_scoredyn.errors import ProgramError, SamplingError
 from openmm_scoredyn.program.archive import core_errors
 from openmm_scoredyn.program.card import Card
 from openmm_scoredyn.program.device import gpu_number
-from openmm_scoredyn.program.sample_arguments import MAX_SEED, as_box, as_history, as_integer, as_solver
+from openmm_scoredyn.program.sample_arguments import (
+    MAX_SEED,
+    as_box,
+    as_history,
+    as_integer,
+    as_number,
+    as_solver,
+)
 
 __all__ = ["Card", "ScoreModel", "pretrained", "trust_native_code"]
 
@@ -43,7 +49,7 @@ class ScoreModel:
     num_redraws, num_rejected_steps : int
         Proposals drawn again, and steps that needed it, in all calls of `sample` so far.
     redraws_by_cause : dict of str to int
-        The redraws by what the guard found: "not_finite", "bond", "chirality", "displacement".
+        Rejected draws by the first rule of the guard that each broke.
 
     Raises
     ------
@@ -54,13 +60,6 @@ class ScoreModel:
         If its card cannot be read or contradicts itself.
     """
 
-    def __new__(cls, source: str | Path | bytes, *_, **__):
-        if cls is ScoreModel and is_crystal_denoiser(source):
-            from openmm_scoredyn.crystals.model import CrystalDenoiser
-
-            return super().__new__(CrystalDenoiser)
-        return super().__new__(cls)
-
     def __init__(
         self, source: str | Path | bytes, allow_native_code: bool | str = False, device: str = "cpu"
     ):
@@ -70,7 +69,7 @@ class ScoreModel:
         self.device = _name(gpu)
         self.num_redraws = 0
         self.num_rejected_steps = 0
-        self.redraws_by_cause = dict.fromkeys(("not_finite", "bond", "chirality", "displacement"), 0)
+        self.redraws_by_cause = dict.fromkeys(_causes(), 0)
 
     def __repr__(self) -> str:
         return (
@@ -127,10 +126,13 @@ class ScoreModel:
         solver: str | None = None,
         save_every: int = 1,
         box=None,
+        lag_time_ps: float | None = None,
+        temperature_K: float | None = None,
         first_step: int = 0,
         first_replica: int = 0,
         max_redraws: int = MAX_REDRAWS,
         num_threads: int = 1,
+        guard: bool = True,
     ):
         """Draw a trajectory of every replica, with the code and the noise of the integrator.
 
@@ -145,7 +147,10 @@ class ScoreModel:
         denoising_steps, solver : int, str
             Default: what the card recommends.
         save_every : int, steps per frame returned
-        box : (3, 3) nm, rows are the box vectors; needed by a periodic model, refused by another
+        box : (3, 3), or (B, 3, 3) for one each, nm, rows are the box vectors; needed by a periodic model,
+            refused by another
+        lag_time_ps, temperature_K : float
+            Among those that the model knows; default: the first of them.
         first_step, first_replica : int
             Where the counters of the noise start: go on from the last frames of a run of k steps with
             `first_step=k`, and part a batch with `first_replica`; the result is that of the unbroken run.
@@ -154,6 +159,9 @@ class ScoreModel:
         num_threads : int
             Threads of the processor: noise and guard of the replicas are shared among them, which changes no
             result, and so is one operation of the network where that runs on the processor.
+
+        guard : bool
+            False keeps every draw of finite positions, to see what the guard prevents.
 
         Returns
         -------
@@ -165,20 +173,24 @@ class ScoreModel:
         SamplingError
             If an argument is not as said above, or a step fails more than `max_redraws` times.
         """
+        recommended = self.card.capabilities.denoising_steps
         options = {
             "n_steps": as_integer("n_steps", n_steps, 1),
             "save_every": as_integer("save_every", save_every, 1),
             "seed": as_integer("seed", seed, 0, MAX_SEED) or 1 + secrets.randbelow(MAX_SEED),
             "first_step": as_integer("first_step", first_step, 0, 2**62),
             "first_replica": as_integer("first_replica", first_replica, 0, MAX_SEED),
-            "solver": as_solver(self.card.solver if solver is None else solver),
+            "solver": as_solver(self.card.capabilities.solver if solver is None else solver),
             "denoising_steps": as_integer(
                 "denoising_steps",
-                self.card.denoising_steps if denoising_steps is None else denoising_steps,
-                1,
+                recommended if denoising_steps is None else denoising_steps,
+                min(recommended, 1),
             ),
+            "lag_time_ps": as_number("lag_time_ps", lag_time_ps, self.card.lag_time_ps),
+            "temperature_K": as_number("temperature_K", temperature_K, self.card.temperature_K),
             "max_redraws": as_integer("max_redraws", max_redraws, 0, 2**15),
             "num_threads": as_integer("num_threads", num_threads, 1),
+            "guarded": guard,
         }
         if n_steps % save_every:
             raise SamplingError(
@@ -187,7 +199,7 @@ class ScoreModel:
             )
         history = as_history(positions, self.card)
         try:
-            frames, counts = self.program.sample(history, as_box(box, self.card), **options)
+            frames, counts = self.program.sample(history, as_box(box, self.card, len(history)), **options)
         except OpenMMException as error:
             raise SamplingError(str(error)) from error
         self._count(counts)
@@ -196,19 +208,6 @@ class ScoreModel:
         import torch
 
         return torch.from_numpy(frames).to(positions.device)
-
-    def denoise(self, *_, **__):
-        """Positions without thermal noise: what crystal denoisers do (`denoising.model.CrystalDenoiser`), and
-        no other.
-
-        Raises
-        ------
-        DenoisingError
-        """
-        raise DenoisingError(
-            f"ScoreModel.denoise: {self.card.name} is a model of molecular dynamics; expected a crystal"
-            f" denoiser, found kind {self.card.kind!r}; load one, as pretrained('metals')."
-        )
 
     def _count(self, counts: dict) -> None:
         self.num_redraws += counts["redraws"]
@@ -262,6 +261,12 @@ def trust_native_code(sha256: str) -> None:
         scoredyn.trust_native_code(sha256)
     except OpenMMException as error:
         raise ProgramError(str(error)) from error
+
+
+def _causes() -> tuple[str, ...]:
+    from openmm_scoredyn.program.native import scoredyn
+
+    return scoredyn.CAUSES
 
 
 def _name(gpu: int) -> str:

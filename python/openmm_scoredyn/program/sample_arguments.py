@@ -42,15 +42,15 @@ def as_history(positions, card: Card) -> np.ndarray:
             f" float32 or float64, nm, found {dtype}; convert them."
         )
     array = positions if isinstance(positions, np.ndarray) else positions.detach().cpu().numpy()
-    if array.ndim == 3 and card.history_length == 1:
+    if array.ndim == 3 and card.capabilities.history_length == 1:
         array = array[:, None]
-    expected = (card.history_length, card.num_particles, 3)
+    expected = (card.capabilities.history_length, card.num_particles, 3)
     if array.ndim != 4 or array.shape[1:] != expected or len(array) == 0:
         raise SamplingError(
             "ScoreModel.sample: positions have the wrong shape; expected (B,"
             f" {', '.join(map(str, expected))})"
-            f" nm{' or (B, N, 3)' if card.history_length == 1 else ', newest frame last'}, found"
-            f" {tuple(positions.shape)}; give one history per replica in the order of model.card.atom_names."
+            f" nm{' or (B, N, 3)' if card.capabilities.history_length == 1 else ', newest frame last'}, found"
+            f" {tuple(positions.shape)}; give one history per replica in the order of model.card.particles."
         )
     if not np.isfinite(array).all():
         replica, _, atom, _ = np.argwhere(~np.isfinite(array))[0]
@@ -62,18 +62,30 @@ def as_history(positions, card: Card) -> np.ndarray:
     return np.ascontiguousarray(array, dtype=np.float32)
 
 
-def as_box(box, card: Card) -> np.ndarray:
-    """Box vectors (3, 3) float32; zeros for a model that is not periodic."""
-    if (box is not None) != card.periodic:
+def as_number(name: str, value, default: float) -> float:
+    """A positive number, or the default."""
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not value > 0:
         raise SamplingError(
-            f"ScoreModel.sample: the model is {'' if card.periodic else 'not '}periodic; expected "
-            f"{'box=(3, 3) nm' if card.periodic else 'no box'}, found {'none' if box is None else 'one'}; "
-            f"{'give' if card.periodic else 'leave out'} the box."
+            f"ScoreModel.sample: {name} is not valid; expected a positive number, found {value!r}; correct it."
+        )
+    return float(value)
+
+
+def as_box(box, card: Card, replicas: int) -> np.ndarray:
+    """Box vectors (B, 3, 3) float32; zeros for a model that is not periodic."""
+    periodic = card.capabilities.periodic
+    if (box is not None) != periodic:
+        raise SamplingError(
+            f"ScoreModel.sample: the model is {'' if periodic else 'not '}periodic; expected "
+            f"{'box=(3, 3) nm' if periodic else 'no box'}, found {'none' if box is None else 'one'}; "
+            f"{'give' if periodic else 'leave out'} the box."
         )
     array = np.zeros((3, 3), np.float32) if box is None else np.array(box, dtype=np.float32)
-    if array.shape != (3, 3) or not np.isfinite(array).all():
+    if array.shape not in ((3, 3), (replicas, 3, 3)) or not np.isfinite(array).all():
         raise SamplingError(
-            f"ScoreModel.sample: the box is not valid; expected finite (3, 3) nm, found {array.tolist()};"
-            " correct it."
+            f"ScoreModel.sample: the box is not valid; expected finite (3, 3) or ({replicas}, 3, 3) nm, found"
+            f" {array.tolist()}; correct it."
         )
-    return array
+    return np.ascontiguousarray(np.broadcast_to(array, (replicas, 3, 3)))

@@ -101,7 +101,7 @@ def run_langevin(
         segments=(positions,),
         frame_spacing_ps=run.frame_spacing_ps,
         temperature_K=run.temperature_K,
-        molecule=_leading(Particles.from_topology(simulation.topology, simulation.system), kept),
+        molecule=Particles.from_topology(simulation.topology, simulation.system).subset(range(kept)),
         steered=False,
         consecutive=True,
         source_sha256=hashlib.sha256(positions.tobytes()).hexdigest(),
@@ -145,10 +145,3 @@ def _positions(simulation, kept: int) -> np.ndarray:
 
     state = simulation.context.getState(positions=True)
     return state.getPositions(asNumpy=True)[:kept].value_in_unit(unit.nanometer).astype(np.float32)
-
-
-def _leading(molecule: Particles, kept: int) -> Particles:
-    fields = {
-        name: getattr(molecule, name)[:kept] for name in Particles.__dataclass_fields__ if name != "bonds"
-    }
-    return Particles(**fields, bonds=tuple(bond for bond in molecule.bonds if max(bond) < kept))

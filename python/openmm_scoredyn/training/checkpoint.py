@@ -67,7 +67,7 @@ def load_checkpoint(path):
         name.removeprefix("network."): value for name, value in states.items() if name.startswith("network.")
     }
     shape = config.network
-    network = restore_network(shape.kind, shape.width, shape.blocks, card.molecule, weights)
+    network = restore_network(shape.kind, shape.width, shape.blocks, card.particles, weights)
     return network.eval(), card, Parametrization(config.prediction, config.schedule)
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from openmm_scoredyn.data import Trajectory, lagged_pairs
+from openmm_scoredyn.data import Trajectory, lagged_windows
 from openmm_scoredyn.errors import TrainingError
 from openmm_scoredyn.reference.plan import TORSIONS
 
@@ -62,12 +62,11 @@ def collect_pairs(trajectories: list[Trajectory], lag_time_ps: float, time_rever
     """
     before, after, weight, ensemble = [], [], [], []
     for trajectory in trajectories:
-        ends = lagged_pairs(trajectory, lag_time_ps)
-        frames = trajectory.positions
+        ends = lagged_windows(trajectory, lag_time_ps).T
         paths = trajectory.weights is not None
         for direction in (0, 1) if time_reversal and (paths or not trajectory.steered) else (0,):
-            before.append(frames[ends[direction]])
-            after.append(frames[ends[1 - direction]])
+            before.append(trajectory.frames(ends[direction]))
+            after.append(trajectory.frames(ends[1 - direction]))
             weight.append(trajectory.weights[:, direction] if paths else np.ones(len(ends[0]), np.float32))
             number = SHOT_ALONG[trajectory.shot_torsion] if paths else FREE
             ensemble.append(np.full(len(ends[0]), number, np.int8))

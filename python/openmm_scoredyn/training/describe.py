@@ -34,12 +34,13 @@ def describe(
     """
     molecule = trajectories[0].molecule
     latent = network.latent(before, after)
-    moved = network.advance(latent, before[:, None], torch.zeros(3, 3)) - before
-    return Card.for_molecule(
+    situation = _situation(before, config.lag_time_ps, common_temperature(trajectories))
+    moved = network.advance(latent, network.condition(*situation), *situation[:2]) - before
+    return Card.of(
         molecule,
         name=config.name,
-        lag_time_ps=config.lag_time_ps,
-        temperature_K=common_temperature(trajectories),
+        lag_times_ps=(config.lag_time_ps,),
+        temperatures_K=(common_temperature(trajectories),),
         latent_size=latent.shape[1],
         sigma_min=config.sigma_min,
         sigma_max=config.sigma_max,
@@ -49,7 +50,7 @@ def describe(
         denoising_steps=config.distillation.evaluations if config.distillation else 8,
         bond_lengths_nm=mean_bond_lengths(molecule, after),
         bond_tolerance=BOND_TOLERANCE,
-        chiral_centres=chiral_centres(molecule, after),
+        stereocentres=chiral_centres(molecule, after),
         max_displacement_nm=DISPLACEMENT_MARGIN * float(torch.linalg.vector_norm(moved, dim=-1).max()),
         solvent=trajectories[0].solvent,
         force_field=trajectories[0].force_field,
@@ -68,8 +69,14 @@ def describe(
         torch_version=torch.__version__,
         latent_type=network.latent_type,
         symmetric=network.symmetric,
-        golden={"history": before[0].flatten().tolist()},
+        golden=({"history": before[0].flatten().tolist()},),
     )
+
+
+def _situation(before: Tensor, lag_time_ps: float, temperature_K: float) -> tuple[Tensor, ...]:
+    """History, box, lag time and temperature of frames (P, N, 3), nm, without a box."""
+    same = torch.ones(len(before))
+    return before[:, None], torch.zeros(len(before), 3, 3), lag_time_ps * same, temperature_K * same
 
 
 def common_temperature(trajectories: list[Trajectory]) -> float:
@@ -104,9 +111,9 @@ def chiral_centres(molecule: Particles, positions: Tensor) -> tuple[tuple[int, i
     """
     found = []
     for centre, around in enumerate(molecule.neighbours):
-        if len(around) != 4 or sum(molecule.elements[i] == "H" for i in around) > 1:
+        if len(around) != 4 or sum(molecule.types[i] == "H" for i in around) > 1:
             continue
-        a, b, c = sorted(around, key=lambda i: (molecule.elements[i] == "H", i))[:3]
+        a, b, c = sorted(around, key=lambda i: (molecule.types[i] == "H", i))[:3]
         arms = [(positions[:, i] - positions[:, centre]).double().numpy() for i in (a, b, c)]
         triple = np.einsum("pi,pi->p", arms[0], np.cross(arms[1], arms[2]))
         if np.all(triple > 0):

@@ -72,7 +72,7 @@ class RolloutValidation(lightning.Callback):
     def _histogram(self, positions: np.ndarray) -> np.ndarray:
         """Normalised histograms (dihedrals, BINS) of positions (T, N, 3) nm."""
         atoms = positions.shape[1]
-        measured = InternalCoordinates(self.card.molecule)(torch.from_numpy(positions))[
+        measured = InternalCoordinates(self.card.particles)(torch.from_numpy(positions))[
             :, 2 * atoms - 3 :
         ].numpy()
         return np.stack([np.histogram(d, BINS, (-np.pi, np.pi))[0] / len(d) for d in measured.T])

@@ -10,7 +10,7 @@ def rotors(molecule: Particles) -> list[tuple[int, int, int]]:
     """Triples of hydrogens on one atom with a single further neighbour, (methyl and ammonium groups)."""
     found = []
     for around in molecule.neighbours:
-        hydrogens = tuple(atom for atom in around if molecule.elements[atom] == "H")
+        hydrogens = tuple(atom for atom in around if molecule.types[atom] == "H")
         if len(hydrogens) == 3 and len(around) == 4:
             found.append(hydrogens)
     return found

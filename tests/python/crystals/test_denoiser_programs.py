@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from openmm_scoredyn.program.card_json import CARD_FILE
 from small_denoisers import SMALL
 
 from openmm_scoredyn import errors
@@ -14,7 +15,6 @@ from openmm_scoredyn.crystals.model import CrystalDenoiser
 from openmm_scoredyn.crystals.network import LatticeDenoiser
 from openmm_scoredyn.crystals.training import train_denoiser
 from openmm_scoredyn.export.scripting import to_bytes
-from openmm_scoredyn.program.card_json import CARD_FILE
 
 
 @pytest.fixture(scope="module")

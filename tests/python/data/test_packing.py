@@ -115,7 +115,7 @@ def test_what_is_packed_is_read_like_what_it_was(tmp_path):
         assert (theirs.force_field, theirs.solvent) == (METADATA["force_field"], "tip3p")
         centred = ours.positions - ours.positions.mean(1, keepdims=True)
         np.testing.assert_allclose(theirs.positions, centred, rtol=0, atol=0.00051)
-        pairs = [data.lagged_pairs(trajectory, 1.0) for trajectory in (ours, theirs)]
+        pairs = [data.lagged_windows(trajectory, 1.0) for trajectory in (ours, theirs)]
         np.testing.assert_array_equal(*pairs)
     np.testing.assert_array_equal(after[2].weights, weights)
     assert [trajectory.shot_torsion for trajectory in after] == ["", "", "psi"]
@@ -205,7 +205,7 @@ def test_unsteered_segments_go_on_where_the_one_before_ended(tmp_path):
             next(k for k, frame in enumerate(flat) if np.array_equal(frame, picometres))
             for picometres in np.round(1000 * trajectory.positions).astype(np.int16)
         ]
-        return [(where[a], where[b]) for a, b in zip(*data.lagged_pairs(trajectory, 1.0))]
+        return [(where[a], where[b]) for a, b in data.lagged_windows(trajectory, 1.0)]
 
     # 3 -> 4 and 7 -> 8 are jumps to where a segment was steered; 11 -> 12 and 15 -> 16 are steps of the
     # dynamics.

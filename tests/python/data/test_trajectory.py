@@ -117,7 +117,7 @@ def test_another_molecule_is_refused(tmp_path):
     positions = np.zeros((1, 4, 22, 3))
     write_archive(tmp_path / "a.npz", positions)
     other = alanine_molecule().to_dict()
-    other["elements"][5] = "S"
+    other["types"][5] = "S"
     write_archive(tmp_path / "b.npz", positions, molecule=other)
     with pytest.raises(
         MoleculeError, match="number 1 is of another molecule.*atom 5: expected O ACE:O.*found S ACE:O"
@@ -185,3 +185,24 @@ def test_atomic_write_leaves_the_old_file_when_it_fails(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
     with pytest.raises(OutputError, match="cannot write .*No such file"):
         write_atomically(tmp_path / "missing" / "file", lambda file: file.write(b""))
+
+
+@pytest.mark.parametrize(
+    "box, message",
+    [
+        (np.eye(2), r"box vectors of shape \(2, 2\); expected \(3, 3\) or \(3, 3, 3\)"),
+        (np.tile(np.eye(3), (4, 1, 1)), r"expected \(3, 3\) or \(3, 3, 3\), one for each frame"),
+        (np.diag([1.0, 1.0, 0.0]), "span a volume"),
+        (np.diag([1.0, np.nan, 1.0]), "finite"),
+    ],
+)
+def test_impossible_boxes_are_refused(box, message):
+    assert make_trajectory(3, box=2 * np.eye(3)).box.dtype == np.float32
+    with pytest.raises(TrajectoryError, match=message):
+        make_trajectory(3, box=box)
+
+
+def test_frames_are_gathered_in_any_shape():
+    trajectory = make_trajectory(3, 4, 2)
+    indices = np.array([[8, 0, 3], [2, 6, 7]])
+    np.testing.assert_array_equal(trajectory.frames(indices), trajectory.positions[indices])

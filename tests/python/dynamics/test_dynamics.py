@@ -4,17 +4,21 @@ import numpy as np
 import openmm
 import pytest
 import torch
-from contexts import KT, NO_BOX, make_context, positions_of, trajectory, velocities_of
+from contexts import KT, draw, make_context, positions_of, trajectory, velocities_of
 from openmm import unit
 from programs import (
     LAG,
     MASSES,
     POSITIONS,
-    ConditionedOrnsteinUhlenbeck,
+    BoxLength,
+    Counting,
     Drift,
+    Failing,
+    LagAndTemperature,
     OrnsteinUhlenbeck,
-    OrnsteinUhlenbeckTransition,
-    WhollyConditionedOrnsteinUhlenbeck,
+    OrnsteinUhlenbeckAtOnce,
+    WideStart,
+    WideStartAtOnce,
 )
 
 from openmm_scoredyn.program.native import scoredyn
@@ -45,14 +49,15 @@ def test_time_and_step_count_advance(make_program, make_system, platform):
     assert state.getStepCount() == 7
 
 
-@pytest.mark.parametrize("program", [OrnsteinUhlenbeck, OrnsteinUhlenbeckTransition])
+@pytest.mark.parametrize("program", [OrnsteinUhlenbeck, OrnsteinUhlenbeckAtOnce])
 def test_ornstein_uhlenbeck_variance_and_autocorrelation(make_either, program):
     """Stationary variance and exp(-k lag / tau) within 4 standard errors of independent replicas."""
     decay, spread, replicas, steps = 0.6, 0.002, 2000, 12  # the program's own
-    model = scoredyn.Program(make_either(program(), noise_count=2, chiral_centres=[]))
+    model = scoredyn.Program(make_either(program(), stereocentres=[]))
     generator = np.random.default_rng(1)
     start = POSITIONS + generator.normal(scale=spread, size=(replicas, 1, 5, 3)).astype(np.float32)
-    frames, _ = model.sample(start, NO_BOX, steps, 1, 11, 0, 0, "dpmpp_2m", 40)
+    stages = 40 if program is OrnsteinUhlenbeck else 0
+    frames = draw(model, start, steps, seed=11, denoising_steps=stages)
     deviation = np.concatenate([start[None, :, 0], frames]) - POSITIONS
     samples = replicas * 15
     variance = np.square(deviation[-1]).mean() / spread**2
@@ -69,9 +74,9 @@ def test_ornstein_uhlenbeck_variance_and_autocorrelation(make_either, program):
 def test_every_solver_keeps_the_stationary_variance(make_program, solver, denoising_steps, bias):
     """Within the bias of a finite number of denoising steps and 4 standard errors."""
     spread, replicas = 0.002, 600
-    model = scoredyn.Program(make_program(OrnsteinUhlenbeck(0.2, spread), chiral_centres=[]))
+    model = scoredyn.Program(make_program(OrnsteinUhlenbeck(0.2, spread), stereocentres=[]))
     start = np.repeat(POSITIONS[None, None], replicas, axis=0)
-    frames, _ = model.sample(start, NO_BOX, 4, 4, 11, 0, 0, solver, denoising_steps)
+    frames = draw(model, start, 4, seed=11, save_every=4, solver=solver, denoising_steps=denoising_steps)
     variance = np.square(frames[0] - POSITIONS).mean() / spread**2
     assert abs(variance - 1) < bias + 4 * np.sqrt(2 / (replicas * 15))
 
@@ -97,11 +102,63 @@ def test_kinetic_energy_is_that_of_current_velocities(make_program, make_system,
     assert context.getState(energy=True).getKineticEnergy()._value == pytest.approx(expected, rel=rounding)
 
 
-def test_condition_apart_gives_the_same_trajectory(make_program, make_system):
-    whole = trajectory(*make_context(make_program(OrnsteinUhlenbeck()), make_system()), 5)
-    for kind in (ConditionedOrnsteinUhlenbeck, WhollyConditionedOrnsteinUhlenbeck):
-        apart = trajectory(*make_context(make_program(kind()), make_system()), 5)
-        np.testing.assert_array_equal(whole, apart)
+def test_condition_is_called_once_a_step(make_program, make_system):
+    """However many evaluations of the network a step has."""
+    far = POSITIONS + np.array([100, 0, 0], np.float32)
+    for stages in (1, 5):
+        context, integrator = make_context(make_program(Counting()), make_system(), positions=far)
+        integrator.setDenoisingSteps(stages)
+        frames = trajectory(context, integrator, 4)
+        calls = np.diff(frames[:, 0], axis=0) / 0.001
+        np.testing.assert_allclose(np.diff(calls, axis=0), [[1, stages, 0]] * 2, atol=0.02)
+
+
+def test_start_is_where_denoising_begins(make_program):
+    """Whatever the number of stages, the flow ends at the latent that `start` noised."""
+    start = np.repeat(POSITIONS[None, None], 300, axis=0)
+    once = draw(scoredyn.Program(make_program(WideStartAtOnce())), start, 1, denoising_steps=0)
+    latents = (once[0] - POSITIONS) / 0.001
+    assert abs(latents.mean() - 0.5) < 4 * 2 / np.sqrt(latents.size)
+    assert abs(latents.var() / 4 - 1) < 4 * np.sqrt(2 / latents.size)
+    model = scoredyn.Program(make_program(WideStart()))
+    for stages in (1, 4):
+        found = draw(model, start, 1, solver="trig_2m", denoising_steps=stages)
+        # The flow stops at sigma_min = 0.01.
+        np.testing.assert_allclose(found, once, rtol=0, atol=2e-6)
+
+
+LISTS = {"lag_times_ps": [1.0, 2.0, 5.0], "temperatures_K": [280.0, 300.0]}
+
+
+def test_condition_gets_the_lag_time_and_temperature_chosen(make_either, make_system, platform):
+    path = make_either(LagAndTemperature(), **LISTS)
+    for step_size, temperature in ((1, 280), (5, 300), (2, 280)):
+        context, integrator = make_context(path, make_system(), platform)
+        integrator.setStepSize(step_size)
+        integrator.setTemperature(temperature)
+        integrator.step(2)
+        moved = [0.02 * step_size, 0.0002 * temperature, 0]
+        np.testing.assert_allclose(positions_of(context), POSITIONS + moved, rtol=0, atol=1e-6)
+        assert context.getState().getTime()._value == 2 * step_size
+    found = draw(scoredyn.Program(path), POSITIONS[None, None], 1, lag_time_ps=5.0, temperature_K=280.0)
+    np.testing.assert_allclose(found[0, 0], POSITIONS + [0.05, 0.028, 0], rtol=0, atol=1e-6)
+
+
+def test_a_range_takes_what_lies_within(make_program, make_system):
+    path = make_program(LagAndTemperature(), lag_times_ps=[1.0, 5.0], lag_time_range=True)
+    context, integrator = make_context(path, make_system())
+    integrator.setStepSize(2.5)
+    integrator.step(1)
+    np.testing.assert_allclose(positions_of(context), POSITIONS + [0.025, 0.03, 0], rtol=0, atol=1e-6)
+
+
+def test_every_replica_has_its_own_box(make_program):
+    model = scoredyn.Program(make_program(BoxLength(), periodic=True))
+    lengths = np.array([2.0, 3.0, 4.0], np.float32)
+    boxes = lengths[:, None, None] * np.eye(3, dtype=np.float32)
+    frames = draw(model, np.repeat(POSITIONS[None, None], 3, axis=0), 2, box=boxes)
+    expected = POSITIONS + 0.02 * lengths[:, None, None] * [1, 0, 0]
+    np.testing.assert_allclose(frames[-1], expected, rtol=0, atol=1e-6)
 
 
 def test_same_seed_same_trajectory_other_seed_another(make_either, make_system):
@@ -141,8 +198,7 @@ def test_replica_of_a_batch_is_the_single_run(make_either, make_system):
     path = make_either(OrnsteinUhlenbeck())
     model = scoredyn.Program(path)
     start = np.repeat(POSITIONS[None, None], 6, axis=0)
-    batch, _ = model.sample(start, NO_BOX, 8, 1, 3, 0, 0, "dpmpp_2m", 5)
-    third, _ = model.sample(start[:1], NO_BOX, 8, 1, 3, 0, 3, "dpmpp_2m", 5)
+    batch, third = draw(model, start, 8), draw(model, start[:1], 8, first_replica=3)
     np.testing.assert_allclose(batch[:, 3], third[:, 0], atol=1e-6)
     np.testing.assert_allclose(batch[:, 0], trajectory(*make_context(path, make_system()), 8), atol=1e-6)
     assert np.abs(batch[:, 3] - batch[:, 0]).max() > 1e-3
@@ -151,9 +207,8 @@ def test_replica_of_a_batch_is_the_single_run(make_either, make_system):
 def test_sample_goes_on_from_first_step_and_saves_every_kth(make_program):
     model = scoredyn.Program(make_program(OrnsteinUhlenbeck()))
     start = POSITIONS[None, None]
-    whole, _ = model.sample(start, NO_BOX, 9, 1, 3, 0, 0, "dpmpp_2m", 5)
-    sparse, _ = model.sample(start, NO_BOX, 9, 3, 3, 0, 0, "dpmpp_2m", 5)
-    rest, _ = model.sample(whole[3][:, None], NO_BOX, 5, 1, 3, 4, 0, "dpmpp_2m", 5)
+    whole, sparse = draw(model, start, 9), draw(model, start, 9, save_every=3)
+    rest = draw(model, whole[3][:, None], 5, first_step=4)
     assert np.array_equal(sparse, whole[2::3])
     assert np.array_equal(rest, whole[4:])
 
@@ -171,7 +226,7 @@ def test_solver_and_denoising_steps_take_effect(make_program, make_system):
 def test_CUDA_is_whole_after_a_step_that_could_not_be_recorded(make_program, make_system):
     """The program looks at a value in mid-step, which breaks the capture of a CUDA graph."""
     cuda = openmm.Platform.getPlatformByName("CUDA")
-    context, integrator = make_context(make_program(ConditionedOrnsteinUhlenbeck()), make_system(), cuda)
+    context, integrator = make_context(make_program(Failing("raise")), make_system(), cuda)
     integrator.step(5)
     assert integrator.getRecordingStatus().startswith("plain: ")
     assert torch.rand(3, device="cuda").sum() > 0

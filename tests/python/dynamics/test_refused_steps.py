@@ -8,10 +8,10 @@ import pytest
 from programs import (
     MASSES,
     POSITIONS,
-    ConditionedOrnsteinUhlenbeck,
     Drift,
     Failing,
-    WhollyConditionedOrnsteinUhlenbeck,
+    Jumping,
+    LagAndTemperature,
 )
 from refusals import make_context, refusal
 
@@ -24,7 +24,7 @@ FAR = POSITIONS + np.array([100, 0, 0])
 
 
 def test_step_size(make_program, make_system):
-    path = make_program(Drift(), lag_time_ps=10.0)
+    path = make_program(Drift(), lag_times_ps=[10.0])
     sentence = (
         "ScoreDynamicsIntegrator: the model was trained for a step of 10 ps, but the step size is 2 ps. "
         "Call setStepSize(10) or use another model."
@@ -41,6 +41,45 @@ def test_step_size(make_program, make_system):
 def test_temperature(make_program, make_system):
     with refusal("the model was trained at 300 K, but the temperature is 310 K. Call setTemperature(300)"):
         make_context(make_program(Drift()), make_system(), lambda i: i.setTemperature(310))
+
+
+@pytest.mark.parametrize(
+    ("known", "step_size", "temperature", "text"),
+    [
+        ({}, 3, 300, "a step of 1, 2 or 5 ps, but the step size is 3 ps. Call setStepSize(1)"),
+        ({}, 2, 290, "trained at 280 or 300 K, but the temperature is 290 K. Call setTemperature(280)"),
+        (
+            {"lag_times_ps": [1, 5], "lag_time_range": True},
+            6,
+            300,
+            "a step of 1 to 5 ps, but the step size is 6 ps.",
+        ),
+        (
+            {"temperatures_K": [280, 320], "temperature_range": True},
+            2,
+            325,
+            "trained at 280 to 320 K, but the temperature is 325 K.",
+        ),
+    ],
+)
+def test_what_the_model_does_not_know(make_program, make_system, known, step_size, temperature, text):
+    lists = {"lag_times_ps": [1.0, 2.0, 5.0], "temperatures_K": [280.0, 300.0]}
+    path = make_program(LagAndTemperature(), **(lists | known))
+
+    def choose(integrator):
+        integrator.setStepSize(step_size)
+        integrator.setTemperature(temperature)
+
+    with refusal(text):
+        make_context(path, make_system(), choose)
+
+
+def test_denoising_steps_of_a_model_that_has_none(make_program, make_system):
+    context, integrator = make_context(make_program(Jumping()), make_system())
+    context.setPositions(POSITIONS)
+    integrator.setDenoisingSteps(3)
+    with refusal("does its step without denoising; expected 0 denoising steps, found 3"):
+        integrator.step(1)
 
 
 @pytest.mark.parametrize("value", [-1, 2**31, 1.5, "one"])
@@ -133,7 +172,7 @@ def test_positions_not_finite(make_program, make_system, value):
         ),
         (
             "shape",
-            "the method `denoise` of 'Failing' returned the wrong shape; expected (1, 5, 3), found (1, 4, 3)",
+            "the method `denoise` of 'Failing' returned the wrong shape; expected (1, 15), found (1, 14)",
         ),
         (
             "dtype",
@@ -176,22 +215,3 @@ def test_guard_gives_up_and_names_atom_and_value(make_program, make_system):
     with refusal("call setMaxRedraws with a larger number, or use another model.") as caught:
         integrator.step(1)
     assert re.search(r"atom 0\b", str(caught.value)) and "0.5" in str(caught.value)
-
-
-def test_condition_of_another_number_of_rows(make_program, make_system):
-    context, integrator = make_context(make_program(ConditionedOrnsteinUhlenbeck(rows=False)), make_system())
-    context.setPositions(FAR)
-    with refusal(
-        "the method `condition` of 'ConditionedOrnsteinUhlenbeck' returned the wrong kind; expected a tensor"
-        " with 1"
-    ):
-        integrator.step(1)
-
-
-@pytest.mark.parametrize("kind", [ConditionedOrnsteinUhlenbeck, WhollyConditionedOrnsteinUhlenbeck])
-def test_what_sees_the_history_is_not_called_where_the_condition_is_apart(kind, make_program, make_system):
-    """Far out it would raise; the guard, which finds a step of 40 nm, is what must speak."""
-    context, integrator = make_context(make_program(kind()), make_system())
-    context.setPositions(FAR)
-    with refusal("no acceptable draw for step 0"):
-        integrator.step(1)

@@ -3,25 +3,22 @@
 import numpy as np
 import openmm
 import pytest
-from contexts import NO_BOX, make_context, positions_of, trajectory
+from contexts import draw, make_context, positions_of, trajectory
 from programs import POSITIONS, Failing, Inertial, OrnsteinUhlenbeck
 
 from openmm_scoredyn.program.native import scoredyn
 
 
-def test_history_goes_on_between_steps_and_starts_anew_when_moved(make_program, make_system, platform):
-    path = make_program(Inertial(), history_length=2, latent_size=1)
+def test_history_goes_on_between_steps_and_starts_again_when_moved(make_program, make_system, platform):
+    path = make_program(Inertial(), history_length=2, latent_size=3)
     context, integrator = make_context(path, make_system(), platform)
     frames = trajectory(context, integrator, 4)
-    sampled, _ = scoredyn.Program(path).sample(
-        np.repeat(POSITIONS[None, None], 2, axis=1), NO_BOX, 4, 1, 3, 0, 0, "dpmpp_2m", 1
-    )
+    model, start = scoredyn.Program(path), np.repeat(POSITIONS[None, None], 2, axis=1)
+    sampled = draw(model, start, 4, denoising_steps=0)
     np.testing.assert_allclose(frames, sampled[:, 0], atol=1e-7)
     context.setPositions(POSITIONS)
     integrator.step(1)
-    fresh, _ = scoredyn.Program(path).sample(
-        np.repeat(POSITIONS[None, None], 2, axis=1), NO_BOX, 1, 1, 3, 4, 0, "dpmpp_2m", 1
-    )
+    fresh = draw(model, start, 1, first_step=4, denoising_steps=0)
     np.testing.assert_allclose(positions_of(context), fresh[0, 0], atol=1e-7)
 
 
@@ -29,7 +26,7 @@ def test_history_goes_on_between_steps_and_starts_anew_when_moved(make_program, 
 @pytest.mark.parametrize("way", ["checkpoint", "state", "state_xml", "other_context"])
 def test_restart_goes_on_bit_for_bit(make_program, make_system, platform, program, way):
     history = 2 if program is Inertial else 1
-    path = make_program(program(), history_length=history, latent_size=1 if program is Inertial else 5)
+    path = make_program(program(), history_length=history, latent_size=3 if program is Inertial else 15)
     context, integrator = make_context(path, make_system(), platform, seed=0)
     integrator.step(3)
     if way == "checkpoint":
@@ -45,7 +42,7 @@ def test_restart_goes_on_bit_for_bit(make_program, make_system, platform, progra
     assert np.array_equal(trajectory(context, integrator, 4), unbroken)
 
 
-def test_reinitialize_starts_the_noise_anew_or_keeps_it(make_program, make_system):
+def test_reinitialize_starts_the_noise_again_or_keeps_it(make_program, make_system):
     context, integrator = make_context(make_program(OrnsteinUhlenbeck()), make_system())
     first = trajectory(context, integrator, 3)
     context.reinitialize()

@@ -1,5 +1,6 @@
 import io
 import random
+from dataclasses import replace
 
 import numpy as np
 import programs
@@ -23,17 +24,16 @@ def card(**changes):
     positions = alanine_positions()
     fields = {
         "name": "alanine",
-        "lag_time_ps": 1.0,
-        "temperature_K": 300.0,
-        "latent_size": 22,
+        "lag_times_ps": (1.0,),
+        "temperatures_K": (300.0,),
+        "latent_size": 66,
         "bond_lengths_nm": tuple(
             float(np.linalg.norm(positions[i] - positions[j])) for i, j in molecule.bonds
         ),
-        "chiral_centres": ((CA, N, C, CB),),
-        "masses_amu": tuple(3.0 if e == "H" else m for e, m in zip(molecule.elements, molecule.masses_amu)),
+        "stereocentres": ((CA, N, C, CB),),
     }
-    description = {name: getattr(molecule, name) for name in molecule.__dataclass_fields__}
-    return Card(**(description | fields | changes))
+    heavier = tuple(3.0 if e == "H" else m for e, m in zip(molecule.types, molecule.masses_amu))
+    return Card.of(replace(molecule, masses_amu=heavier), **(fields | changes))
 
 
 def handedness(positions):
@@ -44,7 +44,7 @@ def handedness(positions):
 @pytest.fixture
 def the_card():
     order = (CA, N, C, CB) if handedness(alanine_positions()) > 0 else (CA, C, N, CB)
-    return card(chiral_centres=(order,))
+    return card(stereocentres=(order,))
 
 
 def write(path, lines, head=""):
@@ -96,12 +96,12 @@ def test_missing_atoms_are_added_and_the_others_stay(tmp_path, the_card, missing
     random.seed(12345)
     again = fit_structure(path, the_card)[1]
     np.testing.assert_array_equal(positions, again)
-    # Hydrogens of a residue that misses a heavy atom are built anew.
-    heavy = [element != "H" for element in alanine_molecule().elements]
+    # Hydrogens of a residue that misses a heavy atom are built again.
+    heavy = [element != "H" for element in alanine_molecule().types]
     there = [i for i, name in enumerate(NAMES) if name not in missing and (heavy[i] or "CB" not in missing)]
     np.testing.assert_allclose(positions[there], alanine_positions()[there], atol=1e-6)
     lengths = [np.linalg.norm(positions[i] - positions[j]) for i, j in alanine_molecule().bonds]
-    np.testing.assert_allclose(lengths, the_card.bond_lengths_nm, atol=0.03)
+    np.testing.assert_allclose(lengths, the_card.guard.bond_lengths_nm, atol=0.03)
     with pytest.raises(MoleculeError, match="is not the model's; expected atoms .* or let it be repaired"):
         fit_structure(path, the_card, repair=False)
 
@@ -132,7 +132,7 @@ def test_box_must_fit_the_model(tmp_path, the_card):
     path = write(tmp_path / "x.pdb", LINES, cell)
     with pytest.raises(MoleculeError, match="the structure is periodic, the model is not"):
         fit_structure(path, the_card)
-    periodic = card(chiral_centres=the_card.chiral_centres, periodic=True)
+    periodic = card(stereocentres=the_card.guard.stereocentres, periodic=True)
     with pytest.raises(
         MoleculeError, match="the structure is not periodic, the model is; expected a periodic box"
     ):
@@ -203,7 +203,7 @@ def test_system_has_the_masses_of_the_card(the_card):
     )
     for system in (bare, full):
         masses = [system.getParticleMass(index)._value for index in range(22)]
-        assert tuple(masses) == the_card.masses_amu
+        assert tuple(masses) == the_card.particles.masses_amu
     assert (bare.getNumForces(), bare.getNumConstraints()) == (0, 0)
     assert full.getNumForces() > 3
     assert full.getNumConstraints() == 12
@@ -218,7 +218,7 @@ MOLECULE_PDB = "".join(
     + "".join(f"{10 * x:8.3f}" for x in xyz)
     + f"{'':22s}{element:>2s}\n"
     for i, (name, element, xyz) in enumerate(
-        zip(("C", "H", "F", "CL", "BR"), programs.ELEMENTS, programs.POSITIONS)
+        zip(("C", "H", "F", "CL", "BR"), programs.TYPES, programs.POSITIONS)
     )
 )
 

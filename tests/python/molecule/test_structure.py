@@ -91,7 +91,7 @@ def test_a_rotor_that_hops_and_a_distance_that_relaxes():
     hydrogens = [
         j
         for i, j in [*molecule.bonds, *[(b, a) for a, b in molecule.bonds]]
-        if i == carbon and molecule.elements[j] == "H"
+        if i == carbon and molecule.types[j] == "H"
     ]
     jumps = generator.choice([0, 1, -1], size=frames, p=[1 - hop, hop / 2, hop / 2])
     positions = np.repeat(still[None], frames, axis=0)

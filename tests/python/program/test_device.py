@@ -91,6 +91,6 @@ def test_CUDA_package_draws_what_the_processor_draws(tmp_path):
     with pytest.raises(ProgramError, match="was compiled for another device; expected cpu, found cuda"):
         ScoreModel(tmp_path / "fast.pt2", allow_native_code=True)
     package = ScoreModel(tmp_path / "fast.pt2", allow_native_code=True, device="cuda")
-    first = np.asarray(card.golden["history"], np.float32).reshape(1, 22, 3).repeat(64, 0)
+    first = np.asarray(card.golden[0]["history"], np.float32).reshape(1, 22, 3).repeat(64, 0)
     drawn, expected = (model.sample(first, 1, seed=4) for model in (package, ScoreModel(path)))
     np.testing.assert_allclose(drawn, expected, rtol=0, atol=1e-5)

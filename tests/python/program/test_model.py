@@ -2,7 +2,6 @@
 
 import json
 import pickle
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,7 +19,7 @@ from openmm_scoredyn.program.model import ScoreModel, pretrained
 
 def with_card(path, **changes) -> bytes:
     """The same program under a card with other fields."""
-    return with_text(path, replace(ScoreModel(path).card, **changes).to_json())
+    return with_text(path, ScoreModel(path).card.with_values(**changes).to_json())
 
 
 def with_text(path, text: str) -> bytes:
@@ -76,15 +75,21 @@ def test_archive_without_a_card_is_refused(tiny_program):
 
 
 def test_program_of_a_later_format_is_refused(tiny_program):
-    text = json.dumps(json.loads(ScoreModel(tiny_program).card.to_json()) | {"format_version": "2.0"})
-    with pytest.raises(CardError, match="format version 2.0"):
+    text = json.dumps(json.loads(ScoreModel(tiny_program).card.to_json()) | {"format_version": "3.0"})
+    with pytest.raises(CardError, match="format version 3.0"):
         ScoreModel(with_text(tiny_program, text))
 
 
 def test_program_without_its_method_is_refused(tiny_program):
     class NoAdvance(nn.Module):
         @torch.jit.export
-        def denoise(self, latent: Tensor, sigma: Tensor, history: Tensor, box: Tensor) -> Tensor:
+        def condition(
+            self, history: Tensor, box: Tensor, lag_time_ps: Tensor, temperature_K: Tensor
+        ) -> list[Tensor]:
+            return [history]
+
+        @torch.jit.export
+        def denoise(self, latent: Tensor, sigma: Tensor, condition: list[Tensor]) -> Tensor:
             return latent
 
     data = to_bytes(script(NoAdvance()), {"scoredyn.json": ScoreModel(tiny_program).card.to_json()})
@@ -93,24 +98,31 @@ def test_program_without_its_method_is_refused(tiny_program):
 
 
 def test_card_that_disagrees_with_the_program_is_refused(tiny_program):
-    golden = ScoreModel(tiny_program).card.golden
-    smaller = golden | {"latent": golden["latent"][:12], "denoised": golden["denoised"][:12]}
+    smaller = tuple(
+        example | {"latent": example["latent"][:12], "denoised": example["denoised"][:12]}
+        for example in ScoreModel(tiny_program).card.golden
+    )
     with pytest.raises(ProgramError, match="`denoise`|`advance`"):
-        ScoreModel(with_card(tiny_program, latent_size=4, golden=smaller))
+        ScoreModel(with_card(tiny_program, latent_size=12, golden=smaller))
 
 
-def test_golden_triple_that_is_not_reproduced_is_refused(tiny_program):
+@pytest.mark.parametrize("number", [0, 1, -1])
+def test_golden_example_that_is_not_reproduced_is_refused(tiny_program, number):
     golden = ScoreModel(tiny_program).card.golden
+    assert len(golden) > 2
+    assert ScoreModel(with_card(tiny_program, golden=golden)).card.golden == golden
     for part, change in (("denoised", 0.1), ("positions", 0.001)):
-        wrong = golden | {part: [golden[part][0] + change, *golden[part][1:]]}
+        wrong = list(golden)
+        wrong[number] = golden[number] | {part: [golden[number][part][0] + change, *golden[number][part][1:]]}
         with pytest.raises(ProgramError, match="does not reproduce the golden"):
-            ScoreModel(with_card(tiny_program, golden=wrong))
+            ScoreModel(with_card(tiny_program, golden=tuple(wrong)))
 
 
-def test_incomplete_golden_triple_is_refused(tiny_program):
-    golden = {key: value for key, value in ScoreModel(tiny_program).card.golden.items() if key != "denoised"}
+def test_incomplete_golden_example_is_refused(tiny_program):
+    first, second, *_ = ScoreModel(tiny_program).card.golden
+    second = {key: value for key, value in second.items() if key != "denoised"}
     with pytest.raises(CardError, match="denoised"):
-        ScoreModel(with_card(tiny_program, golden=golden))
+        ScoreModel(with_card(tiny_program, golden=(first, second)))
 
 
 # shipped models
@@ -136,4 +148,4 @@ def test_every_shipped_model_loads():
 def test_model_loads_where_optimizations_are_off():
     """A setting of the caller's own programs; a network inside the program is frozen with it all the same."""
     with torch.jit.optimized_execution(False):
-        assert ScoreModel(pretrained("alanine-dipeptide-tip3p")).card.denoising_steps == 2
+        assert ScoreModel(pretrained("alanine-dipeptide-tip3p")).card.capabilities.denoising_steps == 2

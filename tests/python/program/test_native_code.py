@@ -116,7 +116,7 @@ def test_what_is_refused_has_not_run(package, tmp_path):
     with pytest.raises(ProgramError, match=REFUSED):
         ScoreModel(forged)
     assert not mark.exists()
-    with pytest.raises(ProgramError, match="cannot load the method `denoise`"):
+    with pytest.raises(ProgramError, match="cannot load the method `(condition|advance|denoise)`"):
         ScoreModel(forged, allow_native_code=True)
     assert mark.exists(), "that it can run is why it is refused"
 
@@ -157,27 +157,29 @@ def test_code_for_a_wider_cpu_is_refused(package):
     )
 
 
-class Misshapen(torch.nn.Module):
+class Misshapen(OrnsteinUhlenbeck):
     """A latent too short."""
 
-    def denoise(self, latent, sigma, history, box):
+    def denoise(self, latent, sigma, condition):
         return latent[:, :-1] * 2
 
 
 def test_what_comes_back_is_checked(compiled, tmp_path):
     whole, card = compiled(OrnsteinUhlenbeck()), make_card(OrnsteinUhlenbeck())
-    wrong = save_package(tmp_path / "wrong.pt2", whole | compiled(Misshapen()), card)
-    text = r"method `denoise` of .* returned the wrong shape; expected \(1, 5, 3\), found \(1, 4, 3\)"
+    wrong = save_package(tmp_path / "wrong.pt2", whole | {"denoise": compiled(Misshapen())["denoise"]}, card)
+    text = r"method `denoise` of .* returned the wrong shape; expected \(1, 15\), found \(1, 14\)"
     with pytest.raises(ProgramError, match=text):
         ScoreModel(wrong, allow_native_code=True)
-    incomplete = save_package(tmp_path / "incomplete.pt2", {"denoise": whole["denoise"]}, card)
+    incomplete = save_package(
+        tmp_path / "incomplete.pt2", {name: whole[name] for name in ("condition", "denoise")}, card
+    )
     with pytest.raises(ProgramError, match="has no method `advance`, which its card promises"):
         ScoreModel(incomplete, allow_native_code=True)
 
 
 def test_a_card_that_is_not_reproduced_is_refused(compiled, tmp_path):
     card = make_card(OrnsteinUhlenbeck())
-    card["golden"]["denoised"][2] += 0.01
+    card["golden"][1]["denoised"][2] += 0.01
     path = save_package(tmp_path / "wrong.pt2", compiled(OrnsteinUhlenbeck()), card)
     with pytest.raises(
         ProgramError, match="does not reproduce the golden latent of its card; .* at element 2"

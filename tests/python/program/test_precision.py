@@ -55,13 +55,13 @@ class Mixing(DriftingNetwork):
         torch.manual_seed(3)
         self.mix = torch.nn.Linear(64, 64)
 
-    def forward(self, latent, level, history, box):
-        return (latent.flatten(1) @ (self.mix.weight @ self.mix.weight)[:15, :15]).reshape(latent.shape)
+    def predict(self, latent, level, condition: list[torch.Tensor]):
+        return latent @ (self.mix.weight @ self.mix.weight)[:15, :15]
 
 
 def frames():
     export_program(Mixing(), "mixing.pt", tiny_card())
-    return np.array(ScoreModel("mixing.pt").card.golden["denoised"])
+    return np.array(ScoreModel("mixing.pt").card.golden[0]["denoised"])
 """
 # A processor that has bfloat16 would round to it; one that only claims to have it ends the process.
 COMPARE = """
@@ -113,7 +113,7 @@ def test_full_precision_inside_and_the_process_own_outside(process, precision):
 def test_a_model_of_another_precision_is_exported_and_loaded(tmp_path):
     export_program(DriftingNetwork(), tmp_path / "model.pt", tiny_card(matmul_precision="high"))
     card = ScoreModel(tmp_path / "model.pt").card
-    assert card.matmul_precision == "high"
+    assert card.capabilities.matmul_precision == "high"
     assert not card.precision_is_measured
 
 

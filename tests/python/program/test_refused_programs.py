@@ -7,8 +7,10 @@ import numpy as np
 import openmm
 import pytest
 import torch
-from programs import Drift, Jumping, make_card
+from contexts import draw
+from programs import Drift, Jumping, WideStart, make_card
 from refusals import make_context, refusal
+from torch import Tensor
 
 from openmm_scoredyn import ScoreDynamicsIntegrator
 from openmm_scoredyn.errors import BuildError
@@ -54,34 +56,34 @@ def test_no_model_at_all():
 
 def test_future_version(make_program):
     with refusal(
-        "Card: the program has format version 2.0, but this library reads version 1. Install the release"
+        "Card: the program has format version 3.0, but this library reads version 2. Export the model again"
     ):
-        ScoreDynamicsIntegrator(make_program(Drift(), format_version="2.0"))
+        ScoreDynamicsIntegrator(make_program(Drift(), format_version="3.0"))
 
 
 def test_missing_method(make_program, make_system):
-    card = make_card(Drift())
-    path = make_program(Jumping(), **card)
+    path = make_program(Jumping(), card=make_card(Drift()))
     with refusal("ScoreProgram: 'Drift' has no method `denoise`, which its card promises"):
         make_context(path, make_system())
 
 
 class WrongArguments(Drift):
     @torch.jit.export
-    def advance(self, latent: torch.Tensor, history: torch.Tensor) -> torch.Tensor:
-        return history[:, -1] + latent
+    def advance(self, latent: Tensor, history: Tensor) -> Tensor:
+        return history[:, -1] + latent.unflatten(1, [-1, 3])
 
 
 def test_method_with_wrong_arguments(make_program, make_system):
     path = make_program(WrongArguments(), golden=make_card(Drift())["golden"])
-    with refusal("the method `advance` of 'WrongArguments' takes the wrong arguments; expected 3, found 2"):
+    with refusal("the method `advance` of 'WrongArguments' takes the wrong arguments; expected 4, found 2"):
         make_context(path, make_system())
 
 
+@pytest.mark.parametrize("example", [0, 1])
 @pytest.mark.parametrize("name, element, text", [("positions", 4, "positions"), ("denoised", 2, "latent")])
-def test_golden_triple_not_reproduced(make_program, make_system, name, element, text):
+def test_golden_example_not_reproduced(make_program, make_system, example, name, element, text):
     golden = make_card(Drift())["golden"]
-    golden[name][element] += 0.01
+    golden[example][name][element] += 0.01
     path = make_program(Drift(), golden=golden)
     with refusal(f"'Drift' does not reproduce the golden {text} of its card; expected"):
         make_context(path, make_system())
@@ -90,13 +92,39 @@ def test_golden_triple_not_reproduced(make_program, make_system, name, element, 
 
 
 def test_card_of_another_size_than_the_program(make_program, make_system):
-    """The program adds latents of the wrong number to the positions: the golden triple finds it."""
-    golden = make_card(Drift())["golden"]
-    path = make_program(
-        Drift(), latent_size=4, golden=golden | {k: golden[k][:12] for k in ("latent", "denoised")}
-    )
+    """The program adds latents of the wrong number to the positions: the golden example finds it."""
+    golden = [
+        example | {name: example[name][:12] for name in ("latent", "denoised")}
+        for example in make_card(Drift())["golden"]
+    ]
+    path = make_program(Drift(), latent_size=12, golden=golden)
     with refusal("the method `advance` of 'Drift' raised an error: "):
         make_context(path, make_system())
+
+
+class LoneCondition(Drift):
+    @torch.jit.export
+    def condition(self, history: Tensor, box: Tensor, lag_time_ps: Tensor, temperature_K: Tensor) -> Tensor:
+        return history[:, -1]
+
+
+def test_condition_that_is_no_list(make_program, make_system):
+    path = make_program(LoneCondition(), card=make_card(Drift()))
+    with refusal("the method `condition` of 'Drift' returned the wrong kind; expected a list of tensors"):
+        make_context(path, make_system())
+
+
+def test_golden_start_not_reproduced(make_program):
+    golden = make_card(WideStart())["golden"]
+    golden[1]["started"][3] += 1.0
+    with refusal("does not reproduce the golden first latent of its card; expected") as caught:
+        scoredyn.Program(make_program(WideStart(), golden=golden))
+    assert "at element 3" in str(caught.value)
+
+
+def test_no_golden_example(make_program):
+    with refusal("golden is empty, but a program is checked against at least one example"):
+        scoredyn.Program(make_program(Drift(), golden=[]))
 
 
 @pytest.mark.parametrize("kind, expected", [("torch", "2.13.0"), ("openmm", "8.6.1")])
@@ -126,13 +154,16 @@ def test_damaged_file(make_program):
 
 def test_program_arrays(make_program):
     program = scoredyn.Program(make_program(Drift()))
-    box = np.zeros((3, 3))
-    with refusal("Program: history has the wrong shape; expected [-1, 1, 5, 3] (-1: any), found [2, 5, 3]"):
-        program.denoise(np.zeros((2, 5, 3)), 1.0, np.zeros((2, 5, 3)), box)
-    with refusal("Program: latent has the wrong shape; expected [2, 5, 3]"):
-        program.advance(np.zeros((1, 5, 3)), np.zeros((2, 1, 5, 3)), box)
-    with refusal("Program: box has the wrong shape; expected [3, 3]"):
-        program.sample(np.zeros((2, 1, 5, 3)), np.zeros(9), 1, 1, 1, 0, 0, "heun", 5)
+    history, box = np.zeros((2, 1, 5, 3)), np.zeros((2, 3, 3))
+    with refusal("Program: history has the wrong shape; expected (-1, 1, 5, 3) (-1: any), found (2, 5, 3)"):
+        draw(program, history[:, 0], 1)
+    for wrong in (np.zeros((3, 3)), np.zeros((1, 3, 3))):
+        with refusal("Program: box has the wrong shape; expected (2, 3, 3)"):
+            draw(program, history, 1, box=wrong)
+    with refusal("Program: the model does not know the lag time; expected 1 ps, found 2 ps"):
+        draw(program, history, 1, box=box, lag_time_ps=2.0)
+    with refusal("Program: the model does not know the temperature; expected 300 K, found 310 K"):
+        draw(program, history, 1, box=box, temperature_K=310.0)
 
 
 def test_errors_are_runtime_errors_of_openmm():

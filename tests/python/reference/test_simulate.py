@@ -84,7 +84,7 @@ def test_what_is_written_can_be_loaded_and_says_what_it_is(tmp_path):
     assert [len(t.segments) for t in trajectories] == [3, 3]
     assert trajectories[0].force_field == "amber99sbildn.xml + amber99_obc.xml"
     masses = np.array(trajectories[0].molecule.masses_amu)
-    hydrogen = np.array(trajectories[0].molecule.elements) == "H"
+    hydrogen = np.array(trajectories[0].molecule.types) == "H"
     np.testing.assert_allclose(masses[hydrogen], 3.0)
     assert masses.sum() == pytest.approx(144.17, abs=0.1)
     assert not np.array_equal(trajectories[0].positions, trajectories[1].positions)

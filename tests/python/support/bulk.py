@@ -8,8 +8,8 @@ that mixed up atoms or images would show.
 import numpy as np
 import openmm
 import torch
-from programs import save_program
-from torch import Tensor, nn
+from programs import Jumping, Newest, make_card, save_program
+from torch import Tensor
 
 BOX = 3.0
 BOND = 0.125
@@ -41,8 +41,10 @@ def make_system(n_molecules: int, box: float = BOX) -> openmm.System:
     return system
 
 
-class Streaming(nn.Module):
+class Streaming(Jumping):
     """Every molecule moves by a vector of its own in every step."""
+
+    latent_size = 1
 
     def __init__(self, n_molecules: int):
         super().__init__()
@@ -52,21 +54,21 @@ class Streaming(nn.Module):
         self.register_buffer("velocity", velocity.expand(-1, 2, 3).reshape(-1, 3).clone())
 
     @torch.jit.export
-    def propose(self, noise: Tensor, history: Tensor, box: Tensor) -> Tensor:
+    def advance(self, latent: Tensor, condition: list[Tensor], history: Tensor, box: Tensor) -> Tensor:
         return history[:, -1] + self.velocity
 
 
 class Accelerating(Streaming):
-    """The last displacement goes on and grows by a hundredth of the velocity: a history started anew would
-    show.
+    """The last displacement goes on and grows by a hundredth of the velocity: a history started from scratch
+    would show.
     """
 
     @torch.jit.export
-    def propose(self, noise: Tensor, history: Tensor, box: Tensor) -> Tensor:
+    def advance(self, latent: Tensor, condition: list[Tensor], history: Tensor, box: Tensor) -> Tensor:
         return history[:, -1] + (history[:, -1] - history[:, -2]) + 0.01 * self.velocity
 
 
-class Messages(nn.Module):
+class Messages(Newest):
     """A synthetic network on a fixed list of edges, memory linear in the particles: two rounds of messages
     between every particle and its `degree` successors, displacements to the nearest image, and a small force
     along edges.
@@ -74,6 +76,7 @@ class Messages(nn.Module):
 
     def __init__(self, n_particles: int, degree: int = 6, width: int = 16):
         super().__init__()
+        self.latent_size = 3 * n_particles
         sender = torch.arange(n_particles).repeat_interleave(degree)
         receiver = (sender + torch.arange(1, degree + 1).repeat(n_particles)) % n_particles
         self.register_buffer("sender", sender)
@@ -84,11 +87,19 @@ class Messages(nn.Module):
         self.width = width
 
     @torch.jit.export
-    def denoise(self, latent: Tensor, sigma: Tensor, history: Tensor, box: Tensor) -> Tensor:
-        batch, n = latent.shape[0], latent.shape[1]
-        positions = history[:, -1] + 0.001 * latent
+    def condition(
+        self, history: Tensor, box: Tensor, lag_time_ps: Tensor, temperature_K: Tensor
+    ) -> list[Tensor]:
+        return [history[:, -1], box.diagonal(dim1=1, dim2=2)[:, None]]
+
+    @torch.jit.export
+    def denoise(self, latent: Tensor, sigma: Tensor, condition: list[Tensor]) -> Tensor:
+        newest, box = condition[0], condition[1]
+        shifts = latent.unflatten(1, [-1, 3])
+        batch, n = shifts.shape[0], shifts.shape[1]
+        positions = newest + 0.001 * shifts
         edge = positions[:, self.receiver] - positions[:, self.sender]
-        edge = edge - torch.round(edge / box.diagonal()) * box.diagonal()
+        edge = edge - torch.round(edge / box) * box
         length = edge.square().sum(-1, keepdim=True).sqrt()
         node = torch.ones([batch, n, self.width], device=latent.device)
         message = torch.empty(0)
@@ -97,44 +108,27 @@ class Messages(nn.Module):
             message = torch.tanh(pair @ self.into)
             node = node + torch.zeros_like(node).index_add(1, self.receiver, message)
         pull = torch.tanh(message @ self.out) * edge / (0.1 + length)
-        noised = latent / (1 + sigma[:, None, None].square())
-        return noised + 0.01 * torch.zeros_like(latent).index_add(1, self.receiver, pull)
+        noised = shifts / (1 + sigma[:, None, None].square())
+        return (noised + 0.01 * torch.zeros_like(shifts).index_add(1, self.receiver, pull)).flatten(1)
 
     @torch.jit.export
-    def advance(self, latent: Tensor, history: Tensor, box: Tensor) -> Tensor:
-        return history[:, -1] + 0.0001 * latent
+    def advance(self, latent: Tensor, condition: list[Tensor], history: Tensor, box: Tensor) -> Tensor:
+        return history[:, -1] + 0.0001 * latent.unflatten(1, [-1, 3])
 
 
 def save_bulk_program(path, module, n_molecules: int, box: float = BOX, **values) -> str:
-    """Write a program for `n_molecules` with a golden triple of its own start."""
+    """Write a program for `n_molecules`, with a golden example of its own start."""
     n = 2 * n_molecules
-    length = values.get("history_length", 1)
-    golden = {
-        "history": torch.from_numpy(start(n_molecules, box)).repeat(1, length, 1, 1),
-        "box": torch.eye(3) * box,
-    }
-    if hasattr(module, "propose"):
-        golden["noise"] = torch.zeros(1, 1, 1, 3)
-        golden["positions"] = module.propose(golden["noise"], golden["history"], golden["box"])
-        latent = {"kind": "transition", "latent_size": 1}
-    else:
-        golden["latent"] = torch.linspace(-1, 1, 3 * n).reshape(1, n, 3)
-        golden["denoised"] = module.denoise(
-            golden["latent"], torch.tensor([0.7]), golden["history"], golden["box"]
-        )
-        golden["positions"] = module.advance(golden["denoised"], golden["history"], golden["box"])
-        latent = {"latent_size": n}
-    flat = {name: tensor.flatten().tolist() for name, tensor in golden.items()} | {"sigma": 0.7}
     card = {
-        "elements": ["C", "O"] * n_molecules,
+        "types": ["C", "O"] * n_molecules,
         "masses_amu": [12.0, 16.0] * n_molecules,
         "atom_names": ["C", "O"] * n_molecules,
         "residue_names": ["CO"] * n,
         "residue_indices": np.repeat(np.arange(n_molecules), 2).tolist(),
         "bonds": np.arange(n).reshape(-1, 2).tolist(),
         "bond_lengths_nm": [BOND] * n_molecules,
-        "chiral_centres": [],
+        "stereocentres": [],
         "periodic": True,
-        "golden": flat,
     }
-    return save_program(path, module, **(card | latent | values))
+    frame = torch.from_numpy(start(n_molecules, box))
+    return save_program(path, module, make_card(module, frame, torch.eye(3) * box, **(card | values)))

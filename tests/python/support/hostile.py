@@ -31,7 +31,8 @@ class Hostile(Drift):
 """
 _METHOD = """
     @torch.jit.export
-    def advance(self, latent: Tensor, history: Tensor, box: Tensor) -> Tensor:
+    def advance(self, latent: Tensor, condition: list[Tensor], history: Tensor, box: Tensor) -> Tensor:
+        latent = latent.unflatten(1, [-1, 3])
 {body}
         return history[:, -1] + latent
 """

@@ -41,7 +41,7 @@ class EquivariantNetwork(nn.Module):
 
     def __init__(self, molecule: Particles, scales: DisplacementScales, width: int = 64, blocks: int = 3):
         super().__init__()
-        labels = list(zip(molecule.elements, molecule.atom_names, molecule.residue_names))
+        labels = list(zip(molecule.types, molecule.atom_names, molecule.residue_names))
         kinds = {label: kind for kind, label in enumerate(sorted(set(labels)))}
         self.register_buffer("kind", torch.tensor([kinds[label] for label in labels]))
         self.register_buffer("order", torch.arange(1.0, WAVES + 1) * (0.5 * torch.pi))
@@ -57,22 +57,22 @@ class EquivariantNetwork(nn.Module):
         self.outlet = nn.Linear(width // 4, 2, bias=False)
         nn.init.zeros_(self.outlet.weight)
 
-    def forward(self, latent: Tensor, level: Tensor, history: Tensor, box: Tensor) -> Tensor:
-        """Raw output (B, N, 3) for scaled latents (B, N, 3), level ln(sigma)/4 (B,), history
-        (B, H, N, 3) nm.
-        """
-        return self.predict(latent, level, self.condition(history, box))
+    @torch.jit.export
+    def condition(
+        self, history: Tensor, box: Tensor, lag_time_ps: Tensor, temperature_K: Tensor
+    ) -> list[Tensor]:
+        """One tensor (B, N, 3), nm: the newest frame of the history about its centre of mass."""
+        return [self.rows.centred(history[:, -1])]
 
     @torch.jit.export
-    def condition(self, history: Tensor, box: Tensor) -> Tensor:
-        """Newest frame of the history about its centre of mass, (B, N, 3), nm."""
-        return self.rows.centred(history[:, -1])
+    def predict(self, latent: Tensor, level: Tensor, condition: list[Tensor]) -> Tensor:
+        """Raw output (B, 3 N) from scaled latents (B, 3 N), level ln(sigma)/4 (B,) and condition (B, N, 3)."""
+        rows = latent.unflatten(1, [-1, 3])
+        return self.predict_rows(rows, level, condition[0]).flatten(1)
 
     @torch.jit.export
-    def predict(self, latent: Tensor, level: Tensor, condition: Tensor) -> Tensor:
-        """Raw output (B, N, 3) from scaled latents (B, N, 3), level ln(sigma)/4 (B,) and
-        condition (B, N, 3).
-        """
+    def predict_rows(self, latent: Tensor, level: Tensor, condition: Tensor) -> Tensor:
+        """`predict`, with a vector (B, N, 3) for each atom."""
         sigma = torch.exp(4 * level)
         total = 1 + sigma * sigma
         latent = self.rows.internal(latent, condition)
@@ -91,22 +91,22 @@ class EquivariantNetwork(nn.Module):
         return self.rows.internal(out[..., 0] + torch.matmul(self.pull, out[..., 1]), condition)
 
     @torch.jit.export
-    def advance(self, latent: Tensor, history: Tensor, box: Tensor) -> Tensor:
+    def advance(self, latent: Tensor, condition: list[Tensor], history: Tensor, box: Tensor) -> Tensor:
         """Positions (B, N, 3), nm: the newest frame moved by the latent displacement, neither shifted nor
         turned.
         """
-        internal = self.rows.internal(latent, self.rows.centred(history[:, -1]))
+        internal = self.rows.internal(latent.unflatten(1, [-1, 3]), condition[0])
         return history[:, -1] + self.rows.displacement(internal)
 
     @torch.jit.ignore
     def latent(self, before: Tensor, after: Tensor) -> Tensor:
-        """Latents (B, N, 3) of pairs of positions (B, N, 3), nm."""
-        return self.rows.encode(before, after)
+        """Latents (B, 3 N) of pairs of positions (B, N, 3), nm."""
+        return self.rows.encode(before, after).flatten(1)
 
     @torch.jit.ignore
-    def project(self, eps: Tensor, condition: Tensor) -> Tensor:
-        """Noise (B, N, 3) without what would move or turn the molecule."""
-        return self.rows.internal(eps, condition)
+    def project(self, eps: Tensor, condition: list[Tensor]) -> Tensor:
+        """Noise (B, 3 N) without what would move or turn the molecule."""
+        return self.rows.internal(eps.unflatten(1, [-1, 3]), condition[0]).flatten(1)
 
 
 class EquivariantBlock(nn.Module):

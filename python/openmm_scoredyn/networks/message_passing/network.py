@@ -38,7 +38,7 @@ class MessagePassingNetwork(nn.Module):
 
     def __init__(self, molecule: Particles, width: int = 200, blocks: int = 5):
         super().__init__()
-        labels = list(zip(molecule.elements, molecule.atom_names, molecule.residue_names))
+        labels = list(zip(molecule.types, molecule.atom_names, molecule.residue_names))
         kinds = {label: kind for kind, label in enumerate(sorted(set(labels)))}
         self.size = len(molecule)
         self.scale = SCALE_PER_NM
@@ -53,22 +53,21 @@ class MessagePassingNetwork(nn.Module):
         self.blocks = nn.ModuleList([GraphBlock(width) for _ in range(blocks)])
         self.outlet = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 3))
 
-    def forward(self, latent: Tensor, level: Tensor, history: Tensor, box: Tensor) -> Tensor:
-        """Raw output (B, N, 3) for scaled latents (B, N, 3), level (B,) and history (B, H, N, 3) nm."""
-        return self.predict(latent, level, self.condition(history, box))
+    @torch.jit.export
+    def condition(
+        self, history: Tensor, box: Tensor, lag_time_ps: Tensor, temperature_K: Tensor
+    ) -> list[Tensor]:
+        """One tensor (B, N, 3), nm: the newest frame of the history about its centre."""
+        return [centred(history[:, -1])]
 
     @torch.jit.export
-    def condition(self, history: Tensor, box: Tensor) -> Tensor:
-        """Newest frame of the history about its centre, (B, N, 3), nm."""
-        return centred(history[:, -1])
-
-    @torch.jit.export
-    def predict(self, latent: Tensor, level: Tensor, condition: Tensor) -> Tensor:
-        """Raw output (B, N, 3) from scaled latents (B, N, 3), level (B,) and condition (B, N, 3)."""
-        batch = condition.shape[0]
-        before = (condition * self.scale).reshape(-1, 3)
-        after = before + centred(latent).reshape(-1, 3)
-        sender, receiver = radius_graph(condition, self.cutoff)
+    def predict(self, latent: Tensor, level: Tensor, condition: list[Tensor]) -> Tensor:
+        """Raw output (B, 3 N) from scaled latents (B, 3 N), level (B,) and condition (B, N, 3)."""
+        frame = condition[0]
+        batch = frame.shape[0]
+        before = (frame * self.scale).reshape(-1, 3)
+        after = before + centred(latent.unflatten(1, [-1, 3])).reshape(-1, 3)
+        sender, receiver = radius_graph(frame, self.cutoff)
         reach, goal = before[sender] - before[receiver], after[sender] - after[receiver]
         edge = self.edge_inlet(torch.cat([reach, length(reach), goal, length(goal)], dim=1))
         wave = level[:, None] * self.frequency
@@ -76,7 +75,7 @@ class MessagePassingNetwork(nn.Module):
         node = self.node_inlet.rest(self._node_layer(noise).flatten(0, 1))
         for block in self.blocks:
             node, edge = block(node, edge, sender, receiver)
-        return centred(self.outlet(node).view(batch, -1, 3))
+        return centred(self.outlet(node).view(batch, -1, 3)).flatten(1)
 
     def _node_layer(self, noise: Tensor) -> Tensor:
         """First layer of the node inlet, (B, N, width), for noise levels as waves (B, 64)."""
@@ -86,19 +85,19 @@ class MessagePassingNetwork(nn.Module):
         return functional.linear(noise, layer.weight[:, kinds:], layer.bias)[:, None] + of_atom
 
     @torch.jit.export
-    def advance(self, latent: Tensor, history: Tensor, box: Tensor) -> Tensor:
+    def advance(self, latent: Tensor, condition: list[Tensor], history: Tensor, box: Tensor) -> Tensor:
         """Positions (B, N, 3), nm: the newest frame moved by the latent displacement, the centre kept."""
-        return history[:, -1] + centred(latent) / self.scale
+        return history[:, -1] + centred(latent.unflatten(1, [-1, 3])) / self.scale
 
     @torch.jit.ignore
     def latent(self, before: Tensor, after: Tensor) -> Tensor:
-        """Scaled displacement (B, N, 3) without its centre, of pairs of positions (B, N, 3), nm."""
-        return centred(after - before) * self.scale
+        """Scaled displacement (B, 3 N) without its centre, of pairs of positions (B, N, 3), nm."""
+        return (centred(after - before) * self.scale).flatten(1)
 
     @torch.jit.ignore
-    def project(self, eps: Tensor, condition: Tensor) -> Tensor:
-        """Noise (B, N, 3) in the subspace without centre."""
-        return centred(eps)
+    def project(self, eps: Tensor, condition: list[Tensor]) -> Tensor:
+        """Noise (B, 3 N) in the subspace without centre."""
+        return centred(eps.unflatten(1, [-1, 3])).flatten(1)
 
 
 class GraphBlock(nn.Module):

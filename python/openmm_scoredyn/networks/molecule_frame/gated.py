@@ -40,72 +40,52 @@ class GatedNetwork(nn.Module):
         self.gates = nn.ModuleList(gates)
         self.events = len(gates)
         self.moving = inner.dimension
-        self.padding = self.events + (-self.moving - self.events) % 3
-        weight = functional.pad(inner.loss_weight.flatten()[: self.moving], [0, self.padding])
-        self.register_buffer("loss_weight", weight.unflatten(0, [-1, 3]))
-
-    def forward(self, latent: Tensor, level: Tensor, history: Tensor, box: Tensor) -> Tensor:
-        """Raw output (B, M, 3) for scaled latents (B, M, 3), level ln(sigma)/4 (B,), history
-        (B, H, N, 3) nm.
-        """
-        return self.predict(latent, level, self.condition(history, box))
+        self.register_buffer("loss_weight", functional.pad(inner.loss_weight, [0, self.events]))
 
     @torch.jit.export
-    def condition(self, history: Tensor, box: Tensor) -> Tensor:
-        """What the inner network sees of the newest frame, and below which u every event
-        happens, (B, S + E).
+    def condition(
+        self, history: Tensor, box: Tensor, lag_time_ps: Tensor, temperature_K: Tensor
+    ) -> list[Tensor]:
+        """One tensor (B, S + E): what the inner network sees of the newest frame, and below which u every
+        event happens.
         """
-        seen = self.inner.condition(history, box)
+        seen = self.inner.condition(history, box, lag_time_ps, temperature_K)[0]
         features = seen[:, self.inner.measured : self.inner.measured + self.inner.features]
         parts = [seen]
         for gate in self.gates:
             parts.append(torch.special.ndtri(torch.exp(gate(features))))
-        return torch.cat(parts, dim=1)
+        return [torch.cat(parts, dim=1)]
 
     @torch.jit.export
-    def predict(self, latent: Tensor, level: Tensor, condition: Tensor) -> Tensor:
-        """Raw output (B, M, 3) from scaled latents (B, M, 3), level ln(sigma)/4 (B,) and condition (B, S +
-        E).
-        """
-        flat = latent.flatten(1)
-        drawn = flat[:, self.moving : self.moving + self.events]
-        happens = (drawn < condition[:, -self.events :]).to(condition.dtype)
+    def predict(self, latent: Tensor, level: Tensor, condition: list[Tensor]) -> Tensor:
+        """Raw output (B, D + E) from scaled latents (B, D + E), level ln(sigma)/4 (B,) and condition."""
+        seen = condition[0]
+        happens = (latent[:, self.moving :] < seen[:, -self.events :]).to(seen.dtype)
         first = happens * (torch.cumsum(happens, dim=1) < 1.5)
-        told = torch.cat([condition[:, : -self.events], first], dim=1)
-        raw = self.inner.predict_flat(flat[:, : self.moving], level, told)
-        return functional.pad(raw, [0, self.padding]).unflatten(1, [-1, 3])
+        told = torch.cat([seen[:, : -self.events], first], dim=1)
+        raw = self.inner.predict_seen(latent[:, : self.moving], level, told)
+        return functional.pad(raw, [0, self.events])
 
     @torch.jit.ignore
-    def told(self, seen: Tensor, happened: Tensor) -> Tensor:
-        """The condition (B, S + E) of pairs, seen as (B, S), of which it is known which event happened (B,
-        E): every P is 1 or 0.
-        """
+    def told(self, condition: list[Tensor], happened: Tensor) -> list[Tensor]:
+        """The condition of pairs of which it is known which event happened (B, E): every P is 1 or 0."""
+        seen = condition[0][:, : -self.events]
         known = torch.where(happened, torch.inf, -torch.inf).to(seen.dtype)
-        return torch.cat([seen, known], dim=1)
+        return [torch.cat([seen, known], dim=1)]
 
     @torch.jit.ignore
     def latent(self, before: Tensor, after: Tensor) -> Tensor:
-        """Latents (B, M, 3) of pairs of positions (B, N, 3), nm; every u, which the network is not trained
+        """Latents (B, D + E) of pairs of positions (B, N, 3), nm; every u, which the network is not trained
         on, is 0.
         """
-        return self._refill(self.inner.latent(before, after))
+        return functional.pad(self.inner.latent(before, after), [0, self.events])
 
     @torch.jit.ignore
-    def project(self, eps: Tensor, condition: Tensor) -> Tensor:
-        """Noise (B, M, 3) without every u and padding."""
-        return self._refill(eps)
+    def project(self, eps: Tensor, condition: list[Tensor]) -> Tensor:
+        """Noise (B, D + E) without every u."""
+        return functional.pad(eps[:, : self.moving], [0, self.events])
 
     @torch.jit.export
-    def advance(self, latent: Tensor, history: Tensor, box: Tensor) -> Tensor:
+    def advance(self, latent: Tensor, condition: list[Tensor], history: Tensor, box: Tensor) -> Tensor:
         """Positions (B, N, 3), nm, one lag time after the newest frame of the history."""
-        return self.inner.advance(latent, history, box)
-
-    @torch.jit.export
-    def advance_conditioned(self, latent: Tensor, condition: Tensor, history: Tensor, box: Tensor) -> Tensor:
-        """`advance`, from what `condition` returned."""
-        return self.inner.advance_conditioned(latent, condition, history, box)
-
-    def _refill(self, latent: Tensor) -> Tensor:
-        """The moving latents, zeros behind them."""
-        flat = latent.flatten(1)[:, : self.moving]
-        return functional.pad(flat, [0, self.padding]).unflatten(1, [-1, 3])
+        return self.inner.advance(latent[:, : self.moving], condition, history, box)

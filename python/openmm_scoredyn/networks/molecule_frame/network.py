@@ -37,7 +37,6 @@ class MoleculeFrameNetwork(nn.Module):
         self.conformation = conformation
         self.dimension = conformation.dimension
         self.measured = conformation.origin.numel()
-        self.padding = -self.dimension % 3
         self.harmonics = 2 * conformation.order.numel() * len(conformation.soft_rows)
         self.features = len(conformation.feature_rows) + self.harmonics
         self.seen = self.measured + self.features + self.harmonics
@@ -46,9 +45,7 @@ class MoleculeFrameNetwork(nn.Module):
         self.blocks = nn.ModuleList([ResidualBlock(width) for _ in range(blocks)])
         self.norm = nn.LayerNorm(width)
         self.outlet = nn.Linear(width, self.dimension)
-        weight = 1 + (SOFT_WEIGHT - 1) * functional.pad(self._soft_latents(), [0, self.padding]).unflatten(
-            0, [-1, 3]
-        )
+        weight = 1 + (SOFT_WEIGHT - 1) * self._soft_latents()
         self.register_buffer("loss_weight", weight / weight.mean())
         nn.init.zeros_(self.outlet.weight)
         nn.init.zeros_(self.outlet.bias)
@@ -61,37 +58,30 @@ class MoleculeFrameNetwork(nn.Module):
         soft[conformation.whiten[conformation.soft_rows].abs().argmax(1)] = 1
         return soft
 
-    def forward(self, latent: Tensor, level: Tensor, history: Tensor, box: Tensor) -> Tensor:
-        """Raw output (B, M, 3) for scaled latents (B, M, 3), level ln(sigma)/4 (B,), history
-        (B, H, N, 3) nm.
-        """
-        return self.predict(latent, level, self.condition(history, box))
-
     @torch.jit.export
-    def condition(self, history: Tensor, box: Tensor) -> Tensor:
-        """What a step needs of the history (B, S): coordinates of its newest frame, their features and
-        phases.
-        """
+    def condition(
+        self, history: Tensor, box: Tensor, lag_time_ps: Tensor, temperature_K: Tensor
+    ) -> list[Tensor]:
+        """One tensor (B, S): coordinates of the newest frame of the history, their features and phases."""
         old = self.conformation.coordinates(history[:, -1])
-        return torch.cat([old, self.conformation.features(old), self.conformation.phases(old)], dim=1)
+        return [torch.cat([old, self.conformation.features(old), self.conformation.phases(old)], dim=1)]
 
     @torch.jit.export
-    def predict(self, latent: Tensor, level: Tensor, condition: Tensor) -> Tensor:
-        """Raw output (B, M, 3) from scaled latents (B, M, 3), level ln(sigma)/4 (B,) and condition (B, S)."""
-        raw = self.predict_flat(latent.flatten(1)[:, : self.dimension], level, condition)
-        return functional.pad(raw, [0, self.padding]).unflatten(1, [-1, 3])
+    def predict(self, latent: Tensor, level: Tensor, condition: list[Tensor]) -> Tensor:
+        """Raw output (B, D) from scaled latents (B, D), level ln(sigma)/4 (B,) and condition (B, S)."""
+        return self.predict_seen(latent, level, condition[0])
 
     @torch.jit.export
-    def predict_flat(self, flat: Tensor, level: Tensor, condition: Tensor) -> Tensor:
+    def predict_seen(self, latent: Tensor, level: Tensor, condition: Tensor) -> Tensor:
         """Raw output (B, D) from scaled latents (B, D), level ln(sigma)/4 (B,) and condition
         (B, S + flags).
         """
         variance = torch.exp(8 * level)
-        noised = flat * torch.sqrt(1 + variance).unsqueeze(1)
+        noised = latent * torch.sqrt(1 + variance).unsqueeze(1)
         phases = condition[:, self.measured + self.features : self.seen]
         wave = level.unsqueeze(1) * (self.conformation.order[0, :2, 0] * (0.5 * torch.pi))
         parts = [
-            flat,
+            latent,
             condition[:, self.measured : self.measured + self.features],
             self.conformation.destination(noised, variance, phases),
             level.unsqueeze(1),
@@ -106,27 +96,19 @@ class MoleculeFrameNetwork(nn.Module):
 
     @torch.jit.ignore
     def latent(self, before: Tensor, after: Tensor) -> Tensor:
-        """Latents (B, M, 3) of pairs of positions (B, N, 3), nm."""
+        """Latents (B, D) of pairs of positions (B, N, 3), nm."""
         coordinates = self.conformation.coordinates
-        flat = self.conformation.encode(coordinates(before), coordinates(after))
-        return functional.pad(flat, [0, self.padding]).unflatten(1, [-1, 3])
+        return self.conformation.encode(coordinates(before), coordinates(after))
 
     @torch.jit.ignore
-    def project(self, eps: Tensor, condition: Tensor) -> Tensor:
-        """Noise (B, M, 3) without its padding."""
-        flat = eps.flatten(1)[:, : self.dimension]
-        return functional.pad(flat, [0, self.padding]).unflatten(1, [-1, 3])
+    def project(self, eps: Tensor, condition: list[Tensor]) -> Tensor:
+        """Noise (B, D), all of which means something here."""
+        return eps
 
     @torch.jit.export
-    def advance(self, latent: Tensor, history: Tensor, box: Tensor) -> Tensor:
+    def advance(self, latent: Tensor, condition: list[Tensor], history: Tensor, box: Tensor) -> Tensor:
         """Positions (B, N, 3), nm, one lag time after the newest frame of the history."""
-        return self.advance_conditioned(latent, self.conformation.coordinates(history[:, -1]), history, box)
-
-    @torch.jit.export
-    def advance_conditioned(self, latent: Tensor, condition: Tensor, history: Tensor, box: Tensor) -> Tensor:
-        """`advance`, from what `condition` returned (B, C + ...)."""
-        flat = latent.flatten(1)[:, : self.dimension]
-        new = self.conformation.decode(flat, condition[:, : self.measured])
+        new = self.conformation.decode(latent, condition[0][:, : self.measured])
         return self.conformation.coordinates.place(new, history[:, -1])
 
 
