@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from openmm_scoredyn.crystals.config import DenoiserTraining
+from openmm_scoredyn.crystals.checkpoint import DenoiserTraining
 from openmm_scoredyn.crystals.export import export_denoiser
 from openmm_scoredyn.crystals.training import train_denoiser
 

@@ -21,7 +21,7 @@ from ovito.io.ase import ase_to_ovito
 from ovito.modifiers import IdentifyDiamondModifier
 
 from openmm_scoredyn.crystals.classify import FIXED_CUTOFF, STRUCTURES, classify
-from openmm_scoredyn.crystals.loading import load_denoiser
+from openmm_scoredyn.crystals.model import load_denoiser
 
 CRYSTALS = ("fcc", "hcp", "bcc", "sc", "diamond")
 

@@ -22,7 +22,7 @@ from accuracy import share
 from crystals import average, frame, place, set_up
 from substances import SUBSTANCES
 
-from openmm_scoredyn.crystals.loading import load_denoiser
+from openmm_scoredyn.crystals.model import load_denoiser
 
 
 def ways(atoms: ase.Atoms, name: str, potentials: Path, model) -> dict:

@@ -29,7 +29,7 @@ from ovito.pipeline import StaticSource
 from substances import SUBSTANCES
 
 from openmm_scoredyn.crystals.classify import classify, count
-from openmm_scoredyn.crystals.loading import load_denoiser
+from openmm_scoredyn.crystals.model import load_denoiser
 
 LATTICE_CONSTANT = 4.05
 ALUMINIUM = SUBSTANCES["Al"]

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from ase.build import bulk
 
-from openmm_scoredyn.crystals.loading import load_denoiser
+from openmm_scoredyn.crystals.model import load_denoiser
 from openmm_scoredyn.crystals.neighbours import find_neighbours
 
 SPACING = 0.2556

@@ -11,6 +11,7 @@ from openmm_scoredyn import errors
 # Public name -> module that holds it.
 _HOMES = {
     "Card": "program.card",
+    "CrystalDenoiser": "crystals.model",
     "DenoisingReporter": "crystals.reporter",
     "Particles": "molecule.particles",
     "Parametrization": "diffusion.parametrization",

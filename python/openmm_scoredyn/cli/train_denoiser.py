@@ -26,6 +26,14 @@ def train_denoiser(
         float, typer.Option(help="Reach of a neighbour, in nearest-neighbour distances.")
     ] = 1.55,
     updates: Annotated[int, typer.Option(min=1, help="Number of optimiser updates.")] = 2000,
+    surfaces: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Share of the examples that are slabs, particles, wires or crystals with voids.",
+        ),
+    ] = 0.0,
     start_from: Annotated[
         Path | None, typer.Option(help="Run (folder) whose network is trained further.")
     ] = None,
@@ -40,7 +48,7 @@ def train_denoiser(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from openmm_scoredyn.crystals.config import DenoiserTraining
+    from openmm_scoredyn.crystals.checkpoint import DenoiserTraining
     from openmm_scoredyn.crystals.export import export_denoiser
     from openmm_scoredyn.crystals.training import train_denoiser as run
 
@@ -51,6 +59,7 @@ def train_denoiser(
         sigma_max=sigma_max,
         cutoff=cutoff,
         updates=updates,
+        surfaces=surfaces,
         seed=seed,
     )
     columns = (

@@ -1,21 +1,22 @@
 """Export of a trained denoiser: network + card -> checked program."""
 
 import copy
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-import openmm_scoredyn
+from openmm_scoredyn.crystals.archive import pack, unpack
 from openmm_scoredyn.crystals.card import DenoiserCard
 from openmm_scoredyn.crystals.checkpoint import TrainedDenoiser, load_trained
-from openmm_scoredyn.crystals.golden import TOLERANCE, as_golden, make_example
+from openmm_scoredyn.crystals.golden import TOLERANCE, as_golden, make_examples
 from openmm_scoredyn.crystals.network import LatticeDenoiser
 from openmm_scoredyn.data.atomic import write_atomically
 from openmm_scoredyn.errors import ExportError
-from openmm_scoredyn.export.scripting import from_bytes, script, to_bytes
-from openmm_scoredyn.program.card_json import CARD_FILE
+from openmm_scoredyn.program.archive import open_model_file
 from openmm_scoredyn.program.precision import full_precision
+from openmm_scoredyn.version import __version__
 
 
 def export_denoiser(
@@ -48,7 +49,7 @@ def export_denoiser(
         training_data=_training_data(trained),
         accuracy=accuracy or {},
         licence="MIT",
-        package_version=openmm_scoredyn.__version__,
+        package_version=__version__,
         torch_version=torch.__version__,
     )
     return write_denoiser(trained.network, card, path)
@@ -58,17 +59,25 @@ def export_denoiser(
 def write_denoiser(network: LatticeDenoiser, card: DenoiserCard, path: str | Path) -> Path:
     """Script, check and write a network; errors as `export_denoiser`."""
     network = copy.deepcopy(network).cpu().float().eval().requires_grad_(False)
-    example = make_example(network.species)
-    program = from_bytes(to_bytes(script(network), {}))
-    golden = network(*example)
-    _compare("the scripted program", program(*example), golden)
+    program = unpack(open_model_file(pack(_script(network), card.to_json())), card.name)
     turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(7)))[0]
-    turned = network(example[0] @ turn.T, *example[1:])
-    _compare("the network shown a turned and mirrored crystal", turned, golden @ turn.T)
-    card = replace(card, golden=as_golden(example, golden))
-    data = to_bytes(program, {CARD_FILE: card.to_json()})
+    golden = []
+    for example in make_examples(network.species):
+        answer = network(*example)
+        _compare("the scripted program", program(*example), answer)
+        turned = network(example[0] @ turn.T, *example[1:])
+        _compare("the network shown a turned and mirrored crystal", turned, answer @ turn.T)
+        golden.append(as_golden(example, answer))
+    data = pack(program, replace(card, golden=tuple(golden)).to_json())
     write_atomically(path, lambda file: file.write(data))
     return Path(path)
+
+
+def _script(network: LatticeDenoiser) -> torch.jit.ScriptModule:
+    with warnings.catch_warnings():
+        # deprecated upstream, and still what is loaded without the class of the network
+        warnings.filterwarnings("ignore", message=".*torch.jit.script.*", category=DeprecationWarning)
+        return torch.jit.script(network)
 
 
 def _compare(what: str, found: torch.Tensor, expected: torch.Tensor) -> None:
@@ -82,13 +91,14 @@ def _compare(what: str, found: torch.Tensor, expected: torch.Tensor) -> None:
 
 def _training_data(trained: TrainedDenoiser) -> dict:
     return {
-        "made of": "ideal lattices with Gaussian noise, nothing else",
+        "made of": "ideal lattices, whole and with free surfaces, with Gaussian noise; nothing else",
         "noise per coordinate": f"uniform, 0 to {trained.config.sigma_max} nearest-neighbour distances",
         "stages": [
             {
                 "lattices": ", ".join(config.lattices),
                 "updates": config.updates,
                 "batch": config.batch,
+                "share with free surfaces": config.surfaces,
                 "seed": config.seed,
                 "learning_rate": config.learning_rate,
                 "noise_floor": config.noise_floor,

@@ -1,9 +1,11 @@
-"""The golden output of a denoiser: what the network gave where it was exported, and must give where it is
-loaded.
-"""
+"""Golden examples of a denoiser: what the network gave at export, and must give where it is loaded."""
+
+import math
+from itertools import product
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from openmm_scoredyn.crystals.card import DenoiserCard
 from openmm_scoredyn.errors import CardError, ProgramError
@@ -12,67 +14,103 @@ from openmm_scoredyn.program.precision import full_precision
 PARTS = ("separations", "neighbours", "present", "kinds")
 # Of displacements in nearest-neighbour distances, so 1e-5 of a lattice spacing.
 TOLERANCE = 1e-5
+# Noise per coordinate of the examples, in nearest-neighbour distances: cold, hot, molten.
+NOISE_LEVELS = (0.01, 0.08, 0.2)
+_REACH = 1.5
 
 
-def make_example(species: int, n_atoms: int = 6, width: int = 5) -> tuple[torch.Tensor, ...]:
-    """Arguments of the network: a few atoms with neighbours anywhere, one row not full."""
+def make_examples(species: int) -> list[tuple[Tensor, ...]]:
+    """Arguments of the network: pieces of two lattices, each at `NOISE_LEVELS`, kinds at random."""
     generator = np.random.default_rng(11)
-    vectors = generator.normal(size=(n_atoms, width, 3))
-    vectors *= generator.uniform(0.8, 1.4, (n_atoms, width, 1)) / np.linalg.norm(
-        vectors, axis=-1, keepdims=True
-    )
-    present = np.ones((n_atoms, width))
-    present[-1, -2:] = 0
-    vectors[present == 0] = 0
+    shapes = (_piece("fcc"), _piece("bcc"))
+    return [_example(shape, level, species, generator) for shape, level in product(shapes, NOISE_LEVELS)]
+
+
+def _piece(lattice: str) -> np.ndarray:
+    """A cube of a lattice (N, 3) with all its corners, in nearest-neighbour distances."""
+    grid = np.array(list(product(range(3), repeat=3)))
+    if lattice == "fcc":
+        return grid[grid.sum(axis=1) % 2 == 0] / 2**0.5
+    return grid[np.ptp(grid % 2, axis=1) == 0] / 3**0.5
+
+
+def _example(shape: np.ndarray, level: float, species: int, generator) -> tuple[Tensor, ...]:
+    positions = shape + level * generator.normal(size=shape.shape)
+    vectors = positions[None] - positions[:, None]
+    near = np.linalg.norm(vectors, axis=-1) < _REACH
+    np.fill_diagonal(near, False)
+    order = np.argsort(~near, axis=1, kind="stable")[:, : near.sum(axis=1).max()]
+    present = np.take_along_axis(near, order, axis=1)
+    rows = np.take_along_axis(vectors, order[:, :, None], axis=1) * present[:, :, None]
     return (
-        torch.tensor(vectors, dtype=torch.float32),
-        torch.tensor(generator.integers(0, n_atoms, (n_atoms, width))),
+        torch.tensor(rows, dtype=torch.float32),
+        torch.tensor(order),
         torch.tensor(present, dtype=torch.float32),
-        torch.tensor(generator.integers(0, species, n_atoms)),
+        torch.tensor(generator.integers(0, species, len(positions))),
     )
 
 
-def as_golden(example: tuple[torch.Tensor, ...], displacements: torch.Tensor) -> dict[str, list]:
-    """Arguments of the network, as `make_example` gives them, and its answer (N, 3), as the card keeps them:
-    flat lists.
-    """
+def as_golden(example: tuple[Tensor, ...], displacements: Tensor) -> dict[str, list]:
+    """Arguments of the network and its answer (N, 3), as the card keeps them: flat lists, K apart."""
     values = dict(zip((*PARTS, "displacements"), (*example, displacements)))
     return {key: value.flatten().tolist() for key, value in values.items()}
 
 
 def check_golden(program, card: DenoiserCard) -> None:
-    """Refuse a program that does not reproduce the golden output of its card.
+    """Refuse a program that does not reproduce the golden examples of its card.
 
     Raises
     ------
     CardError
-        If the card holds no complete golden output.
+        If the card holds no complete golden example.
     ProgramError
-        If the program gives another one.
+        If the program fails or gives another answer.
     """
-    golden = card.golden
+    if not card.golden:
+        raise CardError("Card: golden is empty; expected an example, found none; export the model again.")
+    for number, golden in enumerate(card.golden):
+        arguments, expected = _read(golden, number, card)
+        try:
+            with torch.no_grad(), full_precision():
+                found = program(*arguments)
+            difference = float((found - expected).abs().max())
+        except Exception as error:  # noqa: BLE001 - what TorchScript raises is of no special kind
+            raise ProgramError(
+                f"CrystalDenoiser: {card.name} fails on golden example {number}; expected displacements,"
+                f" found {' '.join(str(error).split())[-120:]}; export the model again."
+            ) from None
+        if not difference < 10 * TOLERANCE:
+            raise ProgramError(
+                f"CrystalDenoiser: {card.name} does not compute here what it computed where it was exported;"
+                f" expected differences below {10 * TOLERANCE:g}, found {difference:.2g} in golden example"
+                f" {number}; install torch {card.torch_version}."
+            )
+
+
+def _read(golden: dict, number: int, card: DenoiserCard) -> tuple[list[Tensor], Tensor]:
+    """Arguments and answer of a golden example of the card; raises CardError if it is not one."""
     needed = (*PARTS, "displacements")
-    if not all(part in golden for part in needed):
-        raise CardError(
-            f"Card: golden is not complete; expected {', '.join(needed)}, found"
-            f" {', '.join(golden) or 'nothing'}; export the model again."
-        )
     try:
-        n_atoms = len(golden["kinds"])
-        shapes = {"separations": (n_atoms, -1, 3), "neighbours": (n_atoms, -1), "present": (n_atoms, -1)}
-        arguments = [torch.tensor(golden[part]).reshape(shapes.get(part, (n_atoms,))) for part in PARTS]
-        with torch.no_grad(), full_precision():
-            found = program(*arguments)
-        difference = float((found - torch.tensor(golden["displacements"]).reshape(n_atoms, 3)).abs().max())
-    except Exception as error:  # torch raises many kinds for numbers that do not fit
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-        raise ProgramError(
-            f"CrystalDenoiser: {card.name} cannot be run on the golden input of its card; expected the"
-            f" displacements it holds, found {type(error).__name__}: {reason}; export the model again."
-        ) from error
-    if not difference < 10 * TOLERANCE:
-        raise ProgramError(
-            f"CrystalDenoiser: {card.name} does not compute here what it computed where it was exported;"
-            f" expected differences below {10 * TOLERANCE:g}, found {difference:.2g}; install torch"
-            f" {card.torch_version}."
+        lists = {part: [float(value) for value in golden[part]] for part in needed}
+        n = len(lists["kinds"])
+        width = len(lists["neighbours"]) // n
+        sizes = {"separations": 3 * n * width, "neighbours": n * width, "present": n * width}
+        sizes |= {"displacements": 3 * n, "kinds": n}
+        whole = all(len(lists[part]) == size for part, size in sizes.items())
+        finite = all(math.isfinite(value) for values in lists.values() for value in values)
+        valid = whole and finite and all(0 <= index < n for index in lists["neighbours"])
+        valid = valid and all(0 <= kind < max(1, len(card.elements)) for kind in lists["kinds"])
+    except (KeyError, TypeError, ValueError, OverflowError, ZeroDivisionError):
+        valid = False
+    if not valid:
+        raise CardError(
+            f"Card: golden example {number} is not complete; expected finite numbers for {', '.join(needed)},"
+            f" found {', '.join(golden) or 'nothing'}; export the model again."
         )
+    shapes = {"separations": (n, width, 3), "neighbours": (n, width), "present": (n, width)}
+    types = {"neighbours": torch.int64, "kinds": torch.int64}
+    arguments = [
+        torch.tensor(lists[part], dtype=types.get(part, torch.float32)).reshape(shapes.get(part, (n,)))
+        for part in PARTS
+    ]
+    return arguments, torch.tensor(lists["displacements"], dtype=torch.float32).reshape(n, 3)

@@ -35,12 +35,14 @@ class Lattice:
     positions : (N, 3) float64, in nearest-neighbour distances
     cell : (3, 3) float64, rows are the vectors, same unit
     elements : tuple of str, (N,); empty strings where all atoms count as alike
+    periodic : three bools, which vectors of the cell repeat
     """
 
     name: str
     positions: np.ndarray
     cell: np.ndarray
     elements: tuple[str, ...]
+    periodic: tuple[bool, bool, bool] = (True, True, True)
 
 
 def read_lattice(source, narrowest: float = NARROWEST) -> Lattice:
@@ -56,24 +58,30 @@ def read_lattice(source, narrowest: float = NARROWEST) -> Lattice:
     LatticeError
         If it is no lattice: unknown name, unreadable file, no cell.
     """
+    crystal = unit_cell(source)
+    counts = repetitions(crystal.cell, narrowest)
+    shifts = np.array(list(np.ndindex(*counts))) @ crystal.cell
+    positions = (crystal.positions[None] + shifts[:, None]).reshape(-1, 3)
+    return Lattice(crystal.name, positions, counts[:, None] * crystal.cell, crystal.elements * len(shifts))
+
+
+def unit_cell(source) -> Lattice:
+    """The cell of a lattice as it is stored, not repeated; arguments and errors as `read_lattice`."""
     name, atoms = _atoms(source)
     if not atoms.pbc.all() or atoms.cell.rank < 3 or len(atoms) == 0:
         raise LatticeError(
             f"read_lattice: {name} is not periodic in three directions; expected a cell of three vectors,"
             f" found {atoms.cell.rank} and {len(atoms)} atoms; give the unit cell of a crystal."
         )
-    spacing = float(closest_distances(atoms.positions, np.asarray(atoms.cell[:]), (True,) * 3).min())
+    cell = np.asarray(atoms.cell[:])
+    spacing = float(closest_distances(atoms.positions, cell, (True,) * 3).min())
     alike = len(set(atoms.symbols)) == 1
-    atoms = atoms.repeat(_repetitions(np.asarray(atoms.cell) / spacing, narrowest))
-    return Lattice(
-        name,
-        atoms.positions / spacing,
-        np.asarray(atoms.cell[:]) / spacing,
-        ("",) * len(atoms) if alike else tuple(atoms.symbols),
-    )
+    elements = ("",) * len(atoms) if alike else tuple(atoms.symbols)
+    return Lattice(name, atoms.positions / spacing, cell / spacing, elements)
 
 
-def _repetitions(cell: np.ndarray, narrowest: float) -> np.ndarray:
+def repetitions(cell: np.ndarray, narrowest: float = NARROWEST) -> np.ndarray:
+    """How often (3,) each vector of a cell (3, 3) is to be repeated to make it that wide."""
     return np.ceil(narrowest / face_distances(cell) - 1e-9).astype(int)
 
 

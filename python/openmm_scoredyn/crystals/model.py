@@ -7,54 +7,61 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from openmm_scoredyn.crystals.archive import unpack
+from openmm_scoredyn.crystals.arguments import (
+    as_cell,
+    as_frame,
+    as_kinds,
+    as_mask,
+    check_cell_width,
+    check_overlaps,
+    checked_iterations,
+    checked_spacing,
+)
 from openmm_scoredyn.crystals.card import DenoiserCard
-from openmm_scoredyn.crystals.frames import as_cell, as_frame, check_cell_width, check_overlaps
 from openmm_scoredyn.crystals.golden import check_golden
 from openmm_scoredyn.crystals.iterations import SETTLED, DenoisedFrame, iterate
 from openmm_scoredyn.crystals.neighbours import find_neighbours
-from openmm_scoredyn.crystals.options import as_kinds, as_mask, checked_iterations, checked_spacing
 from openmm_scoredyn.crystals.spacing import measure_spacing
-from openmm_scoredyn.errors import ProgramError, SamplingError
-from openmm_scoredyn.export.scripting import from_bytes
-from openmm_scoredyn.program.archive import core_errors, open_model_file
-from openmm_scoredyn.program.model import ScoreModel
+from openmm_scoredyn.errors import DenoisingError, ProgramError
+from openmm_scoredyn.program.archive import open_model_file
 from openmm_scoredyn.program.precision import full_precision
 
 # A spacing measured in the noise that is further than this from the one measured without noise is corrected.
 SPACING_TOLERANCE = 0.015
 
+_SHIPPED = Path(__file__).parents[1] / "pretrained"
 
-class CrystalDenoiser(ScoreModel):
-    """A crystal denoiser, loaded and verified; `ScoreModel(source)` gives one where the file holds one.
+
+class CrystalDenoiser:
+    """A crystal denoiser, loaded and verified.
 
     Parameters
     ----------
     source : str, Path or bytes
         Path of a program, or its content.
-    allow_native_code : as `ScoreModel`; without effect, for these models are TorchScript
     device : str, torch device that the network runs on
 
     Attributes
     ----------
     card : DenoiserCard
+    program : torch.jit.ScriptModule
+        The network, called with separations (N, K, 3), neighbours (N, K), present (N, K) and kinds (N,).
+    device : str
 
     Raises
     ------
     ProgramError
-        If the file is missing or damaged, or does not reproduce its golden output.
+        If the file is missing or damaged, or does not reproduce its golden examples.
     CardError
-        If its card cannot be read or contradicts itself.
+        If its card cannot be read, contradicts itself, or is that of a model of molecular dynamics.
     """
 
-    def __init__(
-        self, source: str | Path | bytes, allow_native_code: bool | str = False, device: str = "cpu"
-    ):
+    def __init__(self, source: str | Path | bytes, device: str = "cpu"):
         file = open_model_file(source)
         self.card = DenoiserCard.from_json(file.card_json)
-        with core_errors():
-            file.require_safe(["forward"], f"'{self.card.name}'")
         self._source = file.source
-        self.program = from_bytes(self._source)
+        self.program = unpack(file, self.card.name)
         check_golden(self.program, self.card)
         self.to(device)
 
@@ -82,13 +89,6 @@ class CrystalDenoiser(ScoreModel):
             ) from None
         self.device = device
         return self
-
-    def sample(self, *_, **__):
-        """Refused: a crystal denoiser knows no dynamics."""
-        raise SamplingError(
-            f"ScoreModel.sample: {self.card.name} is a crystal denoiser; expected a model of molecular"
-            " dynamics, found one that strips noise from crystals; call denoise, or load another model."
-        )
 
     def denoise(self, positions, box=None, iterations: int | None = None, **options):
         """Positions without thermal noise.
@@ -136,9 +136,9 @@ class CrystalDenoiser(ScoreModel):
         Parameters
         ----------
         positions, box : (N, 3) nm, (3, 3) nm
-        iterations : int, so many; default: until one moves atoms by less than 1 % of the nearest-neighbour
-        distance in the
-            mean, and no more than the card says
+        iterations : int
+            Exactly this number; default: until one moves atoms by less than 1 % of the nearest-neighbour
+            distance in the mean, and no more than the card says.
         elements : (N,) chemical symbols; needed by a model of several elements, of no use to another
         spacing_nm : nearest-neighbour distance; default: measured
         selection : (N,) bool, or indices, of the atoms to be moved; the others stay and are seen as
@@ -160,14 +160,13 @@ class CrystalDenoiser(ScoreModel):
         spacing = checked_spacing(spacing_nm) or measure_spacing(frame, cell, directions)
         check_cell_width(cell, directions, self.card.cutoff * spacing)
         predict = partial(self.predict, cell=cell, periodic=directions, kinds=kinds)
-        clean, moves = iterate(predict, frame, mask, spacing, rounds, settled)
+        options = (self.card.sigma_max, rounds, settled)
+        clean = iterate(predict, frame, mask, spacing, *options)
         if spacing_nm is None:
-            sharp = measure_spacing(clean, cell, directions, smoothing=0.02)
+            sharp = measure_spacing(clean.positions, cell, directions, smoothing=0.02)
             if abs(sharp / spacing - 1) > SPACING_TOLERANCE:
-                spacing = sharp
-                clean, moves = iterate(predict, frame, mask, spacing, rounds, settled)
-        moved = float(np.linalg.norm(clean - frame, axis=1)[mask].mean())
-        return DenoisedFrame(clean, spacing, moved, moves[-1], len(moves))
+                clean = iterate(predict, frame, mask, sharp, *options)
+        return clean
 
     def predict(
         self, positions, cell, periodic, spacing: float, kinds: np.ndarray, check: bool = False
@@ -186,3 +185,26 @@ class CrystalDenoiser(ScoreModel):
 
 def _as_array(values):
     return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else values
+
+
+def load_denoiser(model) -> CrystalDenoiser:
+    """A crystal denoiser from a path, bytes, the name of a shipped model, or one that is loaded already.
+
+    Raises
+    ------
+    DenoisingError
+        If it is something else.
+    ProgramError, CardError
+        As `CrystalDenoiser`.
+    """
+    if isinstance(model, CrystalDenoiser):
+        return model
+    if isinstance(model, str):
+        shipped = _SHIPPED / f"{model}.pt"
+        return CrystalDenoiser(shipped if shipped.is_file() and not Path(model).is_file() else model)
+    if isinstance(model, (Path, bytes)):
+        return CrystalDenoiser(model)
+    raise DenoisingError(
+        f"load_denoiser: {type(model).__name__} is no crystal denoiser; expected one, or a path, bytes or"
+        f" name of one, found {model!r:.80}; give CrystalDenoiser(pretrained('metals'))."
+    )

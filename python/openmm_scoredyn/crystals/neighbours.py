@@ -35,9 +35,14 @@ def find_neighbours(positions: np.ndarray, cell: np.ndarray, periodic, cutoff: f
     return as_table(first.astype(np.int64), second.astype(np.int64), vectors, len(positions))
 
 
-def pair_distances(positions: np.ndarray, cell: np.ndarray, periodic, cutoff: float) -> np.ndarray:
-    """Distances of all pairs within the cutoff, each once; arguments as `find_neighbours`."""
-    return _pairs(positions, cell, periodic, cutoff, False, "d")[0]
+def pair_distances(
+    positions: np.ndarray, cell: np.ndarray, periodic, cutoff: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """First atom (P,) and distance (P,) of all pairs within the cutoff, each once from either side; arguments
+    as `find_neighbours`.
+    """
+    first, distances = _pairs(positions, cell, periodic, cutoff, True, "id")
+    return first.astype(np.int64), distances
 
 
 def closest_distances(positions: np.ndarray, cell: np.ndarray, periodic) -> np.ndarray:
@@ -48,7 +53,7 @@ def closest_distances(positions: np.ndarray, cell: np.ndarray, periodic) -> np.n
     volume = abs(np.linalg.det(cell)) if all(periodic) else np.prod(np.maximum(extent, 1e-3 * extent.max()))
     reach = 1.3 * np.cbrt(volume / len(positions))
     for _ in range(8):
-        first, distances = _pairs(positions, cell, periodic, reach, True, "id")
+        first, distances = pair_distances(positions, cell, periodic, reach)
         closest = np.full(len(positions), np.inf)
         np.minimum.at(closest, first, distances)
         # Half of the atoms suffice: a vapour atom has no neighbour anywhere near.

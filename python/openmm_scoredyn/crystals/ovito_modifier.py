@@ -3,7 +3,7 @@
 import numpy as np
 
 from openmm_scoredyn.crystals.snapshots import ANGSTROM_PER_NM, ovito_elements
-from openmm_scoredyn.errors import MissingDependencyError
+from openmm_scoredyn.errors import DenoisingError, MissingDependencyError
 
 try:
     from ovito.data import DataCollection
@@ -48,7 +48,7 @@ class DenoiseModifier(ModifierInterface):
         cell = np.zeros((3, 3)) if data.cell is None else np.array(data.cell[:, :3]).T
         periodic = (False,) * 3 if data.cell is None else data.cell.pbc
         positions = np.array(data.particles["Position"])
-        selection = np.asarray(data.particles["Selection"]) != 0 if self.only_selected else None
+        selection = self._selection(data) if self.only_selected else None
         clean = self._loaded().denoise_frame(
             positions / ANGSTROM_PER_NM,
             cell / ANGSTROM_PER_NM,
@@ -63,10 +63,21 @@ class DenoiseModifier(ModifierInterface):
         data.particles_.create_property("Position", data=found)
         data.attributes["Denoise.spacing"] = ANGSTROM_PER_NM * clean.spacing_nm
 
+    def _selection(self, data: DataCollection) -> np.ndarray:
+        chosen = data.particles.get("Selection")
+        if chosen is None:
+            raise DenoisingError(
+                "DenoiseModifier: nothing is selected; expected the property Selection, found none; put a"
+                " modifier that selects particles before this one, or turn only_selected off."
+            )
+        return np.asarray(chosen) != 0
+
     def _loaded(self):
-        from openmm_scoredyn.crystals.loading import load_denoiser
+        from openmm_scoredyn.crystals.model import load_denoiser
 
         wanted = (self.model, self.device)
-        if getattr(self, "_kept", None) is None or self._kept[0] != wanted:
-            self._kept = (wanted, load_denoiser(self.model).to(self.device))
-        return self._kept[1]
+        kept = getattr(self, "_kept", None)
+        if kept is None or kept[0] != wanted:
+            kept = (wanted, load_denoiser(self.model).to(self.device))
+            self._kept = kept
+        return kept[1]

@@ -6,7 +6,7 @@ import numpy as np
 from openmm import unit
 
 from openmm_scoredyn.crystals.classify import STRUCTURES, check_method, classify_both, count, names_of
-from openmm_scoredyn.crystals.loading import load_denoiser
+from openmm_scoredyn.crystals.model import load_denoiser
 from openmm_scoredyn.crystals.snapshots import ANGSTROM_PER_NM, Snapshot, write_snapshot
 from openmm_scoredyn.errors import OutputError
 
@@ -18,8 +18,7 @@ class DenoisingReporter:
     ----------
     file : str or Path, of the frames; the counts go to the same name with the suffix `.csv`
     interval : int, steps between frames
-    model : ScoreModel, or what `ScoreModel` and `pretrained` take: a path, bytes, or the name of a shipped
-    model
+    model : CrystalDenoiser, or a path, bytes, or the name of a shipped one
     classify : {None, "cna", "cna-fixed", "ptm"}
         Structure of every atom before and after, by OVITO.
     iterations : int, default until atoms settle;  spacing_nm : float;  selection : (N,) bool or indices
@@ -51,7 +50,7 @@ class DenoisingReporter:
         self._method = classify
         self._options = {"iterations": iterations, "spacing_nm": spacing_nm, "selection": selection}
         self.counts: list[dict] = []
-        self._elements = None
+        self._elements: tuple[str, ...] | None = None
         path = Path(file)
         try:
             self._frames = path.open("wb")
@@ -102,8 +101,10 @@ class DenoisingReporter:
             entry |= {"before": count(before), "after": count(after)}
             names = names_of(after)
         cell = ANGSTROM_PER_NM * box if periodic else np.zeros((3, 3))
-        snapshot = Snapshot(ANGSTROM_PER_NM * clean.positions, cell, np.full(3, periodic), self._elements)
-        write_snapshot(self._frames, snapshot, names, f"step={entry['step']} time_ps={entry['time_ps']:g}")
+        positions = ANGSTROM_PER_NM * clean.positions
+        info = {"step": entry["step"], "time_ps": entry["time_ps"]}
+        snapshot = Snapshot(positions, cell, np.full(3, periodic), self._elements, info=info)
+        write_snapshot(self._frames, snapshot, names)
         self._frames.flush()
         self._write(entry)
         self.counts.append(entry)

@@ -53,15 +53,30 @@ def draw_batch(
     for lattice in lattices:
         sigma = sigma_max * generator.random()
         strain = (1 + SCALE_SPREAD * generator.normal()) * (np.eye(3) + _symmetric(generator, strain_spread))
-        noise = sigma * generator.normal(size=lattice.positions.shape)
-        # A shift of the whole lattice cannot be seen.
-        noise -= noise.mean(axis=0)
-        cell = lattice.cell @ strain
-        near = find_neighbours(lattice.positions @ strain + noise, cell, (True, True, True), cutoff)
+        positions, cell = lattice.positions @ strain, lattice.cell @ strain
+        noise = sigma * generator.normal(size=positions.shape)
+        noise = without_rigid_motion(noise, positions, cell, lattice.periodic)
+        near = find_neighbours(positions + noise, cell, lattice.periodic, cutoff)
         kinds = np.array([species.index(element) for element in lattice.elements])
         examples.append((near, kinds, noise))
         sigmas.append(sigma)
     return _join(examples, sigmas)
+
+
+def without_rigid_motion(noise: np.ndarray, positions: np.ndarray, cell: np.ndarray, periodic) -> np.ndarray:
+    """Noise (N, 3) without the shift and the turn of the whole that it holds, neither of which can be seen.
+
+    A crystal that repeats in two directions or more cannot turn, and a wire only around itself.
+    """
+    noise = noise - noise.mean(axis=0)
+    repeating = np.flatnonzero(periodic)
+    if len(repeating) > 1:
+        return noise
+    arms = positions - positions.mean(axis=0)
+    axes = np.eye(3) if len(repeating) == 0 else cell[repeating]
+    turns = np.cross(axes[:, None], arms[None]).reshape(len(axes), -1)
+    weights = np.linalg.lstsq(turns.T, noise.ravel(), rcond=None)[0]
+    return noise - (weights @ turns).reshape(noise.shape)
 
 
 def _symmetric(generator: np.random.Generator, spread: float) -> np.ndarray:

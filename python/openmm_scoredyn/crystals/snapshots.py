@@ -1,7 +1,9 @@
 """Frames of trajectories: read with ASE, mdtraj or OVITO, written as extended xyz."""
 
+import re
+import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,8 +27,10 @@ MDTRAJ_FORMATS = (
     ".lh5",
     ".gro",
 )
-# ASE guesses formats by name and content; these it reads better when told.
-_ASE_FORMATS = {".dump": "lammps-dump-text", ".lammpstrj": "lammps-dump-text"}
+# Columns of ASE's that are positions and elements, or stand for others.
+_OWN_ARRAYS = ("numbers", "positions")
+# Kinds of a frame's info that are written out again.
+_WRITABLE = (bool, int, float, str, np.integer, np.floating)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +43,20 @@ class Snapshot:
     cell : (3, 3) float64, Angstrom, rows are the vectors; zeros where there is none
     periodic : (3,) bool
     elements : tuple of str, (N,); "X" where the file does not say
+    columns : other columns of the file by name, arrays (N,) or (N, k): ids, types, velocities, ...
+    info : what the file says of the frame: time step, origin of the box, ...
     """
 
     positions: np.ndarray
     cell: np.ndarray
     periodic: np.ndarray
     elements: tuple[str, ...]
+    columns: dict[str, np.ndarray] = field(default_factory=dict)
+    info: dict = field(default_factory=dict)
+
+    def moved_to(self, positions: np.ndarray, cell: np.ndarray, periodic, **info) -> "Snapshot":
+        """The same atoms elsewhere, with further `info`."""
+        return replace(self, positions=positions, cell=cell, periodic=periodic, info=self.info | info)
 
 
 def read_snapshots(path: str | Path, topology: str | Path | None = None) -> Iterator[Snapshot]:
@@ -69,17 +81,23 @@ def read_snapshots(path: str | Path, topology: str | Path | None = None) -> Iter
         raise TrajectoryError(
             f"read_snapshots: cannot read {path}; {error.strerror}; check the path."
         ) from None
-    suffix = path.suffix.lower()
-    readers = [_with_mdtraj] if suffix in MDTRAJ_FORMATS else [_with_ase, _with_ovito]
+    from openmm_scoredyn.crystals.lammps import is_dump, read_dump
+
+    if is_dump(path):
+        yield from _not_empty(read_dump(path), path)
+        return
+    if path.suffix.lower() == ".pdb":
+        _check_models(path)
+    readers = [_with_mdtraj] if path.suffix.lower() in MDTRAJ_FORMATS else [_with_ase, _with_ovito]
     reasons = []
     for reader in readers:
         frames = reader(path, topology)
         try:
             first = next(frames, None)
+        except TrajectoryError:
+            raise
         except Exception as error:  # noqa: BLE001 - every format of every reader has errors of its own
-            reasons.append(
-                f"{reader.__name__[6:]}: {' '.join(str(error).split())[:120] or type(error).__name__}"
-            )
+            reasons.append(f"{reader.__name__[6:]}: {_reason(error)}")
             continue
         if first is None:
             reasons.append(f"{reader.__name__[6:]}: no frame")
@@ -89,8 +107,8 @@ def read_snapshots(path: str | Path, topology: str | Path | None = None) -> Iter
             yield from frames
         except Exception as error:
             raise TrajectoryError(
-                f"read_snapshots: {path} is damaged; expected another frame, found"
-                f" {' '.join(str(error).split())[:160]}; check the file."
+                f"read_snapshots: {path} is damaged; expected another frame, found {_reason(error)};"
+                " check the file."
             ) from error
         return
     raise TrajectoryError(
@@ -99,25 +117,82 @@ def read_snapshots(path: str | Path, topology: str | Path | None = None) -> Iter
     )
 
 
-def write_snapshot(file: BinaryIO, snapshot: Snapshot, structures=None, comment: str = "") -> None:
-    """Append one frame as extended xyz, lengths in Angstrom.
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:160] or type(error).__name__
+
+
+def _not_empty(frames: Iterator[Snapshot], path: Path) -> Iterator[Snapshot]:
+    first = next(frames, None)
+    if first is None:
+        raise TrajectoryError(
+            f"read_snapshots: {path} holds no frame; expected one or more, found none; check the file."
+        )
+    yield first
+    yield from frames
+
+
+def _check_models(path: Path) -> None:
+    """Refuse a PDB file that was cut inside a model, which its readers do not notice."""
+    text = path.read_bytes()
+    models, ends = (len(re.findall(mark, text)) for mark in (rb"(?m)^MODEL ", rb"(?m)^ENDMDL"))
+    if models != ends:
+        raise TrajectoryError(
+            f"read_snapshots: {path} is cut; expected an ENDMDL for each of {models} MODEL lines, found"
+            f" {ends}; get the file again."
+        )
+
+
+def _check_length(path: Path, found: int) -> None:
+    """Refuse a DCD file with fewer frames than its header says, which its readers do not notice."""
+    with path.open("rb") as file:
+        start = file.read(12)
+    order = "<" if start[:4] == b"T\x00\x00\x00" else ">"
+    said = struct.unpack(f"{order}i", start[8:12])[0] if start[4:8] == b"CORD" else 0
+    if found < said:
+        raise TrajectoryError(
+            f"read_snapshots: {path} is cut; expected {said} frames, as its header says, found {found}; get"
+            " the file again."
+        )
+
+
+def write_snapshot(file: BinaryIO, snapshot: Snapshot, structures=None) -> None:
+    """Append one frame as extended xyz, lengths in Angstrom, with all its columns and info.
 
     Parameters
     ----------
     structures : sequence of str, (N,), optional; written as the column `structure`
-    comment : further key=value pairs
     """
-    columns = "species:S:1:pos:R:3" + (":structure:S:1" if structures is not None else "")
-    head = [f"Properties={columns}", f'pbc="{" ".join("FT"[int(flag)] for flag in snapshot.periodic)}"']
+    columns = {name: values for name, values in snapshot.columns.items() if name != "structure"}
+    if structures is not None:
+        columns["structure"] = np.asarray(structures, dtype=str)
+    kinds = {"i": "I", "u": "I", "f": "R", "b": "L", "U": "S"}
+    described, texts = "species:S:1:pos:R:3", []
+    for name, values in columns.items():
+        table = values.reshape(len(values), -1)
+        if table.dtype.kind not in kinds:
+            continue
+        described += f":{name}:{kinds[table.dtype.kind]}:{table.shape[1]}"
+        texts.append([" ".join(map(_text, row)) for row in table.tolist()])
+    head = [f"Properties={described}", f'pbc="{" ".join("FT"[int(flag)] for flag in snapshot.periodic)}"']
     if snapshot.cell.any():
         head.insert(0, f'Lattice="{" ".join(f"{value:.8f}" for value in snapshot.cell.flatten())}"')
-    lines = [str(len(snapshot.elements)), " ".join([*head, comment]).strip()]
-    tail = [""] * len(snapshot.elements) if structures is None else [f" {name}" for name in structures]
+    head += [f"{key}={_quoted(_text(value))}" for key, value in snapshot.info.items()]
+    lines = [str(len(snapshot.elements)), " ".join(head)]
     lines += [
-        f"{element} {x:.6f} {y:.6f} {z:.6f}{name}"
-        for element, (x, y, z), name in zip(snapshot.elements, snapshot.positions.tolist(), tail)
+        " ".join((element, f"{x:.6f} {y:.6f} {z:.6f}", *others))
+        for element, (x, y, z), *others in zip(snapshot.elements, snapshot.positions.tolist(), *texts)
     ]
     file.write(("\n".join(lines) + "\n").encode())
+
+
+def _text(value) -> str:
+    if isinstance(value, bool):
+        return "FT"[value]
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if re.search(r"[\s=,]", text) or not text else text
 
 
 def ovito_elements(data) -> tuple[str, ...]:
@@ -134,12 +209,16 @@ def _with_ase(path: Path, topology) -> Iterator[Snapshot]:
         from ase.io import iread
     except ImportError:
         raise MissingDependencyError("not installed (pip install 'openmm-scoredyn[denoise]')") from None
-    for atoms in iread(str(path), index=":", format=_ASE_FORMATS.get(path.suffix.lower())):
+    for atoms in iread(str(path), index=":"):
+        if len(atoms) == 0:  # ASE makes a frame of what follows the last of a PDB file
+            continue
         yield Snapshot(
             np.array(atoms.positions, dtype=float),
             np.array(atoms.cell[:], dtype=float),
             np.array(atoms.pbc, dtype=bool),
             tuple(atoms.symbols),
+            {name: values for name, values in atoms.arrays.items() if name not in _OWN_ARRAYS},
+            {key: value for key, value in atoms.info.items() if isinstance(value, _WRITABLE)},
         )
 
 
@@ -148,6 +227,9 @@ def _with_mdtraj(path: Path, topology) -> Iterator[Snapshot]:
         import mdtraj
     except ImportError:
         raise MissingDependencyError("not installed (pip install 'openmm-scoredyn[analysis]')") from None
+    if path.suffix.lower() == ".dcd":
+        with mdtraj.open(str(path)) as trajectory:
+            _check_length(path, len(trajectory))
     for piece in mdtraj.iterload(str(path), chunk=10, **({} if topology is None else {"top": str(topology)})):
         elements = tuple(atom.element.symbol if atom.element else "X" for atom in piece.topology.atoms)
         for index in range(piece.n_frames):
@@ -167,7 +249,7 @@ def _with_ovito(path: Path, topology) -> Iterator[Snapshot]:
     except ImportError:
         raise MissingDependencyError("not installed (pip install 'openmm-scoredyn[ovito]')") from None
     pipeline = import_file(str(path))
-    for index in range(pipeline.source.num_frames):
+    for index in range(pipeline.num_frames):
         data = pipeline.compute(index)
         yield Snapshot(
             np.array(data.particles["Position"], dtype=float),

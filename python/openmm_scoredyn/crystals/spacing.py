@@ -10,10 +10,14 @@ _FROM, _TO = 0.9, 1.5
 _BINS = 240
 # Lower peaks than this part of the highest are chance.
 _HIGH = 0.75
+# Inside are atoms with this part of the neighbours that a tenth of the atoms exceeds; those at a surface,
+# whose distances are not those of the crystal, have less.
+_FULL = 0.75
 
 
 def measure_spacing(positions: np.ndarray, cell: np.ndarray, periodic, smoothing: float = 0.06) -> float:
-    """Position of the first peak of the pair distribution function, which is that of the nearest neighbours.
+    """Position of the first peak of the pair distribution function around the atoms inside, those with full
+    coordination: the distance of nearest neighbours.
 
     Parameters
     ----------
@@ -41,7 +45,10 @@ def measure_spacing(positions: np.ndarray, cell: np.ndarray, periodic, smoothing
             "measure_spacing: half of the atoms lie on top of another; expected distances above zero, found"
             " 0; check that the file was read in the right format."
         )
-    distances = pair_distances(positions, cell, periodic, _TO * median)
+    first, distances = pair_distances(positions, cell, periodic, _TO * median)
+    numbers = np.bincount(first, minlength=len(positions))
+    inside = numbers >= _FULL * np.percentile(numbers, 90)
+    distances = distances[inside[first]]
     edges = np.linspace(0.5 * median, _TO * median, _BINS + 1)
     counts, _ = np.histogram(distances, edges)
     middles = (edges[1:] + edges[:-1]) / 2
@@ -54,5 +61,9 @@ def measure_spacing(positions: np.ndarray, cell: np.ndarray, periodic, smoothing
     # The first that matters: in simple cubic and diamond the second shell is as high as the first.
     if not len(peaks):
         return median
-    high = peaks[density[peaks] > _HIGH * density[peaks].max()]
-    return float(middles[high[0]])
+    peak = peaks[density[peaks] > _HIGH * density[peaks].max()][0]
+    # Between the bins, by the parabola through the highest three points.
+    before, top, after = density[peak - 1 : peak + 2]
+    curvature = before - 2 * top + after
+    offset = 0.5 * (before - after) / curvature if curvature < 0 else 0.0
+    return float(middles[peak] + offset * (middles[1] - middles[0]))

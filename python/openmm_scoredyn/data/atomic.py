@@ -9,7 +9,7 @@ from typing import BinaryIO
 from openmm_scoredyn.errors import OutputError
 
 
-def write_atomically(path: str | Path, write: Callable[[BinaryIO], None]) -> None:
+def write_atomically(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
     """Call `write` with a binary file beside `path`, then rename it to `path`.
 
     Parameters

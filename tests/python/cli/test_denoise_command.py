@@ -52,7 +52,7 @@ def test_a_trajectory_is_denoised(trajectory, tmp_path):
     assert min(map(ordered, clean)) == 1
     assert clean[0].cell == pytest.approx(hot[0].cell)
     assert (tmp_path / "clean.png").read_bytes().startswith(b"\x89PNG")
-    assert re.search(r"0 │ +108 │", output)
+    assert re.search(r"\n +0 +108 ", output)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clean.extxyz", "clean.png"]
 
 
@@ -118,8 +118,8 @@ def test_bad_files_are_refused_and_nothing_is_written(trajectory, tmp_path):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--model", "alanine-dipeptide-obc2"), "model of molecular dynamics"),
-        (("--model", "absent.pt"), "no file at"),
+        (("--model", "alanine-dipeptide-obc2"), "no crystal denoiser"),
+        (("--model", "absent.pt"), "absent.pt"),
         (("--classify", "csp"), "unknown method"),
         (("--select", "5-x"), "cannot read the selection"),
         (("--select", "500"), "selection does not fit"),
@@ -135,7 +135,7 @@ def test_bad_options_are_refused_and_nothing_is_written(trajectory, tmp_path, op
 
 
 def test_no_run_of_a_denoiser(tmp_path):
-    with pytest.raises(errors.SamplingError, match="metals is a crystal denoiser"):
+    with pytest.raises(errors.CardError, match="is a crystal denoiser, which knows no dynamics"):
         run("run", "metals", tmp_path / "any.pdb", "--length", "1ns", "--out", tmp_path / "out.npz")
     assert list(tmp_path.iterdir()) == []
 
@@ -144,7 +144,7 @@ def test_a_model_is_trained_and_described(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run("train-denoiser", "--lattices", "diamond", "--sigma-max", "0.1", "--updates", "1", "-o", "mine.pt")
     assert "crystal denoiser" in run("info", "mine.pt")
-    assert sd.ScoreModel("mine.pt").card.sigma_max == 0.1
+    assert sd.CrystalDenoiser("mine.pt").card.sigma_max == 0.1
     with pytest.raises(errors.LatticeError, match="unknown lattice"):
         run("train-denoiser", "--lattices", "fcx", "-o", "other.pt")
     assert not (tmp_path / "other.pt").exists()
@@ -154,7 +154,9 @@ def test_a_model_is_trained_and_described(tmp_path, monkeypatch):
 def test_the_example_that_makes_the_shipped_model_runs(tmp_path):
     example = Path(__file__).parents[3] / "examples" / "train_metals.py"
     subprocess.run([sys.executable, example, "--short", "--out", tmp_path / "metals.pt"], check=True)
-    card, shipped = (sd.ScoreModel(model).card for model in (tmp_path / "metals.pt", sd.pretrained("metals")))
+    card, shipped = (
+        sd.CrystalDenoiser(model).card for model in (tmp_path / "metals.pt", sd.pretrained("metals"))
+    )
     assert (card.name, card.lattices, card.elements) == (shipped.name, shipped.lattices, shipped.elements)
     stages = [stage["updates"] for stage in shipped.training_data["stages"]]
     assert [20 * stage["updates"] for stage in card.training_data["stages"]] == pytest.approx(
@@ -204,7 +206,7 @@ def test_the_reporter_writes_while_md_runs(argon, tmp_path):
 
 
 def test_the_reporter_refuses_other_models_and_places(tmp_path):
-    with pytest.raises(errors.DenoisingError, match="model of molecular dynamics"):
+    with pytest.raises(errors.CardError, match="no crystal denoiser"):
         sd.DenoisingReporter(tmp_path / "clean.extxyz", 1, "alanine-dipeptide-obc2")
     with pytest.raises(errors.OutputError, match="cannot write"):
         sd.DenoisingReporter(tmp_path / "absent" / "clean.extxyz", 1, "metals")
@@ -225,7 +227,7 @@ def test_a_modifier_in_an_ovito_pipeline(trajectory):
     first = next(read_snapshots(trajectory))
     moved = np.asarray(clean.particles["Thermal Displacement"])
     assert np.asarray(clean.particles["Position"]) + moved == pytest.approx(first.positions, abs=1e-4)
-    expected = sd.ScoreModel(sd.pretrained("metals")).denoise(first.positions / 10, first.cell / 10, 4)
+    expected = sd.CrystalDenoiser(sd.pretrained("metals")).denoise(first.positions / 10, first.cell / 10, 4)
     assert np.asarray(clean.particles["Position"]) == pytest.approx(10 * expected, abs=1e-4)
     pipeline.modifiers[-1] = DenoiseModifier(iterations=1, only_selected=True)
     moved = np.asarray(pipeline.compute(0).particles["Thermal Displacement"])

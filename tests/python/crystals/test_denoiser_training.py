@@ -1,4 +1,4 @@
-"""Training of denoisers: what is learnt, restarts, runs that begin with others, refusals."""
+"""Training of denoisers: what is learned, restarts, runs that begin with others, refusals."""
 
 import numpy as np
 import pytest
@@ -6,12 +6,10 @@ import torch
 from small_denoisers import SMALL, small
 
 from openmm_scoredyn import errors
-from openmm_scoredyn.crystals.checkpoint import load_trained
-from openmm_scoredyn.crystals.config import DenoiserTraining
+from openmm_scoredyn.crystals.checkpoint import DenoiserTraining, load_trained
 from openmm_scoredyn.crystals.lattices import read_lattice
-from openmm_scoredyn.crystals.loss import relative_loss
 from openmm_scoredyn.crystals.samples import draw_batch
-from openmm_scoredyn.crystals.training import train_denoiser
+from openmm_scoredyn.crystals.training import relative_loss, train_denoiser
 
 
 def test_training_goes_on_as_if_unbroken(tmp_path):

@@ -1,6 +1,5 @@
 """What a denoiser works on: lattices, neighbours, spacing, files of frames."""
 
-import io
 import sys
 
 import crystals
@@ -10,7 +9,6 @@ import pytest
 from openmm_scoredyn import errors
 from openmm_scoredyn.crystals.lattices import NAMES, face_distances, read_lattice
 from openmm_scoredyn.crystals.neighbours import closest_distances, find_neighbours
-from openmm_scoredyn.crystals.snapshots import Snapshot, read_snapshots, write_snapshot
 from openmm_scoredyn.crystals.spacing import measure_spacing
 
 # Nearest neighbours of every atom, on average; of quartz 24 Si with 4 and 48 O with 2.
@@ -91,24 +89,6 @@ def test_spacing_is_measured_in_the_heat(structure, amplitude):
     positions, cell = crystals.crystal(structure)
     hot = positions + crystals.waves(positions, cell, crystals.COPPER_NM, amplitude)
     assert measure_spacing(hot, cell, (True,) * 3) == pytest.approx(crystals.COPPER_NM, rel=0.04)
-
-
-def test_frames_are_read_as_they_were_written(tmp_path):
-    generator = np.random.default_rng(2)
-    cell = np.array([[9.0, 0, 0], [1.0, 8.0, 0], [0.5, 0.5, 7.0]])
-    frame = Snapshot(
-        generator.random((4, 3)) * 7, cell, np.array([True, True, False]), ("Cu", "Cu", "Al", "Cu")
-    )
-    file = io.BytesIO()
-    for _ in range(2):
-        write_snapshot(file, frame, ["fcc", "hcp", "other", "bcc"], "frame=1")
-    (tmp_path / "two.extxyz").write_bytes(file.getvalue())
-    read = list(read_snapshots(tmp_path / "two.extxyz"))
-    assert len(read) == 2
-    assert read[1].positions == pytest.approx(frame.positions, abs=1e-5)
-    assert read[1].cell == pytest.approx(cell)
-    assert read[1].periodic.tolist() == [True, True, False]
-    assert read[1].elements == frame.elements
 
 
 def test_a_missing_package_is_one_sentence(monkeypatch):

@@ -1,6 +1,6 @@
 """Denoisers that train in no time."""
 
-from openmm_scoredyn.crystals.config import DenoiserTraining
+from openmm_scoredyn.crystals.checkpoint import DenoiserTraining
 
 SMALL = {"width": 8, "vector_width": 4, "edge_width": 8, "layers": 2}
 
