@@ -32,7 +32,7 @@ const char* const values = R"(
     __contains__ index count sorted Delete setdefault update popitem remove
     __range_length __derive_index __is__ __isnot__ __not__ __and__ __or__ __xor__ __lshift__ __rshift__
     Int Float Bool Complex IntImplicit FloatImplicit ScalarImplicit item is_nonzero
-    floordiv mathremainder isfinite isinf isnan gcd degrees radians format str lower upper startswith endswith
+    floordiv mathremainder isfinite isinf isnan gcd degrees radians format str startswith endswith
     device is_floating_point is_complex numel dim size sym_size sym_numel stride sym_stride is_contiguous
     element_size get_device result_type promote_types can_cast is_grad_enabled)";
 

@@ -254,6 +254,8 @@ Card parseIncompleteCard(const std::string& text) {
             "openmm-scoredyn that wrote it.");
     card.name = json.at("name").asString();
     require(card.name.find_first_not_of(' ') != std::string::npos, "name is blank, but a model has one.");
+    require(std::ranges::none_of(card.name, [](unsigned char c) { return c < 0x20 || c == 0x7F; }),
+            "name holds a line break or another control character, but it is one line of text.");
     readCapabilities(json.at("capabilities"), card);
     readParticles(json.at("particles"), card);
     json.at("provenance").keys();

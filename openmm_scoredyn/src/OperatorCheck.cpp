@@ -20,6 +20,7 @@ namespace {
 
 constexpr double maxNodes = 1e6;  // of a method with all that it calls
 constexpr int maxCalls = 100;     // of each other, one inside the other
+constexpr size_t maxNesting = 200;
 
 bool writesToOut(const jit::Node* node) {
     const c10::FunctionSchema* schema = node->maybeSchema();
@@ -27,6 +28,20 @@ bool writesToOut(const jit::Node* node) {
                return argument.kwarg_only() && argument.alias_info() != nullptr &&
                       argument.alias_info()->isWrite();
            });
+}
+
+/// Whether the text that an operator makes goes anywhere but into the message of an error or a comparison:
+/// text of text can double until memory ends.
+bool makesTextOfText(const jit::Node* node) {
+    static const c10::Symbol ends[] = {c10::prim::RaiseException, c10::aten::warn, c10::aten::eq,
+                                       c10::aten::ne};
+    if (node->kind().is_prim()) return false;
+    for (const jit::Value* value : node->outputs())
+        for (const jit::Use& use : value->uses())
+            if (value->type()->kind() == c10::TypeKind::StringType &&
+                std::ranges::find(ends, use.user->kind()) == std::end(ends))
+                return true;
+    return false;
 }
 
 /// Goes through everything that running any method of a module could reach.
@@ -94,6 +109,9 @@ private:
             const std::string kind = node->kind().toQualString();
             if (useOf(kind) == OperatorUse::Refused) refuseOperator(kind, method);
             if (writesToOut(node)) refuseOperator(kind + " with out=", method);
+            if (makesTextOfText(node))
+                refuse("makes text with " + kind + " in `" + method + "`",
+                       "text in the messages of errors alone", "use numbers");
             nodes += 1;
             if (node->kind() == c10::prim::CallFunction || node->kind() == c10::prim::CallMethod)
                 nodes += count(callee(node, method), depth + 1);
@@ -119,6 +137,21 @@ private:
     std::map<const jit::Function*, double> counts_;
 };
 
+/// Whether code is nested deeper than torch's parser can follow on its stack.
+bool nestsTooDeeply(std::string_view code) {
+    size_t brackets = 0, indent = 0;
+    bool atBegin = true;
+    for (const char c : code) {
+        if (c == '(' || c == '[' || c == '{') ++brackets;
+        if ((c == ')' || c == ']' || c == '}') && brackets > 0) --brackets;
+        if (c == '\n') indent = 0;
+        if (c == ' ' && atBegin) ++indent;
+        atBegin = c == '\n' || (c == ' ' && atBegin);
+        if (brackets > maxNesting || indent > 2 * maxNesting) return true;
+    }
+    return false;
+}
+
 }  // namespace
 
 void requireQuietLoading(const RecordArchive& records, const std::string& name) {
@@ -128,6 +161,10 @@ void requireQuietLoading(const RecordArchive& records, const std::string& name) 
             throw OpenMMException("ScoreProgram: " + name + " has a method __setstate__ in " + record +
                                   ", which would run while the file is loaded; expected none; write the "
                                   "module without it and export it again.");
+        if (code && nestsTooDeeply(content))
+            throw OpenMMException("ScoreProgram: " + name + " has code in " + record +
+                                  " that is nested too deeply; expected up to " + std::to_string(maxNesting) +
+                                  " levels; write the module in shorter expressions and export it again.");
         // The name of a class may be cut at any dot in a pickle.
         for (const std::string_view classes : {"torch.classes", "torch\nclasses"})
             if ((code || pickle) && content.find(classes) != std::string_view::npos)

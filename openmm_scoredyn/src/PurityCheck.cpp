@@ -1,10 +1,11 @@
-#include <torch/csrc/jit/ir/alias_analysis.h>
 #include <torch/csrc/jit/ir/constants.h>
 
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
 
 #include "AllowedOperators.h"
 #include "OperatorCheck.h"
@@ -20,10 +21,10 @@ namespace {
 constexpr double maxOperations = 1e6;  // of one call, as far as the loops count to a constant
 
 bool isView(const jit::Node* node) {
-    static const c10::Symbol views[] = {c10::aten::select,  c10::aten::slice,     c10::aten::unsqueeze,
-                                        c10::aten::squeeze, c10::aten::permute,   c10::aten::transpose,
-                                        c10::aten::flatten, c10::aten::reshape,   c10::aten::view,
-                                        c10::aten::to,      c10::aten::contiguous};
+    static const c10::Symbol views[] = {c10::aten::select,  c10::aten::slice,      c10::aten::unsqueeze,
+                                        c10::aten::squeeze, c10::aten::permute,    c10::aten::transpose,
+                                        c10::aten::flatten, c10::aten::reshape,    c10::aten::view,
+                                        c10::aten::to,      c10::aten::contiguous, c10::aten::unflatten};
     return std::ranges::find(views, node->kind()) != std::end(views);
 }
 
@@ -37,14 +38,16 @@ bool isInput(const jit::Value* value) {
 /// Which numbers a loop may count to.
 class Counts {
 public:
-    bool bounded(const jit::Value* value) {
+    bool bounded(const jit::Value* value, int depth = 0) {
         const auto [place, isNew] = known_.emplace(value, false);
-        if (isNew) known_[value] = isBounded(value);
+        if (isNew && depth < maxDepth) known_[value] = isBounded(value, depth + 1);
         return known_[value];
     }
 
 private:
-    bool isBounded(const jit::Value* value) {
+    static constexpr int maxDepth = 64;  // of arithmetic
+
+    bool isBounded(const jit::Value* value, int depth) {
         if (const auto constant = jit::toIValue(value))
             return constant->isInt() && std::abs(double(constant->toInt())) <= maxOperations;
         const jit::Node* node = value->node();
@@ -64,7 +67,7 @@ private:
         const at::ArrayRef<const jit::Value*> inputs =
             ofList ? std::as_const(*node->input(0)->node()).inputs() : node->inputs();
         if (ofList && node->input(0)->node()->kind() != c10::prim::ListConstruct) return false;
-        const auto one = [&](const jit::Value* input) { return bounded(input); };
+        const auto one = [&](const jit::Value* input) { return bounded(input, depth); };
         return isMin ? std::any_of(inputs.begin(), inputs.end(), one)
                      : std::all_of(inputs.begin(), inputs.end(), one);
     }
@@ -72,12 +75,93 @@ private:
     std::map<const jit::Value*, bool> known_;
 };
 
+const c10::AliasInfo* aliasOf(const c10::FunctionSchema& schema, size_t argument) {
+    return argument < schema.arguments().size() ? schema.arguments()[argument].alias_info() : nullptr;
+}
+
+/// Which tensors and containers are new in this call, whatever is done with them later; the others may be
+/// inputs or weights.
+class Origins {
+public:
+    bool isNew(const jit::Value* value) {
+        std::set<const jit::Value*> seen;
+        std::vector<const jit::Value*> waiting = {value};
+        while (!waiting.empty()) {
+            const jit::Value* next = waiting.back();
+            waiting.pop_back();
+            if (known_.contains(next) || !seen.insert(next).second) continue;
+            if (!addSources(next, waiting)) return false;
+        }
+        known_.merge(seen);
+        return true;
+    }
+
+private:
+    /// What a value may be another name of, or a part; false if it may be an input or a weight.
+    static bool addSources(const jit::Value* value, std::vector<const jit::Value*>& sources) {
+        const jit::Node* node = value->node();
+        const size_t i = value->offset();
+        switch (node->kind()) {
+            case c10::prim::ListConstruct:
+            case c10::prim::DictConstruct:
+            case c10::prim::NumToTensor:
+            case c10::prim::Uninitialized:
+                return true;
+            case c10::prim::unchecked_cast:
+            case c10::prim::unchecked_unwrap_optional:
+            case c10::prim::ConstantChunk:
+                sources.push_back(node->input(0));
+                return true;
+            case c10::prim::If:
+                for (const jit::Block* branch : node->blocks()) sources.push_back(branch->outputs()[i]);
+                return true;
+            case c10::prim::Loop:
+                addCarried(node, i, sources);
+                return true;
+            case c10::prim::Param: {
+                const jit::Node* loop = node->owningBlock()->owningNode();
+                if (loop == nullptr || loop->kind() != c10::prim::Loop || i == 0) return false;
+                addCarried(loop, i - 1, sources);
+                return true;
+            }
+            default:
+                return node->kind().is_aten() && addArguments(node, i, sources);
+        }
+    }
+
+    /// The value that a loop carries at this place comes from before it, or from the round before.
+    static void addCarried(const jit::Node* loop, size_t place, std::vector<const jit::Value*>& sources) {
+        sources.push_back(loop->input(place + 2));                   // after trips and condition
+        sources.push_back(loop->blocks()[0]->outputs()[place + 1]);  // after the condition
+    }
+
+    /// The arguments that an operator may hand on.
+    static bool addArguments(const jit::Node* node, size_t output, std::vector<const jit::Value*>& sources) {
+        const c10::FunctionSchema* schema = node->maybeSchema();
+        if (schema == nullptr || output >= schema->returns().size()) return false;
+        const bool maybeSame = useOf(node->kind().toQualString()) == OperatorUse::MaybeSame;
+        const c10::AliasInfo* alias = schema->returns()[output].alias_info();
+        if (alias != nullptr && alias->isWildcardAfter()) return false;
+        for (size_t i = 0; i < node->inputs().size(); ++i) {
+            const c10::AliasInfo* given = aliasOf(*schema, i);
+            const bool handedOn =
+                alias != nullptr && given != nullptr &&
+                std::ranges::any_of(given->beforeSets(), [&](const c10::Symbol& set) {
+                    return alias->beforeSets().contains(set) || alias->afterSets().contains(set);
+                });
+            const bool tensor = node->input(i)->type()->isSubtypeOf(*c10::TensorType::get());
+            if (handedOn || (maybeSame && tensor)) sources.push_back(node->input(i));
+        }
+        return true;
+    }
+
+    std::set<const jit::Value*> known_;
+};
+
 class PurityCheck {
 public:
     PurityCheck(const std::shared_ptr<jit::Graph>& graph, const std::string& method, const std::string& name)
-        : what_("ScoreProgram: the method `" + method + "` of " + name + " "), aliases_(graph) {
-        for (jit::Value* input : graph->inputs()) kept_.insert(input);
-        collectKept(graph->block());
+        : what_("ScoreProgram: the method `" + method + "` of " + name + " ") {
         const double operations = check(graph->block());
         if (operations > maxOperations)
             refuse("takes more than a million operations", "fewer",
@@ -91,24 +175,13 @@ private:
                               " and export the model again.");
     }
 
-    /// Values that outlive the call: inputs, weights, and what may be either.
-    void collectKept(jit::Block* block) {
-        for (jit::Node* node : block->nodes()) {
-            const bool kept = node->kind() == c10::prim::Constant ||
-                              useOf(node->kind().toQualString()) == OperatorUse::MaybeSame;
-            for (jit::Value* value : node->outputs())
-                if (kept) kept_.insert(value);
-            for (jit::Block* inner : node->blocks()) collectKept(inner);
-        }
-    }
-
     /// Number of operations, as far as loops count to a constant.
-    double check(jit::Block* block) {
+    double check(const jit::Block* block) {
         double operations = 0;
-        for (jit::Node* node : block->nodes()) {
+        for (const jit::Node* node : block->nodes()) {
             const std::string kind = node->kind().toQualString();
             double inside = 0;
-            for (jit::Block* inner : node->blocks()) inside += check(inner);
+            for (const jit::Block* inner : node->blocks()) inside += check(inner);
             if (node->kind() == c10::prim::Loop) inside *= trips(node);
             operations += 1 + inside;
             if (node->blocks().empty()) checkNode(node, kind);
@@ -124,19 +197,25 @@ private:
         return constant ? std::max(1.0, double(constant->toInt())) : 1.0;
     }
 
-    void checkNode(jit::Node* node, const std::string& kind) const {
+    void checkNode(const jit::Node* node, const std::string& kind) {
         if (node->kind() == c10::prim::GetAttr || node->kind() == c10::prim::SetAttr)
             refuse("changes the attribute '" + node->s(c10::attr::name) + "'", "a program without state",
                    "return what it holds instead");
         if (useOf(kind) == OperatorUse::GoneLater || trains(node))
             refuse("uses " + kind + ", which draws random numbers, warns or changes weights",
                    "a program that does none of that", "take it out");
-        if (aliases_.writesToAlias(node, kept_))
+        if (!writesToNew(node))
             refuse("writes with " + kind + " to its inputs or weights", "a program that changes neither",
                    "write to a copy (clone)");
-        if (growsText(node))
-            refuse("makes text of other text with " + kind, "text in messages of errors alone",
-                   "use numbers");
+    }
+
+    bool writesToNew(const jit::Node* node) {
+        const c10::FunctionSchema* schema = node->maybeSchema();
+        for (size_t i = 0; schema != nullptr && i < node->inputs().size(); ++i) {
+            const c10::AliasInfo* alias = aliasOf(*schema, i);
+            if (alias != nullptr && alias->isWrite() && !origins_.isNew(node->input(i))) return false;
+        }
+        return true;
     }
 
     static bool trains(const jit::Node* node) {
@@ -152,21 +231,9 @@ private:
         return false;
     }
 
-    static bool isText(const jit::Value* value) { return value->type()->kind() == c10::TypeKind::StringType; }
-
-    /// Text of text could double again and again.
-    static bool growsText(const jit::Node* node) {
-        return node->kind() != c10::prim::Constant && node->kind() != c10::prim::Uninitialized &&
-               std::ranges::any_of(node->outputs(), isText) &&
-               std::ranges::any_of(node->inputs(), [](const jit::Value* value) {
-                   return isText(value) && value->node()->kind() != c10::prim::Constant;
-               });
-    }
-
     std::string what_;
-    jit::AliasDb aliases_;
-    jit::ValueSet kept_;
     Counts counts_;
+    Origins origins_;
 };
 
 }  // namespace

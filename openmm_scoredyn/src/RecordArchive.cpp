@@ -129,14 +129,13 @@ private:
         if (at + centralSize > bytes_.size()) fail("its directory is damaged");
         const uint32_t crc = static_cast<uint32_t>(number(at + 16, 4));
         const size_t size = number(at + 24, 4), nameSize = number(at + 28, 2);
-        if (at + centralSize + nameSize > bytes_.size() ||
-            position_ + localSize + nameSize + size > directory)
-            fail("its directory is damaged");
+        if (at + centralSize + nameSize > bytes_.size()) fail("its directory is damaged");
         const std::string name(bytes_.substr(at + centralSize, nameSize));
         if (const std::string what = flaw(name); !what.empty()) fail("a record has " + what);
         const bool encrypted = number(at + 8, 2) & 1, compressed = number(at + 10, 2) != 0;
         if (encrypted || compressed)
             fail("the record " + name + " is " + (encrypted ? "encrypted" : "compressed"));
+        if (position_ + localSize + nameSize + size > directory) fail("its directory is damaged");
         const std::string common = commonHeader(name, crc, size);
         require(at, centralHeader(name, common, position_),
                 "the directory entry of " + name + " is damaged, or written by another program");

@@ -19,10 +19,7 @@ public:
         std::vector<std::string> wanted;
         for (const ProgramMethod& method : methods) wanted.push_back(method.name);
         module_ = loadFrozen(archive.file(), wanted, device, name_);
-        for (const ProgramMethod& method : methods) {
-            require(method);
-            methods_.push_back(method.name);
-        }
+        for (const ProgramMethod& method : methods) require(method);
     }
 
     c10::IValue run(const std::string& method, Arguments arguments) const override {
@@ -52,7 +49,6 @@ private:
     }
 
     std::string name_;
-    std::vector<std::string> methods_;
     torch::jit::Module module_;
 };
 

@@ -25,6 +25,7 @@ _HOMES = {
     "prepare": "dynamics.prepare",
     "pretrained": "program.model",
     "trust_native_code": "program.model",
+    "trust_operator": "program.archive",
 }
 
 __all__ = ["errors"]

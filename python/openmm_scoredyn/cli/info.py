@@ -2,7 +2,6 @@
 computed.
 """
 
-import json
 from collections import Counter
 from collections.abc import Callable
 from typing import Annotated
@@ -13,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from openmm_scoredyn.cli.printable import printable
-from openmm_scoredyn.crystals.card import KIND, DenoiserCard
+from openmm_scoredyn.crystals.card import DenoiserCard, is_crystal_denoiser
 from openmm_scoredyn.program.card import Card
 
 _PRECISIONS = {
@@ -47,7 +46,7 @@ def info(
 
     source = path_or_shipped(model)
     file = open_model_file(source)
-    denoiser = json.loads(file.card_json).get("kind") == KIND
+    denoiser = is_crystal_denoiser(file.card_json)
     card = (DenoiserCard if denoiser else Card).from_json(file.card_json)
     console = Console()
     console.print(card_table(card, file.sha256, denoiser_rows if denoiser else _rows))
@@ -70,8 +69,8 @@ def card_table(card: Card | DenoiserCard, sha256: str, rows: Callable[..., list]
     table = Table(title=Text(printable(card.name)), show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    known = card.provenance if isinstance(card, Card) else card
-    for name, value in rows(card) + _nested("trained on", known.training_data) + _measured(known.accuracy):
+    origin = card if isinstance(card, DenoiserCard) else card.provenance
+    for name, value in rows(card) + _nested("trained on", origin.training_data) + _measured(origin.accuracy):
         table.add_row(Text(printable(name)), Text(printable(value)))
     table.add_row("SHA-256", sha256)
     return table

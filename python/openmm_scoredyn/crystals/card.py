@@ -139,3 +139,9 @@ def _wrong_type(name: str, expected: str, value) -> CardError:
     return CardError(
         f"Card: {name} has the wrong type; expected {expected}, found {value!r:.60}; correct it."
     )
+
+
+def is_crystal_denoiser(text: str) -> bool:
+    """Whether the text of a card, JSON of any kind, says that it is a crystal denoiser's."""
+    card = json.loads(text)
+    return isinstance(card, dict) and card.get("kind") == KIND

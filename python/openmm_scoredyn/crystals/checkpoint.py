@@ -4,8 +4,6 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
-
 from openmm_scoredyn.crystals.network import LatticeDenoiser
 from openmm_scoredyn.errors import TrainingError
 

@@ -14,6 +14,7 @@ from openmm_scoredyn.crystals.golden import TOLERANCE, as_golden, make_examples
 from openmm_scoredyn.crystals.network import LatticeDenoiser
 from openmm_scoredyn.data.atomic import write_atomically
 from openmm_scoredyn.errors import ExportError
+from openmm_scoredyn.program.archive import open_model_file
 from openmm_scoredyn.program.precision import full_precision
 from openmm_scoredyn.version import __version__
 
@@ -58,7 +59,7 @@ def export_denoiser(
 def write_denoiser(network: LatticeDenoiser, card: DenoiserCard, path: str | Path) -> Path:
     """Script, check and write a network; errors as `export_denoiser`."""
     network = copy.deepcopy(network).cpu().float().eval().requires_grad_(False)
-    program = unpack(pack(_script(network), card.to_json()))
+    program = unpack(open_model_file(pack(_script(network), card.to_json())), card.name)
     turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(7)))[0]
     golden = []
     for example in make_examples(network.species):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from openmm_scoredyn.crystals.archive import read_card_text, read_source, unpack
+from openmm_scoredyn.crystals.archive import unpack
 from openmm_scoredyn.crystals.arguments import (
     as_cell,
     as_frame,
@@ -24,6 +24,7 @@ from openmm_scoredyn.crystals.iterations import SETTLED, DenoisedFrame, iterate
 from openmm_scoredyn.crystals.neighbours import find_neighbours
 from openmm_scoredyn.crystals.spacing import measure_spacing
 from openmm_scoredyn.errors import DenoisingError, ProgramError
+from openmm_scoredyn.program.archive import open_model_file
 from openmm_scoredyn.program.precision import full_precision
 
 # A spacing measured in the noise that is further than this from the one measured without noise is corrected.
@@ -57,15 +58,10 @@ class CrystalDenoiser:
     """
 
     def __init__(self, source: str | Path | bytes, device: str = "cpu"):
-        self._source = read_source(source)
-        text = read_card_text(self._source)
-        if text is None:
-            raise ProgramError(
-                "CrystalDenoiser: no card found; expected a model of `scoredyn train-denoiser`, found "
-                f"{len(self._source)} bytes of something else; check the path."
-            )
-        self.card = DenoiserCard.from_json(text)
-        self.program = unpack(self._source)
+        file = open_model_file(source)
+        self.card = DenoiserCard.from_json(file.card_json)
+        self._source = file.source
+        self.program = unpack(file, self.card.name)
         check_golden(self.program, self.card)
         self.to(device)
 

@@ -84,6 +84,26 @@ def seal(data: bytes, extra_files: dict[str, str] | None = None) -> bytes:
         return scoredyn.write_record_archive(records + list(extra.items()))
 
 
+def trust_operator(name: str) -> None:
+    """Allow TorchScript programs of this process an operator that is none of torch's.
+
+    Only for one that computes its result of its arguments alone: without files, random numbers or state.
+
+    Parameters
+    ----------
+    name : str, such as "library::operator"
+
+    Raises
+    ------
+    ProgramError
+        If it is no qualified name, or one of torch's own.
+    """
+    from openmm_scoredyn.program.native import scoredyn
+
+    with core_errors():
+        scoredyn.trust_operator(name)
+
+
 def write_checkpoint(content: dict, path: str | os.PathLike) -> None:
     """Write a checkpoint with the sums of its records; whole or not at all.
 
