@@ -21,6 +21,8 @@ inline std::string reason(const std::exception& error) {
     while (std::getline(lines, line)) {
         const size_t begin = line.find_first_not_of(" \t\r"), end = line.find_last_not_of(" \t\r");
         if (begin == std::string::npos) continue;
+        // Lines of the program that follow the one that failed are indented; the error is not.
+        if (fromInterpreter && joined.empty() && begin > 0) continue;
         if (!joined.empty()) joined += ' ';
         joined.append(line, begin, end - begin + 1);
         // Of torch's own errors the first line is the error; C++ frames and advice follow.
