@@ -2,8 +2,6 @@
 denoiser is known.
 """
 
-import dataclasses
-
 import pytest
 import torch
 from alanine import alanine_molecule, make_trajectory

@@ -58,9 +58,7 @@ def test_a_replica_does_not_depend_on_the_others(kind):
     model, (before, after) = network(kind), pairs()
     latent, level = model.latent(before, after)[:6], torch.linspace(-0.5, 0.5, 6)
     together = ask(model, latent, level, before[:6])
-    alone = torch.cat(
-        [ask(model, latent[i : i + 1], level[i : i + 1], before[i : i + 1]) for i in range(6)]
-    )
+    alone = torch.cat([ask(model, latent[i : i + 1], level[i : i + 1], before[i : i + 1]) for i in range(6)])
     assert together.abs().max() > 0.1
     assert (together - alone).abs().max() < 1e-4
 
