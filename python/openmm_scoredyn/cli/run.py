@@ -39,6 +39,10 @@ def run(
     force_field: Annotated[
         list[str] | None, typer.Option(help="Force field file, to log energies; repeat for several.")
     ] = None,
+    system: Annotated[
+        Path | None,
+        typer.Option(help="XML file of a System of the structure, which a transferable model may need."),
+    ] = None,
     platform: Annotated[str | None, typer.Option(help="OpenMM platform; default: the fastest.")] = None,
     device: Annotated[
         str | None, typer.Option(help="Where replicas are drawn: cpu, cuda or cuda:N; default: cpu.")
@@ -56,8 +60,10 @@ def run(
 
     Example: scoredyn run alanine-dipeptide-obc2 ala2.pdb --length 10ns --out traj.dcd
     """
+    from openmm_scoredyn.cli.bind import read_system
     from openmm_scoredyn.dynamics import store_guard
-    from openmm_scoredyn.program.model import ScoreModel, path_or_shipped
+    from openmm_scoredyn.dynamics.prepare import bound_model
+    from openmm_scoredyn.export.binding import open_model
 
     batch = replicas > 1 or out.suffix == ".frames"
     if batch:
@@ -75,7 +81,12 @@ def run(
             "say --platform CUDA, or give --replicas",
         )
     place = device or ("cuda" if platform == "CUDA" else "cpu")
-    loaded = ScoreModel(path_or_shipped(model), allow_native_code, place)
+    loaded = bound_model(
+        open_model(model, allow_native_code=allow_native_code, device=place),
+        structure,
+        strip=strip,
+        system=None if system is None else read_system(system),
+    ).to(place)
     _check_folder(out)
     lag = loaded.card.lag_time_ps
     n_steps = steps_of(length, lag)

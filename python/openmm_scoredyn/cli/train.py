@@ -41,9 +41,6 @@ def train(
     updates: Annotated[int, typer.Option(help="Number of optimiser updates.")] = 17_000,
     batch_size: Annotated[int, typer.Option(help="Pairs per update.")] = 1024,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate of Adam.")] = 1e-3,
-    history_length: Annotated[
-        int, typer.Option(min=1, help="Number of frames that the network is conditioned on.")
-    ] = 1,
     split: Annotated[
         Literal["trajectory", "time", "molecule"],
         typer.Option(help="What is held out: whole trajectories, the end of each, or whole molecules."),
@@ -98,7 +95,6 @@ def train(
         schedule=recipe.schedule,
         noise=noise_levels(recipe.noise, noise_mean, noise_spread),
         lag_time_ps=lag_time_ps,
-        history_length=history_length,
         split=split,
         distillation=None if distil_to is None else DistillationConfig(distil_to),
     )

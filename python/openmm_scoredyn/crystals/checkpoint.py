@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from openmm_scoredyn.crystals.network import LatticeDenoiser
-from openmm_scoredyn.errors import TrainingError
+from openmm_scoredyn.errors import ProgramError, TrainingError
+from openmm_scoredyn.program import archive
 
 CHECKPOINT = "denoiser.ckpt"
 
@@ -111,9 +112,9 @@ def load_trained(path: str | Path) -> TrainedDenoiser:
 def read_checkpoint(path: Path) -> dict:
     """Content of a checkpoint file; errors as `load_trained`."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a damaged file
+        return archive.read_checkpoint(path)
+    except ProgramError as error:
         raise TrainingError(
-            f"load_trained: cannot read {path}; expected a checkpoint of `scoredyn train-denoiser`, found "
-            f"{type(error).__name__}: {str(error)[:80]}; give another run, or train again."
+            f"load_trained: cannot read {path}; expected a checkpoint of `scoredyn train-denoiser`, found:"
+            f" {error} Give another run, or train again."
         ) from error

@@ -14,6 +14,7 @@ def prepare(
     positions=None,
     strip: bool = False,
     repair: bool = True,
+    system=None,
     force_field=None,
     constraints=None,
     integrator=None,
@@ -28,10 +29,13 @@ def prepare(
     structure : path of a PDB or mmCIF file, an `openmm.app.Topology` (then give `positions`), or an object
     with
         `topology` and `positions`, such as a PDBFile or a Modeller
-    model : ScoreModel, path, bytes
+    model : ScoreModel, TransferableModel, path, name or bytes
+        A transferable model is bound to the structure.
     positions : (atoms, 3), nm or with unit, for a Topology
     strip : remove water, other solvent and ions
     repair : add missing atoms with PDBFixer, where atoms of the model are missing
+    system : openmm.System, made for the structure (without what `strip` removes), atoms in the same order
+        Energies come from it. A transferable model may need it for binding.
     force_field : openmm.app.ForceField, or a list of its files; without one the System has no forces and no
     energies
     constraints : as in `ForceField.createSystem`, with a force field; kept after every step
@@ -55,13 +59,13 @@ def prepare(
     from openmm import Platform, app
 
     from openmm_scoredyn.dynamics.integrator import ScoreDynamicsIntegrator
-    from openmm_scoredyn.program.model import ScoreModel
 
-    model = model if isinstance(model, ScoreModel) else ScoreModel(model)
+    model = bound_model(model, structure, positions=positions, strip=strip, system=system)
     topology, positions = fit_structure(
         structure, model.card, positions=positions, strip=strip, repair=repair
     )
-    system = build_system(topology, model.card, force_field=force_field, constraints=constraints)
+    if system is None:
+        system = build_system(topology, model.card, force_field=force_field, constraints=constraints)
     if integrator is None:
         integrator = ScoreDynamicsIntegrator(model)
         integrator.setRandomNumberSeed(seed)
@@ -73,6 +77,28 @@ def prepare(
     # OpenMM takes 0 for a fixed seed here, unlike in integrators.
     simulation.context.setVelocitiesToTemperature(model.card.temperature_K, *([seed] if seed else []))
     return simulation
+
+
+def bound_model(model, structure, *, positions=None, strip: bool = False, system=None):
+    """The ScoreModel for a structure: a transferable model bound to it, any other as it is; arguments as in
+    `prepare`.
+
+    Raises
+    ------
+    MoleculeError
+        As `bind`, which a model of one molecule must pass, too, where a System is given.
+    """
+    from openmm_scoredyn.export import bind
+    from openmm_scoredyn.export.binding import open_model
+    from openmm_scoredyn.program.model import ScoreModel
+
+    model = open_model(model)
+    if isinstance(model, ScoreModel) and system is None:
+        return model
+    topology, positions = _open(structure, positions)
+    if strip:
+        topology, positions = strip_solvent(topology, positions)
+    return bind(model, topology, system, positions=positions)
 
 
 def fit_structure(structure, card, *, positions=None, strip: bool = False, repair: bool = True):

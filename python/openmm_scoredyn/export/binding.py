@@ -64,14 +64,16 @@ def bind(model, topology, system=None, *, positions=None) -> ScoreModel:
         return ScoreModel(path)
 
 
-def open_model(model):
-    """A ScoreModel or TransferableModel, from one, or from its path, name or content."""
+def open_model(model, **options):
+    """A ScoreModel or TransferableModel, from one, or from its path, name or content; `options` are those of
+    `ScoreModel`.
+    """
     if isinstance(model, (ScoreModel, TransferableModel)):
         return model
     if isinstance(model, bytes):
-        return ScoreModel(model)
+        return ScoreModel(model, **options)
     path = Path(path_or_shipped(str(model)))
-    return TransferableModel.load(path) if path.suffix == SUFFIX else ScoreModel(path)
+    return TransferableModel.load(path) if path.suffix == SUFFIX else ScoreModel(path, **options)
 
 
 def bind_file(model: TransferableModel, particles: Particles, path, *, stereocentres=()) -> None:

@@ -67,15 +67,19 @@ def _choice(card: Card) -> NetworkChoice:
 
 
 def _require_golden(program, card: Card) -> None:
-    golden = {key: torch.tensor(value) for key, value in card.golden.items()}
-    history = golden["history"].reshape(1, card.history_length, card.num_particles, 3)
-    latent, box = golden["latent"].reshape(1, card.latent_size, 3), golden["box"].reshape(3, 3)
-    with torch.no_grad():
-        found = program.denoise(latent, golden["sigma"].reshape(1), history, box).flatten()
-    if not torch.allclose(found, golden["denoised"], rtol=_TOLERANCE, atol=_TOLERANCE):
-        raise ExportError(
-            f"export: this version of the package computes the network of {card.name} otherwise; expected the"
-            f" golden latent of its card to {_TOLERANCE:g}, found a difference of"
-            f" {float((found - golden['denoised']).abs().max()):.1e}; use the version {card.package_version}"
-            " that wrote it."
-        )
+    capabilities = card.capabilities
+    for golden in card.golden:
+        values = {key: torch.tensor(value) for key, value in golden.items()}
+        history = values["history"].reshape(1, capabilities.history_length, card.num_particles, 3)
+        box, latent = values["box"].reshape(1, 3, 3), values["latent"].reshape(1, capabilities.latent_size)
+        with torch.no_grad():
+            situation = (history, box, values["lag_time_ps"].reshape(1), values["temperature_K"].reshape(1))
+            condition = program.condition(*situation)
+            found = program.denoise(latent, values["sigma"].reshape(1), condition).flatten()
+        if not torch.allclose(found, values["denoised"], rtol=_TOLERANCE, atol=_TOLERANCE):
+            raise ExportError(
+                f"export: this version of the package computes the network of {card.name} otherwise; expected"
+                f" the golden latents of its card to {_TOLERANCE:g}, found a difference of"
+                f" {float((found - values['denoised']).abs().max()):.1e}; use the version"
+                f" {card.provenance.package_version} that wrote it."
+            )

@@ -55,8 +55,6 @@ class TrainingConfig:
     Attributes
     ----------
     network : NetworkChoice
-    history_length : int
-        Number of frames H that the network is conditioned on.
     prediction, schedule : str
         Parametrisation of the network, see `openmm_scoredyn.diffusion.parametrization.Parametrization`.
     sigma_min, sigma_max : float
@@ -82,7 +80,6 @@ class TrainingConfig:
     sigma_min: float = 0.02
     sigma_max: float = 40.0
     lag_time_ps: float = 1.0
-    history_length: int = 1
     time_reversal: bool = True
     split: str = "trajectory"
     validation_fraction: float = 0.1
@@ -94,6 +91,11 @@ class TrainingConfig:
                 f"TrainingConfig: unknown split; expected one of {', '.join(SPLITS)}, found {self.split!r};"
                 " choose one."
             )
+
+    @property
+    def history_length(self) -> int:
+        """Number of frames H that the network is conditioned on: an option of the network, 1 without it."""
+        return getattr(self.network.config, "history_length", 1)
 
     def require_teacher(self, start_from) -> None:
         """Raise `TrainingError` if a draw is to be taught and there is no run to `start_from`: its network is

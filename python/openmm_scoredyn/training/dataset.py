@@ -10,6 +10,7 @@ from torch.utils.data import IterableDataset
 
 from openmm_scoredyn.data import Trajectory, first_difference, lagged_windows
 from openmm_scoredyn.errors import TrainingError
+from openmm_scoredyn.molecule.geometry import minimum_image
 from openmm_scoredyn.networks.examples import FREE, SHOT_ALONG, Examples
 from openmm_scoredyn.training.symmetry import rotors, turn_rotors
 
@@ -51,11 +52,13 @@ def _of_one_molecule(
         for direction in (0, 1) if time_reversal and (paths or not trajectory.steered) else (0,):
             ordered = windows[:, ::-1] if direction else windows
             count = len(windows)
+            box = trajectory.boxes(ordered[:, -2]).copy()
+            history, after = _unbroken(trajectory.frames(ordered), box)
             parts.append(
                 (
-                    trajectory.frames(ordered[:, :-1]),
-                    trajectory.frames(ordered[:, -1]),
-                    trajectory.boxes(ordered[:, -2]).copy(),
+                    history,
+                    after,
+                    box,
                     trajectory.weights[:, direction] if paths else np.ones(count, np.float32),
                     np.full(count, number, np.int8),
                     np.full(count, lag_time_ps, np.float32),
@@ -68,6 +71,17 @@ def _of_one_molecule(
             " trajectories; give longer trajectories or a shorter lag time."
         )
     return Examples.joined(trajectories[0].molecule, parts)
+
+
+def _unbroken(frames: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """History (P, H, N, 3) and last frame (P, N, 3) of windows (P, H + 1, N, 3), nm, each particle at the
+    image nearest to where the newest frame of the history has it.
+    """
+    if box.any():
+        apart = (frames - frames[:, -2:-1]).reshape(len(frames), -1, 3)
+        frames = frames[:, -2:-1] + minimum_image(apart, box).reshape(frames.shape)
+    frames = np.ascontiguousarray(frames, dtype=np.float32)
+    return frames[:, :-1], frames[:, -1]
 
 
 class Batch(NamedTuple):

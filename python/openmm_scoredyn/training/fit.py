@@ -16,13 +16,14 @@ from openmm_scoredyn.data import (
     Split,
     Trajectory,
     check_training_data,
+    first_difference,
     frames_per_lag,
     require_same_molecule,
     split_by_molecule,
     split_by_time,
     split_by_trajectory,
 )
-from openmm_scoredyn.errors import OutputError, TrainingError
+from openmm_scoredyn.errors import MoleculeError, OutputError, TrainingError
 from openmm_scoredyn.networks.examples import Examples
 from openmm_scoredyn.networks.protocol import Stage
 from openmm_scoredyn.program.card import Card
@@ -84,7 +85,7 @@ def train(
     if start is not None:
         config = config.further(start.config)
     if not config.network.architecture.transferable:
-        require_same_molecule(trajectories if start is None else [*trajectories, start.card])
+        _require_one_molecule(trajectories, None if start is None else start.card)
     previous = Path(directory) / LAST
     if previous.exists():
         _require_same_run(previous, config)
@@ -98,6 +99,7 @@ def train(
         for part in parts
     )
     choice = config.network
+    _require_boxes(choice, training)
     if not config.distillation:
         choice.architecture.check(choice.config, training)
     lightning.seed_everything(config.optimization.seed, verbose=False)
@@ -130,6 +132,27 @@ def train(
         weights_only=True,
     )
     return previous
+
+
+def _require_boxes(choice, examples: list[Examples]) -> None:
+    """Refuse a network that sees no box for periodic data, and the reverse."""
+    periodic, sees = any(part.box.any() for part in examples), getattr(choice.config, "periodic", False)
+    if periodic != sees:
+        raise TrainingError(
+            f"train: {choice.name} {'sees' if sees else 'does not see'} periodic images, the data are"
+            f" {'' if periodic else 'not '}periodic; expected both or neither; use a network with"
+            f" --set periodic={str(periodic).lower()}, or other data."
+        )
+
+
+def _require_one_molecule(trajectories: list[Trajectory], card) -> None:
+    """Refuse trajectories of several molecules, or of another one than an earlier run's."""
+    molecule = require_same_molecule(trajectories)
+    if card is not None and (difference := first_difference(card.particles, molecule)):
+        raise MoleculeError(
+            f"train: the network to start from is of another molecule; {difference}; give its trajectories,"
+            " or train from scratch."
+        )
 
 
 def _card(bound: list, config: TrainingConfig, parts, examples: list[Examples]):

@@ -46,7 +46,7 @@ def test_export_writes_a_program_and_shows_parity(checkpoint):
     assert "SE(3) symmetry" in output
     assert f"Wrote {out}" in output
     card = ScoreModel(out).card
-    assert card.symmetric
+    assert card.capabilities.symmetric
     module, trained_card, parametrization = training.load_checkpoint(checkpoint)
     export_program(module, checkpoint / "direct.pt", trained_card, parametrization)
     assert card == ScoreModel(checkpoint / "direct.pt").card, (
@@ -56,7 +56,7 @@ def test_export_writes_a_program_and_shows_parity(checkpoint):
 
 def test_export_drops_a_claim_on_request(checkpoint):
     assert "SE(3)" not in command("export", checkpoint, checkpoint / "out.pt", "--not-symmetric")
-    assert not ScoreModel(checkpoint / "out.pt").card.symmetric
+    assert not ScoreModel(checkpoint / "out.pt").card.capabilities.symmetric
 
 
 def test_export_writes_the_format_asked_for(checkpoint, monkeypatch):
@@ -85,7 +85,7 @@ def test_precision_asked_for_is_said_not_to_be_measured_until_it_is(checkpoint):
     assert sentence not in command(*asked, "--accuracy", checkpoint / "comparison.json") + command(
         "info", out
     )
-    assert ScoreModel(out).card.accuracy["matmul_precision"] == "high"
+    assert ScoreModel(out).card.provenance.accuracy["matmul_precision"] == "high"
 
 
 def test_export_that_fails_writes_nothing(checkpoint, monkeypatch):
@@ -154,17 +154,20 @@ def test_a_program_is_exported_anew(tmp_path):
     first, again = ScoreModel(pretrained("alanine-dipeptide-tip3p")), tmp_path / "again.pt"
     assert "reloaded = scripted" in command("export", "alanine-dipeptide-tip3p", again)
     second = ScoreModel(again)
-    assert second.card.accuracy == first.card.accuracy and second.card.denoising_steps == 2
-    start = np.asarray(first.card.golden["history"], np.float32).reshape(1, 22, 3).repeat(3, 0)
+    assert second.card.provenance.accuracy == first.card.provenance.accuracy
+    assert second.card.capabilities.denoising_steps == 2
+    start = np.asarray(first.card.golden[0]["history"], np.float32).reshape(1, 22, 3).repeat(3, 0)
     np.testing.assert_array_equal(*(model.sample(start, 20, seed=4) for model in (first, second)))
     command("export", again, tmp_path / "four.pt", "--denoising-steps", 4)
-    assert ScoreModel(tmp_path / "four.pt").card.accuracy == {}, "which was measured with two evaluations"
+    assert ScoreModel(tmp_path / "four.pt").card.provenance.accuracy == {}, (
+        "which was measured with two evaluations"
+    )
 
 
 def test_programs_that_hold_no_network_of_ours_are_not_exported_anew(checkpoint):
     command("export", checkpoint, checkpoint / "out.pt")
     with pytest.raises(
-        ExportError, match="cannot be taken out again; .* found DriftingNetwork; export it from its check"
+        ExportError, match="tiny does not say which network it holds; .* export it from its checkpoint"
     ):
         command("export", checkpoint / "out.pt", checkpoint / "again.pt")
     with pytest.raises(ExportError, match="is a crystal denoiser; expected a model of molecular dynamics"):
@@ -174,7 +177,7 @@ def test_programs_that_hold_no_network_of_ours_are_not_exported_anew(checkpoint)
 
 def test_a_network_that_is_computed_otherwise_is_not_exported_anew(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "openmm_scoredyn.networks.molecule_frame.network.MoleculeFrameNetwork.predict_flat",
+        "openmm_scoredyn.networks.molecule_frame.network.MoleculeFrameNetwork.predict_seen",
         lambda self, x, *_: 0 * x,
     )
     with pytest.raises(

@@ -218,3 +218,30 @@ def test_the_command_writes_a_program_that_holds_all_it_needs(model, tmp_path):
     assert sd.ScoreModel(tmp_path / "butane.pt").card.num_particles == 14
     refused = CliRunner().invoke(cli, [*arguments, "--system", str(tmp_path / "butane.pdb")])
     assert isinstance(refused.exception, MoleculeError)
+
+
+def test_a_simulation_and_a_run_bind_by_themselves(model, tmp_path):
+    made = alkanes.topology("butane")
+    (tmp_path / "system.xml").write_text(openmm.XmlSerializer.serialize(alkanes.system(made)))
+    positions = alkanes.positions(alkanes.molecule("butane"))
+    simulation = sd.prepare(
+        made, str(model), positions=positions, system=alkanes.system(made), platform="Reference", seed=1
+    )
+    simulation.step(5)
+    state = simulation.context.getState(positions=True, energy=True)
+    assert np.isfinite(state.getPotentialEnergy()._value)
+    with open(tmp_path / "butane.pdb", "w") as file:
+        app.PDBFile.writeFile(made, positions * 10, file)
+    arguments = [
+        "run",
+        str(model),
+        str(tmp_path / "butane.pdb"),
+        "--length",
+        "5ps",
+        "--platform",
+        "Reference",
+    ]
+    arguments += ["--system", str(tmp_path / "system.xml"), "--out", str(tmp_path / "run.dcd")]
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 0, result.exception
+    assert (tmp_path / "run.dcd").stat().st_size > 5 * 14 * 12

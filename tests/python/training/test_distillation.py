@@ -26,12 +26,12 @@ class Bent(OrnsteinUhlenbeck):
     """A denoiser that is not linear, each number of the latent by itself."""
 
     @torch.jit.export
-    def denoise(self, latent: Tensor, sigma: Tensor, history: Tensor, box: Tensor) -> Tensor:
-        return torch.tanh(latent / (1 + sigma[:, None, None]))
+    def denoise(self, latent: Tensor, sigma: Tensor, condition: list[Tensor]) -> Tensor:
+        return torch.tanh(latent / (1 + sigma[:, None]))
 
     @torch.jit.export
-    def advance(self, latent: Tensor, history: Tensor, box: Tensor) -> Tensor:
-        return history[:, -1] + 0.0005 * latent
+    def advance(self, latent: Tensor, condition: list[Tensor], history: Tensor, box: Tensor) -> Tensor:
+        return history[:, -1] + 0.0005 * latent.unflatten(1, [-1, 3])
 
 
 @pytest.mark.parametrize("spread, evaluations, tolerance", [(1.0, 1, 1e-5), (1.0, 2, 1e-5), (0.5, 200, 2e-3)])
@@ -55,7 +55,7 @@ def test_draws_are_those_of_the_sampler(tmp_path):
 
     class Silent(Bent):
         @torch.jit.export
-        def denoise(self, latent: Tensor, sigma: Tensor, history: Tensor, box: Tensor) -> Tensor:
+        def denoise(self, latent: Tensor, sigma: Tensor, condition: list[Tensor]) -> Tensor:
             return torch.zeros_like(latent)
 
     def latents(module, evaluations: int) -> torch.Tensor:
@@ -63,7 +63,8 @@ def test_draws_are_those_of_the_sampler(tmp_path):
         save_program(path, module, **levels)
         model = sd.ScoreModel(path)
         frames = model.sample(history, 1, seed=3, denoising_steps=evaluations, solver="trig_2m")
-        return torch.from_numpy((frames[0].astype(np.float64) - history) / STEP_NM)
+        moved = (frames[0].astype(np.float64) - history) / STEP_NM
+        return torch.from_numpy(moved.reshape(len(moved), -1))
 
     (stage,) = deterministic_plan(config, 1)
     eps = latents(Silent(), 1) / (stage["current"] * stage["sigma"])
@@ -92,7 +93,8 @@ def test_a_student_comes_closer_to_its_teacher():
     losses = []
     for _ in range(150):
         eps = torch.randn(shape)
-        losses.append(module.loss(Batch(0, pairs.history, pairs.after, pairs.box, pairs.labels, sigma, eps)))
+        batch = Batch(0, pairs.history, pairs.after, *pairs.situation[1:], pairs.labels, sigma, eps)
+        losses.append(module.loss(batch))
         optimizer.zero_grad()
         losses[-1].backward()
         optimizer.step()
@@ -106,7 +108,7 @@ def test_a_killed_distillation_goes_on_to_the_same_weights(tmp_path):
     with pytest.raises(Stop):
         train(data(), tmp_path / "killed", distilled(), [killed_after(6)], **start)
     resumed = train(data(), tmp_path / "killed", distilled(), **start)
-    assert load_checkpoint(whole)[1].denoising_steps == 1
+    assert load_checkpoint(whole)[1].capabilities.denoising_steps == 1
     one, other = load_checkpoint(whole)[0].state_dict(), load_checkpoint(resumed)[0].state_dict()
     assert all(torch.equal(one[name], other[name]) for name in one)
 

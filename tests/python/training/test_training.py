@@ -98,7 +98,7 @@ def test_the_card_has_the_rules_of_the_guard_and_what_they_refuse_of_held_out_fr
     assert card.particles.atom_names[centre] == "CA"
     assert len(card.guard.angles) == 36 and card.guard.contacts
     counts = card.provenance.training_data["held_out_frames_refused"]
-    assert counts["frames"] == 300 and counts["stereochemistry"] == counts["bond"] == 0
+    assert counts["frames"] == 300 and counts["stereochemistry"] == counts["contact"] == 0
 
 
 def test_what_cannot_be_trained_is_refused(tmp_path):

@@ -9,10 +9,15 @@ from openmm_scoredyn.networks.protocol import Architecture, Recipe, load_weights
 
 @dataclass(frozen=True)
 class MessagePassingConfig:
-    """Width of nodes and edges, and number of rounds of messages."""
+    """Width of nodes and edges, number of rounds of messages, frames that the network is conditioned on, whether
+    the system is periodic, and how far messages reach, nm.
+    """
 
     width: int = 200
     blocks: int = 5
+    history_length: int = 1
+    periodic: bool = False
+    cutoff_nm: float = 0.4
 
 
 class MessagePassing(Architecture):
@@ -23,11 +28,15 @@ class MessagePassing(Architecture):
 
     def fit(self, config, examples):
         """A fresh network; its scales are the published ones."""
-        return MessagePassingNetwork(only(examples, "message_passing").particles, config.width, config.blocks)
+        return _build(config, only(examples, "message_passing").particles)
 
     def restore(self, config, particles, weights):
         """The network of a state dict."""
-        return load_weights(MessagePassingNetwork(particles, config.width, config.blocks), weights)
+        return load_weights(_build(config, particles), weights)
+
+
+def _build(config: MessagePassingConfig, particles):
+    return MessagePassingNetwork(particles, **vars(config))
 
 
 ARCHITECTURE = MessagePassing()

@@ -13,14 +13,20 @@ CUTOFF_NM = 0.4
 class MessagePassingNetwork(nn.Module):
     """MeshGraphNets on the radius graph of the condition, predicting what its parametrisation asks for.
 
-    Nodes carry the kind of atom and the noise level, edges the vector and length between two atoms in the
-    condition and after the noised displacement. Not equivariant: train with random rotations.
+    Nodes carry the kind of particle and the noise level, edges the vector and length between two particles in
+    the condition and after the noised displacement. Not equivariant: train with random rotations.
 
     Parameters
     ----------
     molecule : Particles
         Atoms of one kind share element, name and residue name.
     width, blocks : int
+    history_length : int
+        Frames H of condition; nodes carry the last H - 1 displacements, too. The published network has 1.
+    periodic : bool
+        Vectors between particles are those to the nearest image.
+    cutoff_nm : float
+        Of the radius graph, below half the shortest width of a box.
 
     Notes
     -----
@@ -36,18 +42,27 @@ class MessagePassingNetwork(nn.Module):
     symmetric = False
     loss_weight = 1.0
 
-    def __init__(self, molecule: Particles, width: int = 200, blocks: int = 5):
+    def __init__(
+        self,
+        molecule: Particles,
+        width: int = 200,
+        blocks: int = 5,
+        history_length: int = 1,
+        periodic: bool = False,
+        cutoff_nm: float = CUTOFF_NM,
+    ):
         super().__init__()
         labels = list(zip(molecule.types, molecule.atom_names, molecule.residue_names))
         kinds = {label: kind for kind, label in enumerate(sorted(set(labels)))}
         self.size = len(molecule)
         self.scale = SCALE_PER_NM
-        self.cutoff = CUTOFF_NM
+        self.cutoff = cutoff_nm
+        self.periodic = periodic
         self.register_buffer("kind", torch.tensor([kinds[label] for label in labels]))
         self.register_buffer(
             "frequency", torch.randn(32, generator=torch.Generator().manual_seed(0)) * 2 * torch.pi
         )
-        self.node_inlet = Perceptron(len(kinds) + 64, width)
+        self.node_inlet = Perceptron(len(kinds) + 64 + 3 * (history_length - 1), width)
         self.label = nn.Embedding.from_pretrained(torch.eye(len(kinds)))
         self.edge_inlet = Perceptron(8, width)
         self.blocks = nn.ModuleList([GraphBlock(width) for _ in range(blocks)])
@@ -57,8 +72,11 @@ class MessagePassingNetwork(nn.Module):
     def condition(
         self, history: Tensor, box: Tensor, lag_time_ps: Tensor, temperature_K: Tensor
     ) -> list[Tensor]:
-        """One tensor (B, N, 3), nm: the newest frame of the history about its centre."""
-        return [centred(history[:, -1])]
+        """The newest frame of the history about its centre (B, N, 3) and the box (B, 3, 3), nm, and the
+        scaled displacements before it (B, N, 3 (H - 1)).
+        """
+        moved = (history[:, 1:] - history[:, :-1]) * self.scale
+        return [centred(history[:, -1]), box, moved.transpose(1, 2).flatten(2)]
 
     @torch.jit.export
     def predict(self, latent: Tensor, level: Tensor, condition: list[Tensor]) -> Tensor:
@@ -66,23 +84,32 @@ class MessagePassingNetwork(nn.Module):
         frame = condition[0]
         batch = frame.shape[0]
         before = (frame * self.scale).reshape(-1, 3)
-        after = before + centred(latent.unflatten(1, [-1, 3])).reshape(-1, 3)
-        sender, receiver = radius_graph(frame, self.cutoff)
-        reach, goal = before[sender] - before[receiver], after[sender] - after[receiver]
+        step = centred(latent.unflatten(1, [-1, 3])).reshape(-1, 3)
+        if self.periodic:
+            sender, receiver, reach = periodic_graph(frame, condition[1], self.cutoff)
+            reach = reach * self.scale
+        else:
+            sender, receiver = radius_graph(frame, self.cutoff)
+            reach = before[sender] - before[receiver]
+        goal = reach + step[sender] - step[receiver]
         edge = self.edge_inlet(torch.cat([reach, length(reach), goal, length(goal)], dim=1))
         wave = level[:, None] * self.frequency
         noise = torch.cat([torch.sin(wave), torch.cos(wave)], dim=1)
-        node = self.node_inlet.rest(self._node_layer(noise).flatten(0, 1))
+        node = self.node_inlet.rest(self._node_layer(noise, condition[2]).flatten(0, 1))
         for block in self.blocks:
             node, edge = block(node, edge, sender, receiver)
         return centred(self.outlet(node).view(batch, -1, 3)).flatten(1)
 
-    def _node_layer(self, noise: Tensor) -> Tensor:
-        """First layer of the node inlet, (B, N, width), for noise levels as waves (B, 64)."""
+    def _node_layer(self, noise: Tensor, moved: Tensor) -> Tensor:
+        """First layer of the node inlet, (B, N, width), for noise levels as waves (B, 64) and displacements
+        (B, N, 3 (H - 1)).
+        """
         layer = self.node_inlet[0]
-        kinds = layer.weight.shape[1] - noise.shape[1]
-        of_atom = functional.linear(self.label(self.kind), layer.weight[:, :kinds])
-        return functional.linear(noise, layer.weight[:, kinds:], layer.bias)[:, None] + of_atom
+        kinds = layer.weight.shape[1] - noise.shape[1] - moved.shape[2]
+        of_kind, of_noise, of_moves = layer.weight.split([kinds, noise.shape[1], moved.shape[2]], dim=1)
+        own = functional.linear(self.label(self.kind), of_kind)
+        out = functional.linear(noise, of_noise, layer.bias)[:, None] + own
+        return out + functional.linear(moved, of_moves) if moved.shape[2] > 0 else out
 
     @torch.jit.export
     def advance(self, latent: Tensor, condition: list[Tensor], history: Tensor, box: Tensor) -> Tensor:
@@ -145,6 +172,20 @@ def radius_graph(positions: Tensor, cutoff_nm: float) -> tuple[Tensor, Tensor]:
     near = near & ~torch.eye(atoms, dtype=torch.bool, device=positions.device)
     batch, receiver, sender = torch.nonzero(near).unbind(1)
     return batch * atoms + sender, batch * atoms + receiver
+
+
+def periodic_graph(positions: Tensor, box: Tensor, cutoff_nm: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Senders and receivers (E,) as `radius_graph`, of nearest images in boxes (B, 3, 3), nm, and the vectors
+    from receiver to sender (E, 3), nm.
+    """
+    atoms = positions.shape[1]
+    offset = positions[:, None] - positions[:, :, None]
+    fractions = torch.matmul(offset, torch.linalg.inv(box)[:, None])
+    offset = torch.matmul(fractions - torch.round(fractions), box[:, None])
+    near = (offset * offset).sum(-1) < cutoff_nm * cutoff_nm
+    near = near & ~torch.eye(atoms, dtype=torch.bool, device=positions.device)
+    batch, receiver, sender = torch.nonzero(near).unbind(1)
+    return batch * atoms + sender, batch * atoms + receiver, offset[batch, receiver, sender]
 
 
 def centred(vectors: Tensor) -> Tensor:
