@@ -112,7 +112,9 @@ def test_the_comparison_knows_no_molecule():
     """What is special to peptides stands with the observable."""
     for path in SOURCES:
         if part_of(module_name(path)) == "comparison":
-            assert not re.search(r"\b(phi|psi|basins?|alpha_\w|ramachandran)\b", path.read_text(), re.IGNORECASE), path
+            assert not re.search(r"\b(phi|psi|basins?|alpha_\w|ramachandran)\b", path.read_text().lower()), (
+                path
+            )
 
 
 def run_python(code, cwd):
