@@ -87,6 +87,17 @@ def compare(
     return ComparisonReport(tuple(rows), fit, ours, theirs, *names, speeds, tuple(notes))
 
 
+def _require_common(fit: Fit, reference: Observations, candidate: Observations) -> None:
+    """Raise `MoleculeError` where nothing can be compared."""
+    if not fit.observables:
+        raise MoleculeError(
+            "compare: the two sides have no observable in common; expected one of"
+            f" {', '.join(sorted(candidate.values))} in the reference, found"
+            f" {', '.join(sorted({**reference.values, **reference.statistics})) or 'none'}; make the"
+            " reference again from its trajectories."
+        )
+
+
 def with_statistics(
     observations: Observations, observables: Sequence[Observable], seed: int = 0
 ) -> Observations:

@@ -138,7 +138,7 @@ class Geometry(Observable):
 
 
 def _estimate(number: int) -> Callable[[np.ndarray], np.ndarray]:
-    """From sums to mean and spread of each of so many coordinates, then the two shares of frames."""
+    """From sums to mean and spread of each of a number of coordinates, then the two shares of frames."""
 
     def estimate(sums: np.ndarray) -> np.ndarray:
         averages = sums[..., :-1] / sums[..., -1:]
