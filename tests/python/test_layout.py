@@ -1,6 +1,7 @@
 """The shape of the package: who may import whom, what an import costs, how long a file may be."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -93,11 +94,27 @@ def test_the_import_check_sees_a_wrong_import():
     assert not upward_imports("openmm_scoredyn.training.fit", {"openmm_scoredyn.data.windows"})
 
 
+def test_the_comparison_needs_neither_programs_nor_training():
+    for path in SOURCES:
+        if part_of(module_name(path)) in ("observables", "comparison"):
+            others = {part_of(name) for name in imports_of(path)}
+            assert not others & {"program", "networks", "export", "dynamics", "training", "reference"}, path
+
+
 def test_torch_is_met_by_those_who_compute_with_it():
     """Data and comparison read trajectories: they work without torch."""
     for path in SOURCES:
         if part_of(module_name(path)) in ("data", "observables", "comparison", "errors", "molecule"):
             assert "import torch" not in path.read_text(), path
+
+
+def test_the_comparison_knows_no_molecule():
+    """What is special to peptides stands with the observable."""
+    for path in SOURCES:
+        if part_of(module_name(path)) == "comparison":
+            assert not re.search(r"\b(phi|psi|basins?|alpha_\w|ramachandran)\b", path.read_text().lower()), (
+                path
+            )
 
 
 def run_python(code, cwd):

@@ -67,7 +67,7 @@ class Blocks:
         return pieces[self.rare[self.owner[pieces[:, 0]]]]
 
     def draw(self, generator: np.random.Generator, resamples: int, length_ratio: float = 1.0) -> np.ndarray:
-        """How often each block is in each of so many resampled sets, `length_ratio` as long as this one:
+        """How often each block is in each of the resampled sets, `length_ratio` as long as this one:
         (resamples, n_blocks).
 
         Ordinary blocks are drawn with replacement, rare sojourns as events of a Poisson process.

@@ -184,10 +184,10 @@ class _Intervals:
     def counts(
         self, every: int = 1, blocks: Blocks | None = None
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Pairs that end at every so many frames of a trajectory, by the states and by the bins of each angle
-        that they lead from and to: (n_blocks, S^2), and (n_blocks, ANGLE_BINS^2) by angle.
+        """Pairs that end at every `every`-th frame of a trajectory, by the states and by the bins of each
+        angle that they lead from and to: (n_blocks, S^2), and (n_blocks, ANGLE_BINS^2) by angle.
 
-        A pair belongs to the block that it ends in. `every` is more than one to see as few pairs as frames
+        A pair belongs to the block that it ends in. It is more than one to see as few pairs as frames
         of a wider spacing hold.
         """
         blocks = blocks or self.blocks

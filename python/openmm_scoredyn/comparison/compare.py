@@ -76,7 +76,7 @@ def compare(
     statistics = _statistics(reference, candidate, fit, seed)
     ours, theirs = (measure(side, fit, seed) for side in coarse)
     names = (reference_name, candidate_name)
-    notes = _condition_notes(reference, candidate) + _sojourn_notes((ours, theirs), names)
+    notes = _condition_notes(reference, candidate) + _sojourn_notes((ours, theirs), names, fit)
     notes += _unknown_notes(statistics, names)
     rows = [
         *_distribution_rows(ours, theirs, fit, seed),
@@ -85,6 +85,17 @@ def compare(
     ]
     speeds = dict(speeds_ps_per_s or {})
     return ComparisonReport(tuple(rows), fit, ours, theirs, *names, speeds, tuple(notes))
+
+
+def _require_common(fit: Fit, reference: Observations, candidate: Observations) -> None:
+    """Raise `MoleculeError` where nothing can be compared."""
+    if not fit.observables:
+        raise MoleculeError(
+            "compare: the two sides have no observable in common; expected one of"
+            f" {', '.join(sorted(candidate.values))} in the reference, found"
+            f" {', '.join(sorted({**reference.values, **reference.statistics})) or 'none'}; make the"
+            " reference again from its trajectories."
+        )
 
 
 def with_statistics(
@@ -232,16 +243,16 @@ def _condition_notes(reference: Observations, candidate: Observations) -> list[s
     return notes
 
 
-def _sojourn_notes(sides: tuple[Measurement, Measurement], names: tuple[str, str]) -> list[str]:
-    """Which side saw a rare state too seldom to know its share."""
+def _sojourn_notes(sides: tuple[Measurement, Measurement], names: tuple[str, str], fit: Fit) -> list[str]:
+    """Which side saw rare states too seldom to know their shares."""
+    states = {one.name: one.named(one.states.rare) for _, one in fit.coordinates if one.states is not None}
     notes = []
-    for name, side, other in zip(names, sides, sides[::-1], strict=True):
-        seldom = [one for one, number in side.sojourns.items() if number < FEW_EVENTS]
-        for one in seldom:
+    for name, side in zip(names, sides, strict=True):
+        seldom = [f"{states[own]} {n}" for own, n in side.sojourns.items() if n < FEW_EVENTS]
+        if seldom:
             notes.append(
-                f"{name}: the rare state of {one} was visited {side.sojourns[one]} times, by the other side"
-                f" {other.sojourns[one]} times. With fewer than ten visits, errors of averages are at least"
-                " those of as many visits, and of the other side scaled to this length."
+                f"{name}: fewer than ten visits to rare states ({', '.join(seldom)}). Errors of averages are"
+                " at least those of as many visits, and of the other side scaled to this length."
             )
     return notes
 

@@ -37,7 +37,7 @@ def new_figure(rows: int, columns: int, size: tuple[float, float]):
 
 
 def grid(number: int, columns: int, width: float, height: float):
-    """A figure with a number of axes in so many columns, and the axes in a list; the others are hidden."""
+    """A figure with a number of axes in at most `columns` columns, and these axes in a list."""
     columns = min(columns, number)
     rows = -(-number // columns)
     figure, axes = new_figure(rows, columns, (width * columns, height * rows))

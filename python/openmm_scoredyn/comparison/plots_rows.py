@@ -67,7 +67,7 @@ def draw_pairs(
             )
     names = [symbolic(row.quantity.name.replace(PASSAGE_PREFIX, ""), report.coordinates) for row in rows]
     axis.set_xticks(range(len(rows)), names)
-    if len(rows) > 6 or max(map(len, names), default=0) > 24:
+    if len(rows) > 6 or max((len(row.quantity.name) for row in rows), default=0) > 24:
         axis.tick_params(axis="x", labelrotation=60, labelsize=8)
     axis.set(xlim=(-0.6, len(rows) - 0.4), ylabel=unit, yscale="log" if logarithmic else "linear")
     axis.grid(axis="y", color="#eaecf0")

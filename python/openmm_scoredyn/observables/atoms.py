@@ -1,5 +1,6 @@
 """Particles by name: as users give them, and as rows of a report show them."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from openmm_scoredyn.errors import MoleculeError
@@ -50,12 +51,18 @@ def _residue_names(atom: int, particles: Particles) -> tuple[str, str, str]:
 
 
 def label(atoms: Sequence[int], particles: Particles) -> str:
-    """Names of particles joined by hyphens, with the residue of the second before them where there are
-    several; with indices where names alone are not unique.
+    """Names of particles joined by hyphens, with indices where names alone are not unique; where there are
+    several residues, with theirs, once if it is the same.
     """
-    names = [particles.atom_names[atom] for atom in atoms]
-    several = len(set(particles.residue_indices)) > 1
-    own = [(particles.residue_indices[a], particles.atom_names[a]) for a in range(len(particles))]
-    if any(own.count(own[atom]) > 1 for atom in atoms):
-        names = [f"{name}{atom}" for name, atom in zip(names, atoms, strict=True)]
-    return (f"{_residue_names(atoms[1], particles)[-1]} " if several else "") + "-".join(names)
+    own = Counter(zip(particles.residue_indices, particles.atom_names, strict=True))
+    names = [
+        particles.atom_names[atom]
+        + (str(atom) if own[particles.residue_indices[atom], particles.atom_names[atom]] > 1 else "")
+        for atom in atoms
+    ]
+    residues = [_residue_names(atom, particles)[-1] for atom in atoms]
+    if len(set(particles.residue_indices)) == 1:
+        return "-".join(names)
+    if len(set(residues)) == 1:
+        return f"{residues[0]} {'-'.join(names)}"
+    return "-".join(f"{residue}:{name}" for residue, name in zip(residues, names, strict=True))

@@ -64,7 +64,8 @@ class Geometry(Observable):
         neighbours = particles.neighbours
         self.bonds = np.array([sorted(bond) for bond in particles.bonds])
         self.angles = np.array(
-            [(a, c, b) for c, bonded in enumerate(neighbours) for a in bonded for b in bonded if a < b]
+            [(a, c, b) for c, bonded in enumerate(neighbours) for a in bonded for b in bonded if a < b],
+            dtype=int,
         ).reshape(-1, 3)
         self.centres = stereocentres(particles)
         flat = [(*bonded, atom) for atom, bonded in enumerate(neighbours) if len(bonded) == 3]
@@ -137,7 +138,7 @@ class Geometry(Observable):
 
 
 def _estimate(number: int) -> Callable[[np.ndarray], np.ndarray]:
-    """From sums to mean and spread of each of so many coordinates, then the two shares of frames."""
+    """From sums to mean and spread of each of a number of coordinates, then the two shares of frames."""
 
     def estimate(sums: np.ndarray) -> np.ndarray:
         averages = sums[..., :-1] / sums[..., -1:]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from alanine import make_trajectory
 from chains import CENTRES, CHAIN, PEPTIDE, counted, draw, joined, series, stationary
+from small_md import bead_chain
 
 from openmm_scoredyn.comparison import compare, write_report
 from openmm_scoredyn.comparison.autocorrelation import autocorrelation
@@ -16,8 +17,8 @@ from openmm_scoredyn.comparison.measurement import Fit, measure
 from openmm_scoredyn.comparison.passages import first_passage_times
 from openmm_scoredyn.comparison.states import core_statistics, free_energies, hop_rate, populations
 from openmm_scoredyn.divergence import jensen_shannon
-from openmm_scoredyn.errors import TrajectoryError
-from openmm_scoredyn.observables import Observations, load_observations, save_observations
+from openmm_scoredyn.errors import MoleculeError, TrajectoryError
+from openmm_scoredyn.observables import Observations, load_observations, observables_for, save_observations
 from openmm_scoredyn.observables.peptide import RAMACHANDRAN
 
 ANGLES = ("phi", "psi")
@@ -197,3 +198,28 @@ def test_sums_of_pieces_add_up_to_those_of_the_whole():
     parts = sum(blocks.sum_part(first, values[first : first + 130]) for first in range(0, 3000, 130))
     exact = [values[blocks.owner == block].sum(axis=0) for block in range(len(blocks))]
     assert parts == pytest.approx(np.array(exact))
+
+
+def test_sides_of_other_spacings_meet_at_the_wider_one():
+    """Every second frame of each trajectory, odd lengths too, is a series of twice the spacing."""
+    angles = [one[:length] for one, length in zip(draw(3, 901, seed=13), (901, 500, 333), strict=True)]
+    halves = series(angles).every(2)
+    expected = series([one[::2] for one in angles], spacing=2.0)
+    assert (halves.lengths, halves.frame_spacing_ps) == (expected.lengths, 2.0)
+    np.testing.assert_array_equal(halves.values["peptide"], expected.values["peptide"])
+    report = compare(series(angles), expected, PEPTIDE)
+    assert report.reference.observations.frame_spacing_ps == 2.0
+    assert {row.difference for row in report.rows if row.quantity.group == "Populations"} == {0.0}
+    assert any("wider of the two frame spacings, 2 ps" in note for note in report.notes)
+
+
+def test_sides_without_a_common_observable_are_refused():
+    one = make_trajectory(20)
+    geometry = observables_for(one.molecule, False, ["geometry"])
+    seen = Observations.from_trajectories([one], geometry)
+    with pytest.raises(
+        MoleculeError, match="no observable in common; expected one of geometry .* found peptide"
+    ):
+        compare(series(draw(1, 20, seed=14)), seen, geometry)
+    with pytest.raises(MoleculeError, match="different particles; expected 22 of types"):
+        compare(series(draw(1, 20, seed=14)), Observations({}, (20,), 1.0, None, bead_chain(4)), PEPTIDE)

@@ -4,8 +4,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from chains import CENTRES, PEPTIDE, series
 
-from openmm_scoredyn.comparison import plots_rows
+from openmm_scoredyn.comparison import compare, plots, plots_rows
+from openmm_scoredyn.comparison.report import format_estimate
 from openmm_scoredyn.comparison.rows import Row
 from openmm_scoredyn.comparison.uncertainty import Estimate
 from openmm_scoredyn.observables import Coordinate, Quantity
@@ -67,3 +69,39 @@ def test_an_unknown_error_has_no_bar(error):
     np.testing.assert_array_equal(
         plots_rows.logarithmic_bars(np.array([3.0]), np.array([error])), [[0.0], [0.0]]
     )
+
+
+TIME, RATE = (Quantity("Kinetics", "x", unit, ratio=True) for unit in ("ns", "1/ns"))
+
+
+@pytest.mark.parametrize(
+    ("quantity", "estimate", "text"),
+    [
+        (TIME, (4.0, 0.5), "4.00 ± 0.50"),
+        (TIME, (4.0, 6.0), "> 1"),  # 4 / (1 + 2 * 1.5)
+        (TIME, (4.0, 463077.0), "not known"),
+        (TIME, (12.0, np.inf), "no event in 12"),
+        (RATE, (4.0, 6.0), "< 16"),
+        (Quantity("Geometry", "x", "nm"), (4.0, 6.0), "4.0 ± 6.0"),
+        (TIME, (np.nan, np.nan), "not seen"),
+    ],
+)
+def test_an_error_larger_than_a_time_leaves_a_bound(quantity, estimate, text):
+    assert format_estimate(Estimate(*estimate, 3.0), quantity) == text
+
+
+def test_bins_that_one_side_alone_visits_are_marked(monkeypatch):
+    """A quarter of the candidate's frames, in one bin, where the reference never is."""
+    shown = np.repeat(CENTRES[:2], 500, axis=0)
+    strayed = shown.copy()
+    strayed[::4] = np.radians([120.0, -120.0])
+    report = compare(series([shown]), series([strayed]), PEPTIDE, candidate_name="model")
+    assert plots.shares_alone(report, report.coordinates[0]) == (0.0, 0.25)
+    monkeypatch.setattr(plots, "as_png", lambda figure: figure)
+    difference = plots.free_energy_maps(report).axes[2]
+    texts = [text.get_text() for text in difference.get_legend().get_texts()]
+    assert texts == ["reference alone: 0 % of its frames", "model alone: 25 % of its frames"]
+    marks = difference.images[2].get_array()
+    assert np.isfinite(marks.filled(np.nan)).sum() == 1
+    row, column = np.argwhere(np.isfinite(marks.filled(np.nan)))[0]
+    assert [-180 + 7.2 * (column + 0.5), -180 + 7.2 * (row + 0.5)] == pytest.approx([120, -120], abs=3.6)
