@@ -154,16 +154,16 @@ def test_a_store_without_frames(tmp_path):
 
 def test_reading_needs_no_memory(tmp_path):
     """Windows of a store are read without the store: 30 MB on the disk, a few in memory."""
-    frames = np.zeros((10, 400, 22, 3), np.float32)
+    frames = np.zeros((10, 5600, 22, 3), np.float32)
     store = FrameStore(tmp_path / "t.frames")
     store.begin(HEADER)
-    for _ in range(28):
+    for _ in range(2):
         store.append({"positions": frames}, b"", {})
     del frames
     tracemalloc.start()
     (trajectory,) = data.load(tmp_path / "t.frames")
     windows = data.lagged_windows(trajectory, 2.0)
-    assert len(windows) == 10 * (28 * 400 - 1)
+    assert len(windows) == 10 * (2 * 5600 - 1)
     trajectory.frames(windows[::500])
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
