@@ -48,10 +48,8 @@ scoredyn train "$folder/steered" "$folder/paths" "$folder/paths_psi" "$folder/fr
 scoredyn export "$folder/run" "$folder/model.pt" --denoising-steps 5
 
 # Against the reference; then the figures go into the card.
-[ -e "$folder/sampled/model.npz" ] || {
-    mkdir -p "$folder/sampled"
-    scoredyn run "$folder/model.pt" "$structure" "${sampled[@]}" --out "$folder/sampled/model.npz"
-}
+mkdir -p "$folder/sampled"
+scoredyn run "$folder/model.pt" "$structure" "${sampled[@]}" --out "$folder/sampled/model.frames"
 scoredyn compare "$folder/reference" "$folder/sampled" --equilibration "$skipped" --temperature 300 --out "$folder/comparison"
 # What is kept of the reference: dihedrals of every frame, and statistics of the positions.
 scoredyn reference "$folder/reference" --out "$folder/alanine-dipeptide-obc2-reference"

@@ -55,9 +55,7 @@ scoredyn train "${data[@]}" --out "$folder/student" --start-from "$folder/teache
     --distil-to 2 "${student[@]}" --learning-rate 5e-4
 scoredyn export "$folder/student" "$folder/model.pt"
 
-[ -e "$folder/sampled/model.npz" ] || {
-    mkdir -p "$folder/sampled"
-    scoredyn run "$folder/model.pt" "$structure" "${sampled[@]}" --out "$folder/sampled/model.npz"
-}
+mkdir -p "$folder/sampled"
+scoredyn run "$folder/model.pt" "$structure" "${sampled[@]}" --out "$folder/sampled/model.frames"
 scoredyn compare "$folder/reference" "$folder/sampled" --equilibration "$skipped" --temperature 300 --out "$folder/comparison"
 scoredyn export "$folder/student" "$folder/model.pt" --accuracy "$folder/comparison/comparison.json"

@@ -243,8 +243,10 @@ def require_frames(folder: Path, expected: int) -> None:
         )
 
 
-class StoredFrames:
+class StoredFrames(np.lib.mixins.NDArrayOperatorsMixin):
     """Frames of one replica of a store, like an array (T, N, 3) of float32, nm, read where it is indexed.
+
+    Whatever else is done to it is done to the array of all its frames, which is read for that.
 
     Parameters
     ----------
@@ -269,6 +271,11 @@ class StoredFrames:
         return StoredFrames(self._store, self._replica, start + first, start + last, self.shape[1])
 
     def __getitem__(self, chosen) -> np.ndarray:
+        if isinstance(chosen, tuple):
+            first, *others = chosen
+            if isinstance(first, slice):
+                return self[first][(slice(None), *others)]
+            return self[first][tuple(others)] if isinstance(first, int) else self[:][chosen]
         indices = np.arange(len(self))[chosen]
         flat = self._first + np.ravel(indices)
         found = np.empty((len(flat), *self.shape[1:]), np.float32)
@@ -283,6 +290,16 @@ class StoredFrames:
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
         return self[:].astype(dtype or np.float32, copy=False)
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **options):
+        arrays = [np.asarray(each) if isinstance(each, StoredFrames) else each for each in inputs]
+        return getattr(ufunc, method)(*arrays, **options)
+
+    def __getattr__(self, name: str):
+        # Protocols are looked up as attributes; those that are not here must stay unknown.
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self[:], name)
 
 
 def load_store(path: Path) -> list[Trajectory]:

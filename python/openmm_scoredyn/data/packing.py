@@ -6,6 +6,7 @@ from pathlib import Path
 
 from openmm_scoredyn.data.atomic import make_directory
 from openmm_scoredyn.data.data_card import PHYSICS, read_card, write_card
+from openmm_scoredyn.data.frame_store import FrameStore, is_store
 from openmm_scoredyn.data.loading import expand, load
 from openmm_scoredyn.data.lock import exclusive
 from openmm_scoredyn.data.packed import save_packed
@@ -84,7 +85,7 @@ def _pack(sources, directory: Path, name: str | None, record: dict, reading: dic
 
 
 def _read(path: Path, record: dict, reading: dict) -> list[tuple[Trajectory, dict]]:
-    stored = read_metadata(path)
+    stored = dict(FrameStore(path).header) if is_store(path) else read_metadata(path)
     if "openmm_version" in stored:
         stored.setdefault("engine", f"OpenMM {stored['openmm_version']}")
     metadata = {key: value for key, value in (record | stored).items() if key in _RECORDED}

@@ -172,6 +172,16 @@ def test_a_torsion_that_turns_is_no_double_bond():
     assert learn_guard_rules([make_trajectory(segments=(frames,), molecule=ethene)])["double_bonds"] == []
 
 
+def test_a_centre_that_inverts_is_no_stereocentre(rules, training):
+    mirrored = tuple(segment * np.float32([-1, 1, 1]) for segment in training[1].segments)
+    assert rules["stereocentres"]
+    both = [training[0], dataclasses.replace(training[1], segments=mirrored)]
+    assert learn_guard_rules(both)["stereocentres"] == []
+    # The other enantiomer alone has the centre, with two of its neighbours exchanged.
+    ((centre, a, b, c),) = rules["stereocentres"]
+    assert learn_guard_rules(both[1:])["stereocentres"] == [[centre, b, a, c]]
+
+
 def test_nothing_to_learn_from():
     with pytest.raises(TrajectoryError, match="no trajectories to learn rules from"):
         learn_guard_rules([])

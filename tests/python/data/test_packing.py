@@ -125,6 +125,22 @@ def test_what_is_packed_is_read_like_what_it_was(tmp_path):
     assert [path.read_bytes() for path in again] == [path.read_bytes() for path in written]
 
 
+def test_stores_are_packed(tmp_path):
+    from openmm_scoredyn.data.frame_store import FrameStore
+
+    frames = np.stack([tumbling(8, seed) for seed in range(2)])
+    store = FrameStore(tmp_path / "water" / "trajectory_0000.frames")
+    store.begin(METADATA | {"replicas_are": "trajectories"})
+    for half in np.split(frames, 2, axis=1):
+        store.append({"positions": half}, b"", {})
+    written = data.pack(tmp_path / "water", tmp_path / "packed")
+    assert [path.name for path in written] == ["water_0000.npz", "water_0001.npz"]
+    for trajectory, own in zip(data.load(tmp_path / "packed"), frames, strict=True):
+        np.testing.assert_allclose(trajectory.positions, own - own.mean(1, keepdims=True), atol=0.00051)
+    entries = json.loads((tmp_path / "packed" / "card.json").read_text())["files"]
+    assert {entry["engine"] for entry in entries} == {"OpenMM 8.6.1"} and entries[0]["seed"] == 11
+
+
 def test_a_folder_grows_and_its_card_says_what_is_in_it(tmp_path):
     write_md(tmp_path / "first", 0)
     write_md(tmp_path / "second", 0, tumbling(9, seed=7)[None], steered=True, seed=222)
