@@ -13,9 +13,6 @@ from openmm_scoredyn.data.frame_store import SUFFIX, FrameStore, require_frames
 from openmm_scoredyn.data.lock import exclusive
 from openmm_scoredyn.errors import OutputError, SamplingError
 
-_NO_COUNTS = dict.fromkeys(
-    ("num_redraws", "num_rejected_steps", "not_finite", "bond", "chirality", "displacement"), 0
-)
 # What is held in memory at a time, whatever the number of replicas and steps.
 _CHUNK_BYTES = 1 << 26
 _LONGEST_CHUNK = 1000
@@ -50,7 +47,8 @@ def run_replicas(
     steps_per_chunk : steps between two writes to the disk, rounded up to a multiple of `save_every`; None: at
         most 1000, and as few as make a chunk of 64 MB
     progress : called with (steps done, steps in all)
-    **sampling : solver, denoising_steps, max_redraws, num_threads of `ScoreModel.sample`
+    **sampling : solver, denoising_steps, lag_time_ps, temperature_K, max_redraws, num_threads, as those of
+        `ScoreModel.sample`
 
     Returns
     -------
@@ -131,7 +129,7 @@ def _fill(model, positions, store, n_steps, length, seed, save_every, sampling, 
             model, histories, steps, save_every, first_step=done, seed=seed, **sampling
         )
         after = _counts_of(model)
-        counts = {name: counts[name] + after[name] - before[name] for name in _NO_COUNTS}
+        counts = {name: counts[name] + after[name] - before[name] for name in counts}
         done += steps
         # A replica after the other, so that each can be read without the others.
         positions = np.ascontiguousarray(frames.swapaxes(0, 1))
@@ -176,6 +174,8 @@ def _identify(model, positions, seed, save_every, sampling) -> dict:
         "save_every": save_every,
         "solver": sampling.get("solver") or model.card.capabilities.solver,
         "denoising_steps": sampling.get("denoising_steps") or model.card.capabilities.denoising_steps,
+        "lag_time_ps": sampling.get("lag_time_ps") or model.card.lag_time_ps,
+        "temperature_K": sampling.get("temperature_K") or model.card.temperature_K,
         "max_redraws": sampling.get("max_redraws"),
         "device": model.device.partition(":")[0],  # which of several like ones changes nothing
     }
@@ -191,7 +191,7 @@ def _take_up(store: FrameStore, model, positions: np.ndarray, n_steps: int):
     """Steps done, histories and counts after the last chunk; those of the start where there is none."""
     if not store.chunks:
         start = np.asarray(positions, np.float32)[:, None]
-        return 0, np.repeat(start, model.card.capabilities.history_length, axis=1), _NO_COUNTS
+        return 0, np.repeat(start, model.card.capabilities.history_length, axis=1), dict.fromkeys(_counts_of(model), 0)
     done = store.note["steps"]
     if done > n_steps:
         raise SamplingError(
@@ -214,8 +214,7 @@ def _require_same_run(out: Path, ours: dict, stored: dict) -> None:
 def _describe(model, identity: dict, save_every: int) -> dict:
     card = model.card
     return identity | {
-        "frame_spacing_ps": card.lag_time_ps * save_every,
-        "temperature_K": card.temperature_K,
+        "frame_spacing_ps": identity["lag_time_ps"] * save_every,
         "molecule": card.particles.to_dict(),
         "steered": False,
         "consecutive": False,
