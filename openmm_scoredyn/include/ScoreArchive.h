@@ -4,23 +4,18 @@
 #include <string>
 
 #include "Card.h"
+#include "ModelFile.h"
 #include "NativeCode.h"
 
 namespace ScoreDynPlugin {
 
-/// What can be read of a file without running any of it.
-struct ArchiveContent {
-    std::string cardJson;
-    bool holdsNativeCode;  ///< whether it is an AOTInductor package
-};
-
 /// A score program as it lies on disk or in memory, read and checked as far as that needs no network: its
-/// bytes, their SHA-256 and its card. Immutable, so that an integrator, its copies and its context share one.
+/// file and its card. Immutable, so that an integrator, its copies and its context share one.
 class ScoreArchive {
 public:
     /// Read a file. The path is kept in absolute form, because serialization refers to it.
-    /// Throws OpenMMException if the file cannot be read, is no score program, has no valid card or holds
-    /// native code that nobody vouched for.
+    /// Throws OpenMMException if the file cannot be read, is no score program or a damaged one, has no valid
+    /// card or holds native code that nobody trusted.
     static std::shared_ptr<const ScoreArchive> fromFile(const std::string& path,
                                                         const NativeCodePermission& permission = {});
 
@@ -29,21 +24,19 @@ public:
                                                          const NativeCodePermission& permission = {});
 
     /// Absolute path, empty for an archive made of bytes.
-    const std::string& path() const { return path_; }
-    const std::string& bytes() const { return bytes_; }
+    const std::string& path() const { return file_->path(); }
+    const std::string& bytes() const { return file_->bytes(); }
     /// Hexadecimal SHA-256 of the bytes.
-    const std::string& sha256() const { return sha256_; }
+    const std::string& sha256() const { return file_->sha256(); }
     const Card& card() const { return card_; }
-    /// Whether it is an AOTInductor package, whose native code may run because somebody vouched for it.
-    bool holdsNativeCode() const { return holdsNativeCode_; }
+    /// Whether it is an AOTInductor package, whose native code may run because somebody trusts it.
+    bool holdsNativeCode() const { return file_->holdsNativeCode(); }
+    const ModelFile& file() const { return *file_; }
 
 private:
-    ScoreArchive(std::string path, std::string bytes, const NativeCodePermission& permission);
+    ScoreArchive(std::shared_ptr<const ModelFile> file, const NativeCodePermission& permission);
 
-    std::string path_;
-    std::string bytes_;
-    std::string sha256_;
-    bool holdsNativeCode_;
+    std::shared_ptr<const ModelFile> file_;
     Card card_;
 };
 

@@ -53,8 +53,6 @@ public:
     void propose(int batch, const float* noise, const float* history, const float* box,
                  float* positions) const;
 
-    /// Read an archive without loading its network, so that none of it runs.
-    static ArchiveContent readArchive(const std::string& bytes);
     /// Version of torch this library was compiled against.
     static std::string torchVersion();
 

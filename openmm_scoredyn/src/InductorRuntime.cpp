@@ -1,11 +1,9 @@
 #include <ATen/Version.h>
-#include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/inductor/aoti_package/model_package_loader.h>
 
 #include <algorithm>
 #include <map>
 #include <mutex>
-#include <sstream>
 
 #include "PrivateFile.h"
 #include "ProgramRuntime.h"
@@ -28,7 +26,7 @@ public:
         // torch loads packages from files only; the bytes are written out because they are what was vouched
         // for, while the file they came from may have changed since.
         const PrivateFile package("program.pt2", archive.bytes());
-        requireMethods(archive.bytes(), methods);
+        requireMethods(archive.file().records(), methods);
         for (const ProgramMethod& method : methods) {
             if (method.optional) continue;  // packages do without: every method costs a compilation
             try {
@@ -71,15 +69,12 @@ private:
                                   "device of the package (ScoreModel(path, device=...), --platform).");
     }
 
-    void requireMethods(const std::string& bytes, const std::vector<ProgramMethod>& methods) const {
-        std::istringstream stream(bytes);
-        caffe2::serialize::PyTorchStreamReader reader(&stream);
-        const std::vector<std::string> records = reader.getAllRecords();
+    void requireMethods(const RecordArchive& archive, const std::vector<ProgramMethod>& methods) const {
         for (const ProgramMethod& method : methods) {
             if (method.optional) continue;
             const std::string folder = "data/aotinductor/" + method.name + "/";
-            const bool found = std::any_of(records.begin(), records.end(),
-                                           [&](const std::string& r) { return r.rfind(folder, 0) == 0; });
+            const bool found = std::ranges::any_of(
+                archive.records(), [&](const Record& r) { return r.first.rfind(folder, 0) == 0; });
             if (!found)
                 throw OpenMMException("ScoreProgram: " + name_ + " has no method `" + method.name +
                                       "`, which its card promises; export the model again.");

@@ -126,6 +126,7 @@ private:
 };
 
 JsonValue parseJson(std::string_view text, const std::string& name) {
+    JsonScanner(text, name).requireUtf8();
     return JsonReader(text, name).readAll();
 }
 

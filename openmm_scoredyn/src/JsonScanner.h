@@ -33,6 +33,23 @@ public:
             ++position_;
     }
 
+    /// UTF-8 of RFC 3629: no bytes out of place, no longer forms than needed, no surrogates.
+    void requireUtf8() {
+        for (position_ = 0; position_ < text_.size(); ++position_) {
+            const unsigned lead = byte(position_);
+            const int extra = lead < 0x80 ? 0 : lead < 0xC2 ? -1 : lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3;
+            if (extra < 0 || lead > 0xF4) fail("a byte that is not UTF-8");
+            const unsigned second = byte(position_ + 1);
+            const bool outside = (lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) ||
+                                 (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F);
+            if (extra > 0 && outside) fail("a byte that is not UTF-8");
+            for (int i = 1; i <= extra; ++i)
+                if ((byte(position_ + i) & 0xC0) != 0x80) fail("a byte that is not UTF-8");
+            position_ += extra;
+        }
+        position_ = 0;
+    }
+
     bool take(std::string_view token) {
         if (text_.substr(position_, token.size()) != token) return false;
         position_ += token.size();
@@ -77,6 +94,11 @@ public:
     }
 
 private:
+    /// 0 beyond the end.
+    unsigned byte(size_t place) const {
+        return place < text_.size() ? static_cast<unsigned char>(text_[place]) : 0;
+    }
+
     /// End of the digits from `begin` on.
     size_t skipDigits(size_t begin) const {
         while (begin < text_.size() && text_[begin] >= '0' && text_[begin] <= '9') ++begin;

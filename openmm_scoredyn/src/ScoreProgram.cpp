@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/core/impl/LocalDispatchKeySet.h>
-#include <caffe2/serialize/inline_container.h>
 #include <torch/version.h>
 
 #include <array>
@@ -24,9 +23,6 @@ namespace ScoreDynPlugin {
 using OpenMM::OpenMMException;
 
 namespace {
-
-const char* const cardRecord = "extra/scoredyn.json";
-const char* const packageRecord = "archive_format";  // of torch.export's packages alone
 
 // The methods of the contract; strings, because one made at every call would be allocated there.
 const std::string denoiseMethod = "denoise", advanceMethod = "advance", proposeMethod = "propose",
@@ -213,25 +209,6 @@ void ScoreProgram::propose(int batch, const float* noise, const float* history, 
         {impl_->view(noise, {batch, c.noiseCount, c.latentSize, 3}),
          impl_->view(history, {batch, c.historyLength, c.numParticles(), 3}), impl_->view(box, {3, 3})},
         {batch, c.numParticles(), 3}, positions);
-}
-
-ArchiveContent ScoreProgram::readArchive(const std::string& bytes) {
-    try {
-        std::istringstream stream(bytes);
-        caffe2::serialize::PyTorchStreamReader reader(&stream);
-        if (reader.hasRecord(cardRecord)) {
-            const auto [data, size] = reader.getRecord(cardRecord);
-            return {std::string(static_cast<const char*>(data.get()), size), reader.hasRecord(packageRecord)};
-        }
-    } catch (const std::exception&) {
-        // What the zip reader says of a truncated file means nothing to a user.
-        throw OpenMMException(
-            "ScoreProgram: the file is not a TorchScript archive or AOTInductor package, or it is truncated; "
-            "expected a score program; export the model again.");
-    }
-    throw OpenMMException(
-        "ScoreProgram: the archive has no card (scoredyn.json); expected a score program; "
-        "export the model with openmm_scoredyn.export_program.");
 }
 
 std::string ScoreProgram::torchVersion() { return TORCH_VERSION; }

@@ -1,13 +1,10 @@
-#include <torch/csrc/jit/passes/freeze_module.h>
-#include <torch/csrc/jit/passes/frozen_graph_optimizations.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/script.h>
 
 #include <algorithm>
-#include <sstream>
 
+#include "FrozenModule.h"
 #include "ProgramRuntime.h"
-#include "TorchErrors.h"
 #include "openmm/OpenMMException.h"
 
 namespace ScoreDynPlugin {
@@ -21,25 +18,14 @@ public:
     TorchScriptRuntime(const ScoreArchive& archive, const std::vector<ProgramMethod>& methods,
                        const c10::Device& device)
         : name_("'" + archive.card().name + "'") {
-        // Freezing works on optimized graphs, even where the caller has switched them off
-        // (torch.jit.optimized_execution).
-        const torch::jit::GraphOptimizerEnabledGuard optimizing(true);
-        try {
-            std::istringstream stream(archive.bytes());
-            module_ = torch::jit::load(stream, device);
-        } catch (const std::exception& error) {
-            refuse("load", error);
-        }
+        std::vector<std::string> wanted;
+        for (const ProgramMethod& method : methods) wanted.push_back(method.name);
+        module_ = loadFrozen(archive.file(), wanted, device, name_);
         for (const ProgramMethod& method : methods)
             if (!method.optional || module_.find_method(method.name)) {
                 require(method);
                 methods_.push_back(method.name);
             }
-        try {
-            freeze();
-        } catch (const std::exception& error) {
-            refuse("freeze", error);
-        }
     }
 
     bool has(const std::string& method) const override {
@@ -59,11 +45,6 @@ public:
     }
 
 private:
-    [[noreturn]] void refuse(const std::string& what, const std::exception& error) const {
-        throw OpenMMException("ScoreProgram: cannot " + what + " " + name_ + ": " + reason(error) +
-                              " Export the model again with this version of torch.");
-    }
-
     void require(const ProgramMethod& method) const {
         const auto found = module_.find_method(method.name);
         if (!found)
@@ -75,16 +56,6 @@ private:
                                   " takes the wrong arguments; expected " +
                                   std::to_string(method.numArguments) + ", found " + std::to_string(count) +
                                   "; export the model again.");
-    }
-
-    void freeze() {
-        module_.eval();
-        // torch::jit::freeze insists on a method `forward`, which a score program need not have.
-        module_ = torch::jit::freeze_module(module_, methods_);
-        for (const std::string& name : methods_) {
-            auto graph = module_.get_method(name).graph();
-            torch::jit::OptimizeFrozenGraph(graph, true);
-        }
     }
 
     std::string name_;

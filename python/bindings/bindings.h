@@ -7,6 +7,9 @@ namespace ScoreDynPlugin {
 /// Adds the class Program to the module.
 void bindProgram(pybind11::module_& m);
 
+/// Adds the class ModelFile and the functions of archives to the module.
+void bindModelFile(pybind11::module_& m);
+
 /// Adds the functions behind the Python class ScoreDynamicsIntegrator to the module.
 void bindIntegrator(pybind11::module_& m);
 

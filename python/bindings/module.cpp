@@ -1,5 +1,7 @@
 #include <pybind11/pybind11.h>
 
+#include <string_view>
+
 #include "ScoreProgram.h"
 #include "bindings.h"
 #include "openmm/OpenMMException.h"
@@ -32,10 +34,16 @@ PYBIND11_MODULE(_scoredyn, m) {
         try {
             if (pointer) std::rethrow_exception(pointer);
         } catch (const OpenMM::OpenMMException& error) {
-            PyErr_SetString(exceptionType.ptr(), error.what());
+            // Text of a file may be in it, and need not be UTF-8.
+            const std::string_view what = error.what();
+            PyObject* text =
+                PyUnicode_DecodeUTF8(what.data(), static_cast<py::ssize_t>(what.size()), "backslashreplace");
+            PyErr_SetObject(exceptionType.ptr(), text);
+            Py_XDECREF(text);
         }
     });
 
+    ScoreDynPlugin::bindModelFile(m);
     ScoreDynPlugin::bindProgram(m);
     ScoreDynPlugin::bindIntegrator(m);
     ScoreDynPlugin::bindSolvers(m);

@@ -1,11 +1,15 @@
 #include "TestPrograms.h"
 
 #include <ATen/Context.h>
+#include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/jit/frontend/sugared_value.h>
 #include <torch/library.h>
 #include <torch/script.h>
 
 #include <sstream>
+
+#include "ProgramCheck.h"
+#include "RecordArchive.h"
 
 using ScoreDynPlugin::ScoreArchive;
 
@@ -57,7 +61,10 @@ at::Tensor productPrecision(const at::Tensor& like) {
                     like.options());
 }
 
-TORCH_LIBRARY(scoredyn_tests, library) { library.def("product_precision", &productPrecision); }
+TORCH_LIBRARY(scoredyn_tests, library) {
+    library.def("product_precision", &productPrecision);
+    ScoreDynPlugin::trustOperator("scoredyn_tests::product_precision");
+}
 
 /// Lets programs call it as `scoredyn_tests.product_precision`.
 struct TestOperators : torch::jit::NativeResolver {
@@ -84,6 +91,20 @@ std::string card(const TestProgram& program, const std::string& golden) {
            number(program.historyLength) + R"(,"golden":)" + golden + "}";
 }
 
+/// The archive that torch wrote, with the sums of its records.
+std::string sealed(std::istream& stream) {
+    caffe2::serialize::PyTorchStreamReader reader(&stream);
+    std::vector<std::string> contents;
+    const std::vector<std::string> names = reader.getAllRecords();
+    for (const std::string& name : names) {
+        const auto [data, size] = reader.getRecord(name);
+        contents.emplace_back(static_cast<const char*>(data.get()), size);
+    }
+    std::vector<ScoreDynPlugin::Record> records;
+    for (size_t i = 0; i < names.size(); ++i) records.emplace_back("archive/" + names[i], contents[i]);
+    return ScoreDynPlugin::writeRecordArchive(records);
+}
+
 }  // namespace
 
 std::shared_ptr<const ScoreArchive> makeArchive(const TestProgram& program) {
@@ -92,9 +113,9 @@ std::shared_ptr<const ScoreArchive> makeArchive(const TestProgram& program) {
     module.register_buffer("centre", centre);
     module.define(program.code, std::make_shared<TestOperators>());
     torch::jit::ExtraFilesMap extra{{"scoredyn.json", card(program, goldenTriple(module, program, centre))}};
-    std::ostringstream stream;
+    std::stringstream stream;
     module.save(stream, extra);
-    return ScoreArchive::fromBytes(stream.str());
+    return ScoreArchive::fromBytes(sealed(stream));
 }
 
 TestProgram driftProgram(double velocity) {

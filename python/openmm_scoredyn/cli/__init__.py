@@ -16,6 +16,7 @@ from openmm_scoredyn.cli.denoise import denoise
 from openmm_scoredyn.cli.export import export
 from openmm_scoredyn.cli.info import info
 from openmm_scoredyn.cli.pack import pack
+from openmm_scoredyn.cli.printable import printable
 from openmm_scoredyn.cli.reference import reference
 from openmm_scoredyn.cli.run import run
 from openmm_scoredyn.cli.simulate import simulate
@@ -61,7 +62,9 @@ def main() -> None:
     except Exception as error:
         if not _explains_itself(error):
             raise
-        typer.echo(f"scoredyn: {error}", err=True)
+        # file names and what files say of themselves
+        lines = [printable(line) for line in str(error).split("\n")]
+        typer.echo("scoredyn: " + "\n".join(lines), err=True)
         sys.exit(1)
 
 

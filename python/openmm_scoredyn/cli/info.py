@@ -1,4 +1,6 @@
-"""`scoredyn info`: what a score program says about itself, and whether it still computes what it computed."""
+"""`scoredyn info`: what a score program says about itself and, on request, whether it still computes what it
+computed.
+"""
 
 from collections import Counter
 from collections.abc import Callable
@@ -7,8 +9,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from openmm_scoredyn.crystals.card import DenoiserCard
+from openmm_scoredyn.cli.printable import printable
+from openmm_scoredyn.crystals.card import DenoiserCard, is_denoiser
 from openmm_scoredyn.program.card import Card
 
 _PRECISIONS = {
@@ -28,31 +32,45 @@ def info(
             "--allow-native-code", help="Run the code that a .pt2 holds; only from a source you trust."
         ),
     ] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Load the network and check its golden triple.")
+    ] = False,
 ) -> None:
-    """Show the card of a score program and check its golden triple.
+    """Show the card of a score program, of which nothing is run; with --verify, run its golden triple.
 
     Example: scoredyn info alanine-dipeptide-obc2
     """
+    from openmm_scoredyn.crystals.model import CrystalDenoiser
+    from openmm_scoredyn.program.archive import open_model_file
     from openmm_scoredyn.program.model import ScoreModel, path_or_shipped
 
-    loaded = ScoreModel(path_or_shipped(model), allow_native_code)
+    source = path_or_shipped(model)
+    file = open_model_file(source)
+    denoiser = is_denoiser(file.card_json)
+    card = (DenoiserCard if denoiser else Card).from_json(file.card_json)
     console = Console()
-    rows = denoiser_rows if isinstance(loaded.card, DenoiserCard) else _rows
-    console.print(card_table(loaded.card, loaded.sha256, rows))
+    console.print(card_table(card, file.sha256, denoiser_rows if denoiser else _rows))
+    if isinstance(card, Card) and (note := precision_note(card)):
+        console.print(Text(printable(note)))
+    if not verify:
+        console.print("The records of the file have the sums it names; the program was not run (--verify).")
+        return
+    if denoiser:
+        CrystalDenoiser(file.source)
+    else:
+        ScoreModel(file.source, allow_native_code)
     console.print(
         "Golden triple reproduced: the program computes here what it computed where it was exported."
     )
-    if isinstance(loaded.card, Card) and (note := precision_note(loaded.card)):
-        console.print(note)
 
 
 def card_table(card: Card | DenoiserCard, sha256: str, rows: Callable[..., list]) -> Table:
     """Two columns, one row per thing a user wants to know before a run."""
-    table = Table(title=card.name, show_header=False)
+    table = Table(title=Text(printable(card.name)), show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in rows(card) + _nested("trained on", card.training_data) + _measured(card.accuracy):
-        table.add_row(name, value)
+        table.add_row(Text(printable(name)), Text(printable(value)))
     table.add_row("SHA-256", sha256)
     return table
 
@@ -130,6 +148,14 @@ def _measured(accuracy: dict) -> list[tuple[str, str]]:
     """Rows of a `scoredyn compare` as sentences, geometry as a count; anything else leaf by leaf."""
     if "rows" not in accuracy:
         return _nested("measured", accuracy)
+    try:
+        lines = _comparison(accuracy)
+    except (KeyError, TypeError, ValueError, AttributeError):  # the field is free
+        return _nested("measured", accuracy)
+    return [("measured" if n == 0 else "", line) for n, line in enumerate(lines)]
+
+
+def _comparison(accuracy: dict) -> list[str]:
     from openmm_scoredyn.comparison.bootstrap import Estimate
     from openmm_scoredyn.comparison.report import format_estimate
 
@@ -149,9 +175,7 @@ def _measured(accuracy: dict) -> list[tuple[str, str]]:
         lines.append(
             f"geometry: {sum(verdict != 'differs' for verdict in geometry)} of {len(geometry)} agree"
         )
-    return [
-        ("measured" if n == 0 else "", line) for n, line in enumerate([*lines, *accuracy.get("notes", [])])
-    ]
+    return [*lines, *map(str, accuracy.get("notes", []))]
 
 
 def _nested(title: str, values: dict, prefix: str = "") -> list[tuple[str, str]]:

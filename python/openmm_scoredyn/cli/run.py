@@ -10,7 +10,7 @@ from rich.console import Console
 
 from openmm_scoredyn.cli.duration import format_duration, steps_of
 from openmm_scoredyn.cli.options import refuse_without_effect
-from openmm_scoredyn.errors import OutputError, SamplingError
+from openmm_scoredyn.errors import OutputError
 
 
 def run(

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 
 from openmm_scoredyn.errors import CardError
 
+CARD_FILE = "scoredyn.json"
 FORMAT_VERSION = "2.0"
 KIND = "crystal_denoiser"
 _POSITIVE = ("cutoff", "sigma_max", "iterations")
@@ -112,6 +113,15 @@ class DenoiserCard:
                 f" {', '.join(missing)}; train the model again."
             )
         return cls(**{entry.name: values[entry.name] for entry in fields(cls)})
+
+
+def is_denoiser(text: str) -> bool:
+    """Whether the JSON text of a card says that it is one of a crystal denoiser."""
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(values, dict) and values.get("kind") == KIND
 
 
 def _typed(name: str, declared: str, value):

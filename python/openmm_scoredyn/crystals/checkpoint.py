@@ -4,10 +4,9 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
-
 from openmm_scoredyn.crystals.network import LatticeDenoiser
-from openmm_scoredyn.errors import TrainingError
+from openmm_scoredyn.errors import ProgramError, TrainingError
+from openmm_scoredyn.program import archive
 
 CHECKPOINT = "denoiser.ckpt"
 
@@ -100,22 +99,28 @@ def load_trained(path: str | Path) -> TrainedDenoiser:
     """
     path = Path(path)
     content = read_checkpoint(path / CHECKPOINT if path.is_dir() else path)
-    stages = tuple(
-        (DenoiserTraining.from_json(text), loss)
-        for text, loss in [*content["earlier"], (content["config"], content["loss"])]
-    )
-    species = tuple(content["species"])
-    network = stages[-1][0].make_network(len(species))
-    network.load_state_dict(content["average"])
+    try:
+        stages = tuple(
+            (DenoiserTraining.from_json(text), loss)
+            for text, loss in [*content["earlier"], (content["config"], content["loss"])]
+        )
+        species = tuple(content["species"])
+        network = stages[-1][0].make_network(len(species))
+        network.load_state_dict(content["average"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise TrainingError(
+            f"load_trained: {path} is no run of a denoiser; expected one of `scoredyn train-denoiser`,"
+            f" found one of something else ({type(error).__name__}); give another run."
+        ) from None
     return TrainedDenoiser(network.eval(), species, stages)
 
 
 def read_checkpoint(path: Path) -> dict:
     """Content of a checkpoint file; errors as `load_trained`."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a damaged file
+        return archive.read_checkpoint(path)
+    except ProgramError as error:
         raise TrainingError(
-            f"load_trained: cannot read {path}; expected a checkpoint of `scoredyn train-denoiser`, found "
-            f"{type(error).__name__}: {str(error)[:80]}; give another run, or train again."
+            f"load_trained: cannot read {path}; expected a checkpoint of `scoredyn train-denoiser`, found:"
+            f" {error} Give another run, or train again."
         ) from error

@@ -18,8 +18,9 @@ from openmm_scoredyn.crystals.checkpoint import (
 from openmm_scoredyn.crystals.lattices import Lattice, read_lattice
 from openmm_scoredyn.crystals.samples import Batch, draw_batch
 from openmm_scoredyn.crystals.surfaces import cut_surfaces
-from openmm_scoredyn.data.atomic import make_directory, write_atomically
+from openmm_scoredyn.data.atomic import make_directory
 from openmm_scoredyn.errors import TrainingError
+from openmm_scoredyn.program.archive import write_checkpoint
 
 LOSSES = "losses.csv"
 # Spheres, polyhedra, wires and crystals with voids of each lattice, this number of each.
@@ -154,7 +155,7 @@ class TrainingRun:
             "average": self.average,
             "optimizer": self.optimizer.state_dict(),
         }
-        write_atomically(self.path, lambda file: torch.save(content, file))
+        write_checkpoint(content, self.path)
         log = self.path.with_name(LOSSES)
         with log.open("a") as file:
             file.write(f"{self.done},{loss:.6f}\n")

@@ -1,10 +1,10 @@
 """A model without its guard, to see what the guard prevents."""
 
 import dataclasses
-import io
-import warnings
 
 from openmm_scoredyn.errors import ProgramError
+from openmm_scoredyn.export.scripting import from_bytes, to_bytes
+from openmm_scoredyn.program.archive import open_model_file
 from openmm_scoredyn.program.card_json import CARD_FILE
 from openmm_scoredyn.program.model import ScoreModel
 
@@ -28,8 +28,6 @@ def unguarded(model: ScoreModel) -> ScoreModel:
     ProgramError
         If the program is native code (`.pt2`).
     """
-    import torch
-
     card = dataclasses.replace(
         model.card,
         name=f"{model.card.name}-unguarded",
@@ -37,15 +35,10 @@ def unguarded(model: ScoreModel) -> ScoreModel:
         max_displacement_nm=WIDE,
         chiral_centres=(),
     )
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*torch.jit.*", category=DeprecationWarning)
-        try:
-            program = torch.jit.load(io.BytesIO(model.source), map_location="cpu")
-        except RuntimeError:
-            raise ProgramError(
-                f"unguarded: {model.card.name} is no TorchScript program; expected NAME.pt, found native"
-                " code; export it without --format aoti."
-            ) from None
-        torch.jit.save(program, buffer, _extra_files={CARD_FILE: card.to_json().encode()})
-    return ScoreModel(buffer.getvalue())
+    if open_model_file(model.source).holds_native_code:
+        raise ProgramError(
+            f"unguarded: {model.card.name} is no TorchScript program; expected NAME.pt, found native"
+            " code; export it without --format aoti."
+        )
+    # The program was checked when the model was loaded.
+    return ScoreModel(to_bytes(from_bytes(model.source), {CARD_FILE: card.to_json()}))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from openmm_scoredyn.errors import ExportError
 from openmm_scoredyn.export.probe import Probe
 from openmm_scoredyn.export.scripting import own_line
+from openmm_scoredyn.program.archive import seal
 
 # One thread in the generated code, whatever the exporting process uses, because the number is compiled in.
 # Matrix products follow the threads of the process that runs the program.
@@ -51,12 +52,12 @@ class CompiledMethods:
         self.files = {name: _attempt(_build, name, traced[name], inputs) for name, inputs in examples.items()}
 
     def to_bytes(self, extra_files: dict[str, str]) -> bytes:
-        """The package, with extra files in its folder `extra/`."""
+        """The package with the sums of its records, and with extra files in its folder `extra/`."""
         from torch.export.pt2_archive._package import package_pt2
 
         buffer = io.BytesIO()
-        package_pt2(buffer, aoti_files=self.files, extra_files=extra_files)
-        return buffer.getvalue()
+        package_pt2(buffer, aoti_files=self.files)
+        return seal(buffer.getvalue(), extra_files)
 
 
 class LoadedPackage:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from openmm_scoredyn.errors import ExportError
+from openmm_scoredyn.program.archive import seal
 
 _LOCATION = re.compile(r'File "([^"]+)", line (\d+)')
 _FOREIGN = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
@@ -48,21 +49,23 @@ def own_line(error: Exception) -> str:
 
 
 def to_bytes(program: torch.jit.ScriptModule, extra_files: dict[str, str]) -> bytes:
-    """The TorchScript archive of a program, in memory so that a full disk cannot break it half-way."""
+    """The TorchScript archive of a program with the sums of its records, in memory so that a full disk cannot
+    break it half-way.
+    """
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*torch.jit.save.*", category=DeprecationWarning)
-        torch.jit.save(
-            program, buffer, _extra_files={name: text.encode() for name, text in extra_files.items()}
-        )
-    return buffer.getvalue()
+        torch.jit.save(program, buffer)
+    return seal(buffer.getvalue(), extra_files)
 
 
 def from_bytes(data: bytes) -> torch.jit.ScriptModule:
-    """Load an archive made by `to_bytes`."""
+    """Load an archive made by `to_bytes`, in eval mode. Loading runs what the file says: only for one made in
+    this process, or after its `require_safe`.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*torch.jit.load.*", category=DeprecationWarning)
-        return torch.jit.load(io.BytesIO(data), map_location="cpu")
+        return torch.jit.load(io.BytesIO(data), map_location="cpu").eval()
 
 
 def _sentence(message: str) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from openmm import OpenMMException
 
-from openmm_scoredyn.errors import CardError, ProgramError, SamplingError
+from openmm_scoredyn.errors import ProgramError, SamplingError
+from openmm_scoredyn.program.archive import core_errors
 from openmm_scoredyn.program.card import Card
 from openmm_scoredyn.program.device import gpu_number
 from openmm_scoredyn.program.sample_arguments import MAX_SEED, as_box, as_history, as_integer, as_solver
@@ -250,13 +251,9 @@ def _load(source, allow_native_code, gpu):
     # imported late: a Card is of use without the compiled plugin
     from openmm_scoredyn.program.native import scoredyn
 
-    try:
+    with core_errors():
         return (
             scoredyn.Program.from_bytes(source, allow_native_code, gpu)
             if isinstance(source, bytes)
             else scoredyn.Program(str(source), allow_native_code, gpu)
         )
-    except OpenMMException as error:
-        # the core names the part that is at fault first
-        kind = CardError if str(error).startswith("Card") else ProgramError
-        raise kind(str(error)) from error

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import lightning
-import torch
 
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import TrainingError
 from openmm_scoredyn.networks import restore_network
+from openmm_scoredyn.program.archive import read_checkpoint
 from openmm_scoredyn.program.card import Card
 from openmm_scoredyn.training.config import TrainingConfig
 
@@ -80,7 +80,7 @@ def _read(path) -> tuple[TrainingConfig, Card, dict]:
     """Configuration, card and averaged weights."""
     found = checkpoint_file(path)
     try:
-        content = torch.load(found, map_location="cpu", weights_only=True)
+        content = read_checkpoint(found)
         config = TrainingConfig.from_dict(json.loads(content["openmm_scoredyn"]["config"]))
         return config, Card.from_json(content["openmm_scoredyn"]["card"]), content["state_dict"]
     except Exception as error:  # torch raises many kinds for a damaged file

@@ -16,6 +16,7 @@ from openmm_scoredyn.errors import OutputError, TrainingError
 from openmm_scoredyn.networks import GatedNetwork, fit_network
 from openmm_scoredyn.networks.molecule_frame.gate import rare_events
 from openmm_scoredyn.training.checkpoint import LAST, Description, load_checkpoint, load_config
+from openmm_scoredyn.training.checkpoint_io import SealedCheckpoints
 from openmm_scoredyn.training.config import TrainingConfig
 from openmm_scoredyn.training.dataset import Batches, Pairs, collect_pairs
 from openmm_scoredyn.training.describe import common_temperature, describe
@@ -162,8 +163,7 @@ def _network(trajectories: list[Trajectory], pairs: Pairs, config: TrainingConfi
 
 
 def _require_same_run(checkpoint: Path, config: TrainingConfig) -> None:
-    fields = torch.load(checkpoint, map_location="cpu", weights_only=True)["openmm_scoredyn"]
-    theirs, ours = (json.loads(text) for text in (fields["config"], json.dumps(config.to_dict())))
+    theirs, ours = (json.loads(json.dumps(c.to_dict())) for c in (load_config(checkpoint), config))
     if theirs != ours:
         expected, found = (
             ", ".join(f"{name} {one[name]}" for name in one if name not in other or one[name] != other[name])
@@ -197,5 +197,6 @@ def _trainer(directory: Path, config: TrainingConfig, callbacks: list) -> lightn
         enable_model_summary=False,
         enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
         logger=CSVLogger(directory, name="metrics"),
+        plugins=[SealedCheckpoints()],
         callbacks=[average, save, *callbacks],
     )

@@ -110,7 +110,10 @@ def test_version_is_shown():
         ("export empty out.pt", "found no checkpoint at empty"),
         ("export junk.ckpt out.pt", "cannot read junk.ckpt; expected a checkpoint of `scoredyn train`"),
         ("info missing.pt", "there is no file at missing.pt; give the path of a score program"),
-        ("info junk.pt", "the file is not a TorchScript archive or AOTInductor package, or it is truncated"),
+        (
+            "info junk.pt",
+            "not an archive of openmm-scoredyn: it does not end as one, or is truncated",
+        ),
         ("run missing.pt ALANINE --length 9ps --out md.dcd", "there is no file at missing.pt"),
         ("run good.pt missing.pdb --length 9ps --out md.dcd", "cannot read missing.pdb"),
         ("run good.pt junk.pdb --length 9ps --out md.dcd", "junk.pdb is not a readable structure"),

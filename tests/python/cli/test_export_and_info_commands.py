@@ -104,7 +104,7 @@ def test_info_shows_the_card(tmp_path):
         symmetric=True,
     )
     export_program(DriftingNetwork(), tmp_path / "m.pt", card)
-    output = command("info", tmp_path / "m.pt")
+    output = command("info", tmp_path / "m.pt", "--verify")
     for text in (
         "chlorine", "1 ps at 300 K", "MOL, 5 atoms, BrCClFH", "vacuum", "not periodic", "4 bonds within 90%",
         "chiral centres: 1",
@@ -141,7 +141,7 @@ def test_info_tells_a_comparison_in_sentences(tmp_path):
 def test_info_finds_shipped_models_by_name(tmp_path, monkeypatch):
     export_program(DriftingNetwork(), tmp_path / "shipped.pt", tiny_card(name="shipped"))
     monkeypatch.setattr(model_module, "_PRETRAINED", tmp_path)
-    assert "Golden triple reproduced" in command("info", "shipped")
+    assert "Golden triple reproduced" in command("info", "shipped", "--verify")
 
 
 def test_info_of_a_file_that_is_none_is_refused(tmp_path):

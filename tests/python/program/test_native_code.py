@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from openmm_scoredyn import ScoreDynamicsIntegrator, ScoreModel, trust_native_code
 from openmm_scoredyn.cli import app
 from openmm_scoredyn.errors import ProgramError
+from openmm_scoredyn.program.archive import seal
 
 REFUSED = r"holds native code \(an AOTInductor package\)"
 
@@ -108,9 +109,10 @@ def test_what_is_refused_has_not_run(package, tmp_path):
     )
     subprocess.run(["g++", "-shared", "-fPIC", "-o", library, source], check=True)
     forged = tmp_path / "forged.pt2"
-    with zipfile.ZipFile(package) as old, zipfile.ZipFile(forged, "w") as new:
+    with zipfile.ZipFile(package) as old, zipfile.ZipFile(tmp_path / "unsealed.zip", "w") as new:
         for name in old.namelist():
             new.writestr(name, library.read_bytes() if name.endswith(".so") else old.read(name))
+    forged.write_bytes(seal((tmp_path / "unsealed.zip").read_bytes()))
     with pytest.raises(ProgramError, match=REFUSED):
         ScoreModel(forged)
     assert not mark.exists()
@@ -184,7 +186,8 @@ def test_a_card_that_is_not_reproduced_is_refused(compiled, tmp_path):
 
 
 def test_the_command_line_needs_the_option(package):
-    refused = CliRunner().invoke(app, ["info", package])
+    refused = CliRunner().invoke(app, ["info", package, "--verify"])
     assert isinstance(refused.exception, ProgramError) and "holds native code" in str(refused.exception)
-    shown = CliRunner().invoke(app, ["info", package, "--allow-native-code"])
+    assert CliRunner().invoke(app, ["info", package]).exit_code == 0, "the card runs nothing"
+    shown = CliRunner().invoke(app, ["info", package, "--verify", "--allow-native-code"])
     assert shown.exit_code == 0 and "Golden triple reproduced" in shown.output

@@ -1,5 +1,6 @@
 """Every refusal of the program loader, by the text of its sentence."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from refusals import make_context, refusal
 
 from openmm_scoredyn import ScoreDynamicsIntegrator
 from openmm_scoredyn.errors import BuildError
+from openmm_scoredyn.program.archive import seal
 from openmm_scoredyn.program.native import check_version, scoredyn
 
 
@@ -27,20 +29,22 @@ def test_directory(tmp_path):
 @pytest.mark.parametrize("fraction", [0.0, 0.1, 0.5, 0.9, 0.99])
 def test_truncated_file(make_program, fraction):
     content = Path(make_program(Drift())).read_bytes()
-    with refusal("the file is not a TorchScript archive or AOTInductor package, or it is truncated"):
+    with refusal("the file is not an archive of openmm-scoredyn: it does not end as one, or is truncated"):
         ScoreDynamicsIntegrator(content[: int(fraction * len(content))])
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 not a zip"])
 def test_not_an_archive(content):
-    with refusal("the file is not a TorchScript archive or AOTInductor package, or it is truncated"):
+    with refusal("the file is not an archive of openmm-scoredyn: it does not end as one, or is truncated"):
         ScoreDynamicsIntegrator(content)
 
 
 def test_archive_without_card(tmp_path):
     torch.save({"weights": torch.zeros(3)}, tmp_path / "checkpoint.pt")
-    with refusal("the archive has no card (scoredyn.json); expected a score program"):
+    with refusal("written by another program; get the file again"):
         ScoreDynamicsIntegrator(tmp_path / "checkpoint.pt")
+    with refusal("the archive has no card (scoredyn.json); expected a score program"):
+        ScoreDynamicsIntegrator(seal((tmp_path / "checkpoint.pt").read_bytes()))
 
 
 def test_no_model_at_all():
@@ -106,12 +110,17 @@ def test_libraries_built_for_another_version(kind, expected):
 
 
 def test_damaged_file(make_program):
-    """Zeros over the serialized network, the card left whole."""
+    """Zeros over the serialized network, the card left whole, and sums that are right for them."""
     content = bytearray(Path(make_program(Drift())).read_bytes())
     at = content.find(b"data.pkl") + 200
     content[at : at + 100] = bytes(100)
-    with refusal("cannot load 'Drift': ") as caught:
+    with refusal("the record archive/data.pkl is damaged, for its CRC is another"):
         scoredyn.Program.from_bytes(bytes(content))
+    with zipfile.ZipFile(make_program(Drift())) as archive:
+        records = [(name, archive.read(name)) for name in archive.namelist() if "SHA256SUMS" not in name]
+    zeros = [(name, bytes(len(data)) if name.endswith("data.pkl") else data) for name, data in records]
+    with refusal("cannot load 'Drift': ") as caught:
+        scoredyn.Program.from_bytes(scoredyn.write_record_archive(zeros))
     assert "Exception raised from" not in str(caught.value) and "\n" not in str(caught.value)
 
 

@@ -5,6 +5,7 @@ without it. The molecule is CHFClBr: five atoms, four bonds, one chiral centre.
 """
 
 import hashlib
+import io
 import json
 import warnings
 from pathlib import Path
@@ -12,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from openmm_scoredyn.program.archive import seal
 
 ELEMENTS = ["C", "H", "F", "Cl", "Br"]
 MASSES = [12.011, 3.0, 18.998, 35.45, 79.904]
@@ -265,8 +268,9 @@ def save_program(path: Path, module: nn.Module, **values) -> str:
             "ignore", DeprecationWarning
         )  # TorchScript is the contract, its deprecation is known
         scripted = torch.jit.script(module.eval())
-        extra = {"scoredyn.json": json.dumps(make_card(module, **values))}
-        torch.jit.save(scripted, str(path), _extra_files=extra)
+        buffer = io.BytesIO()
+        torch.jit.save(scripted, buffer)
+    path.write_bytes(seal(buffer.getvalue(), {"scoredyn.json": json.dumps(make_card(module, **values))}))
     return str(path)
 
 
@@ -305,7 +309,9 @@ def save_package(path: Path, files: dict[str, list], card: dict, **extra: str) -
     """
     from torch.export.pt2_archive._package import package_pt2
 
-    package_pt2(str(path), aoti_files=files, extra_files={"scoredyn.json": json.dumps(card), **extra})
+    buffer = io.BytesIO()
+    package_pt2(buffer, aoti_files=files)
+    path.write_bytes(seal(buffer.getvalue(), {"scoredyn.json": json.dumps(card), **extra}))
     return str(path)
 
 
