@@ -39,8 +39,9 @@ RANKS = {
 OPTIONAL = ("mdtraj", "lightning", "matplotlib", "scipy", "deeptime", "pdbfixer", "jinja2", "rich", "typer")
 
 
-# Until score programs and crystal denoisers are unrelated classes.
-PENDING = {"openmm_scoredyn.dynamics.integrator", "openmm_scoredyn.program.model"}
+# The crystal denoiser is a product of its own: of the rest it may import the ground and the archive alone.
+GROUND_OF_CRYSTALS = ("crystals", "errors", "version", "figures")
+MODULES_OF_CRYSTALS = ("data.atomic", "program.archive", "program.precision")
 
 
 def module_name(path):
@@ -83,8 +84,22 @@ def test_imports_go_down():
     wrong = {
         module_name(path): upward_imports(module_name(path), imports_of(path))
         for path in SOURCES
-        if part_of(module_name(path)) and module_name(path) not in PENDING
+        if part_of(module_name(path))
     }
+    assert {module: names for module, names in wrong.items() if names} == {}
+
+
+def test_crystals_import_the_archive_and_nothing_else():
+    allowed = tuple(f"openmm_scoredyn.{name}" for name in (*GROUND_OF_CRYSTALS, *MODULES_OF_CRYSTALS))
+    modules = {module_name(path): imports_of(path) for path in SOURCES}
+    wrong = {
+        module: [name for name in imported if not f"{name}.".startswith(tuple(f"{a}." for a in allowed))]
+        for module, imported in modules.items()
+        if part_of(module) == "crystals"
+    }
+    wrong["archive"] = [
+        name for name in modules["openmm_scoredyn.program.archive"] if part_of(name) == "crystals"
+    ]
     assert {module: names for module, names in wrong.items() if names} == {}
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from openmm_scoredyn.cli.printable import printable
-from openmm_scoredyn.crystals.card import DenoiserCard, is_crystal_denoiser
+from openmm_scoredyn.crystals.card import DenoiserCard, is_denoiser
 from openmm_scoredyn.program.card import Card
 
 _PRECISIONS = {
@@ -46,7 +46,7 @@ def info(
 
     source = path_or_shipped(model)
     file = open_model_file(source)
-    denoiser = is_crystal_denoiser(file.card_json)
+    denoiser = is_denoiser(file.card_json)
     card = (DenoiserCard if denoiser else Card).from_json(file.card_json)
     console = Console()
     console.print(card_table(card, file.sha256, denoiser_rows if denoiser else _rows))

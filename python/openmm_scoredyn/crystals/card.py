@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 
 from openmm_scoredyn.errors import CardError
 
+CARD_FILE = "scoredyn.json"
 FORMAT_VERSION = "2.0"
 KIND = "crystal_denoiser"
 _POSITIVE = ("cutoff", "sigma_max", "iterations")
@@ -114,6 +115,15 @@ class DenoiserCard:
         return cls(**{entry.name: values[entry.name] for entry in fields(cls)})
 
 
+def is_denoiser(text: str) -> bool:
+    """Whether the JSON text of a card says that it is one of a crystal denoiser."""
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(values, dict) and values.get("kind") == KIND
+
+
 def _typed(name: str, declared: str, value):
     """The value in the type that the class declares: lists made tuples, ints where ints fit floats."""
     if "tuple" in declared:
@@ -139,9 +149,3 @@ def _wrong_type(name: str, expected: str, value) -> CardError:
     return CardError(
         f"Card: {name} has the wrong type; expected {expected}, found {value!r:.60}; correct it."
     )
-
-
-def is_crystal_denoiser(text: str) -> bool:
-    """Whether the text of a card, JSON of any kind, says that it is a crystal denoiser's."""
-    card = json.loads(text)
-    return isinstance(card, dict) and card.get("kind") == KIND

@@ -99,13 +99,19 @@ def load_trained(path: str | Path) -> TrainedDenoiser:
     """
     path = Path(path)
     content = read_checkpoint(path / CHECKPOINT if path.is_dir() else path)
-    stages = tuple(
-        (DenoiserTraining.from_json(text), loss)
-        for text, loss in [*content["earlier"], (content["config"], content["loss"])]
-    )
-    species = tuple(content["species"])
-    network = stages[-1][0].make_network(len(species))
-    network.load_state_dict(content["average"])
+    try:
+        stages = tuple(
+            (DenoiserTraining.from_json(text), loss)
+            for text, loss in [*content["earlier"], (content["config"], content["loss"])]
+        )
+        species = tuple(content["species"])
+        network = stages[-1][0].make_network(len(species))
+        network.load_state_dict(content["average"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise TrainingError(
+            f"load_trained: {path} is no run of a denoiser; expected one of `scoredyn train-denoiser`,"
+            f" found one of something else ({type(error).__name__}); give another run."
+        ) from None
     return TrainedDenoiser(network.eval(), species, stages)
 
 

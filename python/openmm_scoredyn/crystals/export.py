@@ -1,20 +1,21 @@
 """Export of a trained denoiser: network + card -> checked program."""
 
 import copy
+import io
 import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from openmm_scoredyn.crystals.archive import pack, unpack
-from openmm_scoredyn.crystals.card import DenoiserCard
+from openmm_scoredyn.crystals.card import CARD_FILE, DenoiserCard
 from openmm_scoredyn.crystals.checkpoint import TrainedDenoiser, load_trained
 from openmm_scoredyn.crystals.golden import TOLERANCE, as_golden, make_examples
+from openmm_scoredyn.crystals.model import unpack
 from openmm_scoredyn.crystals.network import LatticeDenoiser
 from openmm_scoredyn.data.atomic import write_atomically
 from openmm_scoredyn.errors import ExportError
-from openmm_scoredyn.program.archive import open_model_file
+from openmm_scoredyn.program.archive import seal
 from openmm_scoredyn.program.precision import full_precision
 from openmm_scoredyn.version import __version__
 
@@ -59,7 +60,7 @@ def export_denoiser(
 def write_denoiser(network: LatticeDenoiser, card: DenoiserCard, path: str | Path) -> Path:
     """Script, check and write a network; errors as `export_denoiser`."""
     network = copy.deepcopy(network).cpu().float().eval().requires_grad_(False)
-    program = unpack(open_model_file(pack(_script(network), card.to_json())), card.name)
+    program = unpack(pack(_script(network), card.to_json()))
     turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(7)))[0]
     golden = []
     for example in make_examples(network.species):
@@ -71,6 +72,15 @@ def write_denoiser(network: LatticeDenoiser, card: DenoiserCard, path: str | Pat
     data = pack(program, replace(card, golden=tuple(golden)).to_json())
     write_atomically(path, lambda file: file.write(data))
     return Path(path)
+
+
+def pack(program: torch.jit.ScriptModule, card: str) -> bytes:
+    """The archive of a program and its card, with the sums of its records."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*torch.jit.save.*", category=DeprecationWarning)
+        torch.jit.save(program, buffer)
+    return seal(buffer.getvalue(), {CARD_FILE: card})
 
 
 def _script(network: LatticeDenoiser) -> torch.jit.ScriptModule:

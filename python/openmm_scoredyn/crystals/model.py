@@ -1,13 +1,14 @@
 """Crystal denoisers: load, check, and strip the thermal noise off a snapshot."""
 
 import hashlib
+import io
+import warnings
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from openmm_scoredyn.crystals.archive import unpack
 from openmm_scoredyn.crystals.arguments import (
     as_cell,
     as_frame,
@@ -24,7 +25,7 @@ from openmm_scoredyn.crystals.iterations import SETTLED, DenoisedFrame, iterate
 from openmm_scoredyn.crystals.neighbours import find_neighbours
 from openmm_scoredyn.crystals.spacing import measure_spacing
 from openmm_scoredyn.errors import DenoisingError, ProgramError
-from openmm_scoredyn.program.archive import open_model_file
+from openmm_scoredyn.program.archive import core_errors, open_model_file
 from openmm_scoredyn.program.precision import full_precision
 
 # A spacing measured in the noise that is further than this from the one measured without noise is corrected.
@@ -60,8 +61,10 @@ class CrystalDenoiser:
     def __init__(self, source: str | Path | bytes, device: str = "cpu"):
         file = open_model_file(source)
         self.card = DenoiserCard.from_json(file.card_json)
+        with core_errors():
+            file.require_safe(["forward"], f"'{self.card.name}'")
         self._source = file.source
-        self.program = unpack(file, self.card.name)
+        self.program = unpack(self._source)
         check_golden(self.program, self.card)
         self.to(device)
 
@@ -185,6 +188,27 @@ class CrystalDenoiser:
 
 def _as_array(values):
     return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else values
+
+
+def unpack(data: bytes) -> torch.jit.ScriptModule:
+    """The program of an archive whose operators were checked.
+
+    Raises
+    ------
+    ProgramError
+        If torch cannot load it.
+    """
+    try:
+        with warnings.catch_warnings():
+            # deprecated upstream, and still what is loaded without the class of the network
+            warnings.filterwarnings("ignore", message=".*torch.jit.load.*", category=DeprecationWarning)
+            return torch.jit.load(io.BytesIO(data), map_location="cpu")
+    except Exception as error:  # noqa: BLE001 - torch raises RuntimeError, IndexError and others
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ProgramError(
+            "CrystalDenoiser: cannot load the network; expected a TorchScript archive, found"
+            f" {reason[:120]}; get the file again."
+        ) from None
 
 
 def load_denoiser(model) -> CrystalDenoiser:

@@ -212,13 +212,18 @@ def _with_ase(path: Path, topology) -> Iterator[Snapshot]:
     for atoms in iread(str(path), index=":"):
         if len(atoms) == 0:  # ASE makes a frame of what follows the last of a PDB file
             continue
+        info = {
+            key: " ".join(map(_text, value.tolist())) if isinstance(value, np.ndarray) else value
+            for key, value in atoms.info.items()
+            if isinstance(value, _WRITABLE) or (isinstance(value, np.ndarray) and value.ndim == 1)
+        }
         yield Snapshot(
             np.array(atoms.positions, dtype=float),
             np.array(atoms.cell[:], dtype=float),
             np.array(atoms.pbc, dtype=bool),
             tuple(atoms.symbols),
             {name: values for name, values in atoms.arrays.items() if name not in _OWN_ARRAYS},
-            {key: value for key, value in atoms.info.items() if isinstance(value, _WRITABLE)},
+            info,
         )
 
 

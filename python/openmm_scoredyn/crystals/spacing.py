@@ -7,7 +7,7 @@ from openmm_scoredyn.errors import DenoisingError
 
 # Where the first peak of g(r) may lie, in medians of the distance to the closest neighbour.
 _FROM, _TO = 0.9, 1.5
-_BINS = 240
+_BINS = 960
 # Lower peaks than this part of the highest are chance.
 _HIGH = 0.75
 # Inside are atoms with this part of the neighbours that a tenth of the atoms exceeds; those at a surface,

@@ -4,6 +4,7 @@ import csv
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import crystals
@@ -91,6 +92,50 @@ def test_other_formats_give_the_same(trajectory, tmp_path, name):
     assert other.positions == pytest.approx(one.positions, abs=2e-3)
 
 
+def test_a_lammps_dump_keeps_its_columns(tmp_path):
+    """Ids, types, time steps, other columns and the origin of the box come out as they went in."""
+    positions, cell = crystals.crystal()
+    hot = 10 * (positions + crystals.waves(positions, cell, crystals.COPPER_NM)) + 5
+    order = np.random.default_rng(1).permutation(108)
+    rows = [f"{3 * i + 1} {1 + i % 2} {i / 8} " + " ".join(map(str, hot[i])) for i in order]
+    edges = "\n".join(f"5 {5 + 10 * length}" for length in np.diag(cell))
+    head = "ITEM: TIMESTEP\n4200\nITEM: NUMBER OF ATOMS\n108\nITEM: BOX BOUNDS pp pp pp\n"
+    text = f"{head}{edges}\nITEM: ATOMS id type c_pe x y z\n" + "\n".join(rows) + "\n"
+    (tmp_path / "hot.dump").write_text(text)
+    run("denoise", tmp_path / "hot.dump", "-o", tmp_path / "clean.extxyz")
+    (clean,) = read_snapshots(tmp_path / "clean.extxyz")
+    assert clean.columns["id"].tolist() == [3 * i + 1 for i in range(108)]
+    assert clean.columns["type"].tolist() == [1 + i % 2 for i in range(108)]
+    assert clean.columns["c_pe"] == pytest.approx(np.arange(108) / 8)
+    assert clean.info["Timestep"] == 4200
+    assert clean.info["Origin"] == "5 5 5"
+    assert set(clean.elements) == {"X"}
+    assert np.abs(clean.positions - hot).max() < 0.25 * 10 * crystals.COPPER_NM
+    assert ordered(clean) == 1
+    (tmp_path / "cut.dump").write_text(text[: text.index(rows[60])])
+    with pytest.raises(errors.TrajectoryError, match="expected 108 atoms .* as its header says, found 60"):
+        run("denoise", tmp_path / "cut.dump", "-o", tmp_path / "cut.extxyz")
+    assert not (tmp_path / "cut.extxyz").exists()
+
+
+def test_the_table_says_which_frames_moved_further_than_heat(trajectory, tmp_path):
+    """A gas of random points beside a crystal."""
+    snapshots = list(read_snapshots(trajectory))
+    gas = np.random.default_rng(3).random((108, 3)) @ snapshots[0].cell
+    for _ in range(200):  # pushed apart until none overlap
+        vectors = gas[:, None] - gas
+        vectors -= np.round(vectors @ np.linalg.inv(snapshots[0].cell)) @ snapshots[0].cell
+        lengths = np.linalg.norm(vectors, axis=-1) + 9 * np.eye(108)
+        gas += 0.5 * (np.clip(1.3 - lengths, 0, None)[..., None] * vectors / lengths[..., None]).sum(axis=1)
+    with (tmp_path / "two.extxyz").open("wb") as file:
+        write_snapshot(file, snapshots[0])
+        write_snapshot(file, replace(snapshots[0], positions=gas))
+    options = ("--spacing", 2.556)
+    output = run("denoise", tmp_path / "two.extxyz", "-o", tmp_path / "clean.extxyz", *options)
+    assert "Moved further than heat moves the atoms of a crystal: 1 of 2 frames (1)." in output
+    assert "Moved further" not in run("denoise", trajectory, "-o", tmp_path / "clean.extxyz")
+
+
 def damaged(trajectory, folder):
     """Files that cannot be denoised, by the sentence they get."""
     text = trajectory.read_text()
@@ -123,6 +168,8 @@ def test_bad_files_are_refused_and_nothing_is_written(trajectory, tmp_path):
         (("--classify", "csp"), "unknown method"),
         (("--select", "5-x"), "cannot read the selection"),
         (("--select", "500"), "selection does not fit"),
+        (("--select", "0-99999999999999"), "selection does not fit"),
+        (("--select", "9-3"), "selection does not fit"),
         (("--spacing", "-2"), "distance is not valid"),
         (("--iterations", "0"), "number of iterations"),
         (("--device", "nowhere"), "cannot use the device"),
@@ -230,5 +277,10 @@ def test_a_modifier_in_an_ovito_pipeline(trajectory):
     expected = sd.CrystalDenoiser(sd.pretrained("metals")).denoise(first.positions / 10, first.cell / 10, 4)
     assert np.asarray(clean.particles["Position"]) == pytest.approx(10 * expected, abs=1e-4)
     pipeline.modifiers[-1] = DenoiseModifier(iterations=1, only_selected=True)
+    selecting = pipeline.modifiers[0]
+    selecting.enabled = False
+    with pytest.raises(errors.DenoisingError, match="nothing is selected; expected the property Selection"):
+        pipeline.compute(0)
+    selecting.enabled = True
     moved = np.asarray(pipeline.compute(0).particles["Thermal Displacement"])
     assert np.array_equal((np.abs(moved) > 1e-9).any(axis=1), np.arange(108) < 50)

@@ -50,7 +50,7 @@ def test_frames_are_read_as_they_were_written(tmp_path):
         "fixed": np.array([True, False, True, True]),
         "label": np.array(["a", "b", "c", "d"]),
     }
-    info = {"Timestep": 12, "Origin": "1 2 3", "energy": -3.25, "note": "two words"}
+    info = {"Timestep": 12, "Origin": "1 2 3", "strength": -3.25, "note": "two words"}
     periodic, elements = np.array([True, True, False]), ("Cu", "Cu", "Al", "Cu")
     frame = Snapshot(generator.random((4, 3)) * 7, cell, periodic, elements, columns, info)
     file = io.BytesIO()
@@ -68,6 +68,7 @@ def test_frames_are_read_as_they_were_written(tmp_path):
     assert found[1].columns["fixed"].tolist() == [True, False, True, True]
     assert found[1].columns["label"].tolist() == ["a", "b", "c", "d"]
     assert found[1].columns["structure"].tolist() == ["fcc", "hcp", "other", "bcc"]
+    assert found[1].info["Origin"] == "1 2 3" and found[1].info["strength"] == -3.25
     assert found[1].info["Timestep"] == 12 and found[1].info["note"] == "two words"
 
 

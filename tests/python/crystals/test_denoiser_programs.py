@@ -13,10 +13,9 @@ from small_denoisers import SMALL
 
 import openmm_scoredyn as sd
 from openmm_scoredyn import errors
-from openmm_scoredyn.crystals.archive import pack
 from openmm_scoredyn.crystals.card import DenoiserCard
 from openmm_scoredyn.crystals.checkpoint import DenoiserTraining
-from openmm_scoredyn.crystals.export import export_denoiser, write_denoiser
+from openmm_scoredyn.crystals.export import export_denoiser, pack, write_denoiser
 from openmm_scoredyn.crystals.lattices import read_lattice
 from openmm_scoredyn.crystals.model import CrystalDenoiser
 from openmm_scoredyn.crystals.network import LatticeDenoiser
@@ -81,7 +80,8 @@ def broken_goldens(golden):
     yield golden | {"separations": golden["separations"][:-1]}
     yield golden | {"neighbours": [99.0] * len(golden["neighbours"])}
     yield golden | {"kinds": [7] * len(golden["kinds"])}
-    yield golden | {"displacements": [float("inf")] * len(golden["displacements"])}
+    yield golden | {"displacements": [1e300] * len(golden["displacements"])}
+    yield golden | {"separations": [None] * len(golden["separations"])}
     yield golden | {"separations": ["a"] * len(golden["separations"])}
     yield golden | {"kinds": []}
 
@@ -92,8 +92,7 @@ def test_a_program_without_its_golden_output_is_refused(salt):
     for broken in broken_goldens(salt.card.golden[0]):
         text = json.dumps({**salt.card.__dict__, "golden": [broken]})
         with pytest.raises(
-            errors.CardError,
-            match="golden example 0 is not complete.*export the model again|not valid JSON: expected a value",
+            errors.CardError, match="golden example 0 is not complete.*export the model again"
         ):
             CrystalDenoiser(pack(salt.program, text))
 
@@ -170,7 +169,7 @@ def test_what_is_no_model_is_refused(content, tmp_path):
     with pytest.raises(errors.ProgramError, match="there is no file"):
         CrystalDenoiser(tmp_path / "absent.pt")
     for other in (tmp_path, Path("/dev/zero")):
-        with pytest.raises(errors.ProgramError, match="there is no file"):
+        with pytest.raises(errors.ProgramError, match="there is no file|regular file"):
             CrystalDenoiser(other)
 
 
