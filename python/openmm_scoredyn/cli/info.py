@@ -70,9 +70,7 @@ def card_table(card: Card | DenoiserCard, sha256: str, rows: Callable[..., list]
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     origin = card if isinstance(card, DenoiserCard) else card.provenance
-    for name, value in (
-        rows(card) + _nested("trained on", origin.training_data) + _measured(origin.accuracy)
-    ):
+    for name, value in rows(card) + _nested("trained on", origin.training_data) + _measured(origin.accuracy):
         table.add_row(Text(printable(name)), Text(printable(value)))
     table.add_row("SHA-256", sha256)
     return table
@@ -83,8 +81,8 @@ def precision_note(card: Card) -> str:
     if card.capabilities.matmul_precision == "highest" or card.precision_is_measured:
         return ""
     return (
-        f"The accuracy at matmul_precision {card.capabilities.matmul_precision!r} is not measured: run `scoredyn compare`"
-        " on trajectories made at it, and export with its --accuracy."
+        f"The accuracy at matmul_precision {card.capabilities.matmul_precision!r} is not measured: run"
+        " `scoredyn compare` on trajectories made at it, and export with its --accuracy."
     )
 
 

@@ -92,13 +92,14 @@ def test_a_program_without_its_golden_output_is_refused(salt):
     for broken in broken_goldens(salt.card.golden[0]):
         text = json.dumps({**salt.card.__dict__, "golden": [broken]})
         with pytest.raises(
-            errors.CardError, match="golden example 0 is not complete.*export the model again"
+            errors.CardError,
+            match="golden example 0 is not complete.*export the model again|not valid JSON: expected a value",
         ):
             CrystalDenoiser(pack(salt.program, text))
 
 
 BROKEN_CARDS = {
-    "is not JSON": "{",
+    "not valid JSON": "{",
     "no JSON object": "[1]",
     "another format version": {"format_version": "3.0"},
     "name has the wrong type": {"name": 3},
@@ -123,7 +124,7 @@ def test_broken_cards_are_refused(salt, sentence):
 
 
 def test_a_deeply_nested_card_is_refused(salt):
-    with pytest.raises(errors.CardError, match="not JSON"):
+    with pytest.raises(errors.CardError, match="not valid JSON: nested too deeply"):
         CrystalDenoiser(pack(salt.program, "[" * 200_000))
 
 
@@ -166,10 +167,10 @@ def test_what_is_no_model_is_refused(content, tmp_path):
     (tmp_path / "model.pt").write_bytes(content)
     with pytest.raises(errors.ProgramError):
         CrystalDenoiser(tmp_path / "model.pt")
-    with pytest.raises(errors.ProgramError, match="cannot read"):
+    with pytest.raises(errors.ProgramError, match="there is no file"):
         CrystalDenoiser(tmp_path / "absent.pt")
     for other in (tmp_path, Path("/dev/zero")):
-        with pytest.raises(errors.ProgramError, match="expected a file"):
+        with pytest.raises(errors.ProgramError, match="there is no file"):
             CrystalDenoiser(other)
 
 
