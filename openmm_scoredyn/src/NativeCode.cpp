@@ -54,7 +54,7 @@ void checkNativeCode(const NativeCodePermission& permission, bool holdsNativeCod
     const bool named = !permission.sha256.empty();
     if (named && normalized(permission.sha256) != found)
         throw OpenMMException("ScoreProgram: " + name +
-                              " is another file than the one vouched for; expected SHA-256 " +
+                              " is another file than the one trusted; expected SHA-256 " +
                               normalized(permission.sha256) + ", found " + found +
                               "; do not use it unless you know why it changed.");
     if (!holdsNativeCode) return;
@@ -63,7 +63,7 @@ void checkNativeCode(const NativeCodePermission& permission, bool holdsNativeCod
     throw OpenMMException("ScoreProgram: " + name +
                           " holds native code (an AOTInductor package), which loading would run with your "
                           "rights; expected your "
-                          "leave, found none; if you trust where it comes from, pass allow_native_code=True "
+                          "permission, found none; if you trust where it comes from, pass allow_native_code=True "
                           "or its SHA-256, call "
                           "openmm_scoredyn.trust_native_code('" +
                           found +

@@ -80,7 +80,7 @@ def wrap(network: nn.Module, card: Card, parametrization: Parametrization) -> nn
     Raises
     ------
     ExportError
-        If the network lacks a method of the contract.
+        If the network lacks a method of the contract, is compiled already or cannot be copied.
     """
     needed = methods_of(card)
     for method in needed:
@@ -90,11 +90,39 @@ def wrap(network: nn.Module, card: Card, parametrization: Parametrization) -> nn
                 f"export_program: the module {type(network).__name__} has no method {own}; expected"
                 f" {', '.join(_OWN.get(name, name) for name in needed)}, found none of that name; add it."
             )
-    network = copy.deepcopy(network).cpu().float().requires_grad_(False)
+    network = _copied(network)
     if "denoise" not in needed:
         return OneStepProgram(network).eval()
     kind = StartingProgram if "start" in needed else ScoreProgram
     return kind(network, copy.deepcopy(parametrization)).eval()
+
+
+def _copied(network: nn.Module) -> nn.Module:
+    name = type(network).__name__
+    kinds = {base.__name__ for base in type(network).__mro__}
+    for kind, inside in (
+        ("ScriptModule", "the module that was scripted"),
+        ("OptimizedModule", "the module that was compiled, its _orig_mod"),
+        ("LightningModule", "the network inside, a plain torch.nn.Module"),
+    ):
+        if kind in kinds:
+            raise ExportError(
+                f"export_program: the module {name} cannot be exported; expected a plain torch.nn.Module,"
+                f" found a {kind}; give {inside}."
+            )
+    if not isinstance(network, nn.Module):
+        raise ExportError(
+            f"export_program: {name} is no module; expected an instance of torch.nn.Module, found"
+            f" {network!r:.60}; give one."
+        )
+    try:
+        return copy.deepcopy(network).cpu().float().requires_grad_(False)
+    except Exception as error:  # of whatever the module holds
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ExportError(
+            f"export_program: the module {name} cannot be copied; expected parameters, buffers and plain"
+            f" values, found {reason.rstrip('.')}; make anything else in its methods."
+        ) from error
 
 
 def methods_of(card: Card) -> tuple[str, ...]:

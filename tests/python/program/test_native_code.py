@@ -53,14 +53,14 @@ def test_a_package_is_refused_until_it_is_vouched_for(package, read, make):
 def test_a_sha256_vouches_for_one_file_alone(package, make_program):
     right, wrong = sha256_of(package), "0" * 64
     with pytest.raises(
-        ProgramError, match=f"another file than the one vouched for; expected SHA-256 {wrong}, found {right}"
+        ProgramError, match=f"another file than the one trusted; expected SHA-256 {wrong}, found {right}"
     ):
         ScoreModel(package, allow_native_code=wrong)
     with pytest.raises(ProgramError, match=REFUSED):
         ScoreModel(package)
     ScoreModel(package, allow_native_code=right.upper())
     harmless = make_program(Drift())
-    with pytest.raises(ProgramError, match="another file than the one vouched for"):
+    with pytest.raises(ProgramError, match="another file than the one trusted"):
         ScoreModel(harmless, allow_native_code=wrong)
     ScoreModel(harmless, allow_native_code=sha256_of(harmless))
 
