@@ -118,7 +118,7 @@ void readCapabilities(const JsonValue& json, Card& card) {
     card.hasStart = json.at("has_start").asBool();
     card.denoisingSteps = atLeast(0, json, "denoising_steps");
     require(card.denoisingSteps > 0 || card.hasStart,
-            "denoising_steps is 0, but a model without denoising steps must have_start.");
+            "denoising_steps is 0, but a model without denoising steps begins by has_start.");
     card.sigmaMin = positive(json, "sigma_min");
     card.sigmaMax = positive(json, "sigma_max");
     card.sigmaData = positive(json, "sigma_data");
@@ -253,9 +253,11 @@ Card parseIncompleteCard(const std::string& text) {
             ", but this library reads version 2. Export the model again, or install the release of "
             "openmm-scoredyn that wrote it.");
     card.name = json.at("name").asString();
+    require(card.name.find_first_not_of(' ') != std::string::npos, "name is blank, but a model has one.");
     readCapabilities(json.at("capabilities"), card);
     readParticles(json.at("particles"), card);
     json.at("provenance").keys();
+    json.at("golden").asArray();
     return card;
 }
 

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from tiny_models import DriftingNetwork, tiny_card
+from tiny_models import DriftingNetwork, OneStepNetwork, tiny_card
 from typer.testing import CliRunner
 
 from openmm_scoredyn import training
@@ -115,6 +115,15 @@ def test_info_shows_the_card(tmp_path):
     ):  # fmt: skip
         assert text in output, text
     assert ScoreModel(tmp_path / "m.pt").sha256 in output.replace(" │ │ │ ", "").replace(" ", "")
+
+
+def test_info_names_all_that_a_model_knows(tmp_path):
+    known = {"lag_times_ps": (1.0, 2.0, 5.0), "temperatures_K": (280.0, 320.0), "temperature_range": True}
+    export_program(DriftingNetwork(), tmp_path / "m.pt", tiny_card(**known))
+    assert "1, 2 or 5 ps at 280 to 320 K" in command("info", tmp_path / "m.pt")
+    card = tiny_card(denoising_steps=0, has_start=True)
+    export_program(OneStepNetwork(), tmp_path / "m.pt", card)
+    assert "in one step from 15 normals" in command("info", tmp_path / "m.pt")
 
 
 def test_info_tells_a_comparison_in_sentences(tmp_path):

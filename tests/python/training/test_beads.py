@@ -79,11 +79,11 @@ def configuration(**options) -> TrainingConfig:
         name="beads",
         network=network,
         optimization=OptimizationConfig(
-            updates=400,
+            updates=1000,
             batch_size=16,
             learning_rate=3e-3,
             warmup_updates=20,
-            validation_every=200,
+            validation_every=500,
             ema_decay=0.98,
         ),
         lag_time_ps=LAG_PS,
