@@ -37,11 +37,6 @@ def restore_program(source):
         As `ScoreModel`; an AOTInductor package, in which there is no network any more, is refused there.
     """
     model = ScoreModel(source)
-    if not isinstance(model.card, Card):
-        raise ExportError(
-            f"export: {model.card.name} is a crystal denoiser; expected a model of molecular dynamics; give"
-            " one."
-        )
     choice = _choice(model.card)
     module = from_bytes(model.source)
     weights = {key.removeprefix("network."): value for key, value in module.state_dict().items()}

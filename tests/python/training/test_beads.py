@@ -20,7 +20,7 @@ from openmm_scoredyn.training.dataset import collect_examples
 
 COUNT, BOX_NM, LAG_PS = 24, 2.0, 0.25
 TYPES = {"X1": 40.0, "X2": 72.0, "X3": 100.0}  # masses, u
-STIFFNESS = "20*sqrt(a1*a2)*step(0.6-r)*(1-r/0.6)^2"  # soft repulsion, kJ/mol; a is 1, 2 or 3
+STIFFNESS = "3*sqrt(a1*a2)*step(0.6-r)*(1-r/0.6)^2"  # soft repulsion, kJ/mol; a is 1, 2 or 3
 
 
 def topology() -> app.Topology:
@@ -75,21 +75,17 @@ def configuration(**options) -> TrainingConfig:
     network = NetworkChoice.of(
         "message_passing", width=32, blocks=1, **({"history_length": 3, "periodic": True} | options)
     )
-    recipe = network.architecture.recipe
     return TrainingConfig(
         name="beads",
         network=network,
         optimization=OptimizationConfig(
-            updates=400,
+            updates=1000,
             batch_size=16,
             learning_rate=3e-3,
             warmup_updates=20,
-            validation_every=200,
+            validation_every=500,
             ema_decay=0.98,
         ),
-        prediction=recipe.prediction,
-        schedule=recipe.schedule,
-        noise=recipe.noise,
         lag_time_ps=LAG_PS,
     )
 

@@ -9,7 +9,7 @@ from openmm_scoredyn.networks.protocol import Architecture, Recipe, load_weights
 
 @dataclass(frozen=True)
 class MessagePassingConfig:
-    """Width of nodes and edges, number of rounds of messages, frames that the network is conditioned on, whether
+    """Width of nodes and edges, number of rounds of messages, frames that it is conditioned on, whether
     the system is periodic, and how far messages reach, nm.
     """
 
