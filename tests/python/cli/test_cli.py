@@ -132,13 +132,13 @@ def test_version_is_shown():
         ("run good.pt ALANINE --length 9ps --out md.dcd --denoising-steps 0", "denoising steps is 0"),
         (
             (
-                "run good.pt ALANINE --length 9ps --replicas 2 --out md.npz --platform CPU --force-field"
+                "run good.pt ALANINE --length 9ps --replicas 2 --out md.frames --platform CPU --force-field"
                 " amber99_obc.xml"
             ),
             "found --platform CPU, --force-field amber99_obc.xml; leave",
         ),
         (
-            "run good.pt ALANINE --length 9ps --out md.npz --platform CPU",
+            "run good.pt ALANINE --length 9ps --out md.frames --platform CPU",
             "--force-field, found --platform CPU; leave",
         ),
         (

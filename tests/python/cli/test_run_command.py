@@ -13,7 +13,7 @@ import openmm
 import programs
 import pytest
 import typer
-from kills import Killed, killed_from, run_through_kills
+from kills import Killed, files_of, killed_from, run_through_kills
 from typer.testing import CliRunner
 
 from openmm_scoredyn import data
@@ -109,10 +109,6 @@ def test_a_file_that_holds_more_is_not_called_shorter(program, structure, tmp_pa
     assert "50 ps in" in invoke(*arguments, "50ps").output
 
 
-def content_of(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
 def test_replicas_can_be_loaded_and_equal_single_runs(program, structure, tmp_path):
     out = tmp_path / "r.frames"
     arguments = [program, structure, "--length", "30ps", "--save-every", "3ps", "--seed", 4]
@@ -147,7 +143,7 @@ def test_replicas_go_on_after_a_kill(make_program, tmp_path, module, save_every)
         partial(run_replicas, model, start, tmp_path / "broken.frames", 40, **options)
     )
     assert kills >= 3
-    assert content_of(broken) == content_of(whole)
+    assert files_of(broken) == files_of(whole)
     assert not list(tmp_path.glob(".*"))
 
 
@@ -191,14 +187,14 @@ def test_replicas_of_another_run_are_not_taken_up(program, tmp_path):
     with pytest.raises(OutputError, match="expected seed 2, found 1"):
         run_replicas(model, start, tmp_path / "r.frames", 20, seed=2, steps_per_chunk=10)
     run_replicas(model, start, tmp_path / "r.frames", 20, seed=1, steps_per_chunk=10)
-    before = content_of(tmp_path / "r.frames")
+    before = files_of(tmp_path / "r.frames")
     run_replicas(model, start, tmp_path / "r.frames", 20, seed=1, steps_per_chunk=10)
-    assert content_of(tmp_path / "r.frames") == before, "a command that is given again is done at once"
+    assert files_of(tmp_path / "r.frames") == before, "a command that is given again is done at once"
     (tmp_path / "other.frames").mkdir()
     (tmp_path / "other.frames" / "notes.txt").write_text("mine")
     with pytest.raises(OutputError, match="exists already and is no store of frames"):
         run_replicas(model, start, tmp_path / "other.frames", 20, seed=1)
-    assert content_of(tmp_path / "other.frames") == {"notes.txt": b"mine"}
+    assert files_of(tmp_path / "other.frames") == {"notes.txt": b"mine"}
 
 
 def test_replicas_of_another_device_are_not_taken_up(program, tmp_path):

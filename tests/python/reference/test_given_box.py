@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 from alanine import PDB
+from kills import files_of
 
 from openmm_scoredyn.errors import OutputError, SamplingError, TrajectoryError
 from openmm_scoredyn.reference import preparation
@@ -36,7 +37,7 @@ def test_trajectories_begin_in_the_given_box(tmp_path, box, monkeypatch):
     (own,) = simulate(PDB, PLAN, tmp_path / "own", box=box)
     monkeypatch.setattr(preparation, "make_box", lambda *arguments: pytest.fail("a box was set"))
     (again,) = simulate(PDB, PLAN, tmp_path / "again", box=box)
-    assert again.read_bytes() == own.read_bytes()
+    assert files_of(again) == files_of(own)
     assert SolvatedBox.load(tmp_path / "again" / "box" / "box.npz").equals(SolvatedBox.load(box))
     # The same box once more, or none, goes on; another is refused.
     simulate(PDB, PLAN, tmp_path / "again", box=box)

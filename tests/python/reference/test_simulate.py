@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 import pytest
 from alanine import PDB, alanine_molecule
-from kills import run_through_kills
+from kills import files_of, run_through_kills
 
 from openmm_scoredyn import data
 from openmm_scoredyn.data.frame_store import FrameStore
@@ -25,26 +25,21 @@ FREE = SimulationPlan(2, 12, equilibration_ps=1.0, frames_per_chunk=5)
 STEERED = SimulationPlan(2, 4, n_segments=3, steering="uniform", equilibration_ps=1.0, frames_per_chunk=5)
 
 
-def contents(directory):
-    """Every file of a folder and of the stores in it, by path."""
-    return {str(p.relative_to(directory)): p.read_bytes() for p in directory.rglob("*") if p.is_file()}
-
-
 @pytest.mark.parametrize("plan", [FREE, STEERED], ids=["free", "steered"])
 def test_restart_at_every_chunk_gives_the_same_bytes(tmp_path, plan):
     simulate(PDB, plan, tmp_path / "unbroken")
     _, kills = run_through_kills(partial(simulate, PDB, plan, tmp_path / "broken"))
     assert kills >= 2 * plan.n_chunks
-    assert contents(tmp_path / "broken") == contents(tmp_path / "unbroken")
+    assert files_of(tmp_path / "broken") == files_of(tmp_path / "unbroken")
     # Two stores of three chunks each, with the index, a state to go on from, and no lock.
-    assert len(contents(tmp_path / "broken")) == 1 + 2 * (plan.n_chunks + 2)
+    assert len(files_of(tmp_path / "broken")) == 1 + 2 * (plan.n_chunks + 2)
 
 
 def test_processes_give_the_bytes_of_one(tmp_path):
     reports = []
     simulate(PDB, FREE, tmp_path / "one")
     simulate(PDB, FREE, tmp_path / "two", processes=2, progress=lambda *report: reports.append(report))
-    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
     assert reports[-1] == (22.0, 22.0)
 
 
@@ -68,13 +63,13 @@ def test_kill_and_restart_of_a_real_run(tmp_path):
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     time.sleep(0.5)
-    before = contents(tmp_path / "broken")
+    before = files_of(tmp_path / "broken")
     time.sleep(0.5)
-    assert before == contents(tmp_path / "broken"), "a worker outlived its parent"
+    assert before == files_of(tmp_path / "broken"), "a worker outlived its parent"
     assert FrameStore(chunk.parent).n_frames < 120
     subprocess.run([sys.executable, script], check=True)
     simulate(PDB, plan, tmp_path / "unbroken")
-    assert contents(tmp_path / "broken") == contents(tmp_path / "unbroken")
+    assert files_of(tmp_path / "broken") == files_of(tmp_path / "unbroken")
 
 
 def test_what_is_written_can_be_loaded_and_says_what_it_is(tmp_path):
@@ -146,10 +141,10 @@ def test_temperature_of_the_dynamics():
 
 def test_another_plan_in_the_same_folder_is_refused(tmp_path):
     simulate(PDB, FREE, tmp_path)
-    before = contents(tmp_path)
+    before = files_of(tmp_path)
     with pytest.raises(OutputError, match="holds another simulation; expected seed 2, found 1"):
         simulate(PDB, dataclasses.replace(FREE, seed=2), tmp_path)
-    assert contents(tmp_path) == before
+    assert files_of(tmp_path) == before
     assert json.loads(before["plan.json"])["seed"] == 1
 
 

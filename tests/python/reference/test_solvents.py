@@ -82,7 +82,7 @@ def test_the_command_runs_and_records_the_solvent_asked_for(tmp_path):
         "--length",
         "0.1ps",
     ]
-    arguments += ["--spacing", "20fs", "--equilibration", "20fs", "--trajectories", "1"]
+    arguments += ["--spacing", "20fs", "--equilibration", "20fs", "--trajectories", "1", "--seed", "1"]
     result = CliRunner().invoke(command, [str(argument) for argument in arguments])
     assert result.exit_code == 0, result.exception
     (trajectory,) = data.load(tmp_path / "md")

@@ -32,3 +32,8 @@ def run_through_kills(run) -> tuple:
             return run(progress=kill), kills
         except Killed:
             kills += 1
+
+
+def files_of(folder) -> dict[str, bytes]:
+    """Content of every file of a folder and of the folders in it, by path."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
