@@ -135,8 +135,8 @@ def report(times: dict[str, list[float]], model, options) -> None:
     """Print the table; write it as JSON if asked."""
     median = {name: quartiles(values)[1] for name, values in times.items()}
     print(
-        f"{model.card.name}, {model.card.capabilities.solver} with {model.card.capabilities.denoising_steps} evaluations,"
-        f" {options.rounds} rounds"
+        f"{model.card.name}, {model.card.capabilities.solver} with"
+        f" {model.card.capabilities.denoising_steps} evaluations, {options.rounds} rounds"
     )
     print(f"{'':28}{'ms per ps':>11}  {'quartiles':>17}{'ps/s':>10}{'of water MD':>13}")
     ratios = {}

@@ -118,7 +118,7 @@ void readCapabilities(const JsonValue& json, Card& card) {
     card.hasStart = json.at("has_start").asBool();
     card.denoisingSteps = atLeast(0, json, "denoising_steps");
     require(card.denoisingSteps > 0 || card.hasStart,
-            "denoising_steps is 0, but a model without denoising steps must have_start.");
+            "denoising_steps is 0, but a model without denoising steps begins by has_start.");
     card.sigmaMin = positive(json, "sigma_min");
     card.sigmaMax = positive(json, "sigma_max");
     card.sigmaData = positive(json, "sigma_data");
@@ -255,9 +255,11 @@ Card parseIncompleteCard(const std::string& text) {
     card.name = json.at("name").asString();
     require(std::ranges::none_of(card.name, [](unsigned char c) { return c < 0x20 || c == 0x7F; }),
             "name holds a line break or another control character, but it is one line of text.");
+    require(card.name.find_first_not_of(' ') != std::string::npos, "name is blank, but a model has one.");
     readCapabilities(json.at("capabilities"), card);
     readParticles(json.at("particles"), card);
     json.at("provenance").keys();
+    json.at("golden").asArray();
     return card;
 }
 

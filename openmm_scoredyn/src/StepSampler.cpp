@@ -37,7 +37,7 @@ void requireNoStages(const Card& card, int denoisingSteps) {
         throw OpenMM::OpenMMException(
             "StepSampler: the model '" + card.name +
             "' does its step without denoising; expected 0 denoising steps, found " +
-            std::to_string(denoisingSteps) + "; call setDenoisingSteps(0).");
+            std::to_string(denoisingSteps) + "; leave the number as the model sets it.");
 }
 
 }  // namespace

@@ -128,7 +128,7 @@ const Refusal refusals[] = {
     {R"("denoising_steps": 7)", R"("denoising_steps": -1)",
      "Card: denoising_steps must be at least 0, found -1."},
     {R"("denoising_steps": 7)", R"("denoising_steps": 0)",
-     "Card: denoising_steps is 0, but a model without denoising steps must have_start."},
+     "Card: denoising_steps is 0, but a model without denoising steps begins by has_start."},
     {"0.01", "0", "Card: sigma_min must be positive, found 0."},
     {R"("sigma_max": 80)", R"("sigma_max": 0.001)",
      "Card: sigma_min must be below sigma_max, found 0.01 and 0.001."},

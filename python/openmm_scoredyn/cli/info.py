@@ -78,15 +78,17 @@ def card_table(card: Card | DenoiserCard, sha256: str, rows: Callable[..., list]
 
 def precision_note(card: Card) -> str:
     """What to say of a card whose accuracy is that of another precision than its own, or of none."""
-    if card.capabilities.matmul_precision == "highest" or card.precision_is_measured:
+    precision = card.capabilities.matmul_precision
+    if precision == "highest" or card.precision_is_measured:
         return ""
     return (
-        f"The accuracy at matmul_precision {card.capabilities.matmul_precision!r} is not measured: run"
-        " `scoredyn compare` on trajectories made at it, and export with its --accuracy."
+        f"The accuracy at matmul_precision {precision!r} is not measured: run `scoredyn compare` on"
+        " trajectories made at it, and export with its --accuracy."
     )
 
 
 def _rows(card: Card) -> list[tuple[str, str]]:
+    can, origin = card.capabilities, card.provenance
     composition = "".join(
         f"{e}{n if n > 1 else ''}" for e, n in sorted(Counter(card.particles.types).items())
     )
@@ -98,31 +100,44 @@ def _rows(card: Card) -> list[tuple[str, str]]:
     rows = [
         (
             "step",
-            f"{card.lag_time_ps:g} ps at {card.temperature_K:g} K, history of {card.capabilities.history_length}",
+            (
+                f"{_known(can.lag_times_ps, can.lag_time_range)} ps at"
+                f" {_known(can.temperatures_K, can.temperature_range)} K, history of {can.history_length}"
+            ),
         ),
         ("molecule", f"{'-'.join(residues.values())}, {card.num_particles} atoms, {composition}"),
         (
             "conditions",
-            f"{card.provenance.solvent}, {card.provenance.force_field}, {'periodic' if card.capabilities.periodic else 'not periodic'}",
+            f"{origin.solvent}, {origin.force_field}, {'periodic' if can.periodic else 'not periodic'}",
         ),
         ("guard", f"{guard}, {card.guard.max_displacement_nm:.2f} nm a step"),
-        ("precision", _PRECISIONS[card.capabilities.matmul_precision]),
+        ("precision", _PRECISIONS[can.matmul_precision]),
         (
             "symmetry",
-            f"{'SE(3), checked at export' if card.capabilities.symmetric else 'none claimed'}; {card.capabilities.latent_type} latents",
+            f"{'SE(3), checked at export' if can.symmetric else 'none claimed'}; {can.latent_type} latents",
         ),
-        ("licence", card.provenance.licence),
+        ("licence", origin.licence),
         (
             "made by",
             (
-                f"openmm-scoredyn {card.provenance.package_version}, torch {card.provenance.torch_version}, format"
+                f"openmm-scoredyn {origin.package_version}, torch {origin.torch_version}, format"
                 f" {card.format_version}"
             ),
         ),
     ]
-    levels = f"sigma {card.capabilities.sigma_min:g} to {card.capabilities.sigma_max:g}, {card.capabilities.latent_size} latents"
-    steps = f"{card.capabilities.solver} with {card.capabilities.denoising_steps} denoising steps"
+    if not can.denoising_steps:
+        return rows + [("draws", f"in one step from {can.latent_size} normals")]
+    steps = f"{can.solver} with {can.denoising_steps} denoising steps"
+    levels = f"sigma {can.sigma_min:g} to {can.sigma_max:g}, {can.latent_size} latents"
     return rows + [("draws", f"{steps}, {levels}")]
+
+
+def _known(values: tuple[float, ...], is_range: bool) -> str:
+    """'1, 2 or 5', or '1 to 5' for a range."""
+    *others, last = (f"{value:g}" for value in values)
+    if not others:
+        return last
+    return f"{others[0]} to {last}" if is_range else f"{', '.join(others)} or {last}"
 
 
 def denoiser_rows(card: DenoiserCard) -> list[tuple[str, str]]:

@@ -94,7 +94,9 @@ def run(
 
 def _guard_sentence(refused: dict[str, int]) -> str:
     """How many draws the guard refused, by cause; of a run that went on, since it went on."""
-    causes = [f"{cause.replace('_', ' ')} {count}" for cause, count in refused.items()]
+    from openmm_scoredyn.program.native import scoredyn
+
+    causes = [f"{cause.replace('_', ' ')} {refused[cause]}" for cause in scoredyn.CAUSES]
     return f"Draws refused by the guard: {', '.join(causes)}."
 
 

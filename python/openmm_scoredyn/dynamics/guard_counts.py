@@ -1,4 +1,4 @@
-"""What a model's guard rejects, counted in frames: for trajectories that were drawn without it, and for MD."""
+"""What a model's guard rejects, counted in frames: for trajectories drawn without it, and for MD."""
 
 from collections.abc import Sequence
 

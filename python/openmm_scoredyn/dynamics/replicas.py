@@ -12,10 +12,6 @@ from openmm_scoredyn.data.chunks import ChunkStore
 from openmm_scoredyn.data.store import save_archive
 from openmm_scoredyn.errors import OutputError, SamplingError
 
-_NO_COUNTS = dict.fromkeys(
-    ("num_redraws", "num_rejected_steps", "not_finite", "bond", "chirality", "displacement"), 0
-)
-
 
 def run_replicas(
     model,
@@ -43,7 +39,8 @@ def run_replicas(
     seed : 1 to 2**31 - 1
     steps_per_chunk : steps between two writes to the disk, rounded up to a multiple of `save_every`
     progress : called with (steps done, steps in all)
-    **sampling : solver, denoising_steps, max_redraws, num_threads of `ScoreModel.sample`
+    **sampling : solver, denoising_steps, lag_time_ps, temperature_K, max_redraws, num_threads, as those of
+        `ScoreModel.sample`
 
     Returns
     -------
@@ -74,6 +71,7 @@ def run_replicas(
         np.asarray(positions, np.float32)[:, None], model.card.capabilities.history_length, axis=1
     )
     done, histories, counts = _take_up(store, identity, histories, n_steps)
+    counts = dict.fromkeys(_counts_of(model), 0) | counts
     while done < n_steps:
         if progress is not None:
             progress(done, n_steps)
@@ -83,7 +81,7 @@ def run_replicas(
             model, histories, length, save_every, first_step=done, seed=seed, **sampling
         )
         after = _counts_of(model)
-        counts = {name: counts[name] + after[name] - before[name] for name in _NO_COUNTS}
+        counts = {name: counts[name] + after[name] - before[name] for name in counts}
         done += length
         store.append(store.count(), {"frames": frames}, _pack(identity, done, histories, counts))
     if progress is not None:
@@ -121,6 +119,8 @@ def _identify(model, positions, seed, save_every, steps_per_chunk, sampling) -> 
         "steps_per_chunk": steps_per_chunk,
         "solver": sampling.get("solver") or model.card.capabilities.solver,
         "denoising_steps": sampling.get("denoising_steps") or model.card.capabilities.denoising_steps,
+        "lag_time_ps": sampling.get("lag_time_ps") or model.card.lag_time_ps,
+        "temperature_K": sampling.get("temperature_K") or model.card.temperature_K,
         "max_redraws": sampling.get("max_redraws"),
         "device": model.device.partition(":")[0],  # which of several like ones changes nothing
     }
@@ -145,9 +145,9 @@ def _take_up(store: ChunkStore, identity: dict, histories: np.ndarray, n_steps: 
             note, last = json.loads(str(archive["note"])), archive["histories"]
         _require_same_run(identity, note["identity"])
         if note["done"] <= n_steps:
-            return note["done"], last, _NO_COUNTS | note["counts"]
+            return note["done"], last, note["counts"]
         store.drop_last()
-    return 0, histories, _NO_COUNTS
+    return 0, histories, {}
 
 
 def _require_same_run(identity: dict, stored: dict) -> None:
@@ -164,8 +164,7 @@ def _require_same_run(identity: dict, stored: dict) -> None:
 def _describe(model, identity: dict, save_every: int, counts: dict) -> dict:
     card = model.card
     return identity | {
-        "frame_spacing_ps": card.lag_time_ps * save_every,
-        "temperature_K": card.temperature_K,
+        "frame_spacing_ps": identity["lag_time_ps"] * save_every,
         "molecule": card.particles.to_dict(),
         "steered": False,
         "consecutive": False,

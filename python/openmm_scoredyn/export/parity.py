@@ -149,8 +149,8 @@ def checked_answer(program, probe: Probe, card: Card) -> tuple[Tensor, Tensor]:
         if not torch.isfinite(value).all():
             raise ExportError(
                 f"export_program: the module returned {name} that are not finite; expected finite numbers at"
-                f" every noise level from {card.capabilities.sigma_min} to {card.capabilities.sigma_max}, found NaN or infinity in"
-                f" {precision}; correct the module or the range of the card."
+                f" every noise level from {card.capabilities.sigma_min} to {card.capabilities.sigma_max},"
+                f" found NaN or infinity in {precision}; correct the module or the range of the card."
             )
     return latents, positions
 

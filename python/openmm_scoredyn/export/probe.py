@@ -57,8 +57,8 @@ def turned(latents: Tensor, rotation: Tensor) -> Tensor:
 
 
 def make_probe(card: Card, history: Tensor | None, box: Tensor | None) -> Probe:
-    """Replicas of example histories in turn, each turned another way and jittered by 0.5 pm, with noise of all
-    levels.
+    """Replicas of example histories in turn, each turned another way and jittered by 0.5 pm, with noise of
+    all levels.
 
     Raises
     ------

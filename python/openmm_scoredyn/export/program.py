@@ -24,6 +24,9 @@ from openmm_scoredyn.program.precision import full_precision
 
 _log = logging.getLogger(__name__)
 _FEW_POSITIONS = 1000  # golden examples are text: a large system has one
+# Replicas of the probe that become golden examples: both ends of the noise levels, and every one of up to
+# four histories, lag times and temperatures, which take turns.
+_GOLDEN_ROWS = (0, 2, 5, REPLICAS - 1)
 
 
 @full_precision()
@@ -47,8 +50,8 @@ def export_program(
     Parameters
     ----------
     module : torch.nn.Module
-        With condition(history (B, H, N, 3) nm, box (B, 3, 3) nm, lag_time_ps (B,), temperature_K (B,)) -> list
-        of tensors; predict(latent (B, D), level (B,), condition) -> raw (B, D), unless the card has no
+        With condition(history (B, H, N, 3) nm, box (B, 3, 3) nm, lag_time_ps (B,), temperature_K (B,)) ->
+        list of tensors; predict(latent (B, D), level (B,), condition) -> raw (B, D), unless the card has no
         denoising steps; start(noise (B, D), condition) -> latent (B, D), if it has one; and advance(latent,
         condition, history, box) -> positions (B, N, 3) nm. It is copied, not changed. Its attributes
         `latent_type` and `symmetric` take the place of the card's.
@@ -146,14 +149,14 @@ def _completed(card: Card, module: nn.Module, symmetric: bool | None) -> Card:
         torch_version=torch.__version__,
         latent_type=getattr(module, "latent_type", card.capabilities.latent_type),
         symmetric=card.capabilities.symmetric if symmetric is None else symmetric,
-        has_start=callable(getattr(module, "start", None)),
+        # without denoising steps it must have one; `wrap` says so where it has not
+        has_start=callable(getattr(module, "start", None)) or not card.capabilities.denoising_steps,
     )
 
 
-def _golden_rows(card: Card) -> range:
-    """Replicas of the probe, of several conformations and noise levels, that become golden examples."""
+def _golden_rows(card: Card) -> tuple[int, ...]:
     small = card.num_particles * card.capabilities.history_length <= _FEW_POSITIONS
-    return range(0, REPLICAS, 2 if small else REPLICAS)
+    return _GOLDEN_ROWS if small else _GOLDEN_ROWS[:1]
 
 
 def _golden(program, card: Card, probe: Probe, row: int) -> dict:

@@ -9,6 +9,8 @@ from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import ExportError
 from openmm_scoredyn.program.card import Card
 
+_OWN = {"denoise": "predict"}  # methods of a program that are made of another one of the network
+
 
 class ScoreProgram(nn.Module):
     """The contract in terms of a network, whatever its parametrisation."""
@@ -82,12 +84,11 @@ def wrap(network: nn.Module, card: Card, parametrization: Parametrization) -> nn
     """
     needed = methods_of(card)
     for method in needed:
-        own = "predict" if method == "denoise" else method
+        own = _OWN.get(method, method)
         if not callable(getattr(network, own, None)):
             raise ExportError(
-                f"export_program: the module {type(network).__name__} has no method {own}; expected condition,"
-                f" {'start, ' if 'start' in needed else ''}{'predict, ' if 'denoise' in needed else ''}advance,"
-                " found none of that name; add it."
+                f"export_program: the module {type(network).__name__} has no method {own}; expected"
+                f" {', '.join(_OWN.get(name, name) for name in needed)}, found none of that name; add it."
             )
     network = _copied(network)
     if "denoise" not in needed:

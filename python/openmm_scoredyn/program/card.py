@@ -9,6 +9,7 @@ from openmm_scoredyn.program.guard_rules import GuardRules
 
 CARD_FILE = "scoredyn.json"
 FORMAT_VERSION = "2.0"
+LATENT_TYPES = ("invariant", "vector")
 _OF_PARTICLES = ("types", "masses_amu", "bonds", "atom_names", "residue_names", "residue_indices")
 
 
@@ -39,6 +40,11 @@ class Capabilities:
         Whether latents stay as they are when the particles turn (internal coordinates) or turn with them.
     symmetric : bool
         Whether SE(3) symmetry is claimed; checked at export.
+
+    Raises
+    ------
+    CardError
+        If `latent_type` or `symmetric` is another; the other fields are checked as part of a card.
     """
 
     lag_times_ps: tuple[float, ...]
@@ -58,6 +64,18 @@ class Capabilities:
     matmul_precision: str = "highest"
     latent_type: str = "invariant"
     symmetric: bool = False
+
+    def __post_init__(self):
+        # the two fields that the core has no use for
+        if self.latent_type not in LATENT_TYPES:
+            raise CardError(
+                f"Card: latent_type is not valid; expected one of {', '.join(LATENT_TYPES)}, found"
+                f" {self.latent_type!r}; correct it."
+            )
+        if not isinstance(self.symmetric, bool):
+            raise CardError(
+                f"Card: symmetric is not valid; expected True or False, found {self.symmetric!r}; correct it."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,9 +232,9 @@ def _part_of(key: str) -> str:
 
 def _text(value) -> str:
     """JSON of one part of a card."""
-    if not isinstance(value, dict):
-        return json.dumps(value, allow_nan=False)
     try:
+        if not isinstance(value, dict):
+            return json.dumps(value, allow_nan=False)
         lines = [f"  {json.dumps(key)}: {json.dumps(entry, allow_nan=False)}" for key, entry in value.items()]
     except ValueError:
         raise CardError(

@@ -28,7 +28,8 @@ def as_solver(name) -> str:
     known = scoredyn.solver_methods()
     if name not in known:
         raise SamplingError(
-            f"ScoreModel.sample: unknown solver; expected one of {', '.join(known)}, found {name!r}; correct it."
+            f"ScoreModel.sample: unknown solver; expected one of {', '.join(known)}, found {name!r};"
+            " correct it."
         )
     return name
 
@@ -68,7 +69,8 @@ def as_number(name: str, value, default: float) -> float:
         return default
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not value > 0:
         raise SamplingError(
-            f"ScoreModel.sample: {name} is not valid; expected a positive number, found {value!r}; correct it."
+            f"ScoreModel.sample: {name} is not valid; expected a positive number, found {value!r};"
+            " correct it."
         )
     return float(value)
 

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from tiny_models import DriftingNetwork, tiny_card
+from tiny_models import DriftingNetwork, OneStepNetwork, tiny_card
 from typer.testing import CliRunner
 
 from openmm_scoredyn import training
@@ -46,7 +46,7 @@ def test_export_writes_a_program_and_shows_parity(checkpoint):
     assert "SE(3) symmetry" in output
     assert f"Wrote {out}" in output
     card = ScoreModel(out).card
-    assert card.symmetric
+    assert card.capabilities.symmetric
     module, trained_card, parametrization = training.load_checkpoint(checkpoint)
     export_program(module, checkpoint / "direct.pt", trained_card, parametrization)
     assert card == ScoreModel(checkpoint / "direct.pt").card, (
@@ -56,7 +56,7 @@ def test_export_writes_a_program_and_shows_parity(checkpoint):
 
 def test_export_drops_a_claim_on_request(checkpoint):
     assert "SE(3)" not in command("export", checkpoint, checkpoint / "out.pt", "--not-symmetric")
-    assert not ScoreModel(checkpoint / "out.pt").card.symmetric
+    assert not ScoreModel(checkpoint / "out.pt").card.capabilities.symmetric
 
 
 def test_export_writes_the_format_asked_for(checkpoint, monkeypatch):
@@ -85,7 +85,7 @@ def test_precision_asked_for_is_said_not_to_be_measured_until_it_is(checkpoint):
     assert sentence not in command(*asked, "--accuracy", checkpoint / "comparison.json") + command(
         "info", out
     )
-    assert ScoreModel(out).card.accuracy["matmul_precision"] == "high"
+    assert ScoreModel(out).card.provenance.accuracy["matmul_precision"] == "high"
 
 
 def test_export_that_fails_writes_nothing(checkpoint, monkeypatch):
@@ -115,6 +115,15 @@ def test_info_shows_the_card(tmp_path):
     ):  # fmt: skip
         assert text in output, text
     assert ScoreModel(tmp_path / "m.pt").sha256 in output.replace(" │ │ │ ", "").replace(" ", "")
+
+
+def test_info_names_all_that_a_model_knows(tmp_path):
+    known = {"lag_times_ps": (1.0, 2.0, 5.0), "temperatures_K": (280.0, 320.0), "temperature_range": True}
+    export_program(DriftingNetwork(), tmp_path / "m.pt", tiny_card(**known))
+    assert "1, 2 or 5 ps at 280 to 320 K" in command("info", tmp_path / "m.pt")
+    card = tiny_card(denoising_steps=0, has_start=True)
+    export_program(OneStepNetwork(), tmp_path / "m.pt", card)
+    assert "in one step from 15 normals" in command("info", tmp_path / "m.pt")
 
 
 def test_info_tells_a_comparison_in_sentences(tmp_path):
@@ -154,11 +163,13 @@ def test_a_program_is_exported_anew(tmp_path):
     first, again = ScoreModel(pretrained("alanine-dipeptide-tip3p")), tmp_path / "again.pt"
     assert "reloaded = scripted" in command("export", "alanine-dipeptide-tip3p", again)
     second = ScoreModel(again)
-    assert second.card.accuracy == first.card.accuracy and second.card.denoising_steps == 2
-    start = np.asarray(first.card.golden["history"], np.float32).reshape(1, 22, 3).repeat(3, 0)
+    assert second.card.provenance == first.card.provenance and second.card.capabilities.denoising_steps == 2
+    start = np.asarray(first.card.golden[0]["history"], np.float32).reshape(1, 22, 3).repeat(3, 0)
     np.testing.assert_array_equal(*(model.sample(start, 20, seed=4) for model in (first, second)))
     command("export", again, tmp_path / "four.pt", "--denoising-steps", 4)
-    assert ScoreModel(tmp_path / "four.pt").card.accuracy == {}, "which was measured with two evaluations"
+    assert ScoreModel(tmp_path / "four.pt").card.provenance.accuracy == {}, (
+        "which was measured with two evaluations"
+    )
 
 
 def test_programs_that_hold_no_network_of_ours_are_not_exported_anew(checkpoint):
@@ -174,7 +185,7 @@ def test_programs_that_hold_no_network_of_ours_are_not_exported_anew(checkpoint)
 
 def test_a_network_that_is_computed_otherwise_is_not_exported_anew(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "openmm_scoredyn.networks.molecule_frame.network.MoleculeFrameNetwork.predict_flat",
+        "openmm_scoredyn.networks.molecule_frame.network.MoleculeFrameNetwork.predict",
         lambda self, x, *_: 0 * x,
     )
     with pytest.raises(

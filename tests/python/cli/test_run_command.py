@@ -21,6 +21,7 @@ from openmm_scoredyn.cli.run import run
 from openmm_scoredyn.dynamics import run_replicas
 from openmm_scoredyn.errors import MoleculeError, OutputError, ProgramError, SamplingError
 from openmm_scoredyn.program.model import ScoreModel
+from openmm_scoredyn.program.native import scoredyn
 
 APP = typer.Typer()
 APP.command()(run)
@@ -34,7 +35,7 @@ def structure(tmp_path):
         f"HETATM{i + 1:5d}  {name:<3s} MOL A   1    "
         + "".join(f"{10 * x:8.3f}" for x in START[i])
         + f"{'':22s}{element:>2s}\n"
-        for i, (name, element) in enumerate(zip(names, programs.ELEMENTS))
+        for i, (name, element) in enumerate(zip(names, programs.TYPES))
     ]
     path = tmp_path / "molecule.pdb"
     path.write_text("".join(lines) + "END\n")
@@ -111,19 +112,14 @@ def test_replicas_can_be_loaded_and_equal_single_runs(program, structure, tmp_pa
     out = tmp_path / "r.npz"
     arguments = [program, structure, "--length", "30ps", "--save-every", "3ps", "--seed", 4]
     result = invoke(*arguments, "--replicas", 3, "--device", "cpu", "--out", out)
-    assert "Draws refused by the guard: not finite 0, bond 0, chirality 0, displacement 0." in result.output
-    assert data.archive_guard(out) == {
-        "steps": 90,
-        "not_finite": 0,
-        "bond": 0,
-        "chirality": 0,
-        "displacement": 0,
-    }
+    causes = ", ".join(f"{cause.replace('_', ' ')} 0" for cause in scoredyn.CAUSES)
+    assert f"Draws refused by the guard: {causes}." in " ".join(result.output.split())
+    assert data.archive_guard(out) == {"steps": 90} | dict.fromkeys(scoredyn.CAUSES, 0)
     (trajectory,) = data.load(out)
     assert [segment.shape for segment in trajectory.segments] == [(10, 5, 3)] * 3
     assert trajectory.frame_spacing_ps == 3.0
     assert not trajectory.steered and not trajectory.consecutive
-    assert trajectory.molecule == ScoreModel(program).card.molecule
+    assert trajectory.molecule == ScoreModel(program).card.particles
     invoke(*arguments, "--out", tmp_path / "single.xtc")
     mdtraj = pytest.importorskip("mdtraj")
     single = mdtraj.load(str(tmp_path / "single.xtc"), top=str(structure)).xyz
@@ -148,6 +144,17 @@ def test_replicas_go_on_after_a_kill(make_program, tmp_path, module, save_every)
     assert kills >= 3
     assert broken.read_bytes() == whole.read_bytes()
     assert not list(tmp_path.glob(".*"))
+
+
+def test_replicas_take_the_lag_time_and_temperature_chosen(make_program, tmp_path):
+    lists = {"lag_times_ps": [1.0, 5.0], "temperatures_K": [280.0, 300.0]}
+    model = ScoreModel(make_program(programs.LagAndTemperature(), **lists))
+    chosen = {"lag_time_ps": 5.0, "temperature_K": 300.0}
+    options = {"seed": 6, "steps_per_chunk": 2, "save_every": 2}
+    out = run_replicas(model, START[None], tmp_path / "r.npz", 4, **chosen, **options)
+    (trajectory,) = data.load(out)
+    assert (trajectory.frame_spacing_ps, trajectory.temperature_K) == (10.0, 300.0)
+    np.testing.assert_allclose(trajectory.segments[0][-1], START + [0.2, 0.12, 0], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("length", [25, 20, 5])

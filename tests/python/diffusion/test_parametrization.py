@@ -33,7 +33,7 @@ def sigma_of_level(schedule: str, level: torch.Tensor) -> torch.Tensor:
 
 def optimal_network(prediction: str, schedule: str, shown: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
     """What training to optimality gives, written in the network's own variables (shown, level) only."""
-    level = level.reshape(-1, 1, 1)
+    level = level.reshape(-1, 1)
     sigma = sigma_of_level(schedule, level)
     if schedule.startswith("vp"):
         alpha, noise = alpha_of_level(schedule, level), sigma * alpha_of_level(schedule, level)
@@ -66,12 +66,10 @@ def test_optimal_network_of_a_gaussian_gives_its_denoiser(prediction, schedule, 
         parametrization = script(parametrization)
     sigma = torch.logspace(-2, 1.5, 12, dtype=torch.float64)
     generator = torch.Generator().manual_seed(3)
-    latent = MEAN + torch.randn(12, 5, 3, dtype=torch.float64, generator=generator) * (
-        2 + sigma[:, None, None]
-    )
+    latent = MEAN + torch.randn(12, 15, dtype=torch.float64, generator=generator) * (2 + sigma[:, None])
     shown, level = parametrization.network_input(latent, sigma), parametrization.network_level(sigma)
     raw = optimal_network(prediction, schedule, shown, level)
-    exact = MEAN + SPREAD**2 / (SPREAD**2 + sigma[:, None, None] ** 2) * (latent - MEAN)
+    exact = MEAN + SPREAD**2 / (SPREAD**2 + sigma[:, None] ** 2) * (latent - MEAN)
     assert parametrization.clean(raw, latent, sigma).dtype == torch.float64
     # 1 - alpha^2 above cancels at small sigma: the oracle, not the code, limits the agreement
     torch.testing.assert_close(parametrization.clean(raw, latent, sigma), exact, rtol=1e-11, atol=1e-11)
@@ -115,7 +113,7 @@ def test_shown_input_of_a_vp_network_is_the_vp_variable():
     parametrization = Parametrization("noise", "vp_linear")
     sigma = torch.tensor([0.5], dtype=torch.float64)
     alpha = alpha_of_level("vp_linear", parametrization.network_level(sigma))
-    latent = torch.full((1, 2, 3), 2.0, dtype=torch.float64)
+    latent = torch.full((1, 6), 2.0, dtype=torch.float64)
     torch.testing.assert_close(
         parametrization.network_input(latent, sigma), alpha * latent, rtol=1e-12, atol=0
     )

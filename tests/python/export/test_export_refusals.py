@@ -8,8 +8,8 @@ import resource
 
 import pytest
 import torch
-from tiny_models import DriftingNetwork, OneShotNetwork, tiny_card
-from torch import Tensor
+from tiny_models import DriftingNetwork, OneStepNetwork, tiny_card
+from torch import Tensor, nn
 
 from openmm_scoredyn.errors import ExportError, OutputError
 from openmm_scoredyn.export import export_program
@@ -17,46 +17,56 @@ from openmm_scoredyn.program.model import ScoreModel
 
 
 class RandomNetwork(DriftingNetwork):
-    def forward(self, latent: Tensor, level: Tensor, history: Tensor, box: Tensor) -> Tensor:
+    def predict(self, latent: Tensor, level: Tensor, condition: list[Tensor]) -> Tensor:
         return latent + torch.randn_like(latent)
 
 
 class MixingNetwork(DriftingNetwork):
-    def forward(self, latent: Tensor, level: Tensor, history: Tensor, box: Tensor) -> Tensor:
+    def predict(self, latent: Tensor, level: Tensor, condition: list[Tensor]) -> Tensor:
         return latent - latent.mean(0, keepdim=True)
 
 
 class DifferentWhenScripted(DriftingNetwork):
-    def forward(self, latent: Tensor, level: Tensor, history: Tensor, box: Tensor) -> Tensor:
+    def predict(self, latent: Tensor, level: Tensor, condition: list[Tensor]) -> Tensor:
         return latent * (2.0 if torch.jit.is_scripting() else 1.0)
 
 
 class CancellingNetwork(DriftingNetwork):
-    def forward(self, latent: Tensor, level: Tensor, history: Tensor, box: Tensor) -> Tensor:
+    def predict(self, latent: Tensor, level: Tensor, condition: list[Tensor]) -> Tensor:
         return (latent + 1e5) - 1e5
 
 
 class SkewedNetwork(DriftingNetwork):
-    def forward(self, latent: Tensor, level: Tensor, history: Tensor, box: Tensor) -> Tensor:
-        return latent * torch.arange(1, 4, dtype=latent.dtype)
+    def predict(self, latent: Tensor, level: Tensor, condition: list[Tensor]) -> Tensor:
+        return (latent.unflatten(1, [-1, 3]) * torch.arange(1, 4, dtype=latent.dtype)).flatten(1)
 
 
 class NotFiniteNetwork(DriftingNetwork):
-    def forward(self, latent: Tensor, level: Tensor, history: Tensor, box: Tensor) -> Tensor:
+    def predict(self, latent: Tensor, level: Tensor, condition: list[Tensor]) -> Tensor:
         return latent / 0.0
 
 
 class FlatNetwork(DriftingNetwork):
-    def forward(self, latent: Tensor, level: Tensor, history: Tensor, box: Tensor) -> Tensor:
-        return latent.flatten(1)[:, None, :3]
+    def predict(self, latent: Tensor, level: Tensor, condition: list[Tensor]) -> Tensor:
+        return latent[:, :1]
 
-    def advance(self, latent: Tensor, history: Tensor, box: Tensor) -> Tensor:
+    def advance(self, latent: Tensor, condition: list[Tensor], history: Tensor, box: Tensor) -> Tensor:
         return history[:, -1, :3]
 
 
 class Float32Network(DriftingNetwork):
-    def advance(self, latent: Tensor, history: Tensor, box: Tensor) -> Tensor:
-        return (history[:, -1] + 0.001 * latent).float()
+    def advance(self, latent: Tensor, condition: list[Tensor], history: Tensor, box: Tensor) -> Tensor:
+        return (history[:, -1] + 0.001 * latent.unflatten(1, [-1, 3])).float()
+
+
+class NotFiniteStart(OneStepNetwork):
+    def start(self, noise: Tensor, condition: list[Tensor]) -> Tensor:
+        return noise / 0.0
+
+
+class Unconditioned(nn.Module):
+    def predict(self, latent: Tensor, level: Tensor, condition: list[Tensor]) -> Tensor:
+        return latent
 
 
 @pytest.mark.parametrize(
@@ -81,10 +91,17 @@ def test_what_breaks_the_contract_is_refused(tmp_path, network, sentence):
     assert os.listdir(tmp_path) == []
 
 
+def test_start_is_held_to_the_contract(tmp_path):
+    card = tiny_card(denoising_steps=0, has_start=True)
+    with pytest.raises(ExportError, match="latents that are not finite; expected finite numbers"):
+        export_program(NotFiniteStart(), tmp_path / "out.pt", card)
+    assert os.listdir(tmp_path) == []
+
+
 def test_asymmetry_is_no_fault_where_symmetry_is_not_claimed(tmp_path):
     report = export_program(SkewedNetwork(), tmp_path / "out.pt", tiny_card(), symmetric=False)
     assert "SE(3) symmetry" not in str(report)
-    assert not ScoreModel(tmp_path / "out.pt").card.symmetric
+    assert not ScoreModel(tmp_path / "out.pt").card.capabilities.symmetric
 
 
 @pytest.mark.parametrize(
@@ -101,8 +118,12 @@ def test_asymmetry_is_no_fault_where_symmetry_is_not_claimed(tmp_path):
         ),
         ({"box": torch.zeros(3)}, "example box has the wrong shape"),
         ({"card": tiny_card(periodic=True)}, "the model is periodic, but there is no box"),
-        ({"card": tiny_card(kind="transition")}, "has no method propose"),
-        ({"module": OneShotNetwork()}, "has no method advance"),
+        (
+            {"card": tiny_card(denoising_steps=0, has_start=True)},
+            "has no method start; expected condition, start, advance",
+        ),
+        ({"module": OneStepNetwork()}, "has no method predict"),
+        ({"module": Unconditioned()}, "has no method condition; expected condition, predict, advance"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(tmp_path, arguments, sentence):

@@ -16,7 +16,7 @@ HERE = Path(__file__)
 
 
 class UnscriptableNetwork(DriftingNetwork):
-    def forward(self, latent: Tensor, level: Tensor, history: Tensor, box: Tensor) -> Tensor:
+    def predict(self, latent: Tensor, level: Tensor, condition: list[Tensor]) -> Tensor:
         return latent * math.fsum(x for x in [1.0])  # THIS LINE
 
 
@@ -34,13 +34,13 @@ def test_what_does_not_script_is_refused_with_its_own_line(tmp_path):
 
 
 class BranchingNetwork(UnscriptableNetwork):
-    def advance(self, latent: Tensor, history: Tensor, box: Tensor) -> Tensor:
-        return latent if latent.sum() > 0 else history[:, -1]  # BRANCH LINE
+    def advance(self, latent: Tensor, condition: list[Tensor], history: Tensor, box: Tensor) -> Tensor:
+        return history[:, -1] if latent.sum() > 0 else history[:, 0]  # BRANCH LINE
 
 
 def test_what_does_not_compile_is_refused_with_its_own_line(tmp_path, caplog):
     caplog.set_level("INFO", "openmm_scoredyn")
-    with pytest.raises(ExportError, match="the method (denoise|advance) does not compile") as caught:
+    with pytest.raises(ExportError, match="the method advance does not compile") as caught:
         export_program(BranchingNetwork(), tmp_path / "out.pt2", tiny_card(), format="aoti")
     assert f"{HERE.name}, line {line_of('BRANCH LINE')}" in str(caught.value)
     assert "No parity with TorchScript: export_program: the module does not script" in caplog.text
@@ -48,7 +48,7 @@ def test_what_does_not_compile_is_refused_with_its_own_line(tmp_path, caplog):
 
 
 class CallsTorchNetwork(DriftingNetwork):
-    def forward(self, latent: Tensor, level: Tensor, history: Tensor, box: Tensor) -> Tensor:
+    def predict(self, latent: Tensor, level: Tensor, condition: list[Tensor]) -> Tensor:
         return latent * nn.init.calculate_gain("relu")  # TORCH LINE
 
 
@@ -59,7 +59,7 @@ def test_what_does_not_script_inside_torch_is_named_where_the_module_calls_it(tm
 
 
 class MiscallingNetwork(DriftingNetwork):
-    def forward(self, latent: Tensor, level: Tensor, history: Tensor, box: Tensor) -> Tensor:
+    def predict(self, latent: Tensor, level: Tensor, condition: list[Tensor]) -> Tensor:
         return torch.tanh(latent, dim=1)
 
 
@@ -69,7 +69,7 @@ def test_a_call_that_does_not_fit_is_explained(tmp_path):
 
 
 class RaisingNetwork(DriftingNetwork):
-    def advance(self, latent: Tensor, history: Tensor, box: Tensor) -> Tensor:
+    def advance(self, latent: Tensor, condition: list[Tensor], history: Tensor, box: Tensor) -> Tensor:
         return history[:, -1] + latent @ torch.zeros(4, 3)  # THAT LINE
 
 

@@ -66,7 +66,7 @@ class EquivariantNetwork(nn.Module):
 
     @torch.jit.export
     def predict(self, latent: Tensor, level: Tensor, condition: list[Tensor]) -> Tensor:
-        """Raw output (B, 3 N) from scaled latents (B, 3 N), level ln(sigma)/4 (B,) and condition (B, N, 3)."""
+        """Raw output (B, 3 N) from scaled latents (B, 3 N), level ln(sigma)/4 (B,), condition (B, N, 3)."""
         rows = latent.unflatten(1, [-1, 3])
         return self.predict_rows(rows, level, condition[0]).flatten(1)
 
