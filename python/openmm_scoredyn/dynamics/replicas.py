@@ -191,7 +191,11 @@ def _take_up(store: FrameStore, model, positions: np.ndarray, n_steps: int):
     """Steps done, histories and counts after the last chunk; those of the start where there is none."""
     if not store.chunks:
         start = np.asarray(positions, np.float32)[:, None]
-        return 0, np.repeat(start, model.card.capabilities.history_length, axis=1), dict.fromkeys(_counts_of(model), 0)
+        return (
+            0,
+            np.repeat(start, model.card.capabilities.history_length, axis=1),
+            dict.fromkeys(_counts_of(model), 0),
+        )
     done = store.note["steps"]
     if done > n_steps:
         raise SamplingError(
