@@ -253,15 +253,9 @@ Card parseIncompleteCard(const std::string& text) {
             ", but this library reads version 2. Export the model again, or install the release of "
             "openmm-scoredyn that wrote it.");
     card.name = json.at("name").asString();
-<<<<<<< HEAD
     require(card.name.find_first_not_of(' ') != std::string::npos, "name is blank, but a model has one.");
     require(std::ranges::none_of(card.name, [](unsigned char c) { return c < 0x20 || c == 0x7F; }),
             "name holds a line break or another control character, but it is one line of text.");
-=======
-    require(std::ranges::none_of(card.name, [](unsigned char c) { return c < 0x20 || c == 0x7F; }),
-            "name holds a line break or another control character, but it is one line of text.");
-    require(card.name.find_first_not_of(' ') != std::string::npos, "name is blank, but a model has one.");
->>>>>>> archive
     readCapabilities(json.at("capabilities"), card);
     readParticles(json.at("particles"), card);
     json.at("provenance").keys();
