@@ -4,9 +4,9 @@
 
 namespace ScoreDynPlugin {
 
-/// Permission to take a score program that holds native code (an AOTInductor package, `.pt2`). Loading one runs
-/// that code with the rights of the process, as loading a shared library does, so nothing in the file itself
-/// can make it safe: the caller has to trust it.
+/// Permission to take a score program that holds native code (an AOTInductor package, `.pt2`). Loading one
+/// runs that code with the rights of the process, as loading a shared library does, so nothing in the file
+/// itself can make it safe: the caller has to trust it.
 struct NativeCodePermission {
     bool granted = false;  ///< the caller trusts whatever the file holds
     std::string sha256;    ///< the caller trusts the file of this SHA-256, hexadecimal; empty for none

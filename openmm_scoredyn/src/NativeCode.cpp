@@ -60,14 +60,14 @@ void checkNativeCode(const NativeCodePermission& permission, bool holdsNativeCod
     if (!holdsNativeCode) return;
     if (named || permission.granted) trustedFiles().insert(found);
     if (trustedFiles().contains(found)) return;
-    throw OpenMMException("ScoreProgram: " + name +
-                          " holds native code (an AOTInductor package), which loading would run with your "
-                          "rights; expected your "
-                          "permission, found none; if you trust where it comes from, pass allow_native_code=True "
-                          "or its SHA-256, call "
-                          "openmm_scoredyn.trust_native_code('" +
-                          found +
-                          "') before XML that names it is read, or use the TorchScript program instead.");
+    throw OpenMMException(
+        "ScoreProgram: " + name +
+        " holds native code (an AOTInductor package), which loading would run with your "
+        "rights; expected your "
+        "permission, found none; if you trust where it comes from, pass allow_native_code=True "
+        "or its SHA-256, call "
+        "openmm_scoredyn.trust_native_code('" +
+        found + "') before XML that names it is read, or use the TorchScript program instead.");
 }
 
 }  // namespace ScoreDynPlugin

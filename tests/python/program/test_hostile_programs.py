@@ -26,7 +26,9 @@ OPERATORS = {
     "aten::normal_": "latent = latent + torch.zeros(1).normal_()",
     "aten::manual_seed": "torch.manual_seed(1)",
     "prim::Print": "print('hello')",
-    "aten::add with out=": "kept = torch.zeros_like(latent)\ntorch.add(latent, latent, out=kept)\nlatent = latent + kept",
+    "aten::add with out=": (
+        "kept = torch.zeros_like(latent)\ntorch.add(latent, latent, out=kept)\nlatent = latent + kept"
+    ),
     "aten::as_strided": "latent = torch.as_strided(latent, [1, 5, 3], [0, 0, 0])",
 }
 IMPURE = {

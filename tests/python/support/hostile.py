@@ -1,5 +1,5 @@
-"""Score programs that do what no program may, written as their author would: a module whose `advance` has some
-lines more, scripted by torch, in an archive whose card and sums are right.
+"""Score programs that do what no program may, written as their author would: a module whose `advance` has
+some lines more, scripted by torch, in an archive whose card and sums are right.
 """
 
 import io
@@ -49,7 +49,7 @@ def hostile_archive(body: str, methods: str = "", setup: str = "", before: str =
     name = f"<hostile{next(_counter)}>"
     linecache.cache[name] = (len(text), None, text.splitlines(True), name)  # where torch looks for the source
     names = {"__name__": "hostile"}
-    exec(compile(text, name, "exec"), names)
+    exec(compile(text, name, "exec"), names)  # noqa: S102
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         buffer = io.BytesIO()
@@ -58,7 +58,7 @@ def hostile_archive(body: str, methods: str = "", setup: str = "", before: str =
 
 
 def with_record(data: bytes, ending: str, change) -> bytes:
-    """An archive in which the first record whose name ends so is `change` of its content; the sums are right."""
+    """An archive in which the first record whose name ends so is `change` of its content, with right sums."""
     from openmm_scoredyn.program.native import scoredyn
 
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
