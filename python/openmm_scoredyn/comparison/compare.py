@@ -61,13 +61,7 @@ def compare(
     usable = [observable for observable in observables if observable.name in candidate.values]
     coarse = _common_spacing(reference, candidate)
     fit = Fit.of(coarse[0], usable, seed)
-    if not fit.observables:
-        raise MoleculeError(
-            "compare: the two sides have no observable in common; expected one of"
-            f" {', '.join(sorted(candidate.values))} in the reference, found"
-            f" {', '.join(sorted({**reference.values, **reference.statistics})) or 'none'}; make the"
-            " reference again from its trajectories."
-        )
+    _require_common(fit, reference, candidate)
     log.info(
         "measuring the reference, %.1f ns, and the candidate, %.1f ns",
         reference.length_ns,
