@@ -99,7 +99,7 @@ def test_many_damaged_checkpoints(way, checkpoint, record_property):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["checkpoint", "state", "integrator"])
 def test_many_damaged_files_of_openmm(kind, program, record_property):
-    """Their formats have no sums: a changed coordinate is another coordinate. But nothing crashes or hangs."""
+    """Their formats have no sums: a changed coordinate is another one. But nothing crashes or hangs."""
     context = make_context(program)
     context.getIntegrator().step(3)
     state = context.getState(positions=True, velocities=True, parameters=True, integratorParameters=True)
@@ -110,7 +110,10 @@ def test_many_damaged_files_of_openmm(kind, program, record_property):
         "state": (openmm.XmlSerializer.serialize(state).encode(), partial(load_state_xml, program)),
         "integrator": (openmm.XmlSerializer.serialize(integrator).encode(), load_integrator_xml),
     }[kind]
-    counts, oddities = classify(use, data, random_places(data, MANY, seed=41))
+    # A number of parameters in OpenMM's own head keeps OpenMM busy before it comes to what is ours.
+    head = data[: data.index(b"Reference") + 17] if kind == "checkpoint" else b""
+    mutants = (head + rest for rest in random_places(data[len(head) :], MANY, seed=41))
+    counts, oddities = classify(use, data, mutants)
     record_property("outcomes", dict(counts))
     print(kind, dict(counts), sorted({odd[:120] for odd in oddities if not odd.startswith("other")})[:10])
     assert sum(counts.values()) == MANY and counts["refused"] > 0 and counts["crash"] + counts["hang"] == 0

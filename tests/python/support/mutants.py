@@ -1,5 +1,5 @@
-"""Damaged copies of a file, and what becomes of them: refused in one sentence, the same result, another result,
-a traceback, or no answer in time.
+"""Damaged copies of a file, and what becomes of them: refused in one sentence, the same result, another
+result, a traceback, or no answer in time.
 
 Every mutant is tried in a worker process, so that one that ends or hangs it counts as such.
 """
@@ -65,7 +65,7 @@ def classify(use: Callable[[bytes], str], data: bytes, mutants: Iterator[bytes])
 
     Parameters
     ----------
-    use : a function of a module, which gives a text that says what came out; the same text for the same result
+    use : a function of a module, which gives a text that says what came out, the same for the same result
 
     Returns
     -------
