@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from openmm_scoredyn import training
 from openmm_scoredyn.cli import app
 from openmm_scoredyn.diffusion.parametrization import Parametrization
-from openmm_scoredyn.errors import ExportError, ProgramError
+from openmm_scoredyn.errors import CardError, ExportError, ProgramError
 from openmm_scoredyn.export import ParityReport, export_program
 from openmm_scoredyn.program import model as model_module
 from openmm_scoredyn.program.model import ScoreModel, pretrained
@@ -167,7 +167,7 @@ def test_programs_that_hold_no_network_of_ours_are_not_exported_anew(checkpoint)
         ExportError, match="cannot be taken out again; .* found DriftingNetwork; export it from its check"
     ):
         command("export", checkpoint / "out.pt", checkpoint / "again.pt")
-    with pytest.raises(ExportError, match="is a crystal denoiser; expected a model of molecular dynamics"):
+    with pytest.raises(CardError, match="is a crystal denoiser, which knows no dynamics"):
         command("export", "metals", checkpoint / "again.pt")
     assert not (checkpoint / "again.pt").exists()
 
