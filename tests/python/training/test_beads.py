@@ -72,16 +72,20 @@ def simulate(frames: int, seed: int, enforce: bool = True) -> Trajectory:
 
 
 def configuration(**options) -> TrainingConfig:
+    # A bead without a neighbour within the cutoff does not see its own noise: the cutoff is wide.
     network = NetworkChoice.of(
-        "message_passing", width=32, blocks=1, **({"history_length": 3, "periodic": True} | options)
+        "message_passing",
+        width=32,
+        blocks=1,
+        **({"history_length": 3, "periodic": True, "cutoff_nm": 0.95} | options),
     )
     return TrainingConfig(
         name="beads",
         network=network,
         optimization=OptimizationConfig(
             updates=600,
-            batch_size=16,
-            learning_rate=3e-3,
+            batch_size=64,
+            learning_rate=5e-3,
             warmup_updates=20,
             validation_every=300,
             ema_decay=0.98,
@@ -138,10 +142,9 @@ def test_a_step_remembers_what_the_history_says_of_velocities(model, trajectorie
     step, real = drawn - history[:, 2], examples.after.numpy() - history[:, 2]
     centre = lambda moves: moves - moves.mean(1, keepdims=True)
     past, step, real = (centre(moves) for moves in (past, step, real))
-    # A network that did not see the history would have a correlation of 0; ten seconds of training leave a gap.
     assert correlation(past, real) > 0.6
-    assert 0.45 < correlation(past, step) < 0.8
-    assert (step**2).mean() == pytest.approx((real**2).mean(), rel=0.25)
+    assert correlation(past, step) == pytest.approx(correlation(past, real), abs=0.05)
+    assert (step**2).mean() == pytest.approx((real**2).mean(), rel=0.1)
 
 
 def test_it_runs_in_a_simulation_and_a_checkpoint_continues_it(model, trajectories):
