@@ -10,6 +10,9 @@ import pytest
 from openmm import app, unit
 from recipes import recipe
 
+from openmm_scoredyn.data import load
+
+DATA = Path(__file__).parents[3] / "examples" / "data" / "alkanes-tip3p"
 SUPPORT = Path(__file__).parents[1] / "support"
 
 
@@ -61,6 +64,28 @@ def test_training_and_held_out_molecules_are_different(molecules):
     assert set(NAMES) == set(molecules.TRAINING) | set(molecules.HELD_OUT)
     shapes = [shape_of(bonds) for bonds in (*molecules.TRAINING.values(), *molecules.HELD_OUT.values())]
     assert len(set(shapes)) == len(NAMES)
+
+
+def test_packed_molecules_lie_where_they_belong(molecules):
+    folders = {"training": molecules.TRAINING, "held_out": molecules.HELD_OUT}
+    for folder, of_folder in folders.items():
+        found = {path.name for path in (DATA / folder).iterdir()}
+        assert found and found <= set(of_folder)
+
+
+def test_packed_trajectories_are_of_their_molecules(molecules):
+    for path in DATA.glob("*/*/*.npz"):
+        alkane = molecules.alkane(path.parent.name)
+        (trajectory,) = load(path)
+        assert trajectory.molecule.elements == alkane.elements
+        assert {frozenset(bond) for bond in trajectory.molecule.bonds} == set(map(frozenset, alkane.bonds))
+        # Constrained, and rounded to picometres.
+        lengths_nm = [
+            np.linalg.norm(trajectory.positions[:, i] - trajectory.positions[:, j], axis=1)
+            for i, j in alkane.bonds
+            if "H" in (alkane.elements[i], alkane.elements[j])
+        ]
+        assert np.abs(np.array(lengths_nm) - 0.109).max() < 0.0015
 
 
 @pytest.mark.parametrize("name", NAMES)
