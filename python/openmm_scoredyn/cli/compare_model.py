@@ -71,7 +71,7 @@ def warn_of_training_data(name: str, reference) -> None:
     from openmm_scoredyn.program.model import ScoreModel, path_or_shipped
 
     card = ScoreModel(path_or_shipped(name)).card
-    known = shared_openings(reference, card.training_data.get("openings", ()))
+    known = shared_openings(reference, card.provenance.training_data.get("openings", ()))
     if known:
         logging.getLogger(__name__).warning(
             "%d of %d reference trajectories trained %s: expected others; agreement with them proves little.",

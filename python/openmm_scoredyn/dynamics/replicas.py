@@ -238,6 +238,8 @@ def store_guard(path: str | Path) -> dict[str, int] | None:
     if "counts" not in store.note:
         return None
     causes = {
-        name: store.note["counts"][name] for name in ("not_finite", "bond", "chirality", "displacement")
+        name: count
+        for name, count in store.note["counts"].items()
+        if name not in ("num_redraws", "num_rejected_steps")
     }
     return {"steps": store.header["n_replicas"] * store.note["steps"], **causes}

@@ -137,7 +137,7 @@ def _require_equal(expected: Particles, topology) -> None:
 def _stereocentres(particles: Particles, positions) -> tuple[tuple[int, int, int, int], ...]:
     """(centre, a, b, c) of every particle that keeps its handedness, as `positions` have them."""
     centres = stereocentres(particles)
-    if not centres:
+    if len(centres) == 0:
         return ()
     if positions is None:
         centre = centres[0][0]
@@ -145,10 +145,10 @@ def _stereocentres(particles: Particles, positions) -> tuple[tuple[int, int, int
             f"bind: {particles.residue_names[centre]}:{particles.atom_names[centre]} is a stereocentre, which"
             " bonds alone do not tell from its mirror image; expected positions, found none; give positions=."
         )
-    (products,) = triple_products(np.asarray(positions, dtype=float)[None], np.array(centres))
+    (products,) = triple_products(np.asarray(positions, dtype=float)[None], centres)
     return tuple(
         (centre, a, b, c) if product > 0 else (centre, b, a, c)
-        for (centre, a, b, c), product in zip(centres, products, strict=True)
+        for (centre, a, b, c), product in zip(centres.tolist(), products, strict=True)
     )
 
 

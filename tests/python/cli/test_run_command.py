@@ -152,7 +152,7 @@ def test_replicas_take_the_lag_time_and_temperature_chosen(make_program, tmp_pat
     model = ScoreModel(make_program(programs.LagAndTemperature(), **lists))
     chosen = {"lag_time_ps": 5.0, "temperature_K": 300.0}
     options = {"seed": 6, "save_every": 2}
-    out = run_replicas(model, START[None], tmp_path / "r", 4, **chosen, **options)
+    out = run_replicas(model, START[None], tmp_path / "r.frames", 4, **chosen, **options)
     (trajectory,) = data.load(out)
     assert (trajectory.frame_spacing_ps, trajectory.temperature_K) == (10.0, 300.0)
     np.testing.assert_allclose(trajectory.segments[0][-1], START + [0.2, 0.12, 0], rtol=0, atol=1e-5)

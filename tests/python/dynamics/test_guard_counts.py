@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from alanine import alanine_molecule, alanine_positions, make_trajectory
-from openmm_scoredyn.comparison.geometry import bond_lengths, chiral_centres, handedness
 from tiny_models import MOLECULE, StandardNormal, start, tiny_card
 
 from openmm_scoredyn.data import Trajectory
 from openmm_scoredyn.dynamics.guard_counts import count_rejections
 from openmm_scoredyn.errors import MoleculeError, SamplingError
 from openmm_scoredyn.export import export_program
+from openmm_scoredyn.molecule.geometry import bond_lengths, handedness, stereocentres
 from openmm_scoredyn.program.card import Card
 from openmm_scoredyn.program.model import ScoreModel
 from openmm_scoredyn.program.native import scoredyn
@@ -19,7 +19,7 @@ from openmm_scoredyn.program.native import scoredyn
 
 def alanine_card() -> Card:
     molecule, positions = alanine_molecule(), alanine_positions()
-    centre, a, b, d = chiral_centres(molecule)[0]
+    centre, a, b, d = stereocentres(molecule)[0]
     if handedness(positions[None], np.array([[centre, a, b, d]]))[0, 0] < 0:
         a, b = b, a
     return Card.of(

@@ -100,5 +100,5 @@ def test_a_centre_of_any_element_counts_and_its_hydrogen_comes_last():
 
 def test_angles_of_known_triangles():
     points = np.array([[[1.0, 0, 0], [0, 0, 0], [0, 1, 0], [0, 1, 1]]])
-    assert bond_angles(points, np.array([[0, 1, 2]])) == pytest.approx(np.pi / 2)
+    assert bond_angles(points, np.array([[0, 1, 2]])) == pytest.approx(90)
     assert abs(dihedral_angles(points, np.array([[0, 1, 2, 3]]))) == pytest.approx(np.pi / 2)

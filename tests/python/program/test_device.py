@@ -76,7 +76,7 @@ def test_a_model_begins_on_the_device_it_is_given(tiny_program, tmp_path):
             ProgramError, match="finds no device 'cuda'; expected a GPU that it finds, found 0"
         ):
             ScoreModel(tiny_program, device="cuda")
-        network, card, parametrization, _ = restore_program(pretrained("alanine-dipeptide-tip3p"))
+        network, card, parametrization = restore_program(pretrained("alanine-dipeptide-tip3p"))
         with pytest.raises(ProgramError, match="finds no device 'cuda'"):
             export_program(
                 network, tmp_path / "fast.pt2", card, parametrization, format="aoti", device="cuda"
@@ -86,7 +86,7 @@ def test_a_model_begins_on_the_device_it_is_given(tiny_program, tmp_path):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU here")
 def test_CUDA_package_draws_what_the_processor_draws(tmp_path):
     path = pretrained("alanine-dipeptide-tip3p")
-    network, card, parametrization, _ = restore_program(path)
+    network, card, parametrization = restore_program(path)
     export_program(network, tmp_path / "fast.pt2", card, parametrization, format="aoti", device="cuda")
     with pytest.raises(ProgramError, match="was compiled for another device; expected cpu, found cuda"):
         ScoreModel(tmp_path / "fast.pt2", allow_native_code=True)

@@ -28,7 +28,7 @@ def frames():
 CRYSTAL = """
 import numpy as np
 import torch
-from openmm_scoredyn import ScoreModel, pretrained
+from openmm_scoredyn import CrystalDenoiser, pretrained
 
 cells = np.stack(np.meshgrid(*[range(4)] * 3, indexing="ij"), -1).reshape(-1, 1, 3)
 corners = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
@@ -36,7 +36,7 @@ crystal = 0.36 * (cells + corners).reshape(-1, 3) + np.random.default_rng(1).nor
 
 
 def frames():
-    return ScoreModel(pretrained("metals")).denoise(crystal, 4 * 0.36 * np.eye(3))
+    return CrystalDenoiser(pretrained("metals")).denoise(crystal, 4 * 0.36 * np.eye(3))
 """
 EXPORT = """
 import numpy as np

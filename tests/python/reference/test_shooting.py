@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from alanine import PDB, alanine_molecule, make_trajectory
+from kills import files_of
 
 from openmm_scoredyn import data
 from openmm_scoredyn.errors import MoleculeError, SamplingError, TrajectoryError
@@ -119,7 +120,7 @@ def test_restart_gives_the_same_bytes(tmp_path):
     with pytest.raises(Killed):
         simulate(PDB, SHOOTING, prepared(tmp_path / "broken"), progress=kill_after_first_chunk)
     broken = simulate(PDB, SHOOTING, tmp_path / "broken")
-    assert [path.read_bytes() for path in broken] == [path.read_bytes() for path in unbroken]
+    assert [files_of(path) for path in broken] == [files_of(path) for path in unbroken]
     loaded = data.load(unbroken)[0]
     assert loaded.steered and loaded.weights.shape == (6, 2) and len(loaded.segments) == 6
     assert not np.array_equal(loaded.weights, np.ones((6, 2)))
