@@ -191,7 +191,7 @@ class LagAndTemperature(Drift):
 
 
 class Counted(Drift):
-    """At rest; `condition` alone uses digamma, `denoise` alone lgamma, so that a profiler counts their calls."""
+    """At rest; `condition` alone uses digamma, `denoise` alone lgamma: a profiler counts their calls."""
 
     @torch.jit.export
     def condition(
