@@ -71,7 +71,7 @@ def test_a_reference_that_trained_the_model_is_said(tmp_path, caplog, monkeypatc
 
     reference = [make_trajectory(30, seed=seed) for seed in range(3)]
     known = {"openings": [data.opening_digest(reference[2]), "0" * 16]}
-    card = SimpleNamespace(name="a-model", training_data=known)
+    card = SimpleNamespace(name="a-model", provenance=SimpleNamespace(training_data=known))
     monkeypatch.setattr(module, "ScoreModel", lambda path: SimpleNamespace(card=card))
     warn_of_training_data("alanine-dipeptide-obc2", reference)
     assert "1 of 3 reference trajectories trained a-model" in caplog.text

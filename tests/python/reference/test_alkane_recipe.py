@@ -77,7 +77,7 @@ def test_packed_trajectories_are_of_their_molecules(molecules):
     for path in DATA.glob("*/*/*.npz"):
         alkane = molecules.alkane(path.parent.name)
         (trajectory,) = load(path)
-        assert trajectory.molecule.elements == alkane.elements
+        assert trajectory.molecule.types == alkane.elements
         assert {frozenset(bond) for bond in trajectory.molecule.bonds} == set(map(frozenset, alkane.bonds))
         # Constrained, and rounded to picometres.
         lengths_nm = [
