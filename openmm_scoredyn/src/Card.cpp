@@ -238,8 +238,10 @@ std::string KnownValues::describe(const std::string& unit) const {
     return text.str();
 }
 
-Card parseIncompleteCard(const std::string& text) {
-    const JsonValue json = parseJson(text, "Card");
+namespace {
+
+/// All of a card but its golden examples.
+Card readCard(const JsonValue& json, const std::string& text) {
     Card card;
     card.json = text;
     if (json.has("kind") && json.at("kind").asString() == "crystal_denoiser")
@@ -263,9 +265,13 @@ Card parseIncompleteCard(const std::string& text) {
     return card;
 }
 
+}  // namespace
+
+Card parseIncompleteCard(const std::string& text) { return readCard(parseJson(text, "Card"), text); }
+
 Card parseCard(const std::string& text) {
-    Card card = parseIncompleteCard(text);
     const JsonValue json = parseJson(text, "Card");
+    Card card = readCard(json, text);
     for (const JsonValue& entry : json.at("golden").asArray()) card.golden.push_back(readGolden(entry, card));
     require(!card.golden.empty(), "golden is empty, but a program is checked against at least one example.");
     return card;
