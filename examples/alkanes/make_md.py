@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Reference MD of alkanes in TIP3P water with GROMACS: OPLS-AA, 300 K, a frame each picosecond.
 
-    python make_md.py OUT                # run until every target is reached; stop at any time, call again to
-    go on python make_md.py OUT --until 07:00  # no new chunk after this time of day (UTC)
+    python make_md.py OUT                # until every target is reached; stop at any time, call again
+    python make_md.py OUT --until 07:00  # no new chunk after this time of day (UTC)
     python make_md.py OUT --pack         # add what is in OUT to the packed data (while nothing runs there)
     python make_md.py OUT --status
 
@@ -81,12 +81,12 @@ def all_sets() -> list[Set]:
 
 
 def next_set(out: Path) -> Set | None:
-    """The trajectory that is farthest behind: training molecules and butane to a fifth, then the others, then
+    """The trajectory that is farthest behind: those to train on up to half, the others to an eighth, then
     all.
     """
     sets = all_sets()
-    early = [s for s in sets if s.molecule in TRAINING or s.molecule == "butane"]
-    for group, share in ((early, 0.2), (sets, 0.2), (sets, 1.0)):
+    training = [s for s in sets if s.molecule in TRAINING]
+    for group, share in ((training, 0.5), (sets, 0.12), (training, 1.0), (sets, 1.0)):
         waiting = [s for s in group if s.done_ns(out) < share * s.length_ns]
         if waiting:
             return min(waiting, key=lambda s: s.done_ns(out) / s.length_ns)

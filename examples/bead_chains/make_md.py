@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Langevin dynamics of bead chains with LAMMPS: patterned chains to train on, random ones held out.
 
-    python make_md.py                # run until every length is reached; stop at any time, call again to go
-    on python make_md.py --until 07:00  # no new chunk after this time of day (UTC)
+    python make_md.py                # run until every length is reached; stop at any time, call again
+    python make_md.py --until 07:00  # no new chunk after this time of day (UTC)
     python make_md.py --status
 
 Every chunk is a file of examples/data/bead-chains, n400/random_03_0002.npz: the second chunk of the

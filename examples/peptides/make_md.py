@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Reference MD of peptides: ff14SB in OBC2 at 310 K with OpenMM's Reference platform.
 
-    python make_md.py OUT                # run until every target is reached; stop at any time, call again to
-    go on python make_md.py OUT --until 07:00  # no new chunk after this time of day (UTC)
+    python make_md.py OUT                # run until every target is reached; stop at any time, call again
+    python make_md.py OUT --until 07:00  # no new chunk after this time of day (UTC)
     python make_md.py OUT --pack         # add what is in OUT to the packed data (while nothing runs there)
     python make_md.py OUT --status
 
