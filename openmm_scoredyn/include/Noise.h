@@ -5,12 +5,12 @@
 
 namespace ScoreDynPlugin {
 
-/// Names one vector of normals. `redraw` and `stage` share a word of the counter, so both are below 65536.
+/// Names one vector of normals. `resample` and `stage` share a word of the counter, so both are below 65536.
 struct NoiseKey {
     uint32_t seed;
     uint32_t replica;
     uint64_t step;
-    uint32_t redraw;
+    uint32_t resample;
     uint32_t stage;
 };
 
@@ -18,7 +18,7 @@ constexpr uint32_t initialStage = 0;        ///< the latent at the largest noise
 constexpr uint32_t velocityStage = 0xFFFF;  ///< velocities after a step
 
 /// Fill `out` with standard normals. Element e is a function of the key and e alone, whatever `count` is.
-/// Throws OpenMMException when redraw or stage is too large: their noise would repeat.
+/// Throws OpenMMException when resample or stage is too large: their noise would repeat.
 void fillNormal(const NoiseKey& key, float* out, size_t count);
 
 }  // namespace ScoreDynPlugin

@@ -66,8 +66,8 @@ public:
     int getSeedSetting() const { return seed_; }
 
     /// Draws allowed for one step after the first has been refused by the guard; 10 unless set.
-    int getMaxRedraws() const { return maxRedraws_; }
-    void setMaxRedraws(int redraws);
+    int getMaxResamples() const { return maxResamples_; }
+    void setMaxResamples(int resamples);
 
     /// Threads used inside one operation of the network, up to maxThreads; 1 unless set. Takes effect at the
     /// next step.
@@ -125,7 +125,7 @@ private:
     double temperature_;
     Solver solver_;
     int denoisingSteps_;
-    int seed_ = 0, maxRedraws_ = 10, numThreads_ = 1;
+    int seed_ = 0, maxResamples_ = 10, numThreads_ = 1;
     bool embedModel_ = false, forcesOnlyReported_ = false;
     std::vector<int> particles_;
     std::unique_ptr<ScoreDynamicsStepper> stepper_;

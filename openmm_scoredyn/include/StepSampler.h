@@ -20,7 +20,7 @@ struct SamplerSettings {
     double lagTimePs, temperatureK;  ///< among those that the card knows
     Solver solver;
     int denoisingSteps;  ///< evaluations of the network per step; 0 for a model that does without
-    int maxRedraws;      ///< draws allowed after the first one
+    int maxResamples;      ///< draws allowed after the first one
     uint32_t seed;
     uint32_t firstReplica = 0;  ///< number of the first replica of the batch in the noise
     bool guarded = true;        ///< false: nothing but what is not finite is rejected
@@ -30,7 +30,7 @@ struct SamplerSettings {
 /// replicas whose draw the guard refused. The integrator uses it with a batch of one, ScoreModel.sample with
 /// any batch, so nothing of a step exists twice.
 ///
-/// The noise is a function of seed, replica, step, redraw, stage and element only, and is made for a whole
+/// The noise is a function of seed, replica, step, resample, stage and element only, and is made for a whole
 /// draw at once. Noise and guard are shared among as many threads as the program may use, which changes no
 /// result. Buffers grow to the largest batch seen and are kept. History, box and result are arrays in
 /// the memory of the program; the guard reads copies of them on the host.
@@ -42,7 +42,7 @@ public:
 
     /// Draw the frames after `history` (B,H,N,3) nm, in the boxes (B,3,3) nm (zeros when not periodic), into
     /// `after` (B,N,3) nm. Throws OpenMMException when the program fails, or when a replica has no acceptable
-    /// draw within maxRedraws; `after` is then unspecified.
+    /// draw within maxResamples; `after` is then unspecified.
     void step(uint64_t step, int batch, const float* history, const float* box, float* after);
 
     /// The memory of the arrays of step.
@@ -60,13 +60,13 @@ private:
     void evaluate(const RecordedWork::Arrays& arrays);
     void beginLatent(const RecordedWork::Arrays& arrays);
     const float* runSolver(const RecordedWork::Arrays& arrays);
-    const float* drawNoise(uint64_t step, uint32_t redraw);
+    const float* drawNoise(uint64_t step, uint32_t resample);
     const float* newestOnHost(const float* history);
     void judge(const float* history, const float* box);
     template <typename Work>
     void forActive(const Work& work);
-    void keepAccepted(uint64_t step, uint32_t redraw, const float* history, const float* box, float* after);
-    void count(const Violation& violation, uint32_t redraw);
+    void keepAccepted(uint64_t step, uint32_t resample, const float* history, const float* box, float* after);
+    void count(const Violation& violation, uint32_t resample);
     [[noreturn]] void giveUp(uint64_t step, int replica, const Violation& violation) const;
 
     std::shared_ptr<const ScoreProgram> program_;

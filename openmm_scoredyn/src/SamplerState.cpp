@@ -24,7 +24,7 @@ constexpr int stateVersion = 2;
 constexpr uint32_t magic = 0x53447932;
 constexpr size_t longestRecord = size_t(1) << 31;
 
-constexpr const char* redraws = "redraws";
+constexpr const char* rejectedDraws = "rejectedDraws";
 constexpr const char* rejectedSteps = "rejectedSteps";
 
 template <typename T>
@@ -154,7 +154,7 @@ void SamplerState::serialize(SerializationNode& node) const {
     node.setDoubleProperty("stepSize", identity.stepSize);
     node.setLongProperty("seed", seed);
     node.setLongProperty("noiseStep", static_cast<long long>(step));
-    node.setLongProperty(redraws, counts.redraws);
+    node.setLongProperty(rejectedDraws, counts.rejectedDraws);
     node.setLongProperty(rejectedSteps, counts.rejectedSteps);
     for (size_t i = 0; i < causeNames.size(); ++i) node.setLongProperty(causeNames[i], counts.byCause[i]);
     const std::string bytes = bytesOf(history);
@@ -181,7 +181,7 @@ std::optional<SamplerState> deserializeSamplerState(const SerializationNode& nod
             "; expected a seed from 1 to 2147483647 and a step of 0 or more; save it again.");
     state.seed = static_cast<uint32_t>(seed);
     state.step = static_cast<uint64_t>(step);
-    state.counts.redraws = node.getLongProperty(redraws);
+    state.counts.rejectedDraws = node.getLongProperty(rejectedDraws);
     state.counts.rejectedSteps = node.getLongProperty(rejectedSteps);
     for (size_t i = 0; i < causeNames.size(); ++i)
         state.counts.byCause[i] = node.getLongProperty(causeNames[i]);

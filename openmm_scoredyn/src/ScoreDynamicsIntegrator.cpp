@@ -77,9 +77,9 @@ void ScoreDynamicsIntegrator::setRandomNumberSeed(int seed) {
     seed_ = seed;
 }
 
-void ScoreDynamicsIntegrator::setMaxRedraws(int redraws) {
-    requireAtLeast(0, redraws, "the number of redraws", "setMaxRedraws");
-    maxRedraws_ = redraws;
+void ScoreDynamicsIntegrator::setMaxResamples(int resamples) {
+    requireAtLeast(0, resamples, "the number of resamples", "setMaxResamples");
+    maxResamples_ = resamples;
     settingsChanged();
 }
 

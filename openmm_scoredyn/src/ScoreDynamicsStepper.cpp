@@ -68,7 +68,7 @@ void ScoreDynamicsStepper::prepareSampler() {
     sampler_ = std::make_unique<StepSampler>(
         program_,
         SamplerSettings{integrator_.getStepSize(), integrator_.getTemperature(), integrator_.getSolver(),
-                        integrator_.getDenoisingSteps(), integrator_.getMaxRedraws(), state_.seed});
+                        integrator_.getDenoisingSteps(), integrator_.getMaxResamples(), state_.seed});
     sampler_->setCounts(state_.counts);
 }
 

@@ -84,12 +84,12 @@ void StepSampler::step(uint64_t step, int batch, const float* history, const flo
     reserve(batch);
     active_.resize(batch);
     std::iota(active_.begin(), active_.end(), 0);
-    for (uint32_t redraw = 0; !active_.empty(); ++redraw) {
-        if (redraw > 0) counts_.redraws += static_cast<long long>(active_.size());
+    for (uint32_t resample = 0; !active_.empty(); ++resample) {
+        if (resample > 0) counts_.rejectedDraws += static_cast<long long>(active_.size());
         const float* activeHistory = gather(batch, history, historySize_, activeHistory_);
         const float* activeBox = gather(batch, box, boxSize, activeBox_);
-        propose(drawNoise(step, redraw), activeHistory, activeBox);
-        keepAccepted(step, redraw, activeHistory, activeBox, after);
+        propose(drawNoise(step, resample), activeHistory, activeBox);
+        keepAccepted(step, resample, activeHistory, activeBox, after);
     }
 }
 
@@ -114,12 +114,12 @@ void StepSampler::forActive(const Work& work) {
 
 /// Standard normals of one draw for the active replicas, (noise stages, active, D), in the memory of
 /// the program.
-const float* StepSampler::drawNoise(uint64_t step, uint32_t redraw) {
+const float* StepSampler::drawNoise(uint64_t step, uint32_t resample) {
     const size_t size = active_.size() * latentSize_;
     forActive([&](size_t i) {
         const uint32_t replica = settings_.firstReplica + static_cast<uint32_t>(active_[i]);
         for (size_t k = 0; k < noiseStages_.size(); ++k)
-            fillNormal({settings_.seed, replica, step, redraw, noiseStages_[k]},
+            fillNormal({settings_.seed, replica, step, resample, noiseStages_[k]},
                        noise_.data() + k * size + i * latentSize_, latentSize_);
     });
     return memory_->fromHost(noise_.data(), noiseStages_.size() * size, noiseCopy_);
@@ -200,7 +200,7 @@ void StepSampler::judge(const float* history, const float* box) {
 
 /// Copy the proposals to `after`, of which the refused ones are written over by later draws: their replicas
 /// stay active.
-void StepSampler::keepAccepted(uint64_t step, uint32_t redraw, const float* history, const float* box,
+void StepSampler::keepAccepted(uint64_t step, uint32_t resample, const float* history, const float* box,
                                float* after) {
     forNeighbours(active_, [&](size_t i, size_t count) {
         memory_->copy(proposal_.get() + i * frameSize_, count * frameSize_, after + active_[i] * frameSize_);
@@ -209,15 +209,15 @@ void StepSampler::keepAccepted(uint64_t step, uint32_t redraw, const float* hist
     size_t refused = 0;
     for (size_t i = 0; i < verdicts_.size(); ++i) {
         if (!verdicts_[i]) continue;
-        count(*verdicts_[i], redraw);
-        if (redraw >= static_cast<uint32_t>(settings_.maxRedraws)) giveUp(step, active_[i], *verdicts_[i]);
+        count(*verdicts_[i], resample);
+        if (resample >= static_cast<uint32_t>(settings_.maxResamples)) giveUp(step, active_[i], *verdicts_[i]);
         active_[refused++] = active_[i];
     }
     active_.resize(refused);
 }
 
-void StepSampler::count(const Violation& violation, uint32_t redraw) {
-    if (redraw == 0) ++counts_.rejectedSteps;
+void StepSampler::count(const Violation& violation, uint32_t resample) {
+    if (resample == 0) ++counts_.rejectedSteps;
     ++counts_.of(violation.cause);
 }
 
@@ -225,8 +225,8 @@ void StepSampler::giveUp(uint64_t step, int replica, const Violation& violation)
     std::ostringstream text;
     text << "StepSampler: no acceptable draw for step " << step << " of replica "
          << settings_.firstReplica + replica << " with '" << program_->card().name << "' in "
-         << settings_.maxRedraws + 1 << " draws; the last was refused: " << violation.describe()
-         << " Start from a structure like those the model was trained on, call setMaxRedraws "
+         << settings_.maxResamples + 1 << " draws; the last was refused: " << violation.describe()
+         << " Start from a structure like those the model was trained on, call setMaxResamples "
          << "with a larger number, or use another model.";
     throw OpenMM::OpenMMException(text.str());
 }

@@ -102,8 +102,8 @@ void bindIntegrator(py::module_& m) {
     m.def("get_random_number_seed", onIntegrator([](I& i) { return i.getRandomNumberSeed(); }));
     m.def("set_random_number_seed",
           onIntegratorWith<int>([](I& i, int value) { i.setRandomNumberSeed(value); }));
-    m.def("get_max_redraws", onIntegrator([](I& i) { return i.getMaxRedraws(); }));
-    m.def("set_max_redraws", onIntegratorWith<int>([](I& i, int value) { i.setMaxRedraws(value); }));
+    m.def("get_max_resamples", onIntegrator([](I& i) { return i.getMaxResamples(); }));
+    m.def("set_max_resamples", onIntegratorWith<int>([](I& i, int value) { i.setMaxResamples(value); }));
     m.def("get_num_threads", onIntegrator([](I& i) { return i.getNumThreads(); }));
     m.def("set_num_threads", onIntegratorWith<int>([](I& i, int value) { i.setNumThreads(value); }));
     m.def("get_particles", onIntegrator([](I& i) { return i.getParticles(); }));

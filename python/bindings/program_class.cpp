@@ -51,7 +51,7 @@ void requireKnownHere(const KnownValues& known, double value, const char* name, 
 py::tuple sample(const std::shared_ptr<ScoreProgram>& program, const FloatArray& historyArray,
                  const FloatArray& box, double lagTimePs, double temperatureK, int64_t numSteps,
                  int64_t saveEvery, uint32_t seed, uint64_t firstStep, uint32_t firstReplica,
-                 const std::string& solver, int denoisingSteps, int maxRedraws, int numThreads,
+                 const std::string& solver, int denoisingSteps, int maxResamples, int numThreads,
                  bool guarded) {
     const Card& card = program->card();
     const int batch = requireBatch(*program, historyArray, box);
@@ -60,7 +60,7 @@ py::tuple sample(const std::shared_ptr<ScoreProgram>& program, const FloatArray&
     requireAtLeast(0, numSteps, "n_steps");
     requireAtLeast(1, saveEvery, "save_every");
     requireAtLeast(card.denoisingSteps > 0, denoisingSteps, "denoising_steps");
-    requireAtLeast(0, maxRedraws, "max_redraws");
+    requireAtLeast(0, maxResamples, "max_resamples");
     program->setNumThreads(numThreads);
 
     History history(program->memory(), batch, card.historyLength, card.numParticles());
@@ -70,7 +70,7 @@ py::tuple sample(const std::shared_ptr<ScoreProgram>& program, const FloatArray&
     FloatArray frames({py::ssize_t(numSteps / saveEvery), py::ssize_t(batch),
                        py::ssize_t(card.numParticles()), py::ssize_t(3)});
     float* out = frames.mutable_data();
-    StepSampler sampler(program, {lagTimePs, temperatureK, parseSolver(solver), denoisingSteps, maxRedraws,
+    StepSampler sampler(program, {lagTimePs, temperatureK, parseSolver(solver), denoisingSteps, maxResamples,
                                   seed, firstReplica, guarded});
     {
         SignalCheck checkSignals;
@@ -120,7 +120,7 @@ void bindProgram(py::module_& m) {
              "frames\n"
              "(n_steps // save_every, B, N, 3) and a dict of what the guard refused.",
              "history"_a, "box"_a, "lag_time_ps"_a, "temperature_K"_a, "n_steps"_a, "save_every"_a, "seed"_a,
-             "first_step"_a, "first_replica"_a, "solver"_a, "denoising_steps"_a, "max_redraws"_a = 10,
+             "first_step"_a, "first_replica"_a, "solver"_a, "denoising_steps"_a, "max_resamples"_a = 10,
              "num_threads"_a = 1, "guarded"_a = true);
 }
 

@@ -61,7 +61,7 @@ void ScoreDynamicsIntegratorProxy::serialize(const void* object, SerializationNo
     node.setStringProperty("solver", solverName(integrator.getSolver()));
     node.setIntProperty("denoisingSteps", integrator.getDenoisingSteps());
     node.setIntProperty("randomSeed", integrator.getSeedSetting());
-    node.setIntProperty("maxRedraws", integrator.getMaxRedraws());
+    node.setIntProperty("maxResamples", integrator.getMaxResamples());
     node.setIntProperty("numThreads", integrator.getNumThreads());
     node.setBoolProperty("forcesOnlyReported", integrator.getForcesOnlyReported());
     SerializationNode& particles = node.createChildNode("Particles");
@@ -84,7 +84,7 @@ void* ScoreDynamicsIntegratorProxy::deserialize(const SerializationNode& node) c
     integrator->setSolver(parseSolver(node.getStringProperty("solver")));
     integrator->setDenoisingSteps(node.getIntProperty("denoisingSteps"));
     integrator->setRandomNumberSeed(node.getIntProperty("randomSeed"));
-    integrator->setMaxRedraws(node.getIntProperty("maxRedraws"));
+    integrator->setMaxResamples(node.getIntProperty("maxResamples"));
     integrator->setNumThreads(node.getIntProperty("numThreads"));
     integrator->setForcesOnlyReported(node.getBoolProperty("forcesOnlyReported"));
     std::vector<int> particles;

@@ -7,7 +7,7 @@
 
 namespace core_tests {
 
-constexpr NoiseKey key{.seed = 7, .replica = 2, .step = (uint64_t(3) << 32) + 5, .redraw = 1, .stage = 4};
+constexpr NoiseKey key{.seed = 7, .replica = 2, .step = (uint64_t(3) << 32) + 5, .resample = 1, .stage = 4};
 
 std::vector<float> normals(const NoiseKey& which, size_t count) {
     std::vector<float> values(count);
@@ -66,9 +66,9 @@ void testFieldsAreIndependent() {
     others[1].replica += 1;
     others[2].step += 1;
     others[3].step += uint64_t(1) << 32;
-    others[4].redraw += 1;
+    others[4].resample += 1;
     others[5].stage += 1;
-    std::swap(others[6].redraw, others[6].stage);
+    std::swap(others[6].resample, others[6].stage);
     const size_t n = 20000;
     const auto first = normals(key, n);
     for (const NoiseKey& other : others) {
@@ -84,9 +84,9 @@ void testFieldsAreIndependent() {
 
 void testRefusesWhatWouldRepeat() {
     NoiseKey tooLarge = key;
-    tooLarge.redraw = 65536;
+    tooLarge.resample = 65536;
     assertThrows([&] { normals(tooLarge, 1); },
-                 "Noise: expected redraw and stage below 65536, found redraw 65536");
+                 "Noise: expected resample and stage below 65536, found resample 65536");
     tooLarge = key;
     tooLarge.stage = 65536;
     assertThrows([&] { normals(tooLarge, 1); }, "and stage 65536; ask for fewer");

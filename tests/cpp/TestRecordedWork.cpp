@@ -47,9 +47,9 @@ private:
 
 /// Molecules in a row of steps, each from the frame before. The solver uses all arrays there are.
 struct Molecules {
-    Molecules(const TestProgram& program, TestRecorder& recorder, int maxRedraws = 10)
+    Molecules(const TestProgram& program, TestRecorder& recorder, int maxResamples = 10)
         : sampler(std::make_shared<ScoreProgram>(makeArchive(program), Device{.recorder = &recorder}),
-                  {1, 300, parseSolver("dpmpp_2m"), program.denoisingSteps == 0 ? 0 : 5, maxRedraws, 5}) {}
+                  {1, 300, parseSolver("dpmpp_2m"), program.denoisingSteps == 0 ? 0 : 5, maxResamples, 5}) {}
 
     /// The frame after a number of steps, (batch,2,3).
     Values run(int batch, int steps) {
@@ -88,14 +88,14 @@ void testRecordedStepsArePlainSteps() {
     }
 }
 
-void testRedrawsAreReplayed() {
+void testResamplesAreReplayed() {
     TestProgram program = ouInOneGo();
     program.maxDisplacementNm = 1.5 * ouStep;
     TestRecorder recorder, none = refusing();
     Molecules plain(program, none, 100), recorded(program, recorder, 100);
     ASSERT(plain.run(1, 50) == recorded.run(1, 50));
-    ASSERT(plain.sampler.counts().redraws > 0);
-    ASSERT_EQUAL(plain.sampler.counts().redraws, recorded.sampler.counts().redraws);
+    ASSERT(plain.sampler.counts().rejectedDraws > 0);
+    ASSERT_EQUAL(plain.sampler.counts().rejectedDraws, recorded.sampler.counts().rejectedDraws);
 }
 
 void testAnotherBatchIsRecordedAnew() {
@@ -144,6 +144,6 @@ void testEveryStepUsesTheSameArrays() {
 }  // namespace
 
 int main() {
-    return runTests({testRecordedStepsArePlainSteps, testRedrawsAreReplayed, testAnotherBatchIsRecordedAnew,
+    return runTests({testRecordedStepsArePlainSteps, testResamplesAreReplayed, testAnotherBatchIsRecordedAnew,
                      testRecordingThatDiffersIsDropped, testEveryStepUsesTheSameArrays});
 }

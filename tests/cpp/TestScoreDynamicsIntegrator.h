@@ -124,22 +124,22 @@ inline void testCheckpoint() {
     for (int i = 0; i < 2; ++i) ASSERT_EQUAL_VEC(unbroken[i], positionsOf(*run.context)[i], 0.0);
 }
 
-/// A platform that records steps takes the plain ones, redraws included: a change of a setting starts anew,
+/// A platform that records steps takes the plain ones, resamples included: a change of a setting starts anew,
 /// and the first two steps are plain.
 inline void testRecording() {
     TestProgram program = ouDenoiser();
     program.maxDisplacementNm = 1.8 * ouStep;
     Run recorded(program), plain(program);
-    for (Run* run : {&recorded, &plain}) run->integrator.setMaxRedraws(100);
+    for (Run* run : {&recorded, &plain}) run->integrator.setMaxResamples(100);
     for (int i = 0; i < 20; ++i) {
         recorded.integrator.step(1);
-        plain.integrator.setMaxRedraws(100);
+        plain.integrator.setMaxResamples(100);
         plain.integrator.step(1);
         for (int k = 0; k < 2; ++k)
             ASSERT_EQUAL_VEC(positionsOf(*plain.context)[k], positionsOf(*recorded.context)[k], 0.0);
     }
-    ASSERT(recorded.integrator.getStepCounts().redraws > 0);
-    ASSERT_EQUAL(plain.integrator.getStepCounts().redraws, recorded.integrator.getStepCounts().redraws);
+    ASSERT(recorded.integrator.getStepCounts().rejectedDraws > 0);
+    ASSERT_EQUAL(plain.integrator.getStepCounts().rejectedDraws, recorded.integrator.getStepCounts().rejectedDraws);
     ASSERT_EQUAL(recordsSteps ? "recorded" : "plain", recorded.integrator.getRecordingStatus());
     ASSERT_EQUAL("plain", plain.integrator.getRecordingStatus());
 }
@@ -153,15 +153,15 @@ inline void testUnrecordable() {
     ASSERT(recordsSteps ? status.find("plain: ") == 0 : status == "plain");
 }
 
-inline void testRedraws() {
+inline void testResamples() {
     TestProgram program = ouInOneGo();
     program.maxDisplacementNm = 1.5 * ouStep;
     Run run(program);
-    run.integrator.setMaxRedraws(100);
+    run.integrator.setMaxResamples(100);
     run.integrator.step(200);
     const StepCounts counts = run.integrator.getStepCounts();
-    ASSERT(counts.rejectedSteps > 0 && counts.redraws >= counts.rejectedSteps);
-    ASSERT_EQUAL(counts.redraws, counts.of(Cause::Displacement));
+    ASSERT(counts.rejectedSteps > 0 && counts.rejectedDraws >= counts.rejectedSteps);
+    ASSERT_EQUAL(counts.rejectedDraws, counts.of(Cause::Displacement));
 }
 
 inline void testConstraint() {
@@ -357,7 +357,7 @@ inline int runIntegratorTests(const std::string& platformName, const std::string
         testStationaryVariance();
         testSeeds();
         testCheckpoint();
-        testRedraws();
+        testResamples();
         testRecording();
         testUnrecordable();
         testConstraint();

@@ -77,7 +77,7 @@ int operationsOf(const TestProgram& test, int batch) {
     const auto memory = std::make_shared<CountingMemory>();
     StepCounts counts;
     draw(test, batch, memory, 0, &counts);
-    ASSERT_EQUAL(0, counts.redraws);
+    ASSERT_EQUAL(0, counts.rejectedDraws);
     return memory->count();
 }
 
@@ -93,7 +93,7 @@ void testBatchWithRefusalsEqualsSingleRuns() {
         const TestProgram test = halfwayBack(historyLength, 0.006);
         StepCounts counts, sum;
         const Values frames = draw(test, batch, nullptr, 0, &counts);
-        ASSERT(counts.rejectedSteps > 20 && counts.redraws > counts.rejectedSteps);
+        ASSERT(counts.rejectedSteps > 20 && counts.rejectedDraws > counts.rejectedSteps);
         ASSERT(draw(test, batch, std::make_shared<TorchMemory>(Device{})) == frames);
         for (size_t replica = 0; replica < batch; ++replica) {
             StepCounts own;
@@ -101,10 +101,10 @@ void testBatchWithRefusalsEqualsSingleRuns() {
             for (size_t step = 0; step < alone.size() / frame; ++step)
                 for (size_t i = 0; i < frame; ++i)
                     ASSERT_EQUAL(alone[step * frame + i], frames[(step * batch + replica) * frame + i]);
-            sum.redraws += own.redraws;
+            sum.rejectedDraws += own.rejectedDraws;
             sum.rejectedSteps += own.rejectedSteps;
         }
-        ASSERT_EQUAL(sum.redraws, counts.redraws);
+        ASSERT_EQUAL(sum.rejectedDraws, counts.rejectedDraws);
         ASSERT_EQUAL(sum.rejectedSteps, counts.rejectedSteps);
     }
 }

@@ -33,7 +33,9 @@ def run(
     denoising_steps: Annotated[
         int | None, typer.Option(help="Network evaluations per step; default: the model's.")
     ] = None,
-    max_redraws: Annotated[int, typer.Option(min=0, help="Redraws of a step before the run gives up.")] = 100,
+    max_resamples: Annotated[
+        int, typer.Option(min=0, help="Draws of a step after the first, before the run gives up.")
+    ] = 100,
     strip: Annotated[bool, typer.Option("--strip", help="Remove water, other solvent and ions.")] = False,
     repair: Annotated[bool, typer.Option(help="Add missing atoms with PDBFixer.")] = True,
     force_field: Annotated[
@@ -91,7 +93,12 @@ def run(
     lag = loaded.card.lag_time_ps
     n_steps = steps_of(length, lag)
     every = 1 if save_every is None else steps_of(save_every, lag)
-    options = {"seed": seed, "solver": solver, "denoising_steps": denoising_steps, "max_redraws": max_redraws}
+    options = {
+        "seed": seed,
+        "solver": solver,
+        "denoising_steps": denoising_steps,
+        "max_resamples": max_resamples,
+    }
     if batch:
         _run_replicas(loaded, structure, out, n_steps, every, replicas, strip, repair, threads, options)
         paths, refused = [out], store_guard(out)
@@ -154,7 +161,7 @@ def _run_single(
 
     integrator = ScoreDynamicsIntegrator(model)
     integrator.setRandomNumberSeed(options["seed"])
-    integrator.setMaxRedraws(options["max_redraws"])
+    integrator.setMaxResamples(options["max_resamples"])
     integrator.setNumThreads(threads)
     if options["solver"] is not None:
         integrator.setSolver(options["solver"])
@@ -187,4 +194,4 @@ def _run_single(
             identity=identity,
             progress=lambda done, total: progress(done * lag, total * lag),
         )
-    return [files.trajectory, files.log, files.topology], integrator.getRedrawsByCause()
+    return [files.trajectory, files.log, files.topology], integrator.getRejectedDrawsByCause()

@@ -143,13 +143,13 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
         """
         scoredyn.set_random_number_seed(self, _int("random number seed", seed, 0))
 
-    def getMaxRedraws(self) -> int:
+    def getMaxResamples(self) -> int:
         """Draws allowed for one step after the guard refused the first."""
-        return scoredyn.get_max_redraws(self)
+        return scoredyn.get_max_resamples(self)
 
-    def setMaxRedraws(self, redraws: int) -> None:
+    def setMaxResamples(self, resamples: int) -> None:
         """Set the draws allowed for one step after the guard refused the first, 0 or more."""
-        scoredyn.set_max_redraws(self, _int("number of redraws", redraws, 0))
+        scoredyn.set_max_resamples(self, _int("number of resamples", resamples, 0))
 
     def getNumThreads(self) -> int:
         """Threads used inside one operation of the network."""
@@ -220,15 +220,15 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
         """Choose whether serialization embeds the model. One given as bytes always is."""
         scoredyn.set_embed_model(self, embed)
 
-    def getNumRedraws(self) -> int:
+    def getNumRejectedDraws(self) -> int:
         """Draws made in this context in place of ones the guard refused."""
-        return scoredyn.get_counts(self)["redraws"]
+        return scoredyn.get_counts(self)["rejected_draws"]
 
     def getNumRejectedSteps(self) -> int:
         """Steps of this context whose first draw the guard refused."""
         return scoredyn.get_counts(self)["rejected_steps"]
 
-    def getRedrawsByCause(self) -> dict[str, int]:
+    def getRejectedDrawsByCause(self) -> dict[str, int]:
         """Rejected draws of this context, by the first rule of the guard that each broke."""
         counts = scoredyn.get_counts(self)
         return {cause: counts[cause] for cause in scoredyn.CAUSES}

@@ -47,7 +47,7 @@ def run_replicas(
     steps_per_chunk : steps between two writes to the disk, rounded up to a multiple of `save_every`; None: at
         most 1000, and as few as make a chunk of 64 MB
     progress : called with (steps done, steps in all)
-    **sampling : solver, denoising_steps, lag_time_ps, temperature_K, max_redraws, num_threads, as those of
+    **sampling : solver, denoising_steps, lag_time_ps, temperature_K, max_resamples, num_threads, as those of
         `ScoreModel.sample`
 
     Returns
@@ -160,8 +160,8 @@ def _advance(model, histories, length, save_every, **arguments):
 
 def _counts_of(model) -> dict[str, int]:
     """What the guard refused in this process so far."""
-    counted = {"num_redraws": model.num_redraws, "num_rejected_steps": model.num_rejected_steps}
-    return counted | model.redraws_by_cause
+    counted = {"num_rejected_draws": model.num_rejected_draws, "num_rejected_steps": model.num_rejected_steps}
+    return counted | model.rejected_draws_by_cause
 
 
 def _identify(model, positions, seed, save_every, sampling) -> dict:
@@ -176,7 +176,7 @@ def _identify(model, positions, seed, save_every, sampling) -> dict:
         "denoising_steps": sampling.get("denoising_steps") or model.card.capabilities.denoising_steps,
         "lag_time_ps": sampling.get("lag_time_ps") or model.card.lag_time_ps,
         "temperature_K": sampling.get("temperature_K") or model.card.temperature_K,
-        "max_redraws": sampling.get("max_redraws"),
+        "max_resamples": sampling.get("max_resamples"),
         "device": model.device.partition(":")[0],  # which of several like ones changes nothing
     }
 
@@ -240,6 +240,6 @@ def store_guard(path: str | Path) -> dict[str, int] | None:
     causes = {
         name: count
         for name, count in store.note["counts"].items()
-        if name not in ("num_redraws", "num_rejected_steps")
+        if name not in ("num_rejected_draws", "num_rejected_steps")
     }
     return {"steps": store.header["n_replicas"] * store.note["steps"], **causes}

@@ -89,7 +89,7 @@ class StepLog:
         self._file = open(path, "a" if append else "w", newline="")  # noqa: SIM115 - closed by close()
         self._interval, self._energy = interval, energy
         if not append:
-            columns = ["step", "time_ps", "temperature_K", "redraws", "rejected_steps"]
+            columns = ["step", "time_ps", "temperature_K", "rejected_draws", "rejected_steps"]
             self._write(columns + ["potential_energy_kJ_mol"] * energy)
 
     def describeNextReport(self, simulation) -> dict:
@@ -107,7 +107,7 @@ class StepLog:
             simulation.currentStep,
             f"{state.getTime().value_in_unit(unit.picosecond):.6g}",
             f"{temperature.value_in_unit(unit.kelvin):.2f}",
-            integrator.getNumRedraws(),
+            integrator.getNumRejectedDraws(),
             integrator.getNumRejectedSteps(),
         ]
         if self._energy:

@@ -21,7 +21,7 @@ from openmm_scoredyn.program.sample_arguments import (
 
 __all__ = ["Card", "ScoreModel", "pretrained", "trust_native_code"]
 
-MAX_REDRAWS = 10  # as the integrator
+MAX_RESAMPLES = 10  # as the integrator
 
 _PRETRAINED = Path(__file__).parents[1] / "pretrained"
 
@@ -46,9 +46,9 @@ class ScoreModel:
     sha256 : str, of the file
     device : str
         Where `sample` runs the network.
-    num_redraws, num_rejected_steps : int
+    num_rejected_draws, num_rejected_steps : int
         Proposals drawn again, and steps that needed it, in all calls of `sample` so far.
-    redraws_by_cause : dict of str to int
+    rejected_draws_by_cause : dict of str to int
         Rejected draws by the first rule of the guard that each broke.
 
     Raises
@@ -67,9 +67,9 @@ class ScoreModel:
         self.program = _load(source, allow_native_code, gpu)
         self.card = Card.from_json(self.program.card_json)
         self.device = _name(gpu)
-        self.num_redraws = 0
+        self.num_rejected_draws = 0
         self.num_rejected_steps = 0
-        self.redraws_by_cause = dict.fromkeys(_causes(), 0)
+        self.rejected_draws_by_cause = dict.fromkeys(_causes(), 0)
 
     def __repr__(self) -> str:
         return (
@@ -130,7 +130,7 @@ class ScoreModel:
         temperature_K: float | None = None,
         first_step: int = 0,
         first_replica: int = 0,
-        max_redraws: int = MAX_REDRAWS,
+        max_resamples: int = MAX_RESAMPLES,
         num_threads: int = 1,
         guard: bool = True,
     ):
@@ -154,7 +154,7 @@ class ScoreModel:
         first_step, first_replica : int
             Where the counters of the noise start: go on from the last frames of a run of k steps with
             `first_step=k`, and part a batch with `first_replica`; the result is that of the unbroken run.
-        max_redraws : int
+        max_resamples : int
             How often one step is drawn again before the call gives up.
         num_threads : int
             Threads of the processor: noise and guard of the replicas are shared among them, which changes no
@@ -171,7 +171,7 @@ class ScoreModel:
         Raises
         ------
         SamplingError
-            If an argument is not as said above, or a step fails more than `max_redraws` times.
+            If an argument is not as said above, or a step fails more than `max_resamples` times.
         """
         recommended = self.card.capabilities.denoising_steps
         options = {
@@ -188,7 +188,7 @@ class ScoreModel:
             ),
             "lag_time_ps": as_number("lag_time_ps", lag_time_ps, self.card.lag_time_ps),
             "temperature_K": as_number("temperature_K", temperature_K, self.card.temperature_K),
-            "max_redraws": as_integer("max_redraws", max_redraws, 0, 2**15),
+            "max_resamples": as_integer("max_resamples", max_resamples, 0, 2**15),
             "num_threads": as_integer("num_threads", num_threads, 1),
             "guarded": guard,
         }
@@ -210,10 +210,10 @@ class ScoreModel:
         return torch.from_numpy(frames).to(positions.device)
 
     def _count(self, counts: dict) -> None:
-        self.num_redraws += counts["redraws"]
+        self.num_rejected_draws += counts["rejected_draws"]
         self.num_rejected_steps += counts["rejected_steps"]
-        for cause in self.redraws_by_cause:
-            self.redraws_by_cause[cause] += counts[cause]
+        for cause in self.rejected_draws_by_cause:
+            self.rejected_draws_by_cause[cause] += counts[cause]
 
 
 def pretrained(name: str | None = None):

@@ -23,7 +23,7 @@ NATS_PER_BIT = float(np.log(2))
 class RolloutValidation(lightning.Callback):
     """After each validation, draws `STEPS` steps of `REPLICAS` replicas and logs two numbers.
 
-    `rollout_redraws_per_step`: proposals the guard refused, per step. `rollout_dihedral_jsd`: Jensen-Shannon
+    `rollout_rejected_draws_per_step`: proposals the guard refused, per step. `rollout_dihedral_jsd`: Jensen-Shannon
     divergence (natural logarithm) between the dihedrals of the rollout and those of the held-out frames as
     far from the same starts, averaged over all dihedrals of the molecule. A rollout that fails logs a
     divergence of ln 2, the greatest possible.
@@ -65,9 +65,9 @@ class RolloutValidation(lightning.Callback):
             bits = float(jensen_shannon(found, self.histogram).mean())
         except ScoreDynError:
             bits = 1.0
-        redraws = model.num_redraws / (REPLICAS * STEPS)
+        rejected = model.num_rejected_draws / (REPLICAS * STEPS)
         trainer.logger.log_metrics(
-            {"rollout_redraws_per_step": redraws, "rollout_dihedral_jsd": bits * NATS_PER_BIT},
+            {"rollout_rejected_draws_per_step": rejected, "rollout_dihedral_jsd": bits * NATS_PER_BIT},
             step=trainer.global_step,
         )
 

@@ -136,13 +136,13 @@ def test_info_tells_a_comparison_in_sentences(tmp_path):
         "reference": {"name": "MD", "length_ns": 200.0},
         "candidate": {"name": "model", "length_ns": 512.3},
         "rows": [row("Kinetics", "differs"), row("Geometry", "agrees"), row("Geometry", "differs")],
-        "notes": ["No redraw."],
+        "notes": ["No draw was rejected."],
     }
     export_program(DriftingNetwork(), tmp_path / "m.pt", tiny_card(accuracy=accuracy))
     output = command("info", tmp_path / "m.pt")
     for text in (
         "512 ns (model) against 200 ns (MD)", "crossings: 11.50 ± 0.25 against 12.50 ± 0.25 1/ns, differs",
-        "geometry: 1 of 2 agree", "No redraw.",
+        "geometry: 1 of 2 agree", "No draw was rejected.",
     ):  # fmt: skip
         assert text in output, text
 

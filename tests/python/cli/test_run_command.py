@@ -266,7 +266,7 @@ def test_a_program_that_always_fails_leaves_empty_files(make_program, structure,
     # The card's displacement limit is met at once, so no step ever succeeds.
     program = make_program(programs.Jumping(), max_displacement_nm=1e-9)
     with pytest.raises(openmm.OpenMMException, match="displacement|moved|move"):
-        invoke(program, structure, "--length", "5ps", "--out", tmp_path / "t.dcd", "--max-redraws", 2)
+        invoke(program, structure, "--length", "5ps", "--out", tmp_path / "t.dcd", "--max-resamples", 2)
     assert (tmp_path / "t.dcd").stat().st_size == 0
     assert (tmp_path / "t.log.csv").read_text().count("\n") == 1
 

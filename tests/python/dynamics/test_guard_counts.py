@@ -65,9 +65,9 @@ def test_without_its_guard_a_model_keeps_the_draws_that_it_would_reject(tmp_path
     export_program(StandardNormal("edm", "edm"), tmp_path / "m.pt", tiny_card(max_displacement_nm=0.0033))
     guarded = ScoreModel(tmp_path / "m.pt")
     free = ScoreModel(tmp_path / "m.pt")
-    kept = guarded.sample(start(50), 1, seed=1, max_redraws=50)[0]
-    drawn = free.sample(start(50), 1, seed=1, max_redraws=0, guard=False)[0]
-    assert 0 < guarded.num_rejected_steps < 50 and free.num_redraws == 0
+    kept = guarded.sample(start(50), 1, seed=1, max_resamples=50)[0]
+    drawn = free.sample(start(50), 1, seed=1, max_resamples=0, guard=False)[0]
+    assert 0 < guarded.num_rejected_steps < 50 and free.num_rejected_draws == 0
     # The same noise, so whatever the guard lets pass is the same, and what it rejects is counted alike in the
     # frames.
     moved = np.linalg.norm(drawn - start(50), axis=-1).max(axis=1)
@@ -104,7 +104,7 @@ def test_every_rule_is_counted_by_its_name(tmp_path, cause):
     export_program(StandardNormal("edm", "edm"), tmp_path / "m.pt", card)
     model = ScoreModel(tmp_path / "m.pt")
     with pytest.raises(SamplingError, match="in 1 draws; the last was refused"):
-        model.sample(start(1), 1, seed=1, max_redraws=0)
+        model.sample(start(1), 1, seed=1, max_resamples=0)
     drawn = model.sample(start(1), 1, seed=1, guard=False)[0, 0]
     path = np.stack([start(1)[0], drawn])
     counts = count_rejections([make_trajectory(segments=(path,), molecule=card.particles)], card)

@@ -92,7 +92,7 @@ def test_seed(make_program, value):
     "setter, value, text",
     [
         ("setDenoisingSteps", 0, "the number of denoising steps is 0; expected an integer from 1"),
-        ("setMaxRedraws", -1, "the number of redraws is -1; expected an integer from 0"),
+        ("setMaxResamples", -1, "the number of resamples is -1; expected an integer from 0"),
         ("setNumThreads", 0, "the number of threads is 0; expected an integer from 1"),
         ("setNumThreads", 20000, "the number of threads is 20000; expected 1 to 256"),
         ("setSolver", "magic", "magic"),
@@ -111,7 +111,7 @@ def test_setters_of_the_library_itself(make_program):
     for call, value in (
         (scoredyn.set_denoising_steps, 0),
         (scoredyn.set_random_number_seed, -1),
-        (scoredyn.set_max_redraws, -1),
+        (scoredyn.set_max_resamples, -1),
         (scoredyn.set_particles, [-1]),
     ):
         with refusal("or more"):
@@ -202,11 +202,11 @@ def test_program_that_fails_in_a_step(make_program, make_system, mode, text):
 def test_program_that_returns_nan_is_counted(make_program, make_system):
     context, integrator = make_context(make_program(Failing("nan")), make_system())
     context.setPositions(FAR)
-    integrator.setMaxRedraws(4)
+    integrator.setMaxResamples(4)
     with refusal("in 5 draws"):
         integrator.step(1)
-    assert integrator.getRedrawsByCause()["not_finite"] == 5
-    assert integrator.getNumRedraws() == 4
+    assert integrator.getRejectedDrawsByCause()["not_finite"] == 5
+    assert integrator.getNumRejectedDraws() == 4
     assert integrator.getNumRejectedSteps() == 1
 
 
@@ -214,6 +214,6 @@ def test_guard_gives_up_and_names_atom_and_value(make_program, make_system):
     path = make_program(Drift((0.5, 0, 0)), max_displacement_nm=0.4)
     context, integrator = make_context(path, make_system())
     context.setPositions(POSITIONS)
-    with refusal("call setMaxRedraws with a larger number, or use another model.") as caught:
+    with refusal("call setMaxResamples with a larger number, or use another model.") as caught:
         integrator.step(1)
     assert re.search(r"atom 0\b", str(caught.value)) and "0.5" in str(caught.value)

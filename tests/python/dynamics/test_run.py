@@ -23,7 +23,7 @@ IDENTITY = {"model": "none", "seed": 3}
 class CountingLangevin(openmm.LangevinMiddleIntegrator):
     """Stands for a ScoreDynamicsIntegrator: stochastic, its state is in the checkpoint, it has counters."""
 
-    def getNumRedraws(self):
+    def getNumRejectedDraws(self):
         return 0
 
     def getNumRejectedSteps(self):
@@ -105,7 +105,7 @@ def test_what_is_written_is_the_simulation(tmp_path, suffix):
     (trajectory,) = data.load(files.trajectory, topology=files.topology, frame_spacing_ps=0.008)
     assert trajectory.n_frames == 15
     lines = files.log.read_text().splitlines()
-    assert lines[0] == "step,time_ps,temperature_K,redraws,rejected_steps,potential_energy_kJ_mol"
+    assert lines[0] == "step,time_ps,temperature_K,rejected_draws,rejected_steps,potential_energy_kJ_mol"
     assert [int(line.split(",")[0]) for line in lines[1:]] == list(range(4, 64, 4))
     energy = simulation.context.getState(getEnergy=True).getPotentialEnergy()._value
     assert float(lines[-1].split(",")[-1]) == pytest.approx(energy, abs=1e-5)

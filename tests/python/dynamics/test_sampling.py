@@ -121,24 +121,24 @@ def test_options_reach_the_core(tiny_model):
         assert np.abs(tiny_model.sample(start(), 1, seed=9, **options) - default).max() > 1e-6
 
 
-def test_redraws_are_counted_by_cause(tmp_path):
+def test_rejected_draws_are_counted_by_cause(tmp_path):
     # half of the steps move some atom by more than the bound
     export_program(StandardNormal("edm", "edm"), tmp_path / "m.pt", tiny_card(max_displacement_nm=0.0033))
     model = ScoreModel(tmp_path / "m.pt")
-    assert (model.num_redraws, model.num_rejected_steps) == (0, 0)
-    model.sample(start(50), 2, seed=1, max_redraws=50)
-    first = model.num_redraws
+    assert (model.num_rejected_draws, model.num_rejected_steps) == (0, 0)
+    model.sample(start(50), 2, seed=1, max_resamples=50)
+    first = model.num_rejected_draws
     assert first > 0
-    assert model.redraws_by_cause == dict.fromkeys(scoredyn.CAUSES, 0) | {"displacement": first}
+    assert model.rejected_draws_by_cause == dict.fromkeys(scoredyn.CAUSES, 0) | {"displacement": first}
     assert 0 < model.num_rejected_steps <= first
-    model.sample(start(50), 2, seed=2, max_redraws=50)
-    assert model.num_redraws > first, "counts go on from call to call"
+    model.sample(start(50), 2, seed=2, max_resamples=50)
+    assert model.num_rejected_draws > first, "counts go on from call to call"
 
 
 def test_step_that_never_passes_the_guard_raises(tmp_path):
     export_program(StandardNormal("edm", "edm"), tmp_path / "m.pt", tiny_card(max_displacement_nm=1e-6))
     with pytest.raises(SamplingError, match="atom 0 moved by .* more than the limit"):
-        ScoreModel(tmp_path / "m.pt").sample(start(), 1, seed=1, max_redraws=2)
+        ScoreModel(tmp_path / "m.pt").sample(start(), 1, seed=1, max_resamples=2)
 
 
 def test_denoising_begins_where_start_says(tmp_path):

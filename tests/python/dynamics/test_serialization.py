@@ -23,7 +23,7 @@ GETTERS = (
     "getSolver",
     "getDenoisingSteps",
     "getRandomNumberSeed",
-    "getMaxRedraws",
+    "getMaxResamples",
     "getNumThreads",
     "getParticles",
     "getForcesOnlyReported",
@@ -45,7 +45,7 @@ def changed_integrator(model):
     integrator.setSolver("heun")
     integrator.setDenoisingSteps(7)
     integrator.setRandomNumberSeed(2**31 - 1)
-    integrator.setMaxRedraws(3)
+    integrator.setMaxResamples(3)
     integrator.setNumThreads(2)
     integrator.setForcesOnlyReported(True)
     integrator.setParticles([4, 2, 0])

@@ -32,7 +32,7 @@ from openmm_scoredyn.program.model import ScoreModel
             ),
         ),
         ({"first_step": -1}, "first_step is not valid"),
-        ({"max_redraws": -1}, "max_redraws is not valid"),
+        ({"max_resamples": -1}, "max_resamples is not valid"),
         ({"num_threads": 0}, "num_threads is not valid"),
         ({"box": np.eye(3)}, "the model is not periodic; expected no box"),
         (

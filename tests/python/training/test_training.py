@@ -78,7 +78,7 @@ def test_rollouts_are_logged_beside_a_progress_bar(tmp_path):
 
     train(data(), tmp_path, tiny(), [RichProgressBar()])
     header = (tmp_path / "metrics" / "version_0" / "metrics.csv").read_text().splitlines()[0]
-    assert "rollout_redraws_per_step" in header and "rollout_dihedral_jsd" in header
+    assert "rollout_rejected_draws_per_step" in header and "rollout_dihedral_jsd" in header
 
 
 def test_a_checkpoint_describes_the_run(tmp_path):

@@ -11,12 +11,12 @@ def test_settings_changed_between_steps_keep_the_counters(make_program, make_sys
     path = make_program(Jumping(), max_displacement_nm=0.01, stereocentres=[])
     _context, integrator = make_context(path, make_system())
     integrator.step(50)
-    redraws = integrator.getNumRedraws()
-    integrator.setMaxRedraws(30)
-    assert integrator.getNumRedraws() == redraws > 0
+    rejected = integrator.getNumRejectedDraws()
+    integrator.setMaxResamples(30)
+    assert integrator.getNumRejectedDraws() == rejected > 0
 
 
-def test_redraws_follow_the_probability_of_refusal(make_program):
+def test_rejected_draws_follow_the_probability_of_refusal(make_program):
     """A jump beyond one standard deviation is refused: 31.7 % of the draws."""
     path = make_program(
         Jumping(), latent_size=1, max_displacement_nm=0.01, stereocentres=[], bonds=[], bond_lengths_nm=[]
@@ -25,12 +25,12 @@ def test_redraws_follow_the_probability_of_refusal(make_program):
     replicas = 4000
     # Each replica somewhere else, so that a history taken from another one shows.
     start = POSITIONS + 0.001 * np.arange(replicas, dtype=np.float32)[:, None, None, None]
-    options = {"seed": 5, "denoising_steps": 0, "max_redraws": 60}
+    options = {"seed": 5, "denoising_steps": 0, "max_resamples": 60}
     frames, counts = draw_counted(model, start, 1, **options)
     refused = 0.317311
     error = np.sqrt(refused * (1 - refused) / replicas)
     assert abs(counts["rejected_steps"] / replicas - refused) < 4 * error
-    assert counts["redraws"] == counts["displacement"] > counts["rejected_steps"]
+    assert counts["rejected_draws"] == counts["displacement"] > counts["rejected_steps"]
     assert np.abs(frames[0] - start[:, 0]).max() <= 0.01 + 1e-6
     again, counted = draw_counted(model, start, 1, num_threads=3, **options)
     assert np.array_equal(again, frames) and counted == counts
@@ -41,20 +41,20 @@ def test_redraws_follow_the_probability_of_refusal(make_program):
         assert np.array_equal(alone[0, 0], frames[0, replica])
 
 
-def test_redraws_are_counted_by_cause(make_program, make_system, platform):
+def test_rejected_draws_are_counted_by_cause(make_program, make_system, platform):
     path = make_program(Jumping(), latent_size=1, max_displacement_nm=0.01, bonds=[], bond_lengths_nm=[])
     _context, integrator = make_context(path, make_system(), platform)
-    integrator.setMaxRedraws(60)
+    integrator.setMaxResamples(60)
     integrator.step(100)
-    assert 0 < integrator.getNumRejectedSteps() <= integrator.getNumRedraws()
+    assert 0 < integrator.getNumRejectedSteps() <= integrator.getNumRejectedDraws()
     none = dict.fromkeys(scoredyn.CAUSES, 0)
-    assert integrator.getRedrawsByCause() == none | {"displacement": integrator.getNumRedraws()}
+    assert integrator.getRejectedDrawsByCause() == none | {"displacement": integrator.getNumRejectedDraws()}
 
 
 def test_restart_restores_the_counters(make_program, make_system):
     path = make_program(Jumping(), latent_size=1, max_displacement_nm=0.01, bonds=[], bond_lengths_nm=[])
     context, integrator = make_context(path, make_system())
-    integrator.setMaxRedraws(60)
+    integrator.setMaxResamples(60)
     integrator.step(50)
     counts = scoredyn.get_counts(integrator)
     saved, checkpoint = (
