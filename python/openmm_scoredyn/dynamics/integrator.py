@@ -117,8 +117,18 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
         return scoredyn.get_denoising_steps(self)
 
     def setDenoisingSteps(self, steps: int) -> None:
-        """Set the evaluations of the network in one step, 1 or more. Takes effect at the next step."""
-        scoredyn.set_denoising_steps(self, _int("number of denoising steps", steps, 1))
+        """Set the evaluations of the network in one step, from the next step on.
+
+        Parameters
+        ----------
+        steps : int, 1 or more; 0 is what a model has that does its step in one go
+
+        Raises
+        ------
+        openmm.OpenMMException
+            If the model needs more, or the number is no whole one.
+        """
+        scoredyn.set_denoising_steps(self, _int("number of denoising steps", steps, 0))
 
     def getRandomNumberSeed(self) -> int:
         """Seed of the noise; 0 means that every context chooses one.

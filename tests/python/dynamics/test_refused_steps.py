@@ -80,6 +80,9 @@ def test_denoising_steps_of_a_model_that_has_none(make_program, make_system):
     integrator.setDenoisingSteps(3)
     with refusal("does its step without denoising; expected 0 denoising steps, found 3"):
         integrator.step(1)
+    integrator.setDenoisingSteps(0)
+    integrator.step(1)
+    assert integrator.getDenoisingSteps() == 0 and context.getStepCount() == 1
 
 
 @pytest.mark.parametrize("value", [-1, 2**31, 1.5, "one"])
@@ -91,7 +94,7 @@ def test_seed(make_program, value):
 @pytest.mark.parametrize(
     "setter, value, text",
     [
-        ("setDenoisingSteps", 0, "the number of denoising steps is 0; expected an integer from 1"),
+        ("setDenoisingSteps", 0, "the number of denoising steps is 0; expected 1 or more"),
         ("setMaxResamples", -1, "the number of resamples is -1; expected an integer from 0"),
         ("setNumThreads", 0, "the number of threads is 0; expected an integer from 1"),
         ("setNumThreads", 20000, "the number of threads is 20000; expected 1 to 256"),
