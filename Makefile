@@ -87,6 +87,7 @@ gpu:
 style: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/mypy --python-executable $(BIN)/python
 	$(BIN)/clang-format --dry-run --Werror $(CPP_FILES)
 
 clean:

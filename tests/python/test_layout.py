@@ -105,7 +105,7 @@ def test_crystals_import_the_archive_and_nothing_else():
 
 def test_the_import_check_sees_a_wrong_import():
     assert upward_imports("openmm_scoredyn.data.windows", {"openmm_scoredyn.training.config"})
-    assert upward_imports("openmm_scoredyn.diffusion.loss", {"openmm_scoredyn.networks.displacement"})
+    assert upward_imports("openmm_scoredyn.diffusion.noise_levels", {"openmm_scoredyn.networks.displacement"})
     assert not upward_imports("openmm_scoredyn.training.fit", {"openmm_scoredyn.data.windows"})
 
 

@@ -2,12 +2,32 @@
 expects it to.
 """
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from openmm_scoredyn.errors import SamplingError
 
+Topology = Annotated[
+    Path | None, typer.Option(help="PDB file, for trajectories that do not hold their topology.")
+]
+SpacingPs = Annotated[float | None, typer.Option(help="Frame spacing, for files that do not say it.")]
+TemperatureK = Annotated[float | None, typer.Option(help="K, for files that do not say it.")]
+Observables = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help=(
+            "Instead of all that the particles have: peptide, torsions, geometry, rotors, tumbling, size,"
+            " rdf, msd, dihedral:A-B-C-D or distance:A-B; repeat for several."
+        ),
+    ),
+]
+AllowNativeCode = Annotated[
+    bool,
+    typer.Option("--allow-native-code", help="Run the code that a .pt2 holds; only from a source you trust."),
+]
 # More threads than that end the process, which OpenMP does without a word; the core has the same limit.
 Threads = Annotated[int, typer.Option(min=1, max=256, help="CPU threads.")]
 

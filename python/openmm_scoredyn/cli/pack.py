@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from openmm_scoredyn.cli.options import SpacingPs, TemperatureK, Topology
+
 
 def pack(
     sources: Annotated[
@@ -19,18 +21,12 @@ def pack(
         str | None,
         typer.Option(help="Files are called NAME_0000.npz, ...; default: the folder each lies in."),
     ] = None,
-    topology: Annotated[
-        Path | None, typer.Option(help="PDB file, for trajectories that do not hold their topology.")
-    ] = None,
+    topology: Topology = None,
     selection: Annotated[
         str | None, typer.Option(help="Atoms to keep of an mdtraj-readable file, as 'protein'.")
     ] = None,
-    spacing_ps: Annotated[
-        float | None, typer.Option(help="Frame spacing, for files that do not say it.")
-    ] = None,
-    temperature_k: Annotated[
-        float | None, typer.Option(help="Temperature, for files that do not say it.")
-    ] = None,
+    spacing_ps: SpacingPs = None,
+    temperature_k: TemperatureK = None,
     engine: Annotated[
         str | None,
         typer.Option(help="Program and version, for files that do not say it, as 'GROMACS 2022.5'."),

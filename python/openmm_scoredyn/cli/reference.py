@@ -5,21 +5,16 @@ from typing import Annotated
 
 import typer
 
+from openmm_scoredyn.cli.options import Observables, SpacingPs, TemperatureK, Topology
+
 
 def reference(
     paths: Annotated[list[Path], typer.Argument(metavar="MD...", help="Folders of trajectories, or files.")],
     out: Annotated[Path, typer.Option(help="NAME: writes NAME.npz and NAME.json.")],
-    observable: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="What to keep, as for `scoredyn compare`; repeat for several."),
-    ] = None,
-    topology: Annotated[
-        Path | None, typer.Option(help="PDB for files that do not hold their topology.")
-    ] = None,
-    spacing_ps: Annotated[
-        float | None, typer.Option(help="Frame spacing, for files that do not say it.")
-    ] = None,
-    temperature: Annotated[float | None, typer.Option(help="K, for files that do not say it.")] = None,
+    observable: Observables = None,
+    topology: Topology = None,
+    spacing_ps: SpacingPs = None,
+    temperature: TemperatureK = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
 ) -> None:
     """Keep of MD what a comparison needs: torsions of every frame, statistics of everything else, all with

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from openmm_scoredyn.cli.duration import format_duration, steps_of
-from openmm_scoredyn.cli.options import Threads, refuse_without_effect
+from openmm_scoredyn.cli.options import AllowNativeCode, Threads, refuse_without_effect
 from openmm_scoredyn.errors import OutputError
 
 
@@ -50,12 +50,7 @@ def run(
         str | None, typer.Option(help="Where replicas are drawn: cpu, cuda or cuda:N; default: cpu.")
     ] = None,
     threads: Threads = 1,
-    allow_native_code: Annotated[
-        bool,
-        typer.Option(
-            "--allow-native-code", help="Run the code that a .pt2 holds; only from a source you trust."
-        ),
-    ] = False,
+    allow_native_code: AllowNativeCode = False,
 ) -> None:
     """Simulate with a model; an interrupted run goes on with the same command, as if it had not been
     interrupted.
@@ -110,8 +105,10 @@ def run(
     Console().print(f"{done} in {', '.join(map(str, paths))}. {_guard_sentence(refused)}", soft_wrap=True)
 
 
-def _guard_sentence(refused: dict[str, int]) -> str:
+def _guard_sentence(refused: dict[str, int] | None) -> str:
     """How many draws the guard refused, by cause; of a run that went on, since it went on."""
+    if refused is None:
+        return "What the guard refused is not recorded."
     from openmm_scoredyn.program.native import scoredyn
 
     causes = [f"{cause.replace('_', ' ')} {refused[cause]}" for cause in scoredyn.CAUSES]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from openmm_scoredyn.cli.options import Threads
+from openmm_scoredyn.cli.options import SpacingPs, TemperatureK, Threads, Topology
 
 
 def train(
@@ -15,15 +15,9 @@ def train(
     ],
     out: Annotated[Path, typer.Option(help="Directory of the run; an interrupted run goes on there.")],
     name: Annotated[str, typer.Option(help="Name written to the card.")] = "model",
-    topology: Annotated[
-        Path | None, typer.Option(help="PDB file, for trajectories that do not hold their topology.")
-    ] = None,
-    spacing_ps: Annotated[
-        float | None, typer.Option(help="Frame spacing, for files that do not say it.")
-    ] = None,
-    temperature_k: Annotated[
-        float | None, typer.Option(help="Temperature, for files that do not say it.")
-    ] = None,
+    topology: Topology = None,
+    spacing_ps: SpacingPs = None,
+    temperature_k: TemperatureK = None,
     network: Annotated[
         str | None,
         typer.Option(

@@ -103,13 +103,19 @@ class _Reading:
             )
         require_whole(path)
         loaded = _load_with_mdtraj(path, self.topology, self.selection)
-        spacing, segments = self.frame_spacing_ps, (np.arange(loaded.n_frames),)
+        spacing = self.frame_spacing_ps
+        segments: tuple[np.ndarray, ...] = (np.arange(loaded.n_frames),)
         if holds_times and loaded.n_frames > 1:
             found = segments_of(loaded.time, loaded.xyz, str(path))
             _require_agreement(path, "frame spacing", self.frame_spacing_ps, found.spacing_ps)
             spacing, segments = found.spacing_ps, found.segments
             for remark in found.remarks():
                 _LOGGER.warning("%s: %s.", path, remark)
+        if spacing is None:
+            raise TrajectoryError(
+                f"Trajectory: {path} is too short; expected at least 2 frames, found"
+                f" {loaded.n_frames}; make a longer one."
+            )
         box = None
         if self.periodic:
             box = _box_of(path, loaded)[np.concatenate(segments)]

@@ -36,7 +36,7 @@ def save_archive(path, positions_nm: np.ndarray, metadata: dict, weights: np.nda
     }
     if weights is not None:
         arrays["weights"] = weights
-    write_atomically(path, lambda file: np.savez(file, **arrays))
+    write_atomically(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
 
 
 def load_archive(path: Path, molecule: Particles | None, temperature_K: float | None) -> list[Trajectory]:

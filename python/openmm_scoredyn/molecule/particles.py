@@ -1,5 +1,6 @@
 """What a model, a trajectory and a System must agree on: the particles, in order."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 from openmm_scoredyn.errors import MoleculeError
@@ -83,7 +84,7 @@ class Particles:
         """The same particles, nothing said of a force field."""
         return replace(self, force_field=None)
 
-    def subset(self, atoms: list[int]) -> "Particles":
+    def subset(self, atoms: Sequence[int]) -> "Particles":
         """Some of the particles, in that order, with the bonds among them."""
         new = {atom: index for index, atom in enumerate(atoms)}
         picked = {name: tuple(getattr(self, name)[atom] for atom in atoms) for name in _PER_PARTICLE}

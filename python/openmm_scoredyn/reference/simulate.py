@@ -70,13 +70,13 @@ def simulate(
     On a GPU it goes on as well, but forces differ in their last bits from one context to the next. In water,
     `box/box.npz` holds the box that all trajectories of the folder begin in.
     """
-    bias = read_bias(bias, plan)
+    given_bias = read_bias(bias, plan)
     text = _read_structure(structure, plan)
-    box = read_box(box, plan, text)
+    given_box = read_box(box, plan, text)
     directory = make_directory(directory)
     with exclusive(directory, "simulate"):
         claim(directory, plan, text)
-        prepare(directory, plan, text, bias, box)
+        prepare(directory, plan, text, given_bias, given_box)
         add = _adder(plan, progress)
         if processes == 1:
             for index in range(plan.n_trajectories):

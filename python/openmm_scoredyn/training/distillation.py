@@ -58,8 +58,10 @@ class Distillation(ScoreTraining):
         super().__init__(network, bound, config)
         # Out of sight of Lightning: the teachers are no part of a checkpoint.
         self._teachers = tuple(copy.deepcopy(one).eval().requires_grad_(False) for one in bound)
-        self._plan = deterministic_plan(config, config.distillation.evaluations)
-        self._teacher_plan = deterministic_plan(config, config.distillation.teacher_evaluations)
+        asked = config.distillation
+        assert asked is not None, "a run without distillation is a ScoreTraining"
+        self._plan = deterministic_plan(config, asked.evaluations)
+        self._teacher_plan = deterministic_plan(config, asked.teacher_evaluations)
 
     def on_fit_start(self):
         """Bring the teachers, too, to where the network is trained."""

@@ -16,13 +16,13 @@ from torch import Tensor
 import openmm_scoredyn as sd
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import SamplingError, TrainingError
+from openmm_scoredyn.molecule.geometry import rotors
 from openmm_scoredyn.networks.molecule_frame.gate import EventGate, rare_events
 from openmm_scoredyn.networks.molecule_frame.rare_events import _features, fit_gate, prepare, share_out
 from openmm_scoredyn.networks.protocol import Stage
 from openmm_scoredyn.training import DistillationConfig, NetworkChoice, load_checkpoint, train
-from openmm_scoredyn.training.dataset import SHOT_ALONG, collect_examples
+from openmm_scoredyn.training.dataset import SHOT_ALONG, collect_examples, turn_rotors
 from openmm_scoredyn.training.describe import describe
-from openmm_scoredyn.training.symmetry import rotors, turn_rotors
 
 
 def turned(positions: np.ndarray, angle: np.ndarray) -> np.ndarray:

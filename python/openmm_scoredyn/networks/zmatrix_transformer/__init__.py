@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.networks.known import Known, environment
@@ -60,7 +60,7 @@ def _core(config: ZMatrixTransformerConfig, content: Tensor) -> TransferableCore
     return core
 
 
-def _bound(core: nn.Module, particles: Particles) -> ZMatrixTransformer:
+def _bound(core: TransferableCore, particles: Particles) -> ZMatrixTransformer:
     known, more = Known.from_tensor(core.known)
     scales = ClassScales(**more["scales"])
     table = require_known(particles, scales.mean)

@@ -53,7 +53,13 @@ class TransferableCore(nn.Module):
     ----------
     environments : int, number of kinds of particles
     width, heads, condition_blocks, blocks : int
+
+    Attributes
+    ----------
+    known : (n,) uint8, what it was trained on, as `Known.to_tensor`; registered by whoever makes it
     """
+
+    known: Tensor
 
     def __init__(self, environments: int, width: int, heads: int, condition_blocks: int, blocks: int):
         super().__init__()
@@ -109,6 +115,27 @@ class ZMatrixTransformer(nn.Module):
 
     latent_type = "invariant"
     symmetric = True
+
+    loss_weight: Tensor
+    kinds: Tensor
+    features: Tensor
+    relations: Tensor
+    mean: Tensor
+    spread: Tensor
+    gain: Tensor
+    soft: Tensor
+    signed: Tensor
+    dihedral: Tensor
+    moving: Tensor
+    slot: Tensor
+    grid: Tensor
+    latent_grid: Tensor
+    outlet: Tensor
+    row: Tensor
+    turn_slot: Tensor
+    turn_spread: Tensor
+    order: Tensor
+    centres: Tensor
 
     def __init__(
         self,
