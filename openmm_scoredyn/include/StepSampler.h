@@ -20,7 +20,7 @@ struct SamplerSettings {
     double lagTimePs, temperatureK;  ///< among those that the card knows
     Solver solver;
     int denoisingSteps;  ///< evaluations of the network per step; 0 for a model that does without
-    int maxResamples;      ///< draws allowed after the first one
+    int maxResamples;    ///< draws allowed after the first one
     uint32_t seed;
     uint32_t firstReplica = 0;  ///< number of the first replica of the batch in the noise
     bool guarded = true;        ///< false: nothing but what is not finite is rejected

@@ -210,7 +210,8 @@ void StepSampler::keepAccepted(uint64_t step, uint32_t resample, const float* hi
     for (size_t i = 0; i < verdicts_.size(); ++i) {
         if (!verdicts_[i]) continue;
         count(*verdicts_[i], resample);
-        if (resample >= static_cast<uint32_t>(settings_.maxResamples)) giveUp(step, active_[i], *verdicts_[i]);
+        if (resample >= static_cast<uint32_t>(settings_.maxResamples))
+            giveUp(step, active_[i], *verdicts_[i]);
         active_[refused++] = active_[i];
     }
     active_.resize(refused);

@@ -139,7 +139,8 @@ inline void testRecording() {
             ASSERT_EQUAL_VEC(positionsOf(*plain.context)[k], positionsOf(*recorded.context)[k], 0.0);
     }
     ASSERT(recorded.integrator.getStepCounts().rejectedDraws > 0);
-    ASSERT_EQUAL(plain.integrator.getStepCounts().rejectedDraws, recorded.integrator.getStepCounts().rejectedDraws);
+    ASSERT_EQUAL(plain.integrator.getStepCounts().rejectedDraws,
+                 recorded.integrator.getStepCounts().rejectedDraws);
     ASSERT_EQUAL(recordsSteps ? "recorded" : "plain", recorded.integrator.getRecordingStatus());
     ASSERT_EQUAL("plain", plain.integrator.getRecordingStatus());
 }
