@@ -26,6 +26,7 @@ const Gaussian gaussian{0.7, 0.5};
 /// from sigmaMax to sigmaMin, and the denoiser's step from there to the clean estimate.
 struct Limit {
     double mean, variance;
+    double kept;  ///< share of the first deviation from the mean
 };
 
 Limit closedForm(bool deterministic) {
@@ -36,7 +37,8 @@ Limit closedForm(bool deterministic) {
     const double kept = deterministic ? std::sqrt(low / high) : low / high;
     const double added = deterministic ? 0 : low * (1 - low / high);
     const double slope = gaussian.slope(sigmaMin);
-    return {gaussian.mean * (1 - slope * kept), slope * slope * (std::pow(kept * sigmaMax, 2) + added)};
+    return {gaussian.mean * (1 - slope * kept), slope * slope * (std::pow(kept * sigmaMax, 2) + added),
+            slope * kept};
 }
 
 void testEvaluationsAreExactAndTheLastStageIsClean() {
@@ -99,7 +101,9 @@ void testConvergenceOrder() {
             ASSERT_EQUAL_TOL(
                 double(order),
                 std::log2((coarse.variance() - limit.variance) / (fine.variance() - limit.variance)), 0.1);
-            ASSERT_EQUAL_TOL(limit.mean, fine.mean, 1e-5);
+            // 2 % of the variance are 1 % of the deviation.
+            const double firstOrder = order == 1 ? 0.01 * gaussian.mean * limit.kept : 0;
+            ASSERT_EQUAL_TOL(limit.mean, fine.mean, 1e-5 + firstOrder);
         }
 }
 
