@@ -64,20 +64,7 @@ def run(
     from openmm_scoredyn.export.binding import open_model
 
     batch = replicas > 1 or out.suffix == ".frames"
-    if batch:
-        refuse_without_effect(
-            "run",
-            {"platform": platform, "force-field": force_field},
-            "replicas are drawn in one batch, without an OpenMM context",
-            "leave them out, or run one replica into NAME.dcd or NAME.xtc",
-        )
-    else:
-        refuse_without_effect(
-            "run",
-            {"device": device},
-            "one replica is a simulation of OpenMM, whose platform says where it runs",
-            "say --platform CUDA, or give --replicas",
-        )
+    _require_effect(batch, platform, force_field, device)
     place = device or ("cuda" if platform == "CUDA" else "cpu")
     loaded = bound_model(
         open_model(model, allow_native_code=allow_native_code, device=place),
@@ -110,6 +97,26 @@ def run(
         )
     done = format_duration(n_steps * lag * replicas)
     Console().print(f"{done} in {', '.join(map(str, paths))}. {_guard_sentence(refused)}", soft_wrap=True)
+
+
+def _require_effect(
+    batch: bool, platform: str | None, force_field: list[str] | None, device: str | None
+) -> None:
+    """Refuse options of a single simulation for replicas, and the reverse."""
+    if batch:
+        refuse_without_effect(
+            "run",
+            {"platform": platform, "force-field": force_field},
+            "replicas are drawn in one batch, without an OpenMM context",
+            "leave them out, or run one replica into NAME.dcd or NAME.xtc",
+        )
+    else:
+        refuse_without_effect(
+            "run",
+            {"device": device},
+            "one replica is a simulation of OpenMM, whose platform says where it runs",
+            "say --platform CUDA, or give --replicas",
+        )
 
 
 def _guard_sentence(refused: dict[str, int] | None) -> str:
