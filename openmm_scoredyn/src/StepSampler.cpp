@@ -55,12 +55,12 @@ StepSampler::StepSampler(std::shared_ptr<const ScoreProgram> program, const Samp
     historySize_ = card.historyLength * frameSize_;
     latentSize_ = card.latentSize;
     if (card.denoisingSteps == 0) {
-        requireNoStages(card, settings.denoisingSteps);
+        requireNoStages(card, settings.options.denoisingSteps);
         return;
     }
-    requireSolver(card, solverName(settings.solver));
-    plan_ = makeSolverPlan(settings.solver, settings.denoisingSteps, card.sigmaMin, card.sigmaMax,
-                           card.sigmaData);
+    requireSolver(card, solverName(settings.options.solver));
+    plan_ = makeSolverPlan(settings.options.solver, settings.options.denoisingSteps, card.sigmaMin,
+                           card.sigmaMax, card.sigmaData);
     for (size_t s = 0; s < plan_.size(); ++s)
         if (plan_[s].noise != 0) noiseStages_.push_back(static_cast<uint32_t>(initialStage + 1 + s));
 }
@@ -210,7 +210,7 @@ void StepSampler::keepAccepted(uint64_t step, uint32_t resample, const float* hi
     for (size_t i = 0; i < verdicts_.size(); ++i) {
         if (!verdicts_[i]) continue;
         count(*verdicts_[i], resample);
-        if (resample >= static_cast<uint32_t>(settings_.maxResamples))
+        if (resample >= static_cast<uint32_t>(settings_.options.maxResamples))
             giveUp(step, active_[i], *verdicts_[i]);
         active_[refused++] = active_[i];
     }
@@ -226,7 +226,7 @@ void StepSampler::giveUp(uint64_t step, int replica, const Violation& violation)
     std::ostringstream text;
     text << "StepSampler: no acceptable draw for step " << step << " of replica "
          << settings_.firstReplica + replica << " with '" << program_->card().name << "' in "
-         << settings_.maxResamples + 1 << " draws; the last was refused: " << violation.describe()
+         << settings_.options.maxResamples + 1 << " draws; the last was refused: " << violation.describe()
          << " Start from a structure like those the model was trained on, call setMaxResamples "
          << "with a larger number, or use another model.";
     throw OpenMM::OpenMMException(text.str());

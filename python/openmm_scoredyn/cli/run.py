@@ -34,8 +34,9 @@ def run(
         int | None, typer.Option(help="Network evaluations per step; default: the model's.")
     ] = None,
     max_resamples: Annotated[
-        int, typer.Option(min=0, help="Draws of a step after the first, before the run gives up.")
-    ] = 100,
+        int | None,
+        typer.Option(min=0, help="Draws of a step after the first, before the run gives up; default: 100."),
+    ] = None,
     strip: Annotated[bool, typer.Option("--strip", help="Remove water, other solvent and ions.")] = False,
     repair: Annotated[bool, typer.Option(help="Add missing atoms with PDBFixer.")] = True,
     force_field: Annotated[
@@ -63,6 +64,45 @@ def run(
     from openmm_scoredyn.export.binding import open_model
 
     batch = replicas > 1 or out.suffix == ".frames"
+    _require_effect(batch, platform, force_field, device)
+    place = device or ("cuda" if platform == "CUDA" else "cpu")
+    loaded = bound_model(
+        open_model(model, allow_native_code=allow_native_code, device=place),
+        structure,
+        strip=strip,
+        system=None if system is None else read_system(system),
+    ).to(place)
+    _check_folder(out)
+    lag = loaded.card.lag_time_ps
+    n_steps = steps_of(length, lag)
+    every = 1 if save_every is None else steps_of(save_every, lag)
+    options = {"solver": solver, "denoising_steps": denoising_steps, "max_resamples": max_resamples}
+    if batch:
+        _run_replicas(loaded, structure, out, n_steps, every, replicas, strip, repair, threads, seed, options)
+        paths, refused = [out], store_guard(out)
+    else:
+        paths, refused = _run_single(
+            loaded,
+            structure,
+            out,
+            n_steps,
+            every,
+            strip,
+            repair,
+            force_field,
+            platform,
+            threads,
+            seed,
+            options,
+        )
+    done = format_duration(n_steps * lag * replicas)
+    Console().print(f"{done} in {', '.join(map(str, paths))}. {_guard_sentence(refused)}", soft_wrap=True)
+
+
+def _require_effect(
+    batch: bool, platform: str | None, force_field: list[str] | None, device: str | None
+) -> None:
+    """Refuse options of a single simulation for replicas, and the reverse."""
     if batch:
         refuse_without_effect(
             "run",
@@ -77,32 +117,6 @@ def run(
             "one replica is a simulation of OpenMM, whose platform says where it runs",
             "say --platform CUDA, or give --replicas",
         )
-    place = device or ("cuda" if platform == "CUDA" else "cpu")
-    loaded = bound_model(
-        open_model(model, allow_native_code=allow_native_code, device=place),
-        structure,
-        strip=strip,
-        system=None if system is None else read_system(system),
-    ).to(place)
-    _check_folder(out)
-    lag = loaded.card.lag_time_ps
-    n_steps = steps_of(length, lag)
-    every = 1 if save_every is None else steps_of(save_every, lag)
-    options = {
-        "seed": seed,
-        "solver": solver,
-        "denoising_steps": denoising_steps,
-        "max_resamples": max_resamples,
-    }
-    if batch:
-        _run_replicas(loaded, structure, out, n_steps, every, replicas, strip, repair, threads, options)
-        paths, refused = [out], store_guard(out)
-    else:
-        paths, refused = _run_single(
-            loaded, structure, out, n_steps, every, strip, repair, force_field, platform, threads, options
-        )
-    done = format_duration(n_steps * lag * replicas)
-    Console().print(f"{done} in {', '.join(map(str, paths))}. {_guard_sentence(refused)}", soft_wrap=True)
 
 
 def _guard_sentence(refused: dict[str, int] | None) -> str:
@@ -121,7 +135,9 @@ def _check_folder(out: Path) -> None:
         raise OutputError(f"run: the folder {out.parent} does not exist; create it or choose another.")
 
 
-def _run_replicas(model, structure, out, n_steps, every, replicas, strip, repair, threads, options) -> None:
+def _run_replicas(
+    model, structure, out, n_steps, every, replicas, strip, repair, threads, seed, options
+) -> None:
     import numpy as np
 
     from openmm_scoredyn.cli.progress import time_progress
@@ -140,12 +156,13 @@ def _run_replicas(model, structure, out, n_steps, every, replicas, strip, repair
             save_every=every,
             progress=lambda done, total: progress(done * scale, total * scale),
             num_threads=threads,
+            seed=seed,
             **options,
         )
 
 
 def _run_single(
-    model, structure, out, n_steps, every, strip, repair, force_field, platform, threads, options
+    model, structure, out, n_steps, every, strip, repair, force_field, platform, threads, seed, options
 ):
     import hashlib
 
@@ -157,13 +174,9 @@ def _run_single(
     from openmm_scoredyn.dynamics.prepare import prepare
 
     integrator = ScoreDynamicsIntegrator(model)
-    integrator.setRandomNumberSeed(options["seed"])
-    integrator.setMaxResamples(options["max_resamples"])
+    integrator.setRandomNumberSeed(seed)
     integrator.setNumThreads(threads)
-    if options["solver"] is not None:
-        integrator.setSolver(options["solver"])
-    if options["denoising_steps"] is not None:
-        integrator.setDenoisingSteps(options["denoising_steps"])
+    integrator.setSamplingOptions(**options)
     simulation = prepare(
         structure,
         model,
@@ -172,9 +185,10 @@ def _run_single(
         force_field=force_field,
         integrator=integrator,
         platform=platform,
-        seed=options["seed"],
+        seed=seed,
     )  # fmt: skip
-    identity = options | {
+    identity = integrator.getSamplingOptions() | {
+        "seed": seed,
         "model_sha256": model.sha256,
         "structure_sha256": hashlib.sha256(structure.read_bytes()).hexdigest(),
         "force_field": force_field or [],

@@ -106,15 +106,33 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
 
     def getSolver(self) -> str:
         """Name of the diffusion solver."""
-        return scoredyn.get_solver(self)
+        return scoredyn.get_sampling_options(self)["solver"]
 
     def setSolver(self, solver: str) -> None:
         """Set the solver, one of those in docs/design.md. Takes effect at the next step."""
         scoredyn.set_solver(self, solver)
 
+    def getSamplingOptions(self) -> dict[str, str | int]:
+        """How steps are drawn: the options of `ScoreModel.sample` of the same names."""
+        return scoredyn.get_sampling_options(self)
+
+    def setSamplingOptions(self, **options) -> None:
+        """Set several of these options; one that is None stays. Takes effect at the next step.
+
+        Raises
+        ------
+        openmm.OpenMMException
+            If there is no such option, or a value is out of its range.
+        """
+        for name, value in options.items():
+            if value is not None and name == "solver":
+                scoredyn.set_solver(self, value)
+            elif value is not None:
+                scoredyn.set_sampling_option(self, name, _int(name, value, 0))
+
     def getDenoisingSteps(self) -> int:
         """Evaluations of the network in one step."""
-        return scoredyn.get_denoising_steps(self)
+        return scoredyn.get_sampling_options(self)["denoising_steps"]
 
     def setDenoisingSteps(self, steps: int) -> None:
         """Set the evaluations of the network in one step, from the next step on.
@@ -128,7 +146,7 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
         openmm.OpenMMException
             If the model needs more, or the number is no whole one.
         """
-        scoredyn.set_denoising_steps(self, _int("number of denoising steps", steps, 0))
+        self.setSamplingOptions(denoising_steps=_int("number of denoising steps", steps, 0))
 
     def getRandomNumberSeed(self) -> int:
         """Seed of the noise; 0 means that every context chooses one.
@@ -155,11 +173,11 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
 
     def getMaxResamples(self) -> int:
         """Draws allowed for one step after the guard refused the first."""
-        return scoredyn.get_max_resamples(self)
+        return scoredyn.get_sampling_options(self)["max_resamples"]
 
     def setMaxResamples(self, resamples: int) -> None:
         """Set the draws allowed for one step after the guard refused the first, 0 or more."""
-        scoredyn.set_max_resamples(self, _int("number of resamples", resamples, 0))
+        self.setSamplingOptions(max_resamples=_int("number of resamples", resamples, 0))
 
     def getNumThreads(self) -> int:
         """Threads used inside one operation of the network."""

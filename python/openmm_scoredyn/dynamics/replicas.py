@@ -12,6 +12,7 @@ from openmm_scoredyn.data.atomic import make_directory
 from openmm_scoredyn.data.frame_store import SUFFIX, FrameStore, require_frames
 from openmm_scoredyn.data.lock import exclusive
 from openmm_scoredyn.errors import OutputError, SamplingError
+from openmm_scoredyn.program.sample_arguments import as_sampling_options
 
 # What is held in memory at a time, whatever the number of replicas and steps.
 _CHUNK_BYTES = 1 << 26
@@ -47,8 +48,7 @@ def run_replicas(
     steps_per_chunk : steps between two writes to the disk, rounded up to a multiple of `save_every`; None: at
         most 1000, and as few as make a chunk of 64 MB
     progress : called with (steps done, steps in all)
-    **sampling : solver, denoising_steps, lag_time_ps, temperature_K, max_resamples, num_threads, as those of
-        `ScoreModel.sample`
+    **sampling : as those of `ScoreModel.sample`: how steps are drawn, lag_time_ps, temperature_K, num_threads
 
     Returns
     -------
@@ -172,11 +172,9 @@ def _identify(model, positions, seed, save_every, sampling) -> dict:
         "n_replicas": len(positions),
         "seed": seed,
         "save_every": save_every,
-        "solver": sampling.get("solver") or model.card.capabilities.solver,
-        "denoising_steps": sampling.get("denoising_steps") or model.card.capabilities.denoising_steps,
+        **as_sampling_options(model, sampling),
         "lag_time_ps": sampling.get("lag_time_ps") or model.card.lag_time_ps,
         "temperature_K": sampling.get("temperature_K") or model.card.temperature_K,
-        "max_resamples": sampling.get("max_resamples"),
         "device": model.device.partition(":")[0],  # which of several like ones changes nothing
     }
 

@@ -16,12 +16,11 @@ from openmm_scoredyn.program.sample_arguments import (
     as_history,
     as_integer,
     as_number,
-    as_solver,
+    as_sampling_options,
 )
 
 __all__ = ["Card", "ScoreModel", "pretrained", "trust_native_code"]
 
-MAX_RESAMPLES = 10  # as the integrator
 
 _PRETRAINED = Path(__file__).parents[1] / "pretrained"
 
@@ -130,7 +129,7 @@ class ScoreModel:
         temperature_K: float | None = None,
         first_step: int = 0,
         first_replica: int = 0,
-        max_resamples: int = MAX_RESAMPLES,
+        max_resamples: int | None = None,
         num_threads: int = 1,
         guard: bool = True,
     ):
@@ -155,7 +154,7 @@ class ScoreModel:
             Where the counters of the noise start: go on from the last frames of a run of k steps with
             `first_step=k`, and part a batch with `first_replica`; the result is that of the unbroken run.
         max_resamples : int
-            How often one step is drawn again before the call gives up.
+            How often one step is drawn again before the call gives up; default: as the integrator.
         num_threads : int
             Threads of the processor: noise and guard of the replicas are shared among them, which changes no
             result, and so is one operation of the network where that runs on the processor.
@@ -173,22 +172,19 @@ class ScoreModel:
         SamplingError
             If an argument is not as said above, or a step fails more than `max_resamples` times.
         """
-        recommended = self.card.capabilities.denoising_steps
-        options = {
+        chosen = {
+            "solver": solver,
+            "denoising_steps": denoising_steps,
+            "max_resamples": max_resamples,
+        }
+        options = as_sampling_options(self, chosen) | {
             "n_steps": as_integer("n_steps", n_steps, 1),
             "save_every": as_integer("save_every", save_every, 1),
             "seed": as_integer("seed", seed, 0, MAX_SEED) or 1 + secrets.randbelow(MAX_SEED),
             "first_step": as_integer("first_step", first_step, 0, 2**62),
             "first_replica": as_integer("first_replica", first_replica, 0, MAX_SEED),
-            "solver": as_solver(self.card.capabilities.solver if solver is None else solver),
-            "denoising_steps": as_integer(
-                "denoising_steps",
-                recommended if denoising_steps is None else denoising_steps,
-                min(recommended, 1),
-            ),
             "lag_time_ps": as_number("lag_time_ps", lag_time_ps, self.card.lag_time_ps),
             "temperature_K": as_number("temperature_K", temperature_K, self.card.temperature_K),
-            "max_resamples": as_integer("max_resamples", max_resamples, 0, 2**15),
             "num_threads": as_integer("num_threads", num_threads, 1),
             "guarded": guard,
         }
