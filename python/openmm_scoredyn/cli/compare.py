@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from openmm_scoredyn.cli.duration import parse_duration
+from openmm_scoredyn.cli.options import Topology
 
 # On the page and in the JSON only, as are all groups of more rows than these.
 LONG_GROUPS = ("Geometry", "Rotors", "Autocorrelation", "Transition paths")
@@ -53,9 +54,7 @@ def compare(
     temperature: Annotated[
         float | None, typer.Option(help="K: of the Langevin side, and of files that do not say it.")
     ] = None,
-    topology: Annotated[
-        Path | None, typer.Option(help="PDB for files that do not hold their topology.")
-    ] = None,
+    topology: Topology = None,
     spacing_ps: Annotated[
         float | None, typer.Option(help="Frame spacing, for files that do not say it.")
     ] = None,

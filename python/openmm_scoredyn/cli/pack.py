@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from openmm_scoredyn.cli.options import Topology
+
 
 def pack(
     sources: Annotated[
@@ -19,9 +21,7 @@ def pack(
         str | None,
         typer.Option(help="Files are called NAME_0000.npz, ...; default: the folder each lies in."),
     ] = None,
-    topology: Annotated[
-        Path | None, typer.Option(help="PDB file, for trajectories that do not hold their topology.")
-    ] = None,
+    topology: Topology = None,
     selection: Annotated[
         str | None, typer.Option(help="Atoms to keep of an mdtraj-readable file, as 'protein'.")
     ] = None,

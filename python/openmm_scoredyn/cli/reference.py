@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from openmm_scoredyn.cli.options import Topology
+
 
 def reference(
     paths: Annotated[list[Path], typer.Argument(metavar="MD...", help="Folders of trajectories, or files.")],
@@ -13,9 +15,7 @@ def reference(
         list[str] | None,
         typer.Option(metavar="NAME", help="What to keep, as for `scoredyn compare`; repeat for several."),
     ] = None,
-    topology: Annotated[
-        Path | None, typer.Option(help="PDB for files that do not hold their topology.")
-    ] = None,
+    topology: Topology = None,
     spacing_ps: Annotated[
         float | None, typer.Option(help="Frame spacing, for files that do not say it.")
     ] = None,

@@ -126,12 +126,14 @@ def _check_folder(out: Path) -> None:
 
 def _run_replicas(model, structure, out, n_steps, every, replicas, strip, repair, threads, options) -> None:
     import numpy as np
+    from openmm import unit
 
     from openmm_scoredyn.cli.progress import time_progress
     from openmm_scoredyn.dynamics import run_replicas
     from openmm_scoredyn.dynamics.prepare import fit_structure
 
-    _, positions = fit_structure(structure, model.card, strip=strip, repair=repair)
+    topology, positions = fit_structure(structure, model.card, strip=strip, repair=repair)
+    box = topology.getPeriodicBoxVectors()
     # Times of the bar are those of all replicas together.
     scale = model.card.lag_time_ps * replicas
     with time_progress(f"{replicas} replicas") as progress:
@@ -143,6 +145,7 @@ def _run_replicas(model, structure, out, n_steps, every, replicas, strip, repair
             save_every=every,
             progress=lambda done, total: progress(done * scale, total * scale),
             num_threads=threads,
+            box=None if box is None else box.value_in_unit(unit.nanometer),
             **options,
         )
 

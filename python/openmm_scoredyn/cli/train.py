@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from openmm_scoredyn.cli.options import Threads
+from openmm_scoredyn.cli.options import Threads, Topology
 
 
 def train(
@@ -15,9 +15,7 @@ def train(
     ],
     out: Annotated[Path, typer.Option(help="Directory of the run; an interrupted run goes on there.")],
     name: Annotated[str, typer.Option(help="Name written to the card.")] = "model",
-    topology: Annotated[
-        Path | None, typer.Option(help="PDB file, for trajectories that do not hold their topology.")
-    ] = None,
+    topology: Topology = None,
     spacing_ps: Annotated[
         float | None, typer.Option(help="Frame spacing, for files that do not say it.")
     ] = None,
@@ -28,7 +26,7 @@ def train(
         str | None,
         typer.Option(
             help=(
-                "Name of the network, as in docs/networks.md; default: that of --start-from, else"
+                "Name of the network, as in docs/concepts/networks.md; default: that of --start-from, else"
                 " molecule_frame."
             )
         ),

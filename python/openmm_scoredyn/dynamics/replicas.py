@@ -28,6 +28,7 @@ def run_replicas(
     save_every: int = 1,
     steps_per_chunk: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    box=None,
     **sampling,
 ) -> Path:
     """Draw a trajectory of every replica, going on after the last chunk of an earlier call.
@@ -47,6 +48,7 @@ def run_replicas(
     steps_per_chunk : steps between two writes to the disk, rounded up to a multiple of `save_every`; None: at
         most 1000, and as few as make a chunk of 64 MB
     progress : called with (steps done, steps in all)
+    box : (3, 3), nm, rows are the box vectors; of a periodic model
     **sampling : solver, denoising_steps, lag_time_ps, temperature_K, max_resamples, num_threads, as those of
         `ScoreModel.sample`
 
@@ -76,6 +78,8 @@ def run_replicas(
             " and"
             f" {n_steps}; correct them."
         )
+    if box is not None:
+        sampling |= {"box": np.asarray(box, dtype=np.float32)}
     try:
         identity = _identify(model, positions, seed, save_every, sampling)
     except MemoryError:
@@ -178,6 +182,7 @@ def _identify(model, positions, seed, save_every, sampling) -> dict:
         "temperature_K": sampling.get("temperature_K") or model.card.temperature_K,
         "max_resamples": sampling.get("max_resamples"),
         "device": model.device.partition(":")[0],  # which of several like ones changes nothing
+        "box_nm": sampling["box"].tolist() if "box" in sampling else None,
     }
 
 
