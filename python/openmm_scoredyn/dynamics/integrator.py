@@ -22,7 +22,7 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
     must pass the guard's rules.
 
     No step feels a force of the System. One that no force field makes, as a restraint or a bias, is refused
-    unless `setForcesOnlyReported(True)` was called; docs/integrator.md has the rule.
+    unless `setForcesOnlyReported(True)` was called; docs/reference/integrator.md has the rule.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
         return scoredyn.get_solver(self)
 
     def setSolver(self, solver: str) -> None:
-        """Set the solver, one of those in docs/design.md. Takes effect at the next step."""
+        """Set the solver, one of those in docs/concepts/how_a_step_works.md. Takes effect at the next step."""
         scoredyn.set_solver(self, solver)
 
     def getDenoisingSteps(self) -> int:
