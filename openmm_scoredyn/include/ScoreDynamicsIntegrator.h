@@ -65,7 +65,7 @@ public:
     /// What setRandomNumberSeed was given last.
     int getSeedSetting() const { return seed_; }
 
-    /// Draws allowed for one step after the first has been refused by the guard; 10 unless set.
+    /// Draws allowed for one step after the first has been rejected by the guard; 10 unless set.
     int getMaxResamples() const { return maxResamples_; }
     void setMaxResamples(int resamples);
 
@@ -96,7 +96,7 @@ public:
     bool getEmbedModel() const { return embedModel_ || model_->path().empty(); }
     void setEmbedModel(bool embed) { embedModel_ = embed; }
 
-    /// What the guard refused since the context was created. Zero without a context.
+    /// What the guard rejected since the context was created. Zero without a context.
     StepCounts getStepCounts() const;
 
     /// How the platform is given the steps of this context: "plain", operation by operation; "recorded", as a

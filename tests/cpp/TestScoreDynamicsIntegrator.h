@@ -124,8 +124,8 @@ inline void testCheckpoint() {
     for (int i = 0; i < 2; ++i) ASSERT_EQUAL_VEC(unbroken[i], positionsOf(*run.context)[i], 0.0);
 }
 
-/// A platform that records steps takes the plain ones, resamples included: a change of a setting starts anew,
-/// and the first two steps are plain.
+/// A platform that records steps takes the plain ones, resamples included: a change of a setting starts
+/// again, and the first two steps are plain.
 inline void testRecording() {
     TestProgram program = ouDenoiser();
     program.maxDisplacementNm = 1.8 * ouStep;
@@ -139,7 +139,8 @@ inline void testRecording() {
             ASSERT_EQUAL_VEC(positionsOf(*plain.context)[k], positionsOf(*recorded.context)[k], 0.0);
     }
     ASSERT(recorded.integrator.getStepCounts().rejectedDraws > 0);
-    ASSERT_EQUAL(plain.integrator.getStepCounts().rejectedDraws, recorded.integrator.getStepCounts().rejectedDraws);
+    ASSERT_EQUAL(plain.integrator.getStepCounts().rejectedDraws,
+                 recorded.integrator.getStepCounts().rejectedDraws);
     ASSERT_EQUAL(recordsSteps ? "recorded" : "plain", recorded.integrator.getRecordingStatus());
     ASSERT_EQUAL("plain", plain.integrator.getRecordingStatus());
 }

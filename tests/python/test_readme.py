@@ -199,5 +199,14 @@ def test_pages_that_code_names_are_there():
     assert [found for found in sorted(named) if not (ROOT / found[1]).exists()] == []
 
 
+def test_names_of_the_architecture_are_those_of_the_code():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    code = "\n".join(path.read_text() for path in CODE if "tests" not in path.parts)
+    names = {re.sub(r"\(.*", "", name) for name in re.findall(r"`([\w.:]+(?:\(.*?\))?)`", page)}
+    last = {name: re.split(r"\W+", name)[-1] for name in names}
+    assert len(last) > 30
+    assert [name for name, word in last.items() if not re.search(rf"\b{word}\b", code)] == []
+
+
 def test_every_figure_has_been_measured():
     assert "TODO-MEASURE" not in (ROOT / "README.md").read_text()

@@ -74,7 +74,7 @@ def compare(
     model: Annotated[
         str | None,
         typer.Option(
-            help="The candidate's model: measures its speed here, and counts what its guard would refuse."
+            help="The candidate's model: measures its speed here, and counts what its guard would reject."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap and of the Langevin side.")] = 1,

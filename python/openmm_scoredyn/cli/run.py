@@ -111,11 +111,11 @@ def run(
 
 
 def _guard_sentence(refused: dict[str, int]) -> str:
-    """How many draws the guard refused, by cause; of a run that went on, since it went on."""
+    """How many draws the guard rejected, by cause; of a run that went on, since it went on."""
     from openmm_scoredyn.program.native import scoredyn
 
     causes = [f"{cause.replace('_', ' ')} {refused[cause]}" for cause in scoredyn.CAUSES]
-    return f"Draws refused by the guard: {', '.join(causes)}."
+    return f"Draws rejected by the guard: {', '.join(causes)}."
 
 
 def _check_folder(out: Path) -> None:

@@ -163,7 +163,7 @@ def _advance(model, histories, length, save_every, **arguments):
 
 
 def _counts_of(model) -> dict[str, int]:
-    """What the guard refused in this process so far."""
+    """What the guard rejected in this process so far."""
     counted = {"num_rejected_draws": model.num_rejected_draws, "num_rejected_steps": model.num_rejected_steps}
     return counted | model.rejected_draws_by_cause
 
@@ -236,7 +236,7 @@ def _describe(model, identity: dict, save_every: int) -> dict:
 
 
 def store_guard(path: str | Path) -> dict[str, int] | None:
-    """What the guard refused in the run that a store holds: `steps`, and draws by cause; None where it does
+    """What the guard rejected in the run that a store holds: `steps`, and draws by cause; None where it does
     not say.
     """
     store = FrameStore(path)

@@ -21,8 +21,8 @@ def turn_rotors(
 ) -> tuple[Tensor, ...]:
     """Rename the hydrogens of each rotor cyclically at random, alike in all frames of an example.
 
-    A cyclic exchange is a rotation, so the hand of the molecule stays; the transition density does not
-    change.
+    A cyclic exchange is a rotation, so the stereochemistry of the molecule is kept; the transition density
+    does not change.
 
     Parameters
     ----------
