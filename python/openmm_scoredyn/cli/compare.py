@@ -82,7 +82,7 @@ def compare(
     """Compare two trajectories of any molecule, whatever made them: populations, rates, paths, geometry, all
     with errors.
 
-    Example: scoredyn compare alanine-dipeptide-obc2 run.dcd --topology run.pdb --out comparison/
+    Example: scoredyn compare alanine-dipeptide-obc2 run.dcd --topology run.pdb --spacing-ps 1 --out out/
     """
     from rich.console import Console
 
