@@ -4,6 +4,7 @@ import hashlib
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -105,7 +106,7 @@ class _Reading:
                 " (--spacing-ps)."
             )
         require_whole(path)
-        topology = self.topology if like is None else _mdtraj_topology(like.molecule)
+        topology: Any = self.topology if like is None else _mdtraj_topology(like.molecule)
         loaded = _load_with_mdtraj(path, topology, self.selection)
         if like is None:
             particles = Particles.from_topology(loaded.topology.to_openmm())
