@@ -102,7 +102,7 @@ public:
     bool getEmbedModel() const { return embedModel_ || model_->path().empty(); }
     void setEmbedModel(bool embed) { embedModel_ = embed; }
 
-    /// What the guard refused since the context was created. Zero without a context.
+    /// What the guard rejected since the context was created. Zero without a context.
     StepCounts getStepCounts() const;
 
     /// How the platform is given the steps of this context: "plain", operation by operation; "recorded", as a

@@ -26,7 +26,7 @@ struct SamplerSettings {
 };
 
 /// Draws one lag-time step for a batch of replicas: noise, network, advance, guard, and new draws for those
-/// replicas whose draw the guard refused. The integrator uses it with a batch of one, ScoreModel.sample with
+/// replicas whose draw the guard rejected. The integrator uses it with a batch of one, ScoreModel.sample with
 /// any batch, so nothing of a step exists twice.
 ///
 /// The noise is a function of seed, replica, step, resample, stage and element only, and is made for a whole

@@ -226,7 +226,7 @@ void StepSampler::giveUp(uint64_t step, int replica, const Violation& violation)
     std::ostringstream text;
     text << "StepSampler: no acceptable draw for step " << step << " of replica "
          << settings_.firstReplica + replica << " with '" << program_->card().name << "' in "
-         << settings_.options.maxResamples + 1 << " draws; the last was refused: " << violation.describe()
+         << settings_.options.maxResamples + 1 << " draws; the last was rejected: " << violation.describe()
          << " Start from a structure like those the model was trained on, call setMaxResamples "
          << "with a larger number, or use another model.";
     throw OpenMM::OpenMMException(text.str());

@@ -115,7 +115,7 @@ void bindProgram(py::module_& m) {
         .def("sample", &sample,
              "Draw n_steps steps for every replica of history (B, H, N, 3), in boxes (B, 3, 3). Returns the "
              "frames\n"
-             "(n_steps // save_every, B, N, 3) and a dict of what the guard refused. Further keywords are\n"
+             "(n_steps // save_every, B, N, 3) and a dict of what the guard rejected. Further keywords are\n"
              "sampling options.",
              "history"_a, "box"_a, "lag_time_ps"_a, "temperature_K"_a, "n_steps"_a, "save_every"_a, "seed"_a,
              "first_step"_a, "first_replica"_a, "num_threads"_a = 1, "guarded"_a = true)

@@ -124,8 +124,8 @@ inline void testCheckpoint() {
     for (int i = 0; i < 2; ++i) ASSERT_EQUAL_VEC(unbroken[i], positionsOf(*run.context)[i], 0.0);
 }
 
-/// A platform that records steps takes the plain ones, resamples included: a change of a setting starts anew,
-/// and the first two steps are plain.
+/// A platform that records steps takes the plain ones, resamples included: a change of a setting starts
+/// again, and the first two steps are plain.
 inline void testRecording() {
     TestProgram program = ouDenoiser();
     program.maxDisplacementNm = 1.8 * ouStep;

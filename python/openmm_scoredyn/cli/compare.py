@@ -64,7 +64,7 @@ def compare(
     model: Annotated[
         str | None,
         typer.Option(
-            help="The candidate's model: measures its speed here, and counts what its guard would refuse."
+            help="The candidate's model: measures its speed here, and counts what its guard would reject."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap and of the Langevin side.")] = 1,
@@ -72,7 +72,7 @@ def compare(
     """Compare two trajectories of any molecule, whatever made them: populations, rates, paths, geometry, all
     with errors.
 
-    Example: scoredyn compare alanine-dipeptide-obc2 run.dcd --topology run.pdb --out comparison/
+    Example: scoredyn compare alanine-dipeptide-obc2 run.dcd --topology run.pdb --spacing-ps 1 --out out/
     """
     from openmm_scoredyn.cli.compare_langevin import LangevinOptions, langevin_side
     from openmm_scoredyn.cli.compare_model import (

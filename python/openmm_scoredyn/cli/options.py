@@ -30,6 +30,10 @@ AllowNativeCode = Annotated[
 ]
 # More threads than that end the process, which OpenMP does without a word; the core has the same limit.
 Threads = Annotated[int, typer.Option(min=1, max=256, help="CPU threads.")]
+Topology = Annotated[
+    Path | None,
+    typer.Option(help="PDB, or a `scoredyn` trajectory of the same particles, for files without a topology."),
+]
 
 
 def refuse_without_effect(command: str, options: dict[str, object], why: str, advice: str) -> None:

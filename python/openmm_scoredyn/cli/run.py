@@ -120,13 +120,13 @@ def _require_effect(
 
 
 def _guard_sentence(refused: dict[str, int] | None) -> str:
-    """How many draws the guard refused, by cause; of a run that went on, since it went on."""
+    """How many draws the guard rejected, by cause; of a run that went on, since it went on."""
     if refused is None:
-        return "What the guard refused is not recorded."
+        return "What the guard rejected is not recorded."
     from openmm_scoredyn.program.native import scoredyn
 
     causes = [f"{cause.replace('_', ' ')} {refused[cause]}" for cause in scoredyn.CAUSES]
-    return f"Draws refused by the guard: {', '.join(causes)}."
+    return f"Draws rejected by the guard: {', '.join(causes)}."
 
 
 def _check_folder(out: Path) -> None:
@@ -139,12 +139,14 @@ def _run_replicas(
     model, structure, out, n_steps, every, replicas, strip, repair, threads, seed, options
 ) -> None:
     import numpy as np
+    from openmm import unit
 
     from openmm_scoredyn.cli.progress import time_progress
     from openmm_scoredyn.dynamics import run_replicas
     from openmm_scoredyn.dynamics.prepare import fit_structure
 
-    _, positions = fit_structure(structure, model.card, strip=strip, repair=repair)
+    topology, positions = fit_structure(structure, model.card, strip=strip, repair=repair)
+    box = topology.getPeriodicBoxVectors()
     # Times of the bar are those of all replicas together.
     scale = model.card.lag_time_ps * replicas
     with time_progress(f"{replicas} replicas") as progress:
@@ -157,6 +159,7 @@ def _run_replicas(
             progress=lambda done, total: progress(done * scale, total * scale),
             num_threads=threads,
             seed=seed,
+            box=None if box is None else box.value_in_unit(unit.nanometer),
             **options,
         )
 

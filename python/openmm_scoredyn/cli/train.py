@@ -22,7 +22,7 @@ def train(
         str | None,
         typer.Option(
             help=(
-                "Name of the network, as in docs/networks.md; default: that of --start-from, else"
+                "Name of the network, as in docs/concepts/networks.md; default: that of --start-from, else"
                 " molecule_frame."
             )
         ),

@@ -232,7 +232,7 @@ class FrameStore:
 
 
 def require_frames(folder: Path, expected: int) -> None:
-    """Raise `OutputError` unless a store holds so many frames: what counts is what lies on the disk now."""
+    """Raise `OutputError` unless a store holds this number of frames on the disk now."""
     try:
         found = FrameStore(folder).n_frames
     except (OSError, TrajectoryError) as error:

@@ -4,6 +4,7 @@ import hashlib
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from openmm_scoredyn.data.store import load_archive
 from openmm_scoredyn.data.time_stamps import segments_of
 from openmm_scoredyn.data.trajectory import Trajectory, require_same_molecule
 from openmm_scoredyn.errors import MissingDependencyError, TrajectoryError
-from openmm_scoredyn.molecule.particles import Particles
+from openmm_scoredyn.molecule.particles import Particles, is_element
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ def load(
         `scoredyn pack`, npz files with `positions_pm`, anything mdtraj reads, or folders, of which every
         `*.npz` and every store is read in the order of the names
     topology : PDB file (or anything mdtraj takes as a topology) for files that do not hold their own
+        An npz file or a store of frames stands for its particles, types and masses of beads included, and
+        where it is periodic the box of the files is kept.
     frame_spacing_ps : ps, for files that do not hold it; refused where a file says another
     temperature_K : K, for files that do not hold it; refused where a file says another
     selection : atoms to keep of an mdtraj-readable file, in mdtraj's language, for instance "protein"
@@ -95,6 +98,7 @@ class _Reading:
         return [self._read_with_mdtraj(path)]
 
     def _read_with_mdtraj(self, path: Path) -> Trajectory:
+        like = _trajectory_like(self.topology)
         holds_times = path.suffix.lower() in _FORMATS_WITH_TIMES
         if self.frame_spacing_ps is None and not holds_times:
             raise TrajectoryError(
@@ -102,7 +106,14 @@ class _Reading:
                 " (--spacing-ps)."
             )
         require_whole(path)
-        loaded = _load_with_mdtraj(path, self.topology, self.selection)
+        topology: Any = self.topology if like is None else _mdtraj_topology(like.molecule)
+        loaded = _load_with_mdtraj(path, topology, self.selection)
+        if like is None:
+            particles = Particles.from_topology(loaded.topology.to_openmm())
+        elif self.selection is None:
+            particles = like.molecule
+        else:
+            particles = like.molecule.subset(topology.select(self.selection).tolist())
         spacing = self.frame_spacing_ps
         segments: tuple[np.ndarray, ...] = (np.arange(loaded.n_frames),)
         if holds_times and loaded.n_frames > 1:
@@ -117,13 +128,13 @@ class _Reading:
                 f" {loaded.n_frames}; make a longer one."
             )
         box = None
-        if self.periodic:
+        if self.periodic or (like is not None and like.box is not None):
             box = _box_of(path, loaded)[np.concatenate(segments)]
         return Trajectory(
             segments=tuple(loaded.xyz[frames] for frames in segments),
             frame_spacing_ps=spacing,
             temperature_K=self.temperature_K,
-            molecule=Particles.from_topology(loaded.topology.to_openmm()),
+            molecule=particles,
             steered=False,
             consecutive=len(segments) == 1,
             source_sha256=_digest_of(path),
@@ -188,7 +199,36 @@ def _mdtraj():
     return mdtraj
 
 
+def _trajectory_like(topology) -> Trajectory | None:
+    """The trajectory that is given for a topology; None where a topology is."""
+    if not isinstance(topology, (str, Path)):
+        return None
+    path = Path(topology)
+    if is_store(path):
+        return load_store(path)[0]
+    return load_archive(path, None, None)[0] if path.suffix.lower() == ".npz" and path.is_file() else None
+
+
+def _mdtraj_topology(particles: Particles):
+    """Particles as mdtraj reads files with; beads are its virtual sites."""
+    mdtraj = _mdtraj()
+    topology = mdtraj.Topology()
+    chain, residues, atoms = topology.add_chain(), {}, []
+    for kind, name, residue, index in zip(
+        particles.types, particles.atom_names, particles.residue_names, particles.residue_indices, strict=True
+    ):
+        if index not in residues:
+            residues[index] = topology.add_residue(residue, chain)
+        element = mdtraj.element.get_by_symbol(kind) if is_element(kind) else mdtraj.element.virtual
+        atoms.append(topology.add_atom(name, element, residues[index]))
+    for i, j in particles.bonds:
+        topology.add_bond(atoms[i], atoms[j])
+    return topology
+
+
 def _molecule_of(topology, path: Path) -> Particles:
+    if (like := _trajectory_like(topology)) is not None:
+        return like.molecule
     mdtraj = _mdtraj()
     try:
         loaded = mdtraj.load_topology(str(topology)) if isinstance(topology, (str, Path)) else topology

@@ -29,6 +29,7 @@ def run_replicas(
     save_every: int = 1,
     steps_per_chunk: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    box=None,
     **sampling,
 ) -> Path:
     """Draw a trajectory of every replica, going on after the last chunk of an earlier call.
@@ -48,6 +49,7 @@ def run_replicas(
     steps_per_chunk : steps between two writes to the disk, rounded up to a multiple of `save_every`; None: at
         most 1000, and as few as make a chunk of 64 MB
     progress : called with (steps done, steps in all)
+    box : (3, 3), nm, rows are the box vectors; of a periodic model
     **sampling : as those of `ScoreModel.sample`: how steps are drawn, lag_time_ps, temperature_K, num_threads
 
     Returns
@@ -76,6 +78,8 @@ def run_replicas(
             " and"
             f" {n_steps}; correct them."
         )
+    if box is not None:
+        sampling |= {"box": np.asarray(box, dtype=np.float32)}
     try:
         identity = _identify(model, positions, seed, save_every, sampling)
     except MemoryError:
@@ -159,7 +163,7 @@ def _advance(model, histories, length, save_every, **arguments):
 
 
 def _counts_of(model) -> dict[str, int]:
-    """What the guard refused in this process so far."""
+    """What the guard rejected in this process so far."""
     counted = {"num_rejected_draws": model.num_rejected_draws, "num_rejected_steps": model.num_rejected_steps}
     return counted | model.rejected_draws_by_cause
 
@@ -176,6 +180,7 @@ def _identify(model, positions, seed, save_every, sampling) -> dict:
         "lag_time_ps": sampling.get("lag_time_ps") or model.card.lag_time_ps,
         "temperature_K": sampling.get("temperature_K") or model.card.temperature_K,
         "device": model.device.partition(":")[0],  # which of several like ones changes nothing
+        "box_nm": sampling["box"].tolist() if "box" in sampling else None,
     }
 
 

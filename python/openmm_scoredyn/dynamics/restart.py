@@ -125,7 +125,7 @@ class RunFiles:
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise OutputError(
                 f"run: the restart file {self.restart} cannot be read ({error}); delete it and its trajectory"
-                " to begin anew."
+                " to begin again."
             ) from None
 
     def _take_back(self, state: dict) -> None:
@@ -136,7 +136,7 @@ class RunFiles:
                     if os.path.getsize(path) < size:
                         raise OutputError(
                             f"run: {path} is shorter than it was; expected at least {size} bytes, found "
-                            f"{os.path.getsize(path)}; delete it and {self.restart} to begin anew."
+                            f"{os.path.getsize(path)}; delete it and {self.restart} to begin again."
                         )
                     if self._digests[path].of(file, size) != state["sha256"][path.suffix]:
                         raise OutputError(

@@ -159,7 +159,7 @@ _PER_PARTICLE = tuple(f.name for f in fields(Particles) if f.name not in ("bonds
 def _type_of(atom) -> str:
     if atom.element is not None:
         return atom.element.symbol
-    if _is_symbol(atom.name):
+    if is_element(atom.name):
         raise MoleculeError(
             f"Particles: atom {atom.index} has no element, but the name {atom.name} of one; expected an"
             " element, or for a bead a name that is no element's symbol; give the element, or rename it."
@@ -167,7 +167,8 @@ def _type_of(atom) -> str:
     return atom.name
 
 
-def _is_symbol(name: str) -> bool:
+def is_element(name: str) -> bool:
+    """Whether a type of particles is the symbol of an element; any other is a bead."""
     from openmm.app import element
 
     try:

@@ -33,8 +33,8 @@ class ScoreModel:
     source : str, Path or bytes
         Path of a score program, or its content.
     allow_native_code : bool or str
-        Leave to run the native code of an AOTInductor package (`.pt2`), which is refused without: True, or
-        the SHA-256 that the file must have.
+        Permission to run the native code of an AOTInductor package (`.pt2`), which is refused without: True,
+        or the SHA-256 that the file must have.
     device : str
         Where `sample` runs the network: "cpu", "cuda" or "cuda:N". A package compiled for a GPU loads there
         only; any other program can be moved with `to`.
@@ -46,7 +46,7 @@ class ScoreModel:
     device : str
         Where `sample` runs the network.
     num_rejected_draws, num_rejected_steps : int
-        Proposals drawn again, and steps that needed it, in all calls of `sample` so far.
+        Draws that the guard rejected, and steps whose first draw it rejected, in all calls of `sample`.
     rejected_draws_by_cause : dict of str to int
         Rejected draws by the first rule of the guard that each broke.
 
@@ -54,7 +54,7 @@ class ScoreModel:
     ------
     ProgramError
         If the file is missing, damaged or no score program, lacks a method, does not reproduce its golden
-        triple, holds native code that nobody vouched for, or has another SHA-256 than the one given.
+        triple, holds native code that nobody trusted, or has another SHA-256 than the one given.
     CardError
         If its card cannot be read or contradicts itself.
     """
@@ -77,7 +77,7 @@ class ScoreModel:
         )
 
     def __reduce__(self):
-        # A pickle runs code anyway, so it may vouch for the program it holds. It is read where there may be
+        # A pickle runs code anyway, so the program it holds is trusted. It is read where there may be
         # no GPU, so the copy is on the host.
         return ScoreModel, (self.source, self.sha256)
 
@@ -94,7 +94,7 @@ class ScoreModel:
     def to(self, device: str) -> "ScoreModel":
         """Run the network of `sample` on another device; the model itself is returned.
 
-        The program is loaded there anew, and must reproduce its golden triple there. An integrator made of
+        The program is loaded there again, and must reproduce its golden triple there. An integrator made of
         the model runs where its platform does, whatever is said here; a copy or a pickle of the model is on
         the host.
 
@@ -239,8 +239,8 @@ def path_or_shipped(model: str) -> str | Path:
 def trust_native_code(sha256: str) -> None:
     """Let this process run the native code of one AOTInductor package (`.pt2`), wherever it arrives from.
 
-    Needed for an integrator read from XML: XML could vouch for anything, so the package it names or embeds
-    runs only if this process has loaded the same file before, or was told of it here.
+    Needed for an integrator read from XML: XML could claim trust for anything, so the package it names or
+    embeds runs only if this process has loaded the same file before, or was told of it here.
 
     Parameters
     ----------

@@ -175,7 +175,7 @@ class ReferenceEngine:
         """Go on from a checkpoint, in this engine or a new one of the same molecule.
 
         Only the Reference platform keeps its random numbers in checkpoints. Elsewhere positions and
-        velocities go on in a context made anew, with random numbers from `seed`.
+        velocities go on in a new context, with random numbers from `seed`.
         """
         import openmm
 

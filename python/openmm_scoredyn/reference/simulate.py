@@ -66,7 +66,7 @@ def simulate(
     -----
     A later call with more frames or segments, or more trajectories, goes on with those that are there.
     A run that was killed and restarted gives the same bytes as one that was not, on the platforms Reference,
-    whose random numbers are part of the checkpoint, and CPU, where every chunk begins in a context made anew.
+    whose random numbers are part of the checkpoint, and CPU, where every chunk begins in a new context.
     On a GPU it goes on as well, but forces differ in their last bits from one context to the next. In water,
     `box/box.npz` holds the box that all trajectories of the folder begin in.
     """

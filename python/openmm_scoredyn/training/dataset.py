@@ -27,7 +27,7 @@ def collect_examples(
 
     Notes
     -----
-    In equilibrium p(x) p(y|x) = p(y) p(x|y) for positions, because velocities are redrawn independently of
+    In equilibrium p(x) p(y|x) = p(y) p(x|y) for positions, because velocities are resampled independently of
     them: a reversed window is as good a sample of the transition density as the window itself. A steered
     trajectory is not in equilibrium, so its windows count forwards only. Paths that were shot carry a weight
     for each direction.

@@ -19,7 +19,7 @@ from openmm_scoredyn.training.module import ScoreTraining
 
 
 def deterministic_plan(config: TrainingConfig, evaluations: int) -> list[dict]:
-    """The stages by which the sampler draws with so many evaluations of the network."""
+    """The stages by which the sampler draws with a number of evaluations of the network."""
     return scoredyn.solver_plan(SOLVER, evaluations, config.sigma_min, config.sigma_max, 1.0)
 
 

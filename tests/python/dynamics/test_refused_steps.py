@@ -173,7 +173,7 @@ def test_positions_not_finite(make_program, make_system, value):
     [
         (
             "nan",
-            "no acceptable draw for step 0 of replica 0 with 'Failing' in 101 draws; the last was refused: ",
+            "no acceptable draw for step 0 of replica 0 with 'Failing' in 101 draws; the last was rejected: ",
         ),
         (
             "shape",

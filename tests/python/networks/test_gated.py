@@ -258,7 +258,7 @@ def test_other_solvers_are_refused(tmp_path):
         card.with_values(solver="heun")
 
 
-@pytest.mark.parametrize("kind", ["anew", "further", "distilled"])
+@pytest.mark.parametrize("kind", ["from_scratch", "further", "distilled"])
 def test_training_with_paths_goes_on_after_a_kill_as_if_nothing_had_happened(tmp_path, monkeypatch, kind):
     """The gates too are those of the checkpoint: another fit would give others, as it does here."""
     monkeypatch.setattr("openmm_scoredyn.networks.molecule_frame.rare_events._UPDATES", 100)
@@ -268,7 +268,7 @@ def test_training_with_paths_goes_on_after_a_kill_as_if_nothing_had_happened(tmp
             parameter.normal_()
 
     trajectories = [*(make_trajectory(300, seed=k) for k in range(3)), shot_paths(60, 11), shot_paths(60, 12)]
-    start_from = None if kind == "anew" else train(trajectories, tmp_path / "first", gated(2))
+    start_from = None if kind == "from_scratch" else train(trajectories, tmp_path / "first", gated(2))
     config = gated(distillation=DistillationConfig(1)) if kind == "distilled" else gated()
     train(trajectories, tmp_path / "whole", config, start_from=start_from)
     with pytest.raises(Stop):
