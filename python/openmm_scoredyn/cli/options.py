@@ -10,7 +10,8 @@ import typer
 from openmm_scoredyn.errors import SamplingError
 
 Topology = Annotated[
-    Path | None, typer.Option(help="PDB file, for trajectories that do not hold their topology.")
+    Path | None,
+    typer.Option(help="PDB, or a `scoredyn` trajectory of the same particles, for files without a topology."),
 ]
 SpacingPs = Annotated[float | None, typer.Option(help="Frame spacing, for files that do not say it.")]
 TemperatureK = Annotated[float | None, typer.Option(help="K, for files that do not say it.")]
@@ -30,10 +31,6 @@ AllowNativeCode = Annotated[
 ]
 # More threads than that end the process, which OpenMP does without a word; the core has the same limit.
 Threads = Annotated[int, typer.Option(min=1, max=256, help="CPU threads.")]
-Topology = Annotated[
-    Path | None,
-    typer.Option(help="PDB, or a `scoredyn` trajectory of the same particles, for files without a topology."),
-]
 
 
 def refuse_without_effect(command: str, options: dict[str, object], why: str, advice: str) -> None:
