@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 
 from openmm_scoredyn.comparison.measurement import Fit, sojourns_of
 from openmm_scoredyn.comparison.result import ComparisonReport
-from openmm_scoredyn.comparison.rows import Row
+from openmm_scoredyn.comparison.rows import MET, MISSED, Row
 from openmm_scoredyn.observables.series import Observations
 
-MET, MISSED, UNDECIDED = "met", "missed", "undecided"
+UNDECIDED = "undecided"
 REJECTED_SHARE = 1e-3  # of the draws: the target
 ENOUGH_EVENTS = 10
 
@@ -91,7 +91,7 @@ def _rare(training: Observations, fit: Fit) -> list[str]:
 
 
 def _too_short(undecided: list[Row]) -> str:
-    """How much more MD the targets that could not be judged need, in a sentence; empty where there is none."""
+    """How much more MD the targets that could not be judged need; empty where there is none."""
     ratios = []
     for row in undecided:
         quantity, reference = row.quantity, row.reference
@@ -102,8 +102,8 @@ def _too_short(undecided: list[Row]) -> str:
         return ""
     times = max(2, math.ceil(max(ratios)))
     return (
-        f"{len(undecided)} targets need about {times} times as much MD or replicas to be judged; give a larger"
-        " budget."
+        f"{len(undecided)} targets need about {times} times as much MD or replicas to be judged; give a"
+        " larger budget."
     )
 
 
