@@ -32,7 +32,8 @@ RANKS = {
     "crystals": 6,
     "observables": 5,
     "comparison": 6,
-    "cli": 7,
+    "fitting": 7,
+    "cli": 8,
 }
 
 # Needed by parts of the package only; its import must do without.

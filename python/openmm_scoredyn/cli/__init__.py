@@ -15,6 +15,7 @@ from openmm_scoredyn.cli.compare import compare
 from openmm_scoredyn.cli.demo import demo
 from openmm_scoredyn.cli.denoise import denoise
 from openmm_scoredyn.cli.export import export
+from openmm_scoredyn.cli.fit import fit
 from openmm_scoredyn.cli.info import info
 from openmm_scoredyn.cli.pack import pack
 from openmm_scoredyn.cli.printable import printable
@@ -25,7 +26,21 @@ from openmm_scoredyn.cli.train import train
 from openmm_scoredyn.cli.train_denoiser import train_denoiser
 from openmm_scoredyn.errors import ScoreDynError
 
-COMMANDS = (demo, simulate, pack, train, export, bind, info, run, reference, compare, denoise, train_denoiser)
+COMMANDS = (
+    demo,
+    fit,
+    simulate,
+    pack,
+    train,
+    export,
+    bind,
+    info,
+    run,
+    reference,
+    compare,
+    denoise,
+    train_denoiser,
+)
 
 app = typer.Typer(
     help="Molecular dynamics in picosecond steps, with OpenMM and trained score models.",
