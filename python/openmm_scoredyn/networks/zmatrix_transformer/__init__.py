@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.networks.known import Known
 from openmm_scoredyn.networks.protocol import Architecture, load_weights
+from openmm_scoredyn.networks.zmatrix_transformer.contacts import fit_contacts
 from openmm_scoredyn.networks.zmatrix_transformer.coordinates import ClassScales, fit_classes, require_known
 from openmm_scoredyn.networks.zmatrix_transformer.groups import find_groups, require_known_groups
 from openmm_scoredyn.networks.zmatrix_transformer.network import TransferableCore, ZMatrixTransformer
@@ -33,8 +34,10 @@ class ZMatrixTransformerArchitecture(Architecture):
         """Parameters for the molecules of the examples, with the means and spreads of their coordinates."""
         names = {name for part in examples for name in find_groups(part.particles).names}
         scales = fit_classes([(part.particles, part.before, part.after) for part in examples])
+        closest = fit_contacts([(part.particles, part.after) for part in examples])
         known = Known.of([part.particles for part in examples])
-        return _core(config, known.to_tensor(scales=asdict(scales), groups=sorted(names)))
+        fitted = {"scales": asdict(scales), "groups": sorted(names), "closest_nm": closest}
+        return _core(config, known.to_tensor(**fitted))
 
     def restore(self, config, particles, weights):
         """The parameters of a state dict; with particles, the network of a program that is bound to them."""
@@ -71,7 +74,7 @@ def _bound(core: nn.Module, particles: Particles) -> ZMatrixTransformer:
     mean, spread = (
         torch.tensor([values[name] for name in table.classes]) for values in (scales.mean, scales.spread)
     )
-    return ZMatrixTransformer(core, particles, table, groups, kinds, mean, spread)
+    return ZMatrixTransformer(core, particles, table, groups, kinds, mean, spread, more["closest_nm"])
 
 
 ARCHITECTURE = ZMatrixTransformerArchitecture()

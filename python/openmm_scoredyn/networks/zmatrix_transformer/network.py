@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates
+from openmm_scoredyn.networks.zmatrix_transformer.contacts import PRESSURES, Contacts
 from openmm_scoredyn.networks.zmatrix_transformer.coordinates import DIHEDRAL, MOVES, CoordinateTable
 from openmm_scoredyn.networks.zmatrix_transformer.features import (
     GROUP_FEATURES,
@@ -66,7 +67,7 @@ class TransferableCore(nn.Module):
         self.relation = nn.Embedding(RELATIONS, heads)
         self.near = nn.Linear(RADIAL, heads, bias=False)
         self.condition_blocks = nn.ModuleList([GroupAttention(width, heads) for _ in range(condition_blocks)])
-        self.inlet = nn.Linear(numbers + 5, width)
+        self.inlet = nn.Linear(numbers + (TURNS + 1) * PRESSURES + 5, width)
         self.blocks = nn.ModuleList([GroupAttention(width, heads) for _ in range(blocks)])
         self.norm = nn.LayerNorm(width)
         self.outlet = nn.Linear(width, 3 * ROWS)
@@ -108,6 +109,7 @@ class ZMatrixTransformer(nn.Module):
     groups : Groups
     kinds : (G,) int64
     mean, spread : (C,), of the class of each coordinate; nm or rad
+    closest : closest approach of two kinds of particles, nm
     """
 
     latent_type = "invariant"
@@ -122,6 +124,7 @@ class ZMatrixTransformer(nn.Module):
         kinds: Tensor,
         mean: Tensor,
         spread: Tensor,
+        closest: dict[str, float],
     ):
         super().__init__()
         self.core = core
@@ -136,6 +139,13 @@ class ZMatrixTransformer(nn.Module):
         soft = torch.from_numpy(table.soft)
         turning = groups.rows[:, :TURNS]
         leader = _leading_dihedral(self.coordinates, turning, soft)
+        self.contacts = Contacts(
+            particles,
+            self.coordinates,
+            groups,
+            torch.where(leader < coordinates, turning, count - 1),
+            closest,
+        )
         padded = torch.cat([spread, torch.zeros(1)])
         padded_slot = torch.cat([slot, torch.tensor([len(moving)])])
         relations = pair_relations(particles)
@@ -173,7 +183,8 @@ class ZMatrixTransformer(nn.Module):
         self, history: Tensor, box: Tensor, lag_time_ps: Tensor, temperature_K: Tensor
     ) -> list[Tensor]:
         """Coordinates of the newest frame (B, C), the directions of each group about its bonds (B, TURNS G),
-        what each group is and where it stands (B, G, width), and the bias of the attention (B, heads, G, G).
+        what each group is and where it stands (B, G, width), the bias of the attention (B, heads, G, G), and
+        the frame itself (B, N, 3).
         """
         frame = history[:, -1]
         old = self.coordinates(frame)
@@ -189,7 +200,7 @@ class ZMatrixTransformer(nn.Module):
         shells = torch.exp(-(((distance.unsqueeze(3) - self.shells) / width) ** 2))
         bias = self.core.bias(self.relations, shells)
         seen = torch.cat([placed, waves.flatten(2)], dim=2)
-        return [old, direction, self.core.context(self.kinds, self.features, seen, bias), bias]
+        return [old, direction, self.core.context(self.kinds, self.features, seen, bias), bias, frame]
 
     @torch.jit.export
     def predict(self, latent: Tensor, level: Tensor, condition: list[Tensor]) -> Tensor:
@@ -202,11 +213,16 @@ class ZMatrixTransformer(nn.Module):
         rate = -0.5 * (self.turn_spread.unsqueeze(1) * self.order) ** 2
         damped = torch.exp(variance.unsqueeze(2) * rate)
         wave = level.unsqueeze(1) * (self.order[:2] * (0.5 * torch.pi))
+        # What presses on what, if the noised latents were normal and the network said nothing else.
+        guess = padded.index_select(1, self.slot) / torch.sqrt(1 + variance)
+        torque, strength = self.contacts(self.placed(guess, condition[0], condition[4]))
         waves = torch.cat([torch.sin(angle) * damped, torch.cos(angle) * damped], dim=2)
         noise = torch.cat([level.unsqueeze(1), torch.sin(wave), torch.cos(wave)], dim=1)
         parts = [
             padded.index_select(1, self.latent_grid).unflatten(1, [len(self.kinds), -1]),
             waves.unflatten(1, [len(self.kinds), -1]).flatten(2),
+            torque.unflatten(1, [len(self.kinds), -1]).flatten(2),
+            strength,
             noise.unsqueeze(1).expand(-1, len(self.kinds), -1),
         ]
         raw = self.core.outcome(torch.cat(parts, dim=2), condition[2], condition[3])
@@ -215,10 +231,15 @@ class ZMatrixTransformer(nn.Module):
     @torch.jit.export
     def advance(self, latent: Tensor, condition: list[Tensor], history: Tensor, box: Tensor) -> Tensor:
         """Positions (B, N, 3), nm, one lag time after the newest frame of the history."""
-        old = condition[0]
-        change = functional.pad(latent, [0, 1]).index_select(1, self.slot) * self.spread
+        change = functional.pad(latent, [0, 1]).index_select(1, self.slot)
+        return self.placed(change, condition[0], history[:, -1])
+
+    @torch.jit.export
+    def placed(self, change: Tensor, old: Tensor, frame: Tensor) -> Tensor:
+        """Positions (B, N, 3), nm, of whitened changes (B, C) of the coordinates (B, C) of a frame."""
+        change = change * self.spread
         new = torch.where(self.soft, old + change, self.signs(old) * (self.mean + change))
-        return self.coordinates.place(new, history[:, -1])
+        return self.coordinates.place(new, frame)
 
     @torch.jit.export
     def change(self, old: Tensor, new: Tensor) -> Tensor:
