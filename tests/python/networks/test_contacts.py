@@ -1,6 +1,4 @@
-"""What a group of the transferable network sees of particles that press on each other: a torque is the slope of
-a repulsion.
-"""
+"""What a group of the transferable network sees of particles that press on each other: the slope of a repulsion."""
 
 import alkanes
 import numpy as np
