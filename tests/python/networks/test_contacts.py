@@ -1,4 +1,4 @@
-"""What a group of the transferable network sees of particles that press on each other: the slope of a repulsion."""
+"""What the transferable network sees of particles that press on each other: the slope of a repulsion."""
 
 import alkanes
 import numpy as np
@@ -57,7 +57,7 @@ def test_a_torque_is_the_slope_of_the_repulsion(name):
     turning[(leader < 2) | (parents[leader] == root) & (leader > 1)] = rows
     contacts = Contacts(particles, coordinates, groups, turning, CLOSEST).double()
     positions, values = crowded(particles, coordinates, 1)
-    torque, _ = contacts(positions)
+    torque = torch.sinh(contacts(positions)[0])
     step = 1e-5
     measured = 0
     for slot, row in enumerate(turning.flatten().tolist()):

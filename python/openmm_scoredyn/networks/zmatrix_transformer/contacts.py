@@ -89,7 +89,9 @@ class Contacts(nn.Module):
             self.register_buffer(name, value, persistent=False)
 
     def forward(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Torques (B, TURNS G, PRESSURES) and strengths (B, G, PRESSURES) at positions (B, N, 3), nm."""
+        """Torques (B, TURNS G, PRESSURES) and strengths (B, G, PRESSURES) at positions (B, N, 3), nm; of both
+        the inverse hyperbolic sine, since a clash is thousands of times stronger than a contact.
+        """
         gap = positions.index_select(1, self.first) - positions.index_select(1, self.second)
         distance = torch.sqrt((gap * gap).sum(2) + 1e-10)
         near = (distance * self.gain).clamp(min=_NEAREST).unsqueeze(2)
@@ -104,7 +106,7 @@ class Contacts(nn.Module):
         total, turn = total.unflatten(2, [PRESSURES, 3]), turn.unflatten(2, [PRESSURES, 3])
         about = turn - torch.linalg.cross(origin.unsqueeze(2).expand_as(total), total, dim=3)
         torque = (about * axis.unsqueeze(2)).sum(3) / _LEVER_NM
-        return torque, torch.matmul(self.members, strength)
+        return torch.asinh(torque), torch.asinh(torch.matmul(self.members, strength))
 
 
 def _beyond(coordinates: InternalCoordinates, parent: int) -> Tensor:
