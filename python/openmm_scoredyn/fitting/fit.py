@@ -75,9 +75,15 @@ def _fit(structure: Path, folder: Path, request: FitRequest, journal: Journal, s
     with stage("comparison"):
         observables = observables_for(held_out[0].molecule)
         seen = [Observations.from_trajectories(part, observables) for part in (training, held_out, drawn)]
-        guard = store_guard(folder / "replicas.frames")
-        names = {"reference_name": "held-out MD", "candidate_name": structure.stem}
-        report = compare(seen[1], seen[2], observables, **names, seed=request.seed)
+        guard = store_guard(folder / "replicas.frames") or {}
+        report = compare(
+            seen[1],
+            seen[2],
+            observables,
+            reference_name="held-out MD",
+            candidate_name=structure.stem,
+            seed=request.seed,
+        )
         report = dataclasses.replace(report, guard={"draws rejected in the run": guard})
         write_report(report, folder / "comparison")
         verdict = judge(report, guard, seen[0], overfitting(run))

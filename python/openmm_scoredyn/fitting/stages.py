@@ -73,7 +73,8 @@ class _Clock(lightning.Callback):
     """Seconds an update, and progress."""
 
     def __init__(self, progress: Progress | None = None):
-        self._progress, self._times = progress, []
+        self._progress = progress
+        self._times: list[float] = []
 
     def on_train_batch_end(self, trainer, *rest):
         """Take note of the time."""

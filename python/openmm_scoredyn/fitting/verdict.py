@@ -68,8 +68,8 @@ def judge(
     bad = bool(missed) or share > REJECTED_SHARE
     word = MISSED if bad else UNDECIDED if undecided or not rows else MET
     advice = (*_rare(training, report.fit), _too_short(undecided), _too_many(share), overfitted)
-    names = (tuple(_name(row) for row in part) for part in (met, missed, undecided))
-    return Verdict(word, *names, share, tuple(filter(None, advice)))
+    named = [tuple(_name(row) for row in part) for part in (met, missed, undecided)]
+    return Verdict(word, named[0], named[1], named[2], share, tuple(filter(None, advice)))
 
 
 def _name(row: Row) -> str:
