@@ -1,5 +1,7 @@
 """How particles far apart along bonds press on each other, as numbers that a network can see."""
 
+from typing import Final
+
 import torch
 from torch import Tensor, nn
 
@@ -62,6 +64,9 @@ class Contacts(nn.Module):
     beyond: Tensor
     members: Tensor
     steepness: Tensor
+    nearest: Final[float]  # TorchScript sees attributes alone
+    lever_nm: Final[float]
+    pressures: Final[int]
 
     def __init__(
         self,
@@ -72,6 +77,7 @@ class Contacts(nn.Module):
         closest: dict[str, float],
     ):
         super().__init__()
+        self.nearest, self.lever_nm, self.pressures = _NEAREST, _LEVER_NM, PRESSURES
         pairs, names, count = far_pairs(particles), environment(particles), len(particles)
         scale = [closest.get(_class(names[i], names[j]), _USUAL_NM) for i, j in pairs.tolist()]
         number = torch.arange(len(pairs))
@@ -104,18 +110,18 @@ class Contacts(nn.Module):
         """
         gap = positions.index_select(1, self.first) - positions.index_select(1, self.second)
         distance = torch.sqrt((gap * gap).sum(2) + 1e-10)
-        near = (distance * self.gain).clamp(min=_NEAREST).unsqueeze(2)
+        near = (distance * self.gain).clamp(min=self.nearest).unsqueeze(2)
         strength = torch.exp(self.steepness * (1 - near))  # (B, P, PRESSURES)
         push = (gap / distance.unsqueeze(2)).unsqueeze(2) * strength.unsqueeze(3)
-        force = torch.matmul(self.towards, push.flatten(2)).unflatten(2, [PRESSURES, 3])  # (B, N, ...)
+        force = torch.matmul(self.towards, push.flatten(2)).unflatten(2, [self.pressures, 3])  # (B, N, ...)
         moment = torch.linalg.cross(positions.unsqueeze(2).expand_as(force), force, dim=3)
         total, turn = (torch.matmul(self.beyond, part.flatten(2)) for part in (force, moment))
         origin = positions.index_select(1, self.axis_to)
         axis = origin - positions.index_select(1, self.axis_from)
         axis = axis / torch.sqrt((axis * axis).sum(2, keepdim=True) + 1e-10)
-        total, turn = total.unflatten(2, [PRESSURES, 3]), turn.unflatten(2, [PRESSURES, 3])
+        total, turn = total.unflatten(2, [self.pressures, 3]), turn.unflatten(2, [self.pressures, 3])
         about = turn - torch.linalg.cross(origin.unsqueeze(2).expand_as(total), total, dim=3)
-        torque = (about * axis.unsqueeze(2)).sum(3) / _LEVER_NM
+        torque = (about * axis.unsqueeze(2)).sum(3) / self.lever_nm
         return torch.asinh(torque), torch.asinh(torch.matmul(self.members, strength))
 
 
