@@ -1,12 +1,12 @@
 #include "StepSampler.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <numeric>
 #include <sstream>
 #include <utility>
 
+#include "AllFinite.h"
 #include "Noise.h"
 #include "openmm/OpenMMException.h"
 
@@ -17,10 +17,6 @@ namespace {
 constexpr size_t boxSize = 9;  // floats
 
 const Violation hiddenNotFinite{Cause::NotFinite, {0}, std::numeric_limits<double>::quiet_NaN(), 0};
-
-bool allFinite(const float* values, size_t count) {
-    return std::all_of(values, values + count, [](float v) { return std::isfinite(v); });
-}
 
 /// Call use(i, count) for every run of neighbours replicas[i], replicas[i] + 1, ..., so that arrays of them
 /// are copied run by run.
