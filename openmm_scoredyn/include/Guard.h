@@ -37,6 +37,9 @@ public:
     /// As `check`, for a frame without one before it, such as a start structure.
     std::optional<Violation> checkFrame(const float* frame, const float* box = nullptr) const;
 
+    /// All rules that a frame breaks by itself, each judged on its own.
+    std::vector<Cause> causesOf(const float* frame, const float* box = nullptr) const;
+
 private:
     /// Two particles that must not come nearer than the limit.
     struct Pair {
@@ -45,6 +48,7 @@ private:
     };
 
     void listPairs();
+    std::optional<Violation> checkFinite(const float* positions) const;
     std::optional<Violation> checkBonds(const float* positions) const;
     std::optional<Violation> checkAngles(const float* positions) const;
     std::optional<Violation> checkStereocentres(const float* positions) const;

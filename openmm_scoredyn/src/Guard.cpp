@@ -111,9 +111,24 @@ void Guard::listPairs() {
         }
 }
 
-std::optional<Violation> Guard::checkFrame(const float* frame, const float* box) const {
+std::vector<Cause> Guard::causesOf(const float* frame, const float* box) const {
+    // Of positions that are no numbers no other rule says anything.
+    if (checkFinite(frame)) return {Cause::NotFinite};
+    std::vector<Cause> causes;
+    for (const auto& violation : {checkBonds(frame), checkAngles(frame), checkStereocentres(frame),
+                                  checkDoubleBonds(frame), checkContacts(frame, box)})
+        if (violation) causes.push_back(violation->cause);
+    return causes;
+}
+
+std::optional<Violation> Guard::checkFinite(const float* positions) const {
     for (int i = 0; i < 3 * numParticles_; ++i)
-        if (!std::isfinite(frame[i])) return Violation{Cause::NotFinite, {i / 3}, frame[i], 0};
+        if (!std::isfinite(positions[i])) return Violation{Cause::NotFinite, {i / 3}, positions[i], 0};
+    return std::nullopt;
+}
+
+std::optional<Violation> Guard::checkFrame(const float* frame, const float* box) const {
+    if (auto violation = checkFinite(frame)) return violation;
     if (auto violation = checkBonds(frame)) return violation;
     if (auto violation = checkAngles(frame)) return violation;
     if (auto violation = checkStereocentres(frame)) return violation;
