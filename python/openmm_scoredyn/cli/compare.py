@@ -124,7 +124,7 @@ def compare(
     else:
         reference = read_side(paths[0], options)
     if reference.trajectories and candidate.trajectories:
-        require_apart(reference.trajectories, candidate.trajectories)
+        require_apart(reference.whole, candidate.whole)
     if model and reference.trajectories:
         warn_of_training_data(model, reference.trajectories)
     observables = reference.observables(observable or ())
@@ -175,6 +175,7 @@ class Side:
     periodic : bool
     frame_spacing_ps, temperature_K : float, the temperature None where it is unknown
     trajectories : list of Trajectory, None where only observations are stored
+    whole : the same with what was left out of their beginnings
     observations : Observations that are stored, None where there are trajectories
     """
 
@@ -183,16 +184,19 @@ class Side:
     frame_spacing_ps: float
     temperature_K: float | None
     trajectories: Any = None
+    whole: Any = None
     observations: Any = None
 
     @classmethod
-    def of_trajectories(cls, trajectories) -> "Side":
-        """A side of trajectories, all of the particles of the first free one."""
+    def of_trajectories(cls, whole, skipped_ps: float = 0.0) -> "Side":
+        """A side of trajectories from `skipped_ps` on, all of the particles of the first free one."""
+        from openmm_scoredyn.data import discard
         from openmm_scoredyn.observables.series import unsteered
 
+        trajectories = [discard(trajectory, skipped_ps) for trajectory in whole]
         first = unsteered(trajectories)[0]
         conditions = (first.molecule, first.box is not None, first.frame_spacing_ps, first.temperature_K)
-        return cls(*conditions, trajectories=trajectories)
+        return cls(*conditions, trajectories=trajectories, whole=whole)
 
     def observables(self, wanted) -> list:
         """Those that are wanted, or all that see something in its particles."""
@@ -211,7 +215,7 @@ class Side:
 
 def read_side(path: Path, options: dict, skipped_ps: float = 0.0) -> Side:
     """One side from `skipped_ps` on."""
-    from openmm_scoredyn.data import discard, load
+    from openmm_scoredyn.data import load
     from openmm_scoredyn.errors import TrajectoryError
     from openmm_scoredyn.observables import is_observations, load_observations
     from openmm_scoredyn.program.model import pretrained
@@ -227,4 +231,4 @@ def read_side(path: Path, options: dict, skipped_ps: float = 0.0) -> Side:
         kept = load_observations(path)
         conditions = (kept.particles, kept.periodic, kept.frame_spacing_ps, kept.temperature_K)
         return Side(*conditions, observations=kept)
-    return Side.of_trajectories([discard(trajectory, skipped_ps) for trajectory in load(path, **options)])
+    return Side.of_trajectories(load(path, **options), skipped_ps)
