@@ -148,8 +148,8 @@ def test_heads_of_damaged_checkpoints(program, record_property):
     """
     use, data = files_of_openmm(program)["checkpoint"]
     head = head_of_checkpoint(data)
-    mutants = (changed + data[len(head) :] for changed in random_places(head, 60, seed=43))
+    mutants = (changed + data[len(head) :] for changed in random_places(head, 40, seed=43))
     counts, oddities = classify(use, data, mutants, patience_s=15.0)
     record_property("outcomes", dict(counts))
     print("head", dict(counts), sorted(set(oddities))[:10])
-    assert counts["other result"] == 0 and counts["refused"] > 30
+    assert counts["other result"] == 0 and counts["refused"] > 20

@@ -204,14 +204,11 @@ def test_dropout_is_off_in_the_program(tmp_path):
     assert export_program(DroppingNetwork().train(), tmp_path / "out.pt", tiny_card(), symmetric=True).passed
 
 
-@pytest.mark.parametrize("form", ["program", "package"])
-def test_an_export_names_no_folder_of_the_machine(form, request):
+def test_an_export_names_no_folder_of_the_machine(tiny_program):
     """Neither the source nor the home, nor any other file's place."""
-    made = request.getfixturevalue(f"tiny_{form}")
-    path = made[0] if form == "package" else made
     folders = {str(Path.home()), str(Path(tiny_models.__file__).parent), str(Path(torch.__file__).parents[1])}
     assert all(len(folder) > 1 for folder in folders)
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(tiny_program) as archive:
         assert not [name for name in archive.namelist() if name.endswith(".debug_pkl")]
         for name in archive.namelist():
             content = archive.read(name)

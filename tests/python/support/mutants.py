@@ -10,6 +10,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from io import BytesIO
 
 import numpy as np
@@ -93,7 +94,7 @@ def classify(
     """
     counts, oddities = Counter(), []
     expected = use(data)
-    pool = _Worker(patience_s)
+    pool = _Worker(data, patience_s)
     try:
         for mutant in mutants:
             outcome, said = pool.outcome(use, mutant, expected)
@@ -108,13 +109,16 @@ def classify(
 class _Worker:
     """One process that tries mutants, replaced by another where one ended or hung."""
 
-    def __init__(self, patience_s: float):
-        self.pool, self.patience_s = None, patience_s
+    def __init__(self, whole: bytes, patience_s: float):
+        self.pool, self.whole, self.patience_s = None, whole, patience_s
 
     def outcome(self, use, mutant: bytes, expected: str) -> tuple[str, str]:
         if self.pool is None:
             context = multiprocessing.get_context("spawn")
             self.pool = concurrent.futures.ProcessPoolExecutor(1, mp_context=context)
+            # To start it and to import takes longer than any answer.
+            with suppress(BrokenProcessPool):
+                self.pool.submit(_try, use, self.whole, expected).result()
         try:
             return self.pool.submit(_try, use, mutant, expected).result(self.patience_s)
         except BrokenProcessPool:
