@@ -86,11 +86,17 @@ def test_the_strength_belongs_to_the_groups_that_meet():
     ).double()
     positions, _ = crowded(particles, coordinates, 2)
     _, strength = contacts(positions)
-    assert strength.shape == (6, len(groups.centres), PRESSURES)
-    apart = positions.clone()
-    apart[:, groups.members[0].bool()] += 10.0  # the hydrogens of one methyl far away
-    _, other = contacts(apart)
-    assert (other[:, 0] < strength[:, 0]).all()
+    pairs = far_pairs(particles)
+    names = [f"{kind}{len(near)}" for kind, near in zip(particles.types, particles.neighbours)]
+    scale = torch.tensor([CLOSEST["-".join(sorted((names[i], names[j])))] for i, j in pairs.tolist()])
+    near = (positions[:, pairs[:, 0]] - positions[:, pairs[:, 1]]).norm(dim=2) / scale
+    for group, centre in enumerate(groups.centres.tolist()):
+        own = groups.members[group].bool()
+        own[centre] = True
+        touching = own[pairs].any(dim=1)
+        for k, steepness in enumerate(STEEPNESS):
+            expected = torch.exp(steepness * (1 - near[:, touching].clamp(min=0.6))).sum(dim=1)
+            torch.testing.assert_close(torch.sinh(strength[:, group, k]), expected, rtol=1e-4, atol=0)
 
 
 def test_the_closest_approach_is_that_of_particles_four_bonds_apart():
