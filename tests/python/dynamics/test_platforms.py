@@ -203,11 +203,11 @@ def test_other_forces_show_in_energies_and_change_nothing_else(make_program, mak
 
 GROWTH = """
 import resource, sys
-import bulk, openmm, tempfile
+import bulk, openmm, pathlib, tempfile
 from openmm_scoredyn import ScoreDynamicsIntegrator
 platform, molecules, box = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 with tempfile.NamedTemporaryFile(suffix=".pt") as file:
-    bulk.save_bulk_program(file.name, bulk.Messages(2 * molecules), molecules, box, denoising_steps=2)
+    bulk.save_bulk_program(pathlib.Path(file.name), bulk.Messages(2 * molecules), molecules, box, denoising_steps=2)
     integrator = ScoreDynamicsIntegrator(file.name)
     context = openmm.Context(
         bulk.make_system(molecules, box), integrator, openmm.Platform.getPlatformByName(platform)

@@ -102,7 +102,7 @@ class Messages(Newest):
         edge = edge - torch.round(edge / box) * box
         length = edge.square().sum(-1, keepdim=True).sqrt()
         node = torch.ones([batch, n, self.width], device=latent.device)
-        message = torch.empty(0)
+        message = torch.zeros(0)
         for _ in range(2):
             pair = torch.cat([node[:, self.sender], node[:, self.receiver], length], -1)
             message = torch.tanh(pair @ self.into)
