@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from openmm_scoredyn.cli.bind import bind
+from openmm_scoredyn.cli.build import build
 from openmm_scoredyn.cli.compare import compare
 from openmm_scoredyn.cli.demo import demo
 from openmm_scoredyn.cli.denoise import denoise
@@ -25,7 +26,21 @@ from openmm_scoredyn.cli.train import train
 from openmm_scoredyn.cli.train_denoiser import train_denoiser
 from openmm_scoredyn.errors import ScoreDynError
 
-COMMANDS = (demo, simulate, pack, train, export, bind, info, run, reference, compare, denoise, train_denoiser)
+COMMANDS = (
+    demo,
+    build,
+    simulate,
+    pack,
+    train,
+    export,
+    bind,
+    info,
+    run,
+    reference,
+    compare,
+    denoise,
+    train_denoiser,
+)
 
 app = typer.Typer(
     help="Molecular dynamics in picosecond steps, with OpenMM and trained score models.",

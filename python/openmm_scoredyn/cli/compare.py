@@ -37,7 +37,7 @@ def compare(
     ] = None,
     langevin: Annotated[
         Path | None,
-        typer.Option(metavar="PDB", help="Run the reference side now: Langevin MD of this structure."),
+        typer.Option(metavar="STRUCTURE", help="Run the reference side now: Langevin MD of this structure."),
     ] = None,
     system: Annotated[
         Path | None,

@@ -2,6 +2,7 @@
 expects it to.
 """
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,28 @@ from openmm_scoredyn.errors import SamplingError
 
 # More threads than that end the process, which OpenMP does without a word; the core has the same limit.
 Threads = Annotated[int, typer.Option(min=1, max=256, help="CPU threads.")]
+
+# What belongs to a structure whose own file does not hold everything (`molecule.structure.read_structure`).
+StructureFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="STRUCTURE",
+        help="PDB, mmCIF, Amber prmtop, GROMACS top, CHARMM psf, SDF or MOL2; atoms in any order.",
+    ),
+]
+Coordinates = Annotated[
+    Path | None,
+    typer.Option(help="Positions for a prmtop, top or psf; default: the file of the same name beside it."),
+]
+Parameters = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Parameter files of CHARMM, or the folder of what a GROMACS top includes; repeat for several."
+    ),
+]
+SystemFile = Annotated[
+    Path | None, typer.Option(help="XML file of an OpenMM System of the structure, atoms in the same order.")
+]
 
 
 def refuse_without_effect(command: str, options: dict[str, object], why: str, advice: str) -> None:

@@ -7,7 +7,13 @@ import typer
 from rich.console import Console
 
 from openmm_scoredyn.cli.duration import format_duration, parse_duration
-from openmm_scoredyn.cli.options import refuse_without_effect
+from openmm_scoredyn.cli.options import (
+    Coordinates,
+    Parameters,
+    StructureFile,
+    SystemFile,
+    refuse_without_effect,
+)
 from openmm_scoredyn.cli.throughput import Throughput
 
 _FRAMES_PER_CHUNK_IN_WATER = 200
@@ -15,9 +21,7 @@ _LENGTH, _SEGMENTS = "20ns", 200
 
 
 def simulate(
-    structure: Annotated[
-        Path, typer.Argument(metavar="PDB", help="The molecule alone, complete with hydrogens.")
-    ],
+    structure: StructureFile,
     out: Annotated[
         Path,
         typer.Option(help="Folder of the trajectories; a simulation goes on there, or is made longer."),
@@ -53,6 +57,13 @@ def simulate(
     equilibration: Annotated[
         str | None, typer.Option(help="Time before the first frame; 1ns, in water 200ps.")
     ] = None,
+    coordinates: Coordinates = None,
+    parameters: Parameters = None,
+    system: SystemFile = None,
+    strip: Annotated[bool, typer.Option("--strip", help="Remove water, other solvent and ions.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Add missing atoms and hydrogens with PDBFixer.")
+    ] = False,
     force_field: Annotated[
         list[str] | None,
         typer.Option(
@@ -64,15 +75,16 @@ def simulate(
         ),
     ] = None,
     solvent: Annotated[
-        str,
+        str | None,
         typer.Option(
             help=(
                 "tip3p for a box of water; vacuum; implicit (OBC), (HCT), (OBC1), (OBC2), (GBn) or (GBn2)."
                 " With --force-field "
-                "also another text that begins with implicit or vacuum, for the record."
+                "also another text that begins with implicit or vacuum, for the record. Default: implicit"
+                " (OBC), or that of the structure's own System."
             )
         ),
-    ] = "implicit (OBC)",
+    ] = None,
     temperature: Annotated[float, typer.Option(help="K.")] = 300.0,
     friction: Annotated[float | None, typer.Option(help="1/ps; 10, in water 1.")] = None,
     timestep: Annotated[str, typer.Option(help="Time step of the dynamics.")] = "4fs",
@@ -99,7 +111,6 @@ def simulate(
     Example: scoredyn simulate ala2.pdb --out md/ --solvent tip3p --length 20ns --trajectories 2 --processes 2
     """
     from openmm_scoredyn.cli.progress import time_progress
-    from openmm_scoredyn.reference.physics import Physics
     from openmm_scoredyn.reference.plan import SimulationPlan, new_seed
     from openmm_scoredyn.reference.preparation import stored_seed
     from openmm_scoredyn.reference.simulate import simulate as run
@@ -108,7 +119,9 @@ def simulate(
     spacing_ps = parse_duration(spacing)
     length_ps = parse_duration(_LENGTH if length is None else length)
     given = {"force_field": tuple(force_field or ()), "friction_per_ps": friction, "platform": platform}
-    physics = Physics.in_solvent(
+    molecule = read_molecule(structure, coordinates, parameters, system, strip, repair)
+    physics = choose_physics(
+        molecule,
         solvent,
         temperature_K=temperature,
         timestep_fs=parse_duration(timestep) * 1000,
@@ -136,13 +149,51 @@ def simulate(
             speed.update(done)
             progress(done, whole)
 
-        paths = run(structure, plan, out, processes=processes, bias=bias, box=box, progress=report)
+        paths = run(molecule, plan, out, processes=processes, bias=bias, box=box, progress=report)
     made = len(paths) * copies
     total = made * plan.simulated_ps(plan.frames_per_trajectory)
     Console().print(
         f"{made} trajectories, {format_duration(total)} in all, seed {plan.seed}, in {out}{speed.text()}.",
         soft_wrap=True,
     )
+
+
+def read_molecule(path: Path, coordinates, parameters, system, strip: bool, repair: bool):
+    """The Structure to simulate."""
+    from dataclasses import replace
+
+    from openmm_scoredyn.molecule.repair import repair_structure
+    from openmm_scoredyn.molecule.structure import read_structure, strip_solvent
+
+    found = read_structure(path, coordinates=coordinates, parameters=parameters or (), system=system)
+    if found.holds_parameters:
+        refuse_without_effect(
+            "simulate",
+            {"strip": strip or None, "repair": repair or None},
+            "the files of the structure hold the parameters of all its atoms",
+            "leave them out, or give the structure as PDB",
+        )
+    for change, wanted in ((strip_solvent, strip), (repair_structure, repair)):
+        if wanted:
+            topology, positions = change(found.topology, found.positions)
+            found = replace(found, topology=topology, positions=positions)
+    return found
+
+
+def choose_physics(structure, solvent: str | None, **given):
+    """The Physics of a structure: that of its own parameters where its files hold them."""
+    from openmm_scoredyn.reference.physics import Physics
+    from openmm_scoredyn.reference.start import physics_of
+
+    if not structure.holds_parameters:
+        return Physics.in_solvent("implicit (OBC)" if solvent is None else solvent, **given)
+    refuse_without_effect(
+        "simulate",
+        {"force-field": list(given.pop("force_field", ()))},
+        "the files of the structure hold a force field",
+        "leave it out, or give the structure as PDB",
+    )
+    return physics_of(structure, solvent, **given)
 
 
 def _refuse_without_effect(steered: bool, shooting: bool, length: str | None, segments: int | None) -> None:

@@ -13,7 +13,9 @@ from openmm_scoredyn.data.store import load_archive
 from openmm_scoredyn.data.time_stamps import segments_of
 from openmm_scoredyn.data.trajectory import Trajectory, require_same_molecule
 from openmm_scoredyn.errors import MissingDependencyError, TrajectoryError
+from openmm_scoredyn.molecule.formats import find_format
 from openmm_scoredyn.molecule.particles import Particles
+from openmm_scoredyn.molecule.structure import read_structure
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -37,7 +39,8 @@ def load(
     paths : a path or a list of paths: npz files and stores of `scoredyn simulate`, `scoredyn run` and
         `scoredyn pack`, npz files with `positions_pm`, anything mdtraj reads, or folders, of which every
         `*.npz` and every store is read in the order of the names
-    topology : PDB file (or anything mdtraj takes as a topology) for files that do not hold their own
+    topology : for files that do not hold their own: a structure of any format that `read_structure` knows, or
+        anything mdtraj takes as a topology
     frame_spacing_ps : ps, for files that do not hold it; refused where a file says another
     temperature_K : K, for files that do not hold it; refused where a file says another
     selection : atoms to keep of an mdtraj-readable file, in mdtraj's language, for instance "protein"
@@ -183,20 +186,28 @@ def _mdtraj():
 
 
 def _molecule_of(topology, path: Path) -> Particles:
-    mdtraj = _mdtraj()
     try:
-        loaded = mdtraj.load_topology(str(topology)) if isinstance(topology, (str, Path)) else topology
-        return Particles.from_topology(loaded.to_openmm())
+        return Particles.from_topology(_as_mdtraj(topology).to_openmm())
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrajectoryError(
             f"Trajectory: cannot read the topology {topology} for {path} ({error}); give a PDB file."
         ) from None
 
 
+def _as_mdtraj(topology):
+    """An mdtraj.Topology from a structure of any format, or from what mdtraj takes for one."""
+    mdtraj = _mdtraj()
+    if not isinstance(topology, (str, Path)):
+        return getattr(topology, "topology", topology)
+    if find_format(Path(topology)) is None:
+        return mdtraj.load_topology(str(topology))
+    return mdtraj.Topology.from_openmm(read_structure(topology, with_positions=False).topology)
+
+
 def _load_with_mdtraj(path: Path, topology, selection: str | None):
     """An mdtraj.Trajectory with whole molecules."""
     mdtraj = _mdtraj()
-    keywords = {} if topology is None else {"top": str(topology) if isinstance(topology, Path) else topology}
+    keywords = {} if topology is None else {"top": _as_mdtraj(topology)}
     try:
         loaded = mdtraj.load(str(path), **keywords)
         if selection is not None:

@@ -1,10 +1,12 @@
 """From a structure file and a model to a ready Simulation; each step can be used alone."""
 
+from pathlib import Path
+
 from openmm_scoredyn.errors import MoleculeError
 from openmm_scoredyn.molecule.matching import check_handedness, lacks_atoms, match_atoms
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.molecule.repair import repair_structure
-from openmm_scoredyn.molecule.structure import plain_positions, read_structure, strip_solvent
+from openmm_scoredyn.molecule.structure import Structure, plain_positions, read_structure, strip_solvent
 
 
 def prepare(
@@ -95,7 +97,10 @@ def bound_model(model, structure, *, positions=None, strip: bool = False, system
     model = open_model(model)
     if isinstance(model, ScoreModel) and system is None:
         return model
-    topology, positions = _open(structure, positions)
+    found = open_structure(structure, positions)
+    topology, positions = found.topology, found.positions
+    if system is None:
+        system = found.own_system()
     if strip:
         topology, positions = strip_solvent(topology, positions)
     return bind(model, topology, system, positions=positions)
@@ -106,7 +111,8 @@ def fit_structure(structure, card, *, positions=None, strip: bool = False, repai
     `prepare`.
     """
     molecule = card.particles
-    topology, positions = _open(structure, positions)
+    found = open_structure(structure, positions)
+    topology, positions = found.topology, found.positions
     if strip:
         topology, positions = strip_solvent(topology, positions)
     if repair and lacks_atoms(topology, molecule):
@@ -161,17 +167,32 @@ def build_system(topology, card, *, force_field=None, constraints=None):
     return system
 
 
-def _open(structure, positions):
-    if hasattr(structure, "topology") and hasattr(structure, "positions"):
-        return structure.topology, plain_positions(structure.positions if positions is None else positions)
-    if not hasattr(structure, "atoms"):
+def open_structure(structure, positions=None) -> Structure:
+    """A Structure of what `prepare` takes for one.
+
+    Raises
+    ------
+    MoleculeError
+        If it cannot be read, or positions are missing or of another number.
+    """
+    if isinstance(structure, Structure):
+        return structure
+    if isinstance(structure, (str, Path)):
         return read_structure(structure)
-    if positions is None or len(plain_positions(positions)) != structure.getNumAtoms():
+    topology = getattr(structure, "topology", structure)
+    if not hasattr(topology, "atoms"):
         raise MoleculeError(
-            f"prepare: a Topology needs positions; expected {structure.getNumAtoms()} of them, found "
+            "prepare: expected a path, a Topology, or an object with a topology, such as a PDBFile or an"
+            f" AmberPrmtopFile, found a {type(structure).__name__}; give one of these."
+        )
+    if positions is None:
+        positions = getattr(structure, "positions", None)
+    if positions is None or len(plain_positions(positions)) != topology.getNumAtoms():
+        raise MoleculeError(
+            f"prepare: a Topology needs positions; expected {topology.getNumAtoms()} of them, found "
             f"{'none' if positions is None else len(positions)}; give positions=."
         )
-    return structure, plain_positions(positions)
+    return Structure(topology, plain_positions(positions))
 
 
 def _check_box(topology, card) -> None:
