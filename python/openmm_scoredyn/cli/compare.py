@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from openmm_scoredyn.cli.duration import parse_duration
+from openmm_scoredyn.cli.duration import optional, parse_duration, parse_temperature
+from openmm_scoredyn.cli.options import Selection, Spacing, TopologyFile
 
 # On the page and in the JSON only, as are all groups of more rows than these.
 LONG_GROUPS = ("Geometry", "Rotors", "Autocorrelation", "Transition paths")
@@ -51,14 +52,11 @@ def compare(
     friction: Annotated[float | None, typer.Option(help="Of the Langevin side, 1/ps; 10.")] = None,
     timestep: Annotated[str | None, typer.Option(help="Of the Langevin side; 4fs.")] = None,
     temperature: Annotated[
-        float | None, typer.Option(help="K: of the Langevin side, and of files that do not say it.")
+        str | None, typer.Option(help="Of the Langevin side, and of files that do not say it, as 300K.")
     ] = None,
-    topology: Annotated[
-        Path | None, typer.Option(help="PDB for files that do not hold their topology.")
-    ] = None,
-    spacing_ps: Annotated[
-        float | None, typer.Option(help="Frame spacing, for files that do not say it.")
-    ] = None,
+    topology: TopologyFile = None,
+    selection: Selection = None,
+    spacing: Spacing = None,
     equilibration: Annotated[
         str | None, typer.Option(help="Beginning of every candidate trajectory to leave out, as 3ns.")
     ] = None,
@@ -111,7 +109,13 @@ def compare(
     others = chapman_kolmogorov or []
     sides = [Path(dynamics.name), *paths] if langevin else paths
     reference_name, candidate_name, *other_names = distinct_names([*sides, *others])
-    options = {"topology": topology, "frame_spacing_ps": spacing_ps, "temperature_K": temperature}
+    kelvin = optional(parse_temperature, temperature)
+    options = {
+        "topology": topology,
+        "selection": selection,
+        "frame_spacing_ps": optional(parse_duration, spacing),
+        "temperature_K": kelvin,
+    }
     skipped_ps = parse_duration(equilibration) if equilibration else 0.0
     candidate = read_side(paths[-1], options, skipped_ps)
     speeds = parse_speeds(speed or ())
@@ -119,10 +123,12 @@ def compare(
     if model:
         speeds |= model_speeds(model, candidate.trajectories)
     if langevin:
-        trajectory, speeds[dynamics.name] = langevin_side(langevin, dynamics, candidate, temperature, seed)
+        trajectory, speeds[dynamics.name] = langevin_side(langevin, dynamics, candidate, kelvin, seed)
         reference = Side.of_trajectories([trajectory])
     else:
         reference = read_side(paths[0], options)
+    candidate = candidate.in_order_of(reference.particles)
+    further = [side.in_order_of(reference.particles) for side in further]
     if reference.trajectories and candidate.trajectories:
         require_apart(reference.trajectories, candidate.trajectories)
     if model and reference.trajectories:
@@ -193,6 +199,23 @@ class Side:
         first = unsteered(trajectories)[0]
         conditions = (first.molecule, first.box is not None, first.frame_spacing_ps, first.temperature_K)
         return cls(*conditions, trajectories=trajectories)
+
+    def in_order_of(self, particles) -> "Side":
+        """The same side with its atoms in the order of another's; itself where the order is the same.
+
+        Raises
+        ------
+        MoleculeError
+            If they are not of one molecule.
+        """
+        from openmm_scoredyn.data import reordered
+        from openmm_scoredyn.data.trajectory import first_difference
+        from openmm_scoredyn.molecule.matching import match_particles
+
+        if self.trajectories is None or first_difference(particles, self.particles) is None:
+            return self
+        order = match_particles(self.particles, particles)
+        return Side.of_trajectories([reordered(trajectory, order) for trajectory in self.trajectories])
 
     def observables(self, wanted) -> list:
         """Those that are wanted, or all that see something in its particles."""

@@ -34,6 +34,18 @@ SystemFile = Annotated[
     Path | None, typer.Option(help="XML file of an OpenMM System of the structure, atoms in the same order.")
 ]
 
+# What trajectory files may not say themselves (`data.load`).
+TopologyFile = Annotated[
+    Path | None,
+    typer.Option(help="Structure file, for trajectories that do not hold their topology; any format."),
+]
+Spacing = Annotated[str | None, typer.Option(help="Time between frames, as 1ps, for files without it.")]
+Temperature = Annotated[str | None, typer.Option(help="As 300K, for files that do not say it.")]
+Selection = Annotated[
+    str | None,
+    typer.Option(help="Atoms to keep of files that mdtraj reads, in its language, as 'protein'."),
+]
+
 
 def refuse_without_effect(command: str, options: dict[str, object], why: str, advice: str) -> None:
     """Refuse a command if any of the options is given that has no effect there.

@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from openmm_scoredyn.cli.duration import optional, parse_duration, parse_temperature
+from openmm_scoredyn.cli.options import Selection, Spacing, Temperature, TopologyFile
+
 
 def reference(
     paths: Annotated[list[Path], typer.Argument(metavar="MD...", help="Folders of trajectories, or files.")],
@@ -13,13 +16,10 @@ def reference(
         list[str] | None,
         typer.Option(metavar="NAME", help="What to keep, as for `scoredyn compare`; repeat for several."),
     ] = None,
-    topology: Annotated[
-        Path | None, typer.Option(help="PDB for files that do not hold their topology.")
-    ] = None,
-    spacing_ps: Annotated[
-        float | None, typer.Option(help="Frame spacing, for files that do not say it.")
-    ] = None,
-    temperature: Annotated[float | None, typer.Option(help="K, for files that do not say it.")] = None,
+    topology: TopologyFile = None,
+    selection: Selection = None,
+    spacing: Spacing = None,
+    temperature: Temperature = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
 ) -> None:
     """Keep of MD what a comparison needs: torsions of every frame, statistics of everything else, all with
@@ -37,7 +37,13 @@ def reference(
     from openmm_scoredyn.observables import Observations, observables_for, save_observations
     from openmm_scoredyn.observables.series import unsteered
 
-    trajectories = load(paths, topology=topology, frame_spacing_ps=spacing_ps, temperature_K=temperature)
+    trajectories = load(
+        paths,
+        topology=topology,
+        selection=selection,
+        frame_spacing_ps=optional(parse_duration, spacing),
+        temperature_K=optional(parse_temperature, temperature),
+    )
     first = unsteered(trajectories)[0]
     observables = observables_for(first.molecule, first.box is not None, observable or ())
     seen = Observations.from_trajectories(trajectories, observables)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from openmm_scoredyn.cli.duration import format_duration, parse_duration
+from openmm_scoredyn.cli.duration import format_duration, parse_duration, parse_temperature
 from openmm_scoredyn.cli.options import (
     Coordinates,
     Parameters,
@@ -85,7 +85,7 @@ def simulate(
             )
         ),
     ] = None,
-    temperature: Annotated[float, typer.Option(help="K.")] = 300.0,
+    temperature: Annotated[str, typer.Option(help="Of the dynamics.")] = "300K",
     friction: Annotated[float | None, typer.Option(help="1/ps; 10, in water 1.")] = None,
     timestep: Annotated[str, typer.Option(help="Time step of the dynamics.")] = "4fs",
     seed: Annotated[
@@ -123,7 +123,7 @@ def simulate(
     physics = choose_physics(
         molecule,
         solvent,
-        temperature_K=temperature,
+        temperature_K=parse_temperature(temperature),
         timestep_fs=parse_duration(timestep) * 1000,
         **{name: value for name, value in given.items() if value},
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from openmm_scoredyn.data.frame_sizes import require_whole
 from openmm_scoredyn.data.frame_store import is_store, load_store
+from openmm_scoredyn.data.sidecars import read_sidecar
 from openmm_scoredyn.data.store import load_archive
 from openmm_scoredyn.data.time_stamps import segments_of
 from openmm_scoredyn.data.trajectory import Trajectory, require_same_molecule
@@ -61,6 +62,8 @@ def load(
 
     Notes
     -----
+    What `scoredyn run` left beside a trajectory (topology, spacing, temperature) is read with it. A file with
+    water beside a molecule is refused: `selection` leaves it out.
     A file is cut into segments where its time stamps do not go on by one spacing, and frames that are there
     twice are dropped; both are logged.
     """
@@ -99,17 +102,23 @@ class _Reading:
 
     def _read_with_mdtraj(self, path: Path) -> Trajectory:
         holds_times = path.suffix.lower() in _FORMATS_WITH_TIMES
-        if self.frame_spacing_ps is None and not holds_times:
+        beside = read_sidecar(path)
+        _require_agreement(path, "frame spacing", self.frame_spacing_ps, beside.frame_spacing_ps)
+        _require_agreement(path, "temperature", self.temperature_K, beside.temperature_K)
+        spacing = beside.frame_spacing_ps if self.frame_spacing_ps is None else self.frame_spacing_ps
+        if spacing is None and not holds_times:
             raise TrajectoryError(
-                f"Trajectory: {path.suffix} files do not hold a reliable frame spacing; give it in ps"
-                " (--spacing-ps)."
+                f"Trajectory: {path.suffix} files do not hold a reliable frame spacing; give it (--spacing)."
             )
         require_whole(path)
-        loaded = _load_with_mdtraj(path, self.topology, self.selection)
-        spacing, segments = self.frame_spacing_ps, (np.arange(loaded.n_frames),)
+        topology = beside.topology if self.topology is None else self.topology
+        loaded = _load_with_mdtraj(path, topology, self.selection)
+        if not self.periodic:
+            _refuse_solvent(path, loaded.topology)
+        segments = (np.arange(loaded.n_frames),)
         if holds_times and loaded.n_frames > 1:
             found = segments_of(loaded.time, loaded.xyz, str(path))
-            _require_agreement(path, "frame spacing", self.frame_spacing_ps, found.spacing_ps)
+            _require_agreement(path, "frame spacing", spacing, found.spacing_ps)
             spacing, segments = found.spacing_ps, found.segments
             for remark in found.remarks():
                 _LOGGER.warning("%s: %s.", path, remark)
@@ -119,7 +128,7 @@ class _Reading:
         return Trajectory(
             segments=tuple(loaded.xyz[frames] for frames in segments),
             frame_spacing_ps=spacing,
-            temperature_K=self.temperature_K,
+            temperature_K=beside.temperature_K if self.temperature_K is None else self.temperature_K,
             molecule=Particles.from_topology(loaded.topology.to_openmm()),
             steered=False,
             consecutive=len(segments) == 1,
@@ -137,6 +146,17 @@ def _require_agreement(path: Path, what: str, given: float | None, found: float 
         f"Trajectory: the {what} given contradicts {path}; expected {found:g} {unit}, as the file says, found"
         f" {given:g} {unit}; leave it out."
     )
+
+
+def _refuse_solvent(path: Path, topology) -> None:
+    """A model is of a molecule without its solvent; who has both is told how to leave one out."""
+    water = [residue for residue in topology.residues if residue.is_water]
+    if water and len(water) < topology.n_residues:
+        raise TrajectoryError(
+            f"Trajectory: {path} holds water; expected the molecule alone, found {len(water)} residues"
+            f" {water[0].name} of {topology.n_residues}; leave them out, as with --selection protein or"
+            " --selection 'not water'."
+        )
 
 
 def _digest_of(path: Path) -> str:
@@ -211,7 +231,7 @@ def _load_with_mdtraj(path: Path, topology, selection: str | None):
     try:
         loaded = mdtraj.load(str(path), **keywords)
         if selection is not None:
-            loaded = loaded.atom_slice(loaded.topology.select(selection))
+            loaded = loaded.atom_slice(_selected(loaded.topology, selection))
         if loaded.unitcell_vectors is not None and loaded.n_atoms > 1 and loaded.topology.n_bonds:
             loaded.make_molecules_whole(inplace=True)
     except ImportError as error:
@@ -227,6 +247,14 @@ def _load_with_mdtraj(path: Path, topology, selection: str | None):
             " topology it was made with; check both files."
         ) from None
     return loaded
+
+
+def _selected(topology, selection: str) -> np.ndarray:
+    """Indices of the atoms of a selection in mdtraj's language."""
+    atoms = topology.select(selection)
+    if len(atoms) == 0:
+        raise ValueError(f"the selection {selection!r} is of none of the {topology.n_atoms} atoms")
+    return atoms
 
 
 def _box_of(path: Path, loaded) -> np.ndarray:

@@ -295,16 +295,27 @@ def is_solvent(residue) -> bool:
     return residue.name.upper() in SOLVENT_RESIDUES | ION_RESIDUES
 
 
-def strip_solvent(topology, positions: np.ndarray):
-    """Remove water, other solvent and ions, known by the names of their residues, and with them the periodic
-    box.
+def solute_atoms(topology) -> list[int]:
+    """Indices of the atoms that are neither solvent nor ions.
+
+    Raises
+    ------
+    MoleculeError
+        If there are none.
     """
     kept = [atom.index for atom in topology.atoms() if not is_solvent(atom.residue)]
     if not kept:
         raise MoleculeError(
             "prepare: nothing is left without solvent and ions; give a structure with a molecule."
         )
-    stripped, positions = select_atoms(topology, positions, kept)
+    return kept
+
+
+def strip_solvent(topology, positions: np.ndarray):
+    """Remove water, other solvent and ions, known by the names of their residues, and with them the periodic
+    box.
+    """
+    stripped, positions = select_atoms(topology, positions, solute_atoms(topology))
     stripped.setPeriodicBoxVectors(None)
     return stripped, positions
 

@@ -93,7 +93,7 @@ def test_version_is_shown():
         ("simulate ALANINE --out md --length 0.1ps", "expected at least 2, found 1"),
         ("simulate ALANINE --out md --trajectories 0", "expected at least 1, found 0"),
         ("simulate ALANINE --out md --seed -3", "expected a seed from 0 to 2^32 - 1, found -3"),
-        ("simulate ALANINE --out md --temperature -3", "temperature_K must be positive; found -3"),
+        ("simulate ALANINE --out md --temperature -3", "Temperature: expected a positive number with a unit"),
         ("simulate ALANINE --out md --timestep 3fs", "the frame spacing must be a multiple of the time step"),
         ("simulate ALANINE --out md --solvent spce", "expected tip3p, implicit or vacuum, found 'spce'"),
         (
