@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from openmm_scoredyn.cli.duration import optional, parse_duration, parse_temperature
-from openmm_scoredyn.cli.options import Selection, Spacing, TopologyFile
+from openmm_scoredyn.cli.options import AsJson, Selection, Spacing, TopologyFile
 
 # On the page and in the JSON only, as are all groups of more rows than these.
 LONG_GROUPS = ("Geometry", "Rotors", "Autocorrelation", "Transition paths")
@@ -77,6 +77,7 @@ def compare(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap and of the Langevin side.")] = 1,
+    as_json: AsJson = False,
 ) -> None:
     """Compare two trajectories of any molecule, whatever made them: populations, rates, paths, geometry, all
     with errors.
@@ -144,6 +145,9 @@ def compare(
         intervals = test_lags(ours, compared, observables, reference_name=reference_name, seed=seed)
         report = dataclasses.replace(report, intervals=tuple(intervals))
     write_report(report, out)
+    if as_json:
+        typer.echo((out / "comparison.json").read_text(), nl=False)
+        return
     console = Console()
     console.print(comparison_table(report, _shown_groups(report)))
     console.print(f"{summary(report)} {target_summary(report)}", soft_wrap=True)

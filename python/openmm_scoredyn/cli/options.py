@@ -46,6 +46,8 @@ Selection = Annotated[
     typer.Option(help="Atoms to keep of files that mdtraj reads, in its language, as 'protein'."),
 ]
 
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
 
 def refuse_without_effect(command: str, options: dict[str, object], why: str, advice: str) -> None:
     """Refuse a command if any of the options is given that has no effect there.

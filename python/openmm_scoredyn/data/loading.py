@@ -115,13 +115,17 @@ class _Reading:
         loaded = _load_with_mdtraj(path, topology, self.selection)
         if not self.periodic:
             _refuse_solvent(path, loaded.topology)
-        segments = (np.arange(loaded.n_frames),)
+        segments: tuple[np.ndarray, ...] = (np.arange(loaded.n_frames),)
         if holds_times and loaded.n_frames > 1:
             found = segments_of(loaded.time, loaded.xyz, str(path))
             _require_agreement(path, "frame spacing", spacing, found.spacing_ps)
             spacing, segments = found.spacing_ps, found.segments
             for remark in found.remarks():
                 _LOGGER.warning("%s: %s.", path, remark)
+        if spacing is None:
+            raise TrajectoryError(
+                f"Trajectory: {path} holds one frame; expected two or more; give a longer trajectory."
+            )
         box = None
         if self.periodic:
             box = _box_of(path, loaded)[np.concatenate(segments)]

@@ -126,7 +126,7 @@ def _heavy_atoms(names: list[str]):
 
 def _from_smiles(smiles: str, name: str, seed: int) -> Structure:
     chem = rdkit()
-    from rdkit.Chem import AllChem
+    from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 
     if not (name.isalnum() and len(name) <= 3):
         raise MoleculeError(
@@ -139,13 +139,13 @@ def _from_smiles(smiles: str, name: str, seed: int) -> Structure:
     if parts != 1:
         raise MoleculeError(f"build: expected one molecule, found {parts} in {smiles!r}; give one of them.")
     molecule = chem.AddHs(molecule)
-    if AllChem.EmbedMolecule(molecule, randomSeed=seed) != 0:
+    if rdDistGeom.EmbedMolecule(molecule, randomSeed=seed) != 0:
         raise MoleculeError(
             f"build: RDKit finds no conformation of {smiles}; expected one; check its stereochemistry, or"
             " give another seed."
         )
-    if AllChem.MMFFHasAllMoleculeParams(molecule):
-        AllChem.MMFFOptimizeMolecule(molecule, maxIters=1000)
+    if rdForceFieldHelpers.MMFFHasAllMoleculeParams(molecule):
+        rdForceFieldHelpers.MMFFOptimizeMolecule(molecule, maxIters=1000)
     molecule.SetProp("_Name", name)
     content = from_rdkit(molecule)
     return Structure(content.topology, plain_positions(content.positions))

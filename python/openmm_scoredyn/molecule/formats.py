@@ -136,13 +136,13 @@ def rdkit():
         If it is not installed.
     """
     try:
-        from rdkit import Chem, RDLogger
+        from rdkit import Chem, rdBase
     except ImportError:
         raise MissingDependencyError(
             "Structure: SDF, MOL2 and SMILES are read with RDKit, which is not installed; run `pip install"
             " 'openmm-scoredyn[chemistry]'`."
         ) from None
-    RDLogger.DisableLog("rdApp.*")  # what it has to say stands in our sentence
+    rdBase.DisableLog("rdApp.*")  # what it has to say stands in our sentence
     return Chem
 
 

@@ -118,6 +118,7 @@ def _from_parameters(structure: Structure, physics: Physics):
     name = physics.solvent.removeprefix("implicit (").rstrip(")")
     if physics.solvent.startswith("implicit"):
         options["implicitSolvent"] = getattr(app, {"OBC": "OBC2"}.get(name, name), None)
+    assert structure.create_system is not None, "the files hold the parameters, or a System was given"
     try:
         return structure.create_system(**options)
     except Exception as error:  # noqa: BLE001 - OpenMM raises bare exceptions, too
