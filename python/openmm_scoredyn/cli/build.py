@@ -7,13 +7,11 @@ import typer
 
 
 def build(
+    out: Annotated[Path, typer.Option("--out", "-o", help="PDB or mmCIF file to write.")],
     sequence: Annotated[
         str | None,
         typer.Argument(metavar="[SEQUENCE]", help="Residues joined by hyphens, capped or not."),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="PDB or mmCIF file to write.")] = Path(
-        "molecule.pdb"
-    ),
     smiles: Annotated[str | None, typer.Option(help="SMILES of a molecule, instead of a sequence.")] = None,
     name: Annotated[str, typer.Option(help="Name of the residue that SMILES becomes.")] = "MOL",
     seed: Annotated[int, typer.Option(min=0, help="Of the conformation of SMILES.")] = 1,
@@ -22,9 +20,11 @@ def build(
 
     Example: scoredyn build ACE-ALA-VAL-NME --out x.pdb
     """
+    from openmm_scoredyn.data.atomic import write_text_atomically
     from openmm_scoredyn.molecule.building import build as run
-    from openmm_scoredyn.molecule.structure import write_structure
+    from openmm_scoredyn.molecule.structure import structure_text
 
     structure = run(sequence, smiles=smiles, name=name, seed=seed)
-    write_structure(out, structure)
+    text = structure_text(structure, out.name)
+    write_text_atomically(out, text)
     typer.echo(f"{structure.topology.getNumAtoms()} atoms in {out}.")

@@ -102,11 +102,10 @@ def _read_charmm(path, coordinates, parameters) -> Content:
     box = None if coordinates is None else coordinates.box
     file = app.CharmmPsfFile(str(path), **({} if box is None else {"periodicBoxVectors": box}))
 
+    if not parameters:
+        return Content(file.topology)
+
     def create_system(**options):
-        if not parameters:
-            raise ValueError(
-                "a psf file holds no parameters; give CHARMM's parameter files (.prm, .rtf, .str)"
-            )
         return file.createSystem(app.CharmmParameterSet(*map(str, parameters)), **options)
 
     return Content(file.topology, create_system=create_system)

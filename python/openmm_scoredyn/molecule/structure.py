@@ -148,29 +148,25 @@ def read_structure(
     return Structure(content.topology, positions, given, content.create_system, files, _digest(files))
 
 
-def write_structure(path: str | Path, structure: Structure) -> None:
-    """Write topology and positions as PDB, or as mmCIF where the ending of the file says so.
+def structure_text(structure: Structure, name: str) -> str:
+    """Topology and positions as PDB, or as mmCIF where the ending of a file name says so.
 
     Raises
     ------
     MoleculeError
-        If the file cannot be written, or has another ending.
+        If the name has another ending.
     """
     from openmm import app, unit
 
-    path = Path(path)
-    form = find_format(path)
+    form = find_format(Path(name))
     if form is None or form.name not in ("PDB", "mmCIF"):
         raise MoleculeError(
-            f"Structure: expected a name that ends in .pdb or .cif, found {path.name}; choose another."
+            f"Structure: expected a name that ends in .pdb or .cif, found {name}; choose another."
         )
     text = StringIO()
     writer = app.PDBFile if form.name == "PDB" else app.PDBxFile
     writer.writeFile(structure.topology, structure.positions * unit.nanometer, text, keepIds=True)
-    try:
-        path.write_text(text.getvalue())
-    except OSError as error:
-        raise MoleculeError(f"Structure: cannot write {path}; {error.strerror}; check the path.") from None
+    return text.getvalue()
 
 
 def read_system(path: Path):

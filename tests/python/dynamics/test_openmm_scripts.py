@@ -14,7 +14,7 @@ from openmm import app, unit
 import openmm_scoredyn as sd
 from openmm_scoredyn.errors import MoleculeError, ProgramError
 from openmm_scoredyn.molecule.solute import reduce_system
-from openmm_scoredyn.molecule.structure import read_structure
+from openmm_scoredyn.molecule.structure import read_structure, select_atoms
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 SCRIPTS = EXAMPLES / "openmm_scripts"
@@ -139,13 +139,15 @@ def test_prepare_reports_the_energy_of_the_files(tmp_path):
     )
     atoms = list(alone.topology.atoms())
     order = [*range(6, 16), *range(6)[::-1], *range(16, 22)]
-    shuffled = app.Modeller(alone.topology, alone.positions * unit.nanometer)
-    assert len(atoms) == 22 and shuffled.topology.getNumAtoms() == 22
     other = reduce_system(alone.own_system(), order, [atoms[k].element.mass._value for k in order])
-    from openmm_scoredyn.molecule.structure import select_atoms
-
     topology, positions = select_atoms(alone.topology, alone.positions, order)
     assert of(topology, MODEL, positions=positions, system=other) == pytest.approx(expected, abs=0.01)
+    # Water first, the solute in that order, and a System of the solute alone.
+    topology, positions = select_atoms(wet.topology, wet.positions, [*range(22, 604), *order])
+    topology.setPeriodicBoxVectors(None)
+    assert of(topology, MODEL, positions=positions, strip=True, system=other) == pytest.approx(
+        of(wet, MODEL, strip=True, system=alone.own_system()), abs=0.01
+    )
 
 
 def test_what_prepare_cannot_make_of_a_system_is_one_sentence():

@@ -172,7 +172,7 @@ def test_missing_atoms_are_added_on_request(tmp_path):
 
 def test_a_slow_generalized_born_force_is_named(tmp_path, caplog):
     """OBC2 by CustomGBForce; not where there is nothing faster, nor where the fast force is at work."""
-    for solvent, said in (("implicit (OBC2)", True), ("implicit (OBC)", False), ("implicit (HCT)", False)):
+    for solvent, said in (("implicit (OBC2)", True), ("implicit (OBC)", False), ("implicit (OBC1)", False)):
         caplog.clear()
         plan = SimulationPlan(
             1, 2, equilibration_ps=0.02, frame_spacing_ps=0.02, physics=Physics.in_solvent(solvent)
