@@ -179,4 +179,4 @@ def test_a_slow_generalized_born_force_is_named(tmp_path, caplog):
         )
         with caplog.at_level(logging.WARNING):
             simulate(PDB, plan, tmp_path / solvent)
-        assert ("implicit/obc2.xml computes OBC2 with CustomGBForce; GBSAOBCForce" in caplog.text) == said
+        assert ("computes OBC2 with CustomGBForce; GBSAOBCForce" in caplog.text) == said
