@@ -25,7 +25,8 @@ def read_sidecar(path: Path) -> Sidecar:
     try:
         with np.load(path.with_suffix(".restart"), allow_pickle=False) as archive:
             identity = json.loads(str(archive["state"]))["identity"]
-        numbers = [float(identity[name]) for name in ("frame_spacing_ps", "temperature_K")]
+        spacing_ps = float(identity["save_every"] * identity["step_ps"])
+        temperature_K = float(identity["temperature_K"])
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         return Sidecar()
-    return Sidecar(topology if topology.is_file() else None, *numbers)
+    return Sidecar(topology if topology.is_file() else None, spacing_ps, temperature_K)

@@ -78,7 +78,7 @@ def _described(simulation, save_every: int) -> dict:
     integrator = simulation.integrator
     return {
         "save_every": save_every,
-        "frame_spacing_ps": save_every * integrator.getStepSize().value_in_unit(unit.picosecond),
+        "step_ps": integrator.getStepSize().value_in_unit(unit.picosecond),
         "temperature_K": integrator.getTemperature().value_in_unit(unit.kelvin),
     }
 

@@ -105,7 +105,8 @@ def _check(start: Start, plan: SimulationPlan) -> None:
     water = [
         residue.name for residue in start.topology.residues() if residue.name.upper() in SOLVENT_RESIDUES
     ]
-    if water and not plan.physics.own_system:
+    alone = len(water) == start.topology.getNumResidues() and not plan.physics.in_water
+    if water and not (plan.physics.own_system or alone):
         raise MoleculeError(
             f"simulate: expected the molecule alone, found {len(water)} residues of water ({water[0]}) with"
             " it; leave them out (--strip); --solvent tip3p puts water around the molecule."
