@@ -74,7 +74,7 @@ $(CUDA_SDK)/installed: requirements-cuda.txt $(VENV)/requirements-installed
 	    --requirement requirements-cuda.txt
 	touch $@
 
-# For a machine without a network, with the torch and the Python named in docs/platforms.md.
+# For a machine without a network, with the torch and the Python named in docs/reference/platforms.md.
 gpu-wheels: $(VENV)/requirements-installed
 	$(BIN)/python -m pip download --quiet --progress-bar off --no-deps --only-binary=:all: --dest wheels \
 	    --python-version 3.12 --implementation cp --platform manylinux_2_34_x86_64 \
@@ -87,6 +87,7 @@ gpu:
 style: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/mypy --python-executable $(BIN)/python
 	$(BIN)/clang-format --dry-run --Werror $(CPP_FILES)
 
 clean:

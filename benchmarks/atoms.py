@@ -36,7 +36,7 @@ def box_of(particles: int) -> float:
 
 
 def save(folder: Path, particles: int) -> Path:
-    """Write the program for so many particles."""
+    """Write the program for a number of particles."""
     path = folder / f"messages{particles}.pt"
     bulk.save_bulk_program(
         path, bulk.Messages(particles), particles // 2, box_of(particles), denoising_steps=2
@@ -63,7 +63,7 @@ def peak_of(path: Path, particles: int, platform: str) -> int:
     """Bytes, measured in a process of its own."""
     receive, send = os.pipe()
     if (child := os.fork()) == 0:
-        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+        Path("/proc/self/clear_refs").write_text("5")  # the peak starts again
         before = memory("VmRSS")
         _context, integrator = make(path, particles, platform)
         integrator.step(3)

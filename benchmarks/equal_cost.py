@@ -53,7 +53,7 @@ def scored(values: dict[str, np.ndarray]) -> list[str]:
 
 
 def run_cells(run: dict) -> list[str]:
-    """Length, divergence, what chance alone gives, crossings, frames that a guard would refuse."""
+    """Length, divergence, what chance alone gives, crossings, frames that a guard would reject."""
     if "failed" in run:
         return [run["failed"], "", "", "", ""]
     pairs = [run["jsd_bit"], run["jsd_expected_bit"], run["crossings_per_ns"]]

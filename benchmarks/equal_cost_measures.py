@@ -102,7 +102,7 @@ def baselines(before, after, molecule) -> dict[str, dict[str, np.ndarray]]:
 
 
 def replicas(model, held_out, result: dict, seconds: float, evaluations: int) -> dict:
-    """Free runs for so many seconds of processor time, from held-out frames: populations and rates against
+    """Free runs for `seconds` of processor time, from held-out frames: populations and rates against
     MD.
     """
     molecule, observables = held_out[0].molecule, [Peptide(held_out[0].molecule)]

@@ -4,8 +4,8 @@
 
 The recipe as it was published (Hsu et al. 2024): a message-passing network of 5 blocks of width 200 on the
 radius graph of the condition, 4 Angstrom, as a frozen TorchScript module; DPM-Solver-3 with 20 steps, 60
-evaluations; a Python loop. Written anew from the papers, with random weights, for the molecule of the shipped
-model. Processor times, on one thread, in turn.
+evaluations; a Python loop. Written from scratch after the papers, with random weights, for that of the
+shipped model. Processor times, on one thread, in turn.
 """
 
 import argparse

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The shipped model of alanine dipeptide from nothing: reference MD, training, export, evaluation.
+# The shipped model of alanine dipeptide from scratch: reference MD, training, export, evaluation.
 # Every command goes on where it was interrupted: run the script again after a kill. The reference MD takes most of the
 # time: 500 ns at some 80 ps/s a core, and 200 ns of reference. (The model that is shipped saw 124 ns of free MD and 90,000
 # paths, shot in three portions with the bias 1.0, 1.2 and 1.5 times as strong as would flatten phi; paths along psi were made

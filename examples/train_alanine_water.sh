@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Alanine dipeptide in water from nothing: MD in TIP3P, a network that begins with what implicit solvent taught it, a student that
+# Alanine dipeptide in water from scratch: MD in TIP3P, a network that begins with what implicit solvent taught it, a student that
 # draws in two evaluations, evaluation. Every command goes on where it was interrupted: run the script again after a kill.
 # The MD takes most of the time: about one nanosecond in 15 minutes on a core. (The data that the shipped model was made
 # from are packed in examples/data/alanine-dipeptide-tip3p; `scoredyn train` and `compare` take its folders as they are.)

@@ -3,7 +3,7 @@
     python examples/train_metals.py [--out metals.pt] [--short]
 
 The second stage goes on from the first with more weight on small noise, the third with half of the examples
-slabs, particles, wires and voids; see docs/denoising.md. `--short`
+slabs, particles, wires and voids; see docs/how_to/denoise_crystals.md. `--short`
 makes a twentieth of the updates: it shows in seconds that everything works, and its model is good for nothing
 else.
 """

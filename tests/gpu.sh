@@ -35,7 +35,7 @@ cmake --install "$WORK/build" --prefix "$SITE"
 } | tee "$OUT/machine.txt"
 status=0
 ctest --test-dir "$WORK/build" -R 'Torch|Recorded|Sampler|Reference|CUDA' --output-on-failure | tee "$OUT/ctest.txt" || status=1
-"$PYTHON" -m pytest tests/python/test_{platforms,dynamics,rejected_draws,restarts,integrator,constraints,device}.py -k CUDA |
+"$PYTHON" -m pytest tests/python/dynamics tests/python/program/test_device.py -k CUDA |
     tee "$OUT/pytest.txt" || status=1
 # Single contexts: microseconds a network evaluation, and the ratio to MD on the same GPU. Then the best batch.
 "$PYTHON" benchmarks/speed.py --json "$OUT/speed.json" | tee "$OUT/speed.txt" || status=1

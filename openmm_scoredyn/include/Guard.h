@@ -3,6 +3,7 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "GuardRules.h"
@@ -38,13 +39,17 @@ public:
     std::optional<Violation> checkFrame(const float* frame, const float* box = nullptr) const;
 
 private:
-    /// Two particles that must not come nearer than the limit.
-    struct Pair {
-        int i, j;
-        float minSquared;
+    // With squares beside the limits, so that an acceptable frame takes no roots and no inverse cosines.
+    struct Bond {
+        std::pair<int, int> atoms;
+        double shortestNm, longestNm, leastSquare, largestSquare;
+    };
+    struct Angle {
+        GuardRules::Angle rule;
+        double leastCosine, largestCosine;  ///< squared, with the sign of the cosine
     };
 
-    void listPairs();
+    void listContacts(const GuardRules& rules);
     std::optional<Violation> checkBonds(const float* positions) const;
     std::optional<Violation> checkAngles(const float* positions) const;
     std::optional<Violation> checkStereocentres(const float* positions) const;
@@ -52,9 +57,12 @@ private:
     std::optional<Violation> checkContacts(const float* positions, const float* box) const;
 
     int numParticles_;
-    GuardRules rules_;
-    std::vector<double> shortest_, longest_;  // of the bonds
-    std::vector<Pair> pairs_;
+    double maxDisplacementNm_;
+    std::vector<Bond> bonds_;
+    std::vector<Angle> angles_;
+    std::vector<GuardRules::Stereocentre> stereocentres_;
+    std::vector<GuardRules::DoubleBond> doubleBonds_;
+    std::vector<float> contactSquares_;  ///< of the least distances of (0,1), (0,2) ... (1,2) ...; 0: none
 };
 
 }  // namespace ScoreDynPlugin

@@ -33,7 +33,7 @@ public:
         setNewest(frames);
     }
 
-    /// Start anew: every frame of a replica becomes the one given, as if the molecule had been at rest.
+    /// Start again: every frame of a replica becomes the one given, as if the molecule had been at rest.
     void fill(const float* frames) {
         for (int i = 0; i < length_; ++i) push(frames);
     }

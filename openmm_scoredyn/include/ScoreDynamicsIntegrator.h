@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "SamplingOptions.h"
 #include "ScoreArchive.h"
 #include "SolverPlan.h"
 #include "StepCounts.h"
@@ -46,13 +47,22 @@ public:
     void setTemperature(double temperature);
     void setStepSize(double size) override;
 
-    /// Diffusion solver. Takes effect at the next step.
-    Solver getSolver() const { return solver_; }
+    /// How steps are drawn. What is set takes effect at the next step.
+    const SamplingOptions& getSamplingOptions() const { return options_; }
+    /// Set one of SamplingOptions::numbers() by name.
+    void setSamplingOption(const std::string& name, int value);
+
+    /// Diffusion solver.
+    Solver getSolver() const { return options_.solver; }
     void setSolver(Solver solver);
 
-    /// Evaluations of the network per step, 1 or more. Takes effect at the next step.
-    int getDenoisingSteps() const { return denoisingSteps_; }
-    void setDenoisingSteps(int steps);
+    /// Evaluations of the network per step, 1 or more; 0 for a model that does without.
+    int getDenoisingSteps() const { return options_.denoisingSteps; }
+    void setDenoisingSteps(int steps) { setSamplingOption("denoising_steps", steps); }
+
+    /// Draws allowed for one step after the first has been refused by the guard.
+    int getMaxResamples() const { return options_.maxResamples; }
+    void setMaxResamples(int resamples) { setSamplingOption("max_resamples", resamples); }
 
     /// Seed of the noise, 0 or more; 0 lets every new context choose one. Takes effect when a context is
     /// created or reinitialized, or a State is loaded.
@@ -64,10 +74,6 @@ public:
     void setRandomNumberSeed(int seed);
     /// What setRandomNumberSeed was given last.
     int getSeedSetting() const { return seed_; }
-
-    /// Draws allowed for one step after the first has been refused by the guard; 10 unless set.
-    int getMaxResamples() const { return maxResamples_; }
-    void setMaxResamples(int resamples);
 
     /// Threads used inside one operation of the network, up to maxThreads; 1 unless set. Takes effect at the
     /// next step.
@@ -96,7 +102,7 @@ public:
     bool getEmbedModel() const { return embedModel_ || model_->path().empty(); }
     void setEmbedModel(bool embed) { embedModel_ = embed; }
 
-    /// What the guard refused since the context was created. Zero without a context.
+    /// What the guard rejected since the context was created. Zero without a context.
     StepCounts getStepCounts() const;
 
     /// How the platform is given the steps of this context: "plain", operation by operation; "recorded", as a
@@ -123,9 +129,8 @@ private:
 
     std::shared_ptr<const ScoreArchive> model_;
     double temperature_;
-    Solver solver_;
-    int denoisingSteps_;
-    int seed_ = 0, maxResamples_ = 10, numThreads_ = 1;
+    SamplingOptions options_;
+    int seed_ = 0, numThreads_ = 1;
     bool embedModel_ = false, forcesOnlyReported_ = false;
     std::vector<int> particles_;
     std::unique_ptr<ScoreDynamicsStepper> stepper_;

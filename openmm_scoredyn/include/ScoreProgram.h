@@ -14,7 +14,7 @@ namespace ScoreDynPlugin {
 /// The file is a TorchScript archive or an AOTInductor package; it is loaded once and run in inference mode,
 /// and nothing outside this class and its two runtimes can tell which it is. Everything it returns is checked
 /// for device, dtype and shape before a pointer to it is used; finite values are the business of the caller,
-/// who can draw again.
+/// who can resample.
 ///
 /// Arrays are in the memory of the device, row-major float32: noise and latent (B,D), history (B,H,N,3) in nm
 /// with the newest frame last, box (B,3,3) in nm (zeros when not periodic), positions (B,N,3) in nm. The

@@ -8,6 +8,7 @@
 #include "Guard.h"
 #include "RecordedWork.h"
 #include "ReplicaThreads.h"
+#include "SamplingOptions.h"
 #include "ScoreProgram.h"
 #include "SolverPlan.h"
 #include "StepCounts.h"
@@ -18,16 +19,14 @@ namespace ScoreDynPlugin {
 /// How steps are drawn. Which step of which replica is drawn is an argument of StepSampler::step.
 struct SamplerSettings {
     double lagTimePs, temperatureK;  ///< among those that the card knows
-    Solver solver;
-    int denoisingSteps;  ///< evaluations of the network per step; 0 for a model that does without
-    int maxResamples;      ///< draws allowed after the first one
+    SamplingOptions options;
     uint32_t seed;
     uint32_t firstReplica = 0;  ///< number of the first replica of the batch in the noise
     bool guarded = true;        ///< false: nothing but what is not finite is rejected
 };
 
 /// Draws one lag-time step for a batch of replicas: noise, network, advance, guard, and new draws for those
-/// replicas whose draw the guard refused. The integrator uses it with a batch of one, ScoreModel.sample with
+/// replicas whose draw the guard rejected. The integrator uses it with a batch of one, ScoreModel.sample with
 /// any batch, so nothing of a step exists twice.
 ///
 /// The noise is a function of seed, replica, step, resample, stage and element only, and is made for a whole

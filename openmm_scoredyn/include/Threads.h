@@ -11,7 +11,7 @@ constexpr int maxThreads = 256;
 void requireThreadCount(const std::string& who, int numThreads);
 
 /// To be called before work on that many threads. Throws OpenMMException in a process that was forked from
-/// one which had used several: it has none of its threads, and OpenMP would wait for them for ever.
+/// one which had used several: it has none of its threads, and OpenMP would wait for them without end.
 void requireThreadsAlive(int numThreads);
 
 }  // namespace ScoreDynPlugin

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <numbers>
 #include <sstream>
 
+#include "AllFinite.h"
 #include "openmm/Vec3.h"
 
 namespace ScoreDynPlugin {
@@ -22,6 +24,19 @@ Vec3 position(const float* positions, int atom) {
 }
 
 double length(const Vec3& v) { return std::sqrt(v.dot(v)); }
+
+/// A square that keeps the sign, so that cosines are compared without a root.
+double signedSquare(double value) { return value * std::abs(value); }
+
+/// Such a square of the cosine of a limit; of a limit at an end of the range, one that no rounding reaches.
+double cosineLimit(double angleDeg, double atTheEnd) {
+    return angleDeg > 0 && angleDeg < 180 ? signedSquare(std::cos(angleDeg * degree)) : atTheEnd;
+}
+
+double angleDeg(const Vec3& a, const Vec3& b) {
+    const double cosine = a.dot(b) / (length(a) * length(b));
+    return std::acos(std::clamp(cosine, -1.0, 1.0)) / degree;
+}
 
 /// Particles fewer than `bondsBetweenContacts` bonds away from each, itself included.
 std::vector<std::vector<int>> nearAlongBonds(int numParticles, const GuardRules& rules) {
@@ -51,6 +66,42 @@ Vec3 shortestImage(Vec3 v, const float* box) {
     }
     return v;
 }
+
+/// The positions axis by axis, so that distances from one particle to all that follow are computed several at
+/// a time.
+class Axes {
+public:
+    Axes(const float* positions, int count) : count_(count) {
+        thread_local std::vector<float> kept;
+        kept.resize(size_t(count) * 3);
+        x_ = kept.data();
+        y_ = x_ + count;
+        z_ = y_ + count;
+        for (int i = 0; i < count; ++i) {
+            x_[i] = positions[3 * i];
+            y_[i] = positions[3 * i + 1];
+            z_[i] = positions[3 * i + 2];
+        }
+    }
+
+    /// Whether one of the particles after i may be nearer to it than its limit, of whose squares there is one
+    /// for each. Never false where one is: single precision and its rounding are allowed for.
+    bool anyNearer(int i, const float* limits) const {
+        constexpr float rounding = 1 + 16 * std::numeric_limits<float>::epsilon();
+        const float x = x_[i], y = y_[i], z = z_[i];
+        const float *const xs = x_ + i + 1, *const ys = y_ + i + 1, *const zs = z_ + i + 1;
+        int nearer = 0;
+        for (int n = 0; n < count_ - i - 1; ++n) {
+            const float dx = xs[n] - x, dy = ys[n] - y, dz = zs[n] - z;
+            nearer |= dx * dx + dy * dy + dz * dz < rounding * limits[n];
+        }
+        return nearer != 0;
+    }
+
+private:
+    int count_;
+    float *x_, *y_, *z_;
+};
 
 }  // namespace
 
@@ -89,31 +140,42 @@ std::string Violation::describe() const {
     return text.str();
 }
 
-Guard::Guard(int numParticles, const GuardRules& rules) : numParticles_(numParticles), rules_(rules) {
-    for (const double length : rules.bondLengthsNm) {
-        shortest_.push_back(length * (1 - rules.bondTolerance));
-        longest_.push_back(length * (1 + rules.bondTolerance));
+Guard::Guard(int numParticles, const GuardRules& rules)
+    : numParticles_(numParticles), maxDisplacementNm_(rules.maxDisplacementNm) {
+    for (size_t k = 0; k < rules.bonds.size(); ++k) {
+        const double shortest = std::max(0.0, rules.bondLengthsNm[k] * (1 - rules.bondTolerance)),
+                     longest = rules.bondLengthsNm[k] * (1 + rules.bondTolerance);
+        bonds_.push_back({rules.bonds[k], shortest, longest, shortest * shortest, longest * longest});
     }
-    if (!rules.contacts.empty()) listPairs();
+    for (const GuardRules::Angle& angle : rules.angles)
+        angles_.push_back({angle, cosineLimit(angle.maxDeg, -2), cosineLimit(angle.minDeg, 2)});
+    stereocentres_ = rules.stereocentres;
+    doubleBonds_ = rules.doubleBonds;
+    if (!rules.contacts.empty()) listContacts(rules);
 }
 
-void Guard::listPairs() {
+void Guard::listContacts(const GuardRules& rules) {
     std::map<std::pair<int, int>, double> limits;
-    for (const auto& [first, second, distance] : rules_.contacts)
+    for (const auto& [first, second, distance] : rules.contacts)
         limits[{std::min(first, second), std::max(first, second)}] = distance;
-    const auto near = nearAlongBonds(numParticles_, rules_);
+    const auto near = nearAlongBonds(numParticles_, rules);
     for (int i = 0; i < numParticles_; ++i)
         for (int j = i + 1; j < numParticles_; ++j) {
-            const int a = rules_.contactClasses[i], b = rules_.contactClasses[j];
+            const int a = rules.contactClasses[i], b = rules.contactClasses[j];
             const auto limit = limits.find({std::min(a, b), std::max(a, b)});
-            if (limit == limits.end() || std::ranges::find(near[i], j) != near[i].end()) continue;
-            pairs_.push_back({i, j, static_cast<float>(limit->second * limit->second)});
+            const bool apart = std::ranges::find(near[i], j) == near[i].end();
+            contactSquares_.push_back(
+                apart && limit != limits.end() ? static_cast<float>(limit->second * limit->second) : 0);
         }
 }
 
 std::optional<Violation> Guard::checkFrame(const float* frame, const float* box) const {
-    for (int i = 0; i < 3 * numParticles_; ++i)
-        if (!std::isfinite(frame[i])) return Violation{Cause::NotFinite, {i / 3}, frame[i], 0};
+    const size_t size = size_t(numParticles_) * 3;
+    if (!allFinite(frame, size)) {
+        const float* const first =
+            std::find_if_not(frame, frame + size, [](float v) { return std::isfinite(v); });
+        return Violation{Cause::NotFinite, {int(first - frame) / 3}, *first, 0};
+    }
     if (auto violation = checkBonds(frame)) return violation;
     if (auto violation = checkAngles(frame)) return violation;
     if (auto violation = checkStereocentres(frame)) return violation;
@@ -123,40 +185,43 @@ std::optional<Violation> Guard::checkFrame(const float* frame, const float* box)
 
 std::optional<Violation> Guard::check(const float* before, const float* after, const float* box) const {
     if (auto violation = checkFrame(after, box)) return violation;
-    const double limit = rules_.maxDisplacementNm;
+    const double limit = maxDisplacementNm_;
     for (int atom = 0; atom < numParticles_; ++atom) {
-        const double moved = length(position(after, atom) - position(before, atom));
+        const Vec3 moved = position(after, atom) - position(before, atom);
         // Written so that a frame before that is not a number is rejected, too.
-        if (!(moved <= limit)) return Violation{Cause::Displacement, {atom}, moved, limit};
+        if (!(moved.dot(moved) <= limit * limit))
+            return Violation{Cause::Displacement, {atom}, length(moved), limit};
     }
     return std::nullopt;
 }
 
 std::optional<Violation> Guard::checkBonds(const float* positions) const {
-    for (size_t k = 0; k < rules_.bonds.size(); ++k) {
-        const auto [i, j] = rules_.bonds[k];
-        const double r = length(position(positions, i) - position(positions, j));
-        if (r < shortest_[k]) return Violation{Cause::Bond, {i, j}, r, shortest_[k]};
-        if (r > longest_[k]) return Violation{Cause::Bond, {i, j}, r, longest_[k]};
+    for (const auto& [atoms, shortest, longest, leastSquare, largestSquare] : bonds_) {
+        const auto [i, j] = atoms;
+        const Vec3 apart = position(positions, i) - position(positions, j);
+        const double square = apart.dot(apart);
+        if (square < leastSquare) return Violation{Cause::Bond, {i, j}, std::sqrt(square), shortest};
+        if (square > largestSquare) return Violation{Cause::Bond, {i, j}, std::sqrt(square), longest};
     }
     return std::nullopt;
 }
 
 std::optional<Violation> Guard::checkAngles(const float* positions) const {
-    for (const auto& [i, j, k, minDeg, maxDeg] : rules_.angles) {
+    for (const auto& [angle, leastCosine, largestCosine] : angles_) {
+        const auto& [i, j, k, minDeg, maxDeg] = angle;
         const Vec3 centre = position(positions, j);
         const Vec3 a = position(positions, i) - centre, b = position(positions, k) - centre;
-        const double cosine = a.dot(b) / (length(a) * length(b));
-        const double angle = std::acos(std::clamp(cosine, -1.0, 1.0)) / degree;
-        if (angle < minDeg) return Violation{Cause::Angle, {i, j, k}, angle, minDeg};
+        const double cosine = signedSquare(a.dot(b)), scale = a.dot(a) * b.dot(b);
+        if (cosine > largestCosine * scale) return Violation{Cause::Angle, {i, j, k}, angleDeg(a, b), minDeg};
         // Written so that an angle without value, of atoms at one point, is rejected.
-        if (!(angle <= maxDeg)) return Violation{Cause::Angle, {i, j, k}, angle, maxDeg};
+        if (!(scale > 0 && cosine >= leastCosine * scale))
+            return Violation{Cause::Angle, {i, j, k}, angleDeg(a, b), maxDeg};
     }
     return std::nullopt;
 }
 
 std::optional<Violation> Guard::checkStereocentres(const float* positions) const {
-    for (const auto& [centre, a, b, c] : rules_.stereocentres) {
+    for (const auto& [centre, a, b, c] : stereocentres_) {
         const Vec3 origin = position(positions, centre);
         const Vec3 toA = position(positions, a) - origin, toB = position(positions, b) - origin,
                    toC = position(positions, c) - origin;
@@ -167,24 +232,32 @@ std::optional<Violation> Guard::checkStereocentres(const float* positions) const
 }
 
 std::optional<Violation> Guard::checkDoubleBonds(const float* positions) const {
-    for (const auto& [i, j, k, l, cis] : rules_.doubleBonds) {
+    for (const auto& [i, j, k, l, cis] : doubleBonds_) {
         const Vec3 axis = position(positions, k) - position(positions, j);
         const Vec3 first = (position(positions, j) - position(positions, i)).cross(axis),
                    second = axis.cross(position(positions, l) - position(positions, k));
-        const double cosine = first.dot(second) / (length(first) * length(second));
-        if (!(cis ? cosine > 0 : cosine < 0)) return Violation{Cause::DoubleBond, {i, j, k, l}, cosine, 0};
+        const double product = first.dot(second);
+        if (!(cis ? product > 0 : product < 0))
+            return Violation{Cause::DoubleBond, {i, j, k, l}, product / (length(first) * length(second)), 0};
     }
     return std::nullopt;
 }
 
 std::optional<Violation> Guard::checkContacts(const float* positions, const float* box) const {
+    if (contactSquares_.empty()) return std::nullopt;
     const bool periodic = box != nullptr && box[0] != 0;
-    for (const auto& [i, j, minSquared] : pairs_) {
-        Vec3 apart = position(positions, j) - position(positions, i);
-        if (periodic) apart = shortestImage(apart, box);
-        const double squared = apart.dot(apart);
-        if (squared < minSquared)
-            return Violation{Cause::Contact, {i, j}, std::sqrt(squared), std::sqrt(double(minSquared))};
+    const Axes axes(positions, numParticles_);
+    const float* limits = contactSquares_.data();
+    for (int i = 0; i < numParticles_; limits += numParticles_ - ++i) {
+        if (!periodic && !axes.anyNearer(i, limits)) continue;
+        for (int j = i + 1; j < numParticles_; ++j) {
+            const float limit = limits[j - i - 1];
+            Vec3 apart = position(positions, j) - position(positions, i);
+            if (periodic && limit > 0) apart = shortestImage(apart, box);
+            const double square = apart.dot(apart);
+            if (square < limit)
+                return Violation{Cause::Contact, {i, j}, std::sqrt(square), std::sqrt(double(limit))};
+        }
     }
     return std::nullopt;
 }

@@ -25,7 +25,7 @@ public:
     InductorRuntime(const ScoreArchive& archive, const std::vector<ProgramMethod>& methods,
                     const c10::Device& device)
         : name_("'" + archive.card().name + "'") {
-        // torch loads packages from files only; the bytes are written out because they are what was vouched
+        // torch loads packages from files only; the bytes are written out because they are what was trusted
         // for, while the file they came from may have changed since.
         const PrivateFile package("program.pt2", archive.bytes());
         requireMethods(archive.file().records(), methods);

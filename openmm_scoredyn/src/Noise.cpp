@@ -26,9 +26,9 @@ void boxMuller(uint32_t first, uint32_t second, float* out) {
 
 void fillNormal(const NoiseKey& key, float* out, size_t count) {
     if (key.resample > 0xFFFF || key.stage > 0xFFFF)
-        throw OpenMM::OpenMMException("Noise: expected resample and stage below 65536, found resample " +
-                                      std::to_string(key.resample) + " and stage " + std::to_string(key.stage) +
-                                      "; ask for fewer resamples or denoising steps.");
+        throw OpenMM::OpenMMException(
+            "Noise: expected resample and stage below 65536, found resample " + std::to_string(key.resample) +
+            " and stage " + std::to_string(key.stage) + "; ask for fewer resamples or denoising steps.");
     const uint32_t place = key.resample << 16 | key.stage;
     for (size_t begin = 0; begin < count; begin += 4) {
         const auto block = static_cast<uint32_t>(begin / 4);

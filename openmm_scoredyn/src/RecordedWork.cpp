@@ -12,7 +12,7 @@ namespace {
 const int runsBeforeRecording = 2;
 const float tolerance = 1e-4f;  // nm, that of the golden positions
 
-/// NaN where the other is NaN, too: a draw that the guard refuses is no fault of the recording.
+/// NaN where the other is NaN, too: a draw that the guard rejects is no fault of the recording.
 bool agree(float plain, float replayed) {
     return std::abs(plain - replayed) <= tolerance || (!std::isfinite(plain) && !std::isfinite(replayed));
 }

@@ -1,6 +1,5 @@
 #include "ScoreDynamicsIntegrator.h"
 
-#include <sstream>
 #include <utility>
 
 #include "ContextChecks.h"
@@ -17,21 +16,14 @@ using OpenMM::OpenMMException;
 
 namespace {
 
-void requireAtLeast(int minimum, int value, const char* what, const char* setter) {
-    if (value >= minimum) return;
-    std::ostringstream text;
-    text << "ScoreDynamicsIntegrator: " << what << " is " << value << "; expected " << minimum
-         << " or more; call " << setter << '(' << minimum << ").";
-    throw OpenMMException(text.str());
-}
+constexpr const char* className = "ScoreDynamicsIntegrator";
 
 }  // namespace
 
 ScoreDynamicsIntegrator::ScoreDynamicsIntegrator(std::shared_ptr<const ScoreArchive> model)
     : model_(std::move(model)),
       temperature_(model_->card().temperaturesK.first()),
-      solver_(parseSolver(model_->card().solver)),
-      denoisingSteps_(model_->card().denoisingSteps) {
+      options_(SamplingOptions::recommended(model_->card())) {
     setStepSize(model_->card().lagTimesPs.first());
     setConstraintTolerance(1e-5);
 }
@@ -55,16 +47,12 @@ void ScoreDynamicsIntegrator::setStepSize(double size) {
 }
 
 void ScoreDynamicsIntegrator::setSolver(Solver solver) {
-    requireSolver(model_->card(), solverName(solver));
-    solver_ = solver;
+    options_.set(model_->card(), solver);
     settingsChanged();
 }
 
-void ScoreDynamicsIntegrator::setDenoisingSteps(int steps) {
-    // A model that does its step in one go takes none.
-    requireAtLeast(model_->card().denoisingSteps > 0, steps, "the number of denoising steps",
-                   "setDenoisingSteps");
-    denoisingSteps_ = steps;
+void ScoreDynamicsIntegrator::setSamplingOption(const std::string& name, int value) {
+    options_.set(className, model_->card(), SamplingOptions::number(name), value);
     settingsChanged();
 }
 
@@ -73,14 +61,10 @@ int ScoreDynamicsIntegrator::getRandomNumberSeed() const {
 }
 
 void ScoreDynamicsIntegrator::setRandomNumberSeed(int seed) {
-    requireAtLeast(0, seed, "the random number seed", "setRandomNumberSeed");
+    if (seed < 0)
+        throw OpenMMException("ScoreDynamicsIntegrator: the random number seed is " + std::to_string(seed) +
+                              "; expected 0 or more; call setRandomNumberSeed(0).");
     seed_ = seed;
-}
-
-void ScoreDynamicsIntegrator::setMaxResamples(int resamples) {
-    requireAtLeast(0, resamples, "the number of resamples", "setMaxResamples");
-    maxResamples_ = resamples;
-    settingsChanged();
 }
 
 void ScoreDynamicsIntegrator::setNumThreads(int threads) {

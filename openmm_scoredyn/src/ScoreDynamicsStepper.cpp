@@ -66,9 +66,8 @@ void ScoreDynamicsStepper::prepareSampler() {
     if (sampler_) return;
     program_->setNumThreads(integrator_.getNumThreads());
     sampler_ = std::make_unique<StepSampler>(
-        program_,
-        SamplerSettings{integrator_.getStepSize(), integrator_.getTemperature(), integrator_.getSolver(),
-                        integrator_.getDenoisingSteps(), integrator_.getMaxResamples(), state_.seed});
+        program_, SamplerSettings{integrator_.getStepSize(), integrator_.getTemperature(),
+                                  integrator_.getSamplingOptions(), state_.seed});
     sampler_->setCounts(state_.counts);
 }
 

@@ -1,12 +1,12 @@
 #include "StepSampler.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <numeric>
 #include <sstream>
 #include <utility>
 
+#include "AllFinite.h"
 #include "Noise.h"
 #include "openmm/OpenMMException.h"
 
@@ -17,10 +17,6 @@ namespace {
 constexpr size_t boxSize = 9;  // floats
 
 const Violation hiddenNotFinite{Cause::NotFinite, {0}, std::numeric_limits<double>::quiet_NaN(), 0};
-
-bool allFinite(const float* values, size_t count) {
-    return std::all_of(values, values + count, [](float v) { return std::isfinite(v); });
-}
 
 /// Call use(i, count) for every run of neighbours replicas[i], replicas[i] + 1, ..., so that arrays of them
 /// are copied run by run.
@@ -55,12 +51,12 @@ StepSampler::StepSampler(std::shared_ptr<const ScoreProgram> program, const Samp
     historySize_ = card.historyLength * frameSize_;
     latentSize_ = card.latentSize;
     if (card.denoisingSteps == 0) {
-        requireNoStages(card, settings.denoisingSteps);
+        requireNoStages(card, settings.options.denoisingSteps);
         return;
     }
-    requireSolver(card, solverName(settings.solver));
-    plan_ = makeSolverPlan(settings.solver, settings.denoisingSteps, card.sigmaMin, card.sigmaMax,
-                           card.sigmaData);
+    requireSolver(card, solverName(settings.options.solver));
+    plan_ = makeSolverPlan(settings.options.solver, settings.options.denoisingSteps, card.sigmaMin,
+                           card.sigmaMax, card.sigmaData);
     for (size_t s = 0; s < plan_.size(); ++s)
         if (plan_[s].noise != 0) noiseStages_.push_back(static_cast<uint32_t>(initialStage + 1 + s));
 }
@@ -210,7 +206,8 @@ void StepSampler::keepAccepted(uint64_t step, uint32_t resample, const float* hi
     for (size_t i = 0; i < verdicts_.size(); ++i) {
         if (!verdicts_[i]) continue;
         count(*verdicts_[i], resample);
-        if (resample >= static_cast<uint32_t>(settings_.maxResamples)) giveUp(step, active_[i], *verdicts_[i]);
+        if (resample >= static_cast<uint32_t>(settings_.options.maxResamples))
+            giveUp(step, active_[i], *verdicts_[i]);
         active_[refused++] = active_[i];
     }
     active_.resize(refused);
@@ -225,7 +222,7 @@ void StepSampler::giveUp(uint64_t step, int replica, const Violation& violation)
     std::ostringstream text;
     text << "StepSampler: no acceptable draw for step " << step << " of replica "
          << settings_.firstReplica + replica << " with '" << program_->card().name << "' in "
-         << settings_.maxResamples + 1 << " draws; the last was refused: " << violation.describe()
+         << settings_.options.maxResamples + 1 << " draws; the last was rejected: " << violation.describe()
          << " Start from a structure like those the model was trained on, call setMaxResamples "
          << "with a larger number, or use another model.";
     throw OpenMM::OpenMMException(text.str());

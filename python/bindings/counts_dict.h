@@ -6,7 +6,7 @@
 
 namespace ScoreDynPlugin {
 
-/// What the guard refused, as a Python dict.
+/// What the guard rejected, as a Python dict.
 inline pybind11::dict countsDict(const StepCounts& counts) {
     using namespace pybind11::literals;
     pybind11::dict counted("rejected_draws"_a = counts.rejectedDraws, "rejected_steps"_a = counts.rejectedSteps);

@@ -11,6 +11,7 @@
 #include "counts_dict.h"
 #include "native_code_permission.h"
 #include "openmm/OpenMMException.h"
+#include "sampling_options.h"
 #include "signal_check.h"
 #include "swig_bridge.h"
 
@@ -94,16 +95,16 @@ void bindIntegrator(py::module_& m) {
 
     m.def("get_temperature", onIntegrator([](I& i) { return i.getTemperature(); }));
     m.def("set_temperature", onIntegratorWith<double>([](I& i, double value) { i.setTemperature(value); }));
-    m.def("get_solver", onIntegrator([](I& i) { return solverName(i.getSolver()); }));
+    m.def("get_sampling_options",
+          onIntegrator([](I& i) { return samplingOptionsDict(i.getSamplingOptions()); }));
+    m.def("set_sampling_option", [](const py::object& object, const std::string& name, int value) {
+        unwrapIntegrator(object.ptr()).setSamplingOption(name, value);
+    });
     m.def("set_solver", onIntegratorWith<std::string>(
                             [](I& i, const std::string& value) { i.setSolver(parseSolver(value)); }));
-    m.def("get_denoising_steps", onIntegrator([](I& i) { return i.getDenoisingSteps(); }));
-    m.def("set_denoising_steps", onIntegratorWith<int>([](I& i, int value) { i.setDenoisingSteps(value); }));
     m.def("get_random_number_seed", onIntegrator([](I& i) { return i.getRandomNumberSeed(); }));
     m.def("set_random_number_seed",
           onIntegratorWith<int>([](I& i, int value) { i.setRandomNumberSeed(value); }));
-    m.def("get_max_resamples", onIntegrator([](I& i) { return i.getMaxResamples(); }));
-    m.def("set_max_resamples", onIntegratorWith<int>([](I& i, int value) { i.setMaxResamples(value); }));
     m.def("get_num_threads", onIntegrator([](I& i) { return i.getNumThreads(); }));
     m.def("set_num_threads", onIntegratorWith<int>([](I& i, int value) { i.setNumThreads(value); }));
     m.def("get_particles", onIntegrator([](I& i) { return i.getParticles(); }));

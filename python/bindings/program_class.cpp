@@ -10,12 +10,12 @@
 
 #include "Rollout.h"
 #include "ScoreProgram.h"
-#include "SolverPlan.h"
 #include "arrays.h"
 #include "bindings.h"
 #include "counts_dict.h"
 #include "native_code_permission.h"
 #include "openmm/OpenMMException.h"
+#include "sampling_options.h"
 #include "signal_check.h"
 
 namespace py = pybind11;
@@ -50,17 +50,14 @@ void requireKnownHere(const KnownValues& known, double value, const char* name, 
 
 py::tuple sample(const std::shared_ptr<ScoreProgram>& program, const FloatArray& historyArray,
                  const FloatArray& box, double lagTimePs, double temperatureK, int64_t numSteps,
-                 int64_t saveEvery, uint32_t seed, uint64_t firstStep, uint32_t firstReplica,
-                 const std::string& solver, int denoisingSteps, int maxResamples, int numThreads,
-                 bool guarded) {
+                 int64_t saveEvery, uint32_t seed, uint64_t firstStep, uint32_t firstReplica, int numThreads,
+                 bool guarded, const py::kwargs& options) {
     const Card& card = program->card();
     const int batch = requireBatch(*program, historyArray, box);
     requireKnownHere(card.lagTimesPs, lagTimePs, "lag time", "ps");
     requireKnownHere(card.temperaturesK, temperatureK, "temperature", "K");
     requireAtLeast(0, numSteps, "n_steps");
     requireAtLeast(1, saveEvery, "save_every");
-    requireAtLeast(card.denoisingSteps > 0, denoisingSteps, "denoising_steps");
-    requireAtLeast(0, maxResamples, "max_resamples");
     program->setNumThreads(numThreads);
 
     History history(program->memory(), batch, card.historyLength, card.numParticles());
@@ -70,8 +67,8 @@ py::tuple sample(const std::shared_ptr<ScoreProgram>& program, const FloatArray&
     FloatArray frames({py::ssize_t(numSteps / saveEvery), py::ssize_t(batch),
                        py::ssize_t(card.numParticles()), py::ssize_t(3)});
     float* out = frames.mutable_data();
-    StepSampler sampler(program, {lagTimePs, temperatureK, parseSolver(solver), denoisingSteps, maxResamples,
-                                  seed, firstReplica, guarded});
+    StepSampler sampler(
+        program, {lagTimePs, temperatureK, samplingOptions(card, options), seed, firstReplica, guarded});
     {
         SignalCheck checkSignals;
         const py::gil_scoped_release noGil;
@@ -118,10 +115,14 @@ void bindProgram(py::module_& m) {
         .def("sample", &sample,
              "Draw n_steps steps for every replica of history (B, H, N, 3), in boxes (B, 3, 3). Returns the "
              "frames\n"
-             "(n_steps // save_every, B, N, 3) and a dict of what the guard refused.",
+             "(n_steps // save_every, B, N, 3) and a dict of what the guard rejected. Further keywords are\n"
+             "sampling options.",
              "history"_a, "box"_a, "lag_time_ps"_a, "temperature_K"_a, "n_steps"_a, "save_every"_a, "seed"_a,
-             "first_step"_a, "first_replica"_a, "solver"_a, "denoising_steps"_a, "max_resamples"_a = 10,
-             "num_threads"_a = 1, "guarded"_a = true);
+             "first_step"_a, "first_replica"_a, "num_threads"_a = 1, "guarded"_a = true)
+        .def_property_readonly(
+            "sampling_ranges", [](const ScoreProgram& p) { return samplingRanges(p.card()); },
+            "What is used unless another is asked for, the least and the most of every number among the\n"
+            "sampling options, by name.");
 }
 
 }  // namespace ScoreDynPlugin

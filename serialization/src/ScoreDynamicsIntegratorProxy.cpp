@@ -59,9 +59,9 @@ void ScoreDynamicsIntegratorProxy::serialize(const void* object, SerializationNo
     node.setIntProperty("integrationForceGroups", integrator.getIntegrationForceGroups());
     node.setDoubleProperty("temperature", integrator.getTemperature());
     node.setStringProperty("solver", solverName(integrator.getSolver()));
-    node.setIntProperty("denoisingSteps", integrator.getDenoisingSteps());
     node.setIntProperty("randomSeed", integrator.getSeedSetting());
-    node.setIntProperty("maxResamples", integrator.getMaxResamples());
+    for (const SamplingOptions::Number& number : SamplingOptions::numbers())
+        node.setIntProperty(number.property, integrator.getSamplingOptions().*number.value);
     node.setIntProperty("numThreads", integrator.getNumThreads());
     node.setBoolProperty("forcesOnlyReported", integrator.getForcesOnlyReported());
     SerializationNode& particles = node.createChildNode("Particles");
@@ -82,9 +82,9 @@ void* ScoreDynamicsIntegratorProxy::deserialize(const SerializationNode& node) c
     integrator->setIntegrationForceGroups(node.getIntProperty("integrationForceGroups"));
     integrator->setTemperature(node.getDoubleProperty("temperature"));
     integrator->setSolver(parseSolver(node.getStringProperty("solver")));
-    integrator->setDenoisingSteps(node.getIntProperty("denoisingSteps"));
     integrator->setRandomNumberSeed(node.getIntProperty("randomSeed"));
-    integrator->setMaxResamples(node.getIntProperty("maxResamples"));
+    for (const SamplingOptions::Number& number : SamplingOptions::numbers())
+        integrator->setSamplingOption(number.name, node.getIntProperty(number.property));
     integrator->setNumThreads(node.getIntProperty("numThreads"));
     integrator->setForcesOnlyReported(node.getBoolProperty("forcesOnlyReported"));
     std::vector<int> particles;

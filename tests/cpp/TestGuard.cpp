@@ -150,6 +150,21 @@ void testAngle() {
     ASSERT(guard.checkFrame(together.data())->cause == Cause::Angle);
 }
 
+/// Three in a line in any direction, whose cosine rounds to a little more than one: limits at the ends of the
+/// range refuse nothing.
+void testAnglesInALineAreWithinTheWholeRange() {
+    GuardRules rules = chainRules();
+    rules.angles = {{0, 1, 2, 0, 180}};
+    const Guard guard(3, rules);
+    for (int n = 1; n < 1000; ++n)
+        for (const float along : {-3.0f, 3.0f}) {  // exactly in line: three times fewer than 24 bits
+            const float x = std::ldexp(float(1031 * n), -23), y = std::ldexp(float(2749 * n % 509), -20),
+                        z = std::ldexp(float(n * n), -35);
+            const float line[] = {x, y, z, 0, 0, 0, along * x, along * y, along * z};
+            ASSERT(!guard.checkFrame(line));
+        }
+}
+
 void testDoubleBond() {
     for (const bool cis : {true, false}) {
         GuardRules rules = chainRules();
@@ -188,6 +203,27 @@ void testContactsOfClassesFourBondsApart() {
     ASSERT(!guard.checkFrame(row.data()));
 }
 
+/// For every pair of eleven: at the limit both are allowed, one float nearer not.
+void testContactLimitsAreExact() {
+    constexpr int count = 11;
+    GuardRules rules = chainRules();
+    rules.contactClasses = std::vector<int>(count, 0);
+    rules.contacts = {{0, 0, 0.25}};
+    const Guard guard(count, rules);
+    for (int j = 1; j < count; ++j)
+        for (int i = 0; i < j; ++i) {
+            std::vector<float> apart(3 * count, 0);
+            for (int n = 0; n < count; ++n) apart[3 * n + 1] = 4.0f * n;
+            apart[3 * j + 1] = apart[3 * i + 1];
+            apart[3 * j + 2] = 0.25f;
+            ASSERT(!guard.checkFrame(apart.data()));
+            apart[3 * j + 2] = std::nextafter(0.25f, 0.0f);
+            const auto violation = guard.checkFrame(apart.data());
+            ASSERT(violation && violation->cause == Cause::Contact);
+            ASSERT_EQUAL_CONTAINERS((std::vector<int>{i, j}), violation->atoms);
+        }
+}
+
 void testContactsAcrossTheBox() {
     GuardRules rules = chainRules();
     rules.contactClasses = {0, 0};
@@ -213,5 +249,7 @@ int main() {
     return runTests({testAcceptsWhatIsWithinTheLimits, testBondLimitsAreExact, testDisplacementLimitIsExact,
                      testBond, testNotFinite, testStereochemistry, testFlatCentreIsRejected, testDisplacement,
                      testRefusesAFrameAfterOneThatIsNotANumber, testShiftedMolecule, testAngle,
-                     testDoubleBond, testContactsOfClassesFourBondsApart, testContactsAcrossTheBox});
+                     testAnglesInALineAreWithinTheWholeRange, testDoubleBond,
+                     testContactsOfClassesFourBondsApart, testContactLimitsAreExact,
+                     testContactsAcrossTheBox});
 }

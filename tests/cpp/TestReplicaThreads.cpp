@@ -11,7 +11,7 @@ namespace {
 using namespace core_tests;
 using Ids = std::set<std::thread::id>;
 
-/// The threads that worked on so many replicas, each of which must be visited once.
+/// The threads that worked on a number of replicas, each of which must be visited once.
 Ids threadsOf(ReplicaThreads& threads, int count, int numThreads) {
     std::vector<int> visits(count);
     std::mutex lock;

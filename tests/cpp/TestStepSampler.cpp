@@ -59,7 +59,7 @@ Values draw(const TestProgram& test, int batch, const std::shared_ptr<StepMemory
     const auto program = std::make_shared<ScoreProgram>(makeArchive(test));
     program->setNumThreads(numThreads);
     StepSampler sampler(
-        program, {1, 300, parseSolver("dpmpp_2m"), test.denoisingSteps, 1000, 7, firstReplica}, memory);
+        program, {1, 300, {parseSolver("dpmpp_2m"), test.denoisingSteps, 1000}, 7, firstReplica}, memory);
     History history(program->memory(), batch, test.historyLength, 2);
     Values start;
     for (int replica = 0; replica < batch; ++replica)
@@ -123,7 +123,7 @@ void testThreadsChangeNothing() {
 /// What a first step of three draws at most complains of; empty if every replica found an acceptable one.
 std::string complaint(const std::shared_ptr<ScoreProgram>& program, uint32_t firstReplica, int batch,
                       StepCounts& counts) {
-    StepSampler sampler(program, {1, 300, parseSolver("dpmpp_2m"), 0, 2, 7, firstReplica});
+    StepSampler sampler(program, {1, 300, {parseSolver("dpmpp_2m"), 0, 2}, 7, firstReplica});
     Values frames(batch * 6), after(batch * 6), box(9 * batch, 0);
     for (size_t i = 3; i < frames.size(); i += 6) frames[i] = 0.125f;
     std::string text;

@@ -32,7 +32,8 @@ RANKS = {
     "crystals": 6,
     "observables": 5,
     "comparison": 6,
-    "cli": 7,
+    "fitting": 7,
+    "cli": 8,
 }
 
 # Needed by parts of the package only; its import must do without.
@@ -117,7 +118,7 @@ def test_crystals_import_the_archive_and_nothing_else():
 
 def test_the_import_check_sees_a_wrong_import():
     assert upward_imports("openmm_scoredyn.data.windows", {"openmm_scoredyn.training.config"})
-    assert upward_imports("openmm_scoredyn.diffusion.loss", {"openmm_scoredyn.networks.displacement"})
+    assert upward_imports("openmm_scoredyn.diffusion.noise_levels", {"openmm_scoredyn.networks.displacement"})
     assert not upward_imports("openmm_scoredyn.training.fit", {"openmm_scoredyn.data.windows"})
 
 

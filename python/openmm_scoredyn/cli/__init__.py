@@ -16,6 +16,7 @@ from openmm_scoredyn.cli.compare import compare
 from openmm_scoredyn.cli.demo import demo
 from openmm_scoredyn.cli.denoise import denoise
 from openmm_scoredyn.cli.export import export
+from openmm_scoredyn.cli.fit import fit
 from openmm_scoredyn.cli.info import info
 from openmm_scoredyn.cli.models import models
 from openmm_scoredyn.cli.pack import pack
@@ -31,6 +32,7 @@ COMMANDS = (
     demo,
     models,
     build,
+    fit,
     simulate,
     pack,
     train,

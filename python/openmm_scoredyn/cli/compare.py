@@ -1,13 +1,14 @@
 """`scoredyn compare`: one trajectory against another, with error bars."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from openmm_scoredyn.cli.duration import optional, parse_duration, parse_temperature
-from openmm_scoredyn.cli.options import AsJson, Selection, Spacing, TopologyFile
+from openmm_scoredyn.cli.options import AsJson, Observables, Selection, Spacing, Topology
 
 # On the page and in the JSON only, as are all groups of more rows than these.
 LONG_GROUPS = ("Geometry", "Rotors", "Autocorrelation", "Transition paths")
@@ -26,16 +27,7 @@ def compare(
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for comparison.json, the pictures and report.html.")],
-    observable: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help=(
-                "What to compare, instead of all that the particles have: peptide, torsions, geometry,"
-                " rotors, tumbling, size, rdf, msd, dihedral:A-B-C-D or distance:A-B; repeat for several."
-            ),
-        ),
-    ] = None,
+    observable: Observables = None,
     langevin: Annotated[
         Path | None,
         typer.Option(metavar="STRUCTURE", help="Run the reference side now: Langevin MD of this structure."),
@@ -54,7 +46,7 @@ def compare(
     temperature: Annotated[
         str | None, typer.Option(help="Of the Langevin side, and of files that do not say it, as 300K.")
     ] = None,
-    topology: TopologyFile = None,
+    topology: Topology = None,
     selection: Selection = None,
     spacing: Spacing = None,
     equilibration: Annotated[
@@ -73,7 +65,7 @@ def compare(
     model: Annotated[
         str | None,
         typer.Option(
-            help="The candidate's model: measures its speed here, and counts what its guard would refuse."
+            help="The candidate's model: measures its speed here, and counts what its guard would reject."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap and of the Langevin side.")] = 1,
@@ -82,10 +74,8 @@ def compare(
     """Compare two trajectories of any molecule, whatever made them: populations, rates, paths, geometry, all
     with errors.
 
-    Example: scoredyn compare alanine-dipeptide-obc2 run.dcd --topology run.pdb --out comparison/
+    Example: scoredyn compare alanine-dipeptide-obc2 run.dcd --topology run.pdb --spacing 1ps --out out/
     """
-    from rich.console import Console
-
     from openmm_scoredyn.cli.compare_langevin import LangevinOptions, langevin_side
     from openmm_scoredyn.cli.compare_model import (
         guard_table,
@@ -93,13 +83,8 @@ def compare(
         parse_speeds,
         warn_of_training_data,
     )
-    from openmm_scoredyn.cli.compare_table import comparison_table
-    from openmm_scoredyn.cli.names import distinct_names
-    from openmm_scoredyn.comparison import chapman_kolmogorov as test_lags
-    from openmm_scoredyn.comparison import compare as run
+    from openmm_scoredyn.cli.compare_sides import Side, distinct_names, read_side
     from openmm_scoredyn.comparison import write_report
-    from openmm_scoredyn.comparison.report import summary, target_summary
-    from openmm_scoredyn.data import require_apart, require_one_temperature
 
     _require_sides(paths, langevin)
     dynamics = LangevinOptions(system, integrator, length, wall_seconds, friction, timestep)
@@ -108,8 +93,7 @@ def compare(
     else:
         dynamics.refuse_any()
     others = chapman_kolmogorov or []
-    sides = [Path(dynamics.name), *paths] if langevin else paths
-    reference_name, candidate_name, *other_names = distinct_names([*sides, *others])
+    names = distinct_names([Path(dynamics.name) if langevin else paths[0], paths[-1], *others])
     kelvin = optional(parse_temperature, temperature)
     options = {
         "topology": topology,
@@ -118,9 +102,8 @@ def compare(
         "temperature_K": kelvin,
     }
     skipped_ps = parse_duration(equilibration) if equilibration else 0.0
-    candidate = read_side(paths[-1], options, skipped_ps)
+    candidate, *further = (read_side(path, options, skipped_ps) for path in (paths[-1], *others))
     speeds = parse_speeds(speed or ())
-    further = [read_side(path, options, skipped_ps) for path in others]
     if model:
         speeds |= model_speeds(model, candidate.trajectories)
     if langevin:
@@ -128,26 +111,49 @@ def compare(
         reference = Side.of_trajectories([trajectory])
     else:
         reference = read_side(paths[0], options)
-    candidate = candidate.in_order_of(reference.particles)
-    further = [side.in_order_of(reference.particles) for side in further]
-    if reference.trajectories and candidate.trajectories:
-        require_apart(reference.trajectories, candidate.trajectories)
+    candidate, *further = (side.in_order_of(reference.particles) for side in (candidate, *further))
+    reference.require_comparable(candidate)
     if model and reference.trajectories:
         warn_of_training_data(model, reference.trajectories)
-    observables = reference.observables(observable or ())
-    ours, theirs, *more = (side.see(observables) for side in (reference, candidate, *further))
-    require_one_temperature(ours.temperature_K, theirs.temperature_K)
-    names = {"reference_name": reference_name, "candidate_name": candidate_name}
-    report = run(ours, theirs, observables, **names, speeds_ps_per_s=speeds, seed=seed)
+    report = _report([reference, candidate, *further], names, observable or (), speeds, seed)
     report = dataclasses.replace(report, guard=guard_table(paths[-1], model, candidate.trajectories))
-    if others:
-        compared = {candidate_name: theirs, **dict(zip(other_names, more, strict=True))}
-        intervals = test_lags(ours, compared, observables, reference_name=reference_name, seed=seed)
-        report = dataclasses.replace(report, intervals=tuple(intervals))
     write_report(report, out)
     if as_json:
         typer.echo((out / "comparison.json").read_text(), nl=False)
-        return
+    else:
+        _show(report, out)
+
+
+def _report(sides: list, names: list[str], wanted: Sequence[str], speeds: dict[str, float], seed: int):
+    """The comparison of the second side with the first, and of lag times where there are more sides."""
+    from openmm_scoredyn.comparison import chapman_kolmogorov, compare
+
+    reference_name, candidate_name, *_ = names
+    observables = sides[0].observables(wanted)
+    reference, candidate, *further = (side.see(observables) for side in sides)
+    report = compare(
+        reference,
+        candidate,
+        observables,
+        reference_name=reference_name,
+        candidate_name=candidate_name,
+        speeds_ps_per_s=speeds,
+        seed=seed,
+    )
+    if not further:
+        return report
+    compared = dict(zip(names[1:], (candidate, *further), strict=True))
+    intervals = chapman_kolmogorov(reference, compared, observables, reference_name=reference_name, seed=seed)
+    return dataclasses.replace(report, intervals=tuple(intervals))
+
+
+def _show(report, out: Path) -> None:
+    """The table, what it comes to, and where the page is."""
+    from rich.console import Console
+
+    from openmm_scoredyn.cli.compare_table import comparison_table
+    from openmm_scoredyn.comparison.report import summary, target_summary
+
     console = Console()
     console.print(comparison_table(report, _shown_groups(report)))
     console.print(f"{summary(report)} {target_summary(report)}", soft_wrap=True)
@@ -173,85 +179,3 @@ def _shown_groups(report) -> tuple[str, ...]:
         for group in dict.fromkeys(groups)
         if group not in LONG_GROUPS and groups.count(group) <= MOST_ROWS
     )
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Side:
-    """One side: trajectories, or what was kept of them.
-
-    Attributes
-    ----------
-    particles : Particles
-    periodic : bool
-    frame_spacing_ps, temperature_K : float, the temperature None where it is unknown
-    trajectories : list of Trajectory, None where only observations are stored
-    observations : Observations that are stored, None where there are trajectories
-    """
-
-    particles: Any
-    periodic: bool
-    frame_spacing_ps: float
-    temperature_K: float | None
-    trajectories: Any = None
-    observations: Any = None
-
-    @classmethod
-    def of_trajectories(cls, trajectories) -> "Side":
-        """A side of trajectories, all of the particles of the first free one."""
-        from openmm_scoredyn.observables.series import unsteered
-
-        first = unsteered(trajectories)[0]
-        conditions = (first.molecule, first.box is not None, first.frame_spacing_ps, first.temperature_K)
-        return cls(*conditions, trajectories=trajectories)
-
-    def in_order_of(self, particles) -> "Side":
-        """The same side with its atoms in the order of another's; itself where the order is the same.
-
-        Raises
-        ------
-        MoleculeError
-            If they are not of one molecule.
-        """
-        from openmm_scoredyn.data import reordered
-        from openmm_scoredyn.data.trajectory import first_difference
-        from openmm_scoredyn.molecule.matching import match_particles
-
-        if self.trajectories is None or first_difference(particles, self.particles) is None:
-            return self
-        order = match_particles(self.particles, particles)
-        return Side.of_trajectories([reordered(trajectory, order) for trajectory in self.trajectories])
-
-    def observables(self, wanted) -> list:
-        """Those that are wanted, or all that see something in its particles."""
-        from openmm_scoredyn.observables import observables_for
-
-        return observables_for(self.particles, self.periodic, wanted)
-
-    def see(self, observables):
-        """Its Observations."""
-        from openmm_scoredyn.observables import Observations
-
-        if self.observations is not None:
-            return self.observations
-        return Observations.from_trajectories(self.trajectories, observables)
-
-
-def read_side(path: Path, options: dict, skipped_ps: float = 0.0) -> Side:
-    """One side from `skipped_ps` on."""
-    from openmm_scoredyn.data import discard, load
-    from openmm_scoredyn.errors import TrajectoryError
-    from openmm_scoredyn.observables import is_observations, load_observations
-    from openmm_scoredyn.program.model import pretrained
-
-    if not path.exists() and str(path) in pretrained():
-        path = pretrained(str(path)).with_name(f"{path}-reference.npz")
-    if path.is_file() and is_observations(path):
-        if skipped_ps:
-            raise TrajectoryError(
-                f"compare: --equilibration is for trajectories; found stored observations, {path}; leave the"
-                " option out."
-            )
-        kept = load_observations(path)
-        conditions = (kept.particles, kept.periodic, kept.frame_spacing_ps, kept.temperature_K)
-        return Side(*conditions, observations=kept)
-    return Side.of_trajectories([discard(trajectory, skipped_ps) for trajectory in load(path, **options)])

@@ -87,7 +87,7 @@ def _compare(reference, runs: dict, card):
     )
 
 
-def _race(runs: dict, reference, card) -> tuple[str, str, bytes]:
+def _race(runs: dict, reference, card) -> tuple[str, str, bytes, str]:
     import numpy as np
 
     from openmm_scoredyn.cli.demo_picture import BINS, same_wall_time
@@ -100,7 +100,11 @@ def _race(runs: dict, reference, card) -> tuple[str, str, bytes]:
         for name in (OURS, WATER)
     )
     picture = same_wall_time(fast, slow, counts.reshape(BINS, BINS), card.temperature_K)
-    return "race", "The same wall time, one core each", picture
+    caption = (
+        "Every dot is a frame, one per picosecond; grey: free energy of the reference. Below: psi against"
+        " wall time, score dynamics above MD."
+    )
+    return "race", "The same wall time, one core each", picture, caption
 
 
 def _print(report, runs: dict, folder: Path) -> None:

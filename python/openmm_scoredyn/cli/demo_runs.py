@@ -119,7 +119,7 @@ class _FrameReporter:
     def __init__(self, simulation: Simulation, n_atoms: int, every: int):
         self._n_atoms, self._every = n_atoms, every
         self._num_particles = simulation.system.getNumParticles()
-        self._frames = []
+        self._frames: list[np.ndarray] = []
         # Without enforced periodic images: molecules stay whole.
         self.report(simulation, simulation.context.getState(positions=True))
 

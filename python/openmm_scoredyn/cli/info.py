@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from openmm_scoredyn.cli.options import AsJson
+from openmm_scoredyn.cli.options import AllowNativeCode, AsJson
 from openmm_scoredyn.cli.printable import printable
 from openmm_scoredyn.crystals.card import DenoiserCard, is_denoiser
 from openmm_scoredyn.program.card import Card
@@ -31,12 +31,7 @@ def info(
     model: Annotated[
         str, typer.Argument(metavar="MODEL", help="Path of a score program, or name of a shipped one.")
     ],
-    allow_native_code: Annotated[
-        bool,
-        typer.Option(
-            "--allow-native-code", help="Run the code that a .pt2 holds; only from a source you trust."
-        ),
-    ] = False,
+    allow_native_code: AllowNativeCode = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Load the network and check its golden triple.")
     ] = False,
@@ -117,10 +112,6 @@ def _rows(card: Card) -> list[tuple[str, str]]:
         f"{e}{n if n > 1 else ''}" for e, n in sorted(Counter(card.particles.types).items())
     )
     residues = dict(zip(card.particles.residue_indices, card.particles.residue_names))
-    guard = (
-        f"{len(card.particles.bonds)} bonds within {card.guard.bond_tolerance:.0%}, chiral centres:"
-        f" {len(card.guard.stereocentres)}"
-    )
     rows = [
         (
             "step",
@@ -134,7 +125,7 @@ def _rows(card: Card) -> list[tuple[str, str]]:
             "conditions",
             f"{origin.solvent}, {origin.force_field}, {'periodic' if can.periodic else 'not periodic'}",
         ),
-        ("guard", f"{guard}, {card.guard.max_displacement_nm:.2f} nm a step"),
+        ("guard", _guard(card)),
         ("precision", _PRECISIONS[can.matmul_precision]),
         (
             "symmetry",
@@ -154,6 +145,20 @@ def _rows(card: Card) -> list[tuple[str, str]]:
     steps = f"{can.solver} with {can.denoising_steps} denoising steps"
     levels = f"sigma {can.sigma_min:g} to {can.sigma_max:g}, {can.latent_size} latents"
     return rows + [("draws", f"{steps}, {levels}")]
+
+
+def _guard(card: Card) -> str:
+    """How many rules of each kind a step must keep; a kind without one is left out."""
+    rules = card.guard
+    counts = {
+        f"bonds within {rules.bond_tolerance:.0%}": len(rules.bond_lengths_nm),
+        "angles": len(rules.angles),
+        "chiral centres": len(rules.stereocentres),
+        "cis or trans torsions": len(rules.double_bonds),
+        "closest contacts": len(rules.contacts),
+    }
+    said = [f"{kind}: {count}" for kind, count in counts.items() if count]
+    return ", ".join([*said, f"{rules.max_displacement_nm:.2f} nm a step"])
 
 
 def _known(values: tuple[float, ...], is_range: bool) -> str:

@@ -9,6 +9,20 @@ import typer
 
 from openmm_scoredyn.errors import SamplingError
 
+Observables = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help=(
+            "Instead of all that the particles have: peptide, torsions, geometry, rotors, tumbling, size,"
+            " rdf, msd, dihedral:A-B-C-D or distance:A-B; repeat for several."
+        ),
+    ),
+]
+AllowNativeCode = Annotated[
+    bool,
+    typer.Option("--allow-native-code", help="Run the code that a .pt2 holds; only from a source you trust."),
+]
 # More threads than that end the process, which OpenMP does without a word; the core has the same limit.
 Threads = Annotated[int, typer.Option(min=1, max=256, help="CPU threads.")]
 
@@ -35,9 +49,14 @@ SystemFile = Annotated[
 ]
 
 # What trajectory files may not say themselves (`data.load`).
-TopologyFile = Annotated[
+Topology = Annotated[
     Path | None,
-    typer.Option(help="Structure file, for trajectories that do not hold their topology; any format."),
+    typer.Option(
+        help=(
+            "Structure file of any format, or a `scoredyn` trajectory of the same particles, for trajectories"
+            " that do not hold their topology."
+        )
+    ),
 ]
 Spacing = Annotated[str | None, typer.Option(help="Time between frames, as 1ps, for files without it.")]
 Temperature = Annotated[str | None, typer.Option(help="As 300K, for files that do not say it.")]

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from openmm_scoredyn.cli.duration import optional, parse_duration, parse_temperature
-from openmm_scoredyn.cli.options import Selection, Spacing, Temperature, TopologyFile
+from openmm_scoredyn.cli.options import Selection, Spacing, Temperature, Topology
 
 
 def pack(
@@ -22,7 +22,7 @@ def pack(
         str | None,
         typer.Option(help="Files are called NAME_0000.npz, ...; default: the folder each lies in."),
     ] = None,
-    topology: TopologyFile = None,
+    topology: Topology = None,
     selection: Selection = None,
     spacing: Spacing = None,
     temperature: Temperature = None,

@@ -6,17 +6,14 @@ from typing import Annotated
 import typer
 
 from openmm_scoredyn.cli.duration import optional, parse_duration, parse_temperature
-from openmm_scoredyn.cli.options import Selection, Spacing, Temperature, TopologyFile
+from openmm_scoredyn.cli.options import Observables, Selection, Spacing, Temperature, Topology
 
 
 def reference(
     paths: Annotated[list[Path], typer.Argument(metavar="MD...", help="Folders of trajectories, or files.")],
     out: Annotated[Path, typer.Option(help="NAME: writes NAME.npz and NAME.json.")],
-    observable: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="What to keep, as for `scoredyn compare`; repeat for several."),
-    ] = None,
-    topology: TopologyFile = None,
+    observable: Observables = None,
+    topology: Topology = None,
     selection: Selection = None,
     spacing: Spacing = None,
     temperature: Temperature = None,

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from openmm_scoredyn.cli.duration import format_duration, steps_of
 from openmm_scoredyn.cli.options import (
+    AllowNativeCode,
     Coordinates,
     Parameters,
     StructureFile,
@@ -39,8 +40,9 @@ def run(
         int | None, typer.Option(help="Network evaluations per step; default: the model's.")
     ] = None,
     max_resamples: Annotated[
-        int, typer.Option(min=0, help="Draws of a step after the first, before the run gives up.")
-    ] = 100,
+        int | None,
+        typer.Option(min=0, help="Draws of a step after the first, before the run gives up; default: 100."),
+    ] = None,
     strip: Annotated[bool, typer.Option("--strip", help="Remove water, other solvent and ions.")] = False,
     repair: Annotated[bool, typer.Option(help="Add missing atoms with PDBFixer.")] = True,
     force_field: Annotated[
@@ -54,12 +56,7 @@ def run(
         str | None, typer.Option(help="Where replicas are drawn: cpu, cuda or cuda:N; default: cpu.")
     ] = None,
     threads: Threads = 1,
-    allow_native_code: Annotated[
-        bool,
-        typer.Option(
-            "--allow-native-code", help="Run the code that a .pt2 holds; only from a source you trust."
-        ),
-    ] = False,
+    allow_native_code: AllowNativeCode = False,
 ) -> None:
     """Simulate with a model; an interrupted run goes on with the same command, as if it had not been
     interrupted.
@@ -72,6 +69,42 @@ def run(
     from openmm_scoredyn.molecule.structure import read_structure
 
     batch = replicas > 1 or out.suffix == ".frames"
+    _require_effect(batch, platform, force_field, device)
+    place = device or ("cuda" if platform == "CUDA" else "cpu")
+    opened = open_model(model, allow_native_code=allow_native_code, device=place)
+    molecule = read_structure(structure, coordinates=coordinates, parameters=parameters or (), system=system)
+    loaded = bound_model(opened, molecule, strip=strip).to(place)
+    _check_folder(out)
+    lag = loaded.card.lag_time_ps
+    n_steps = steps_of(length, lag)
+    every = 1 if save_every is None else steps_of(save_every, lag)
+    options = {"solver": solver, "denoising_steps": denoising_steps, "max_resamples": max_resamples}
+    if batch:
+        _run_replicas(loaded, molecule, out, n_steps, every, replicas, strip, repair, threads, seed, options)
+        paths, refused = [out], store_guard(out)
+    else:
+        paths, refused = _run_single(
+            loaded,
+            molecule,
+            out,
+            n_steps,
+            every,
+            strip,
+            repair,
+            force_field,
+            platform,
+            threads,
+            seed,
+            options,
+        )
+    done = format_duration(n_steps * lag * replicas)
+    Console().print(f"{done} in {', '.join(map(str, paths))}. {_guard_sentence(refused)}", soft_wrap=True)
+
+
+def _require_effect(
+    batch: bool, platform: str | None, force_field: list[str] | None, device: str | None
+) -> None:
+    """Refuse options of a single simulation for replicas, and the reverse."""
     if batch:
         refuse_without_effect(
             "run",
@@ -86,37 +119,16 @@ def run(
             "one replica is a simulation of OpenMM, whose platform says where it runs",
             "say --platform CUDA, or give --replicas",
         )
-    place = device or ("cuda" if platform == "CUDA" else "cpu")
-    opened = open_model(model, allow_native_code=allow_native_code, device=place)
-    molecule = read_structure(structure, coordinates=coordinates, parameters=parameters or (), system=system)
-    loaded = bound_model(opened, molecule, strip=strip).to(place)
-    _check_folder(out)
-    lag = loaded.card.lag_time_ps
-    n_steps = steps_of(length, lag)
-    every = 1 if save_every is None else steps_of(save_every, lag)
-    options = {
-        "seed": seed,
-        "solver": solver,
-        "denoising_steps": denoising_steps,
-        "max_resamples": max_resamples,
-    }
-    if batch:
-        _run_replicas(loaded, molecule, out, n_steps, every, replicas, strip, repair, threads, options)
-        paths, refused = [out], store_guard(out)
-    else:
-        paths, refused = _run_single(
-            loaded, molecule, out, n_steps, every, strip, repair, force_field, platform, threads, options
-        )
-    done = format_duration(n_steps * lag * replicas)
-    Console().print(f"{done} in {', '.join(map(str, paths))}. {_guard_sentence(refused)}", soft_wrap=True)
 
 
-def _guard_sentence(refused: dict[str, int]) -> str:
-    """How many draws the guard refused, by cause; of a run that went on, since it went on."""
+def _guard_sentence(refused: dict[str, int] | None) -> str:
+    """How many draws the guard rejected, by cause; of a run that went on, since it went on."""
+    if refused is None:
+        return "What the guard rejected is not recorded."
     from openmm_scoredyn.program.native import scoredyn
 
     causes = [f"{cause.replace('_', ' ')} {refused[cause]}" for cause in scoredyn.CAUSES]
-    return f"Draws refused by the guard: {', '.join(causes)}."
+    return f"Draws rejected by the guard: {', '.join(causes)}."
 
 
 def _check_folder(out: Path) -> None:
@@ -125,14 +137,18 @@ def _check_folder(out: Path) -> None:
         raise OutputError(f"run: the folder {out.parent} does not exist; create it or choose another.")
 
 
-def _run_replicas(model, structure, out, n_steps, every, replicas, strip, repair, threads, options) -> None:
+def _run_replicas(
+    model, structure, out, n_steps, every, replicas, strip, repair, threads, seed, options
+) -> None:
     import numpy as np
+    from openmm import unit
 
     from openmm_scoredyn.cli.progress import time_progress
     from openmm_scoredyn.dynamics import run_replicas
     from openmm_scoredyn.dynamics.prepare import fit_structure
 
-    _, positions = fit_structure(structure, model.card, strip=strip, repair=repair)
+    topology, positions = fit_structure(structure, model.card, strip=strip, repair=repair)
+    box = topology.getPeriodicBoxVectors()
     # Times of the bar are those of all replicas together.
     scale = model.card.lag_time_ps * replicas
     with time_progress(f"{replicas} replicas") as progress:
@@ -144,12 +160,14 @@ def _run_replicas(model, structure, out, n_steps, every, replicas, strip, repair
             save_every=every,
             progress=lambda done, total: progress(done * scale, total * scale),
             num_threads=threads,
+            seed=seed,
+            box=None if box is None else box.value_in_unit(unit.nanometer),
             **options,
         )
 
 
 def _run_single(
-    model, structure, out, n_steps, every, strip, repair, force_field, platform, threads, options
+    model, structure, out, n_steps, every, strip, repair, force_field, platform, threads, seed, options
 ):
     import openmm
 
@@ -159,13 +177,9 @@ def _run_single(
     from openmm_scoredyn.dynamics.prepare import prepare
 
     integrator = ScoreDynamicsIntegrator(model)
-    integrator.setRandomNumberSeed(options["seed"])
-    integrator.setMaxResamples(options["max_resamples"])
+    integrator.setRandomNumberSeed(seed)
     integrator.setNumThreads(threads)
-    if options["solver"] is not None:
-        integrator.setSolver(options["solver"])
-    if options["denoising_steps"] is not None:
-        integrator.setDenoisingSteps(options["denoising_steps"])
+    integrator.setSamplingOptions(**options)
     simulation = prepare(
         structure,
         model,
@@ -174,9 +188,10 @@ def _run_single(
         force_field=force_field,
         integrator=integrator,
         platform=platform,
-        seed=options["seed"],
+        seed=seed,
     )  # fmt: skip
-    identity = options | {
+    identity = integrator.getSamplingOptions() | {
+        "seed": seed,
         "model_sha256": model.sha256,
         "structure_sha256": structure.sha256,
         "force_field": force_field or [],

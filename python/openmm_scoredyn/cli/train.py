@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from openmm_scoredyn.cli.duration import optional, parse_duration, parse_temperature
-from openmm_scoredyn.cli.options import Selection, Spacing, Temperature, Threads, TopologyFile
+from openmm_scoredyn.cli.options import Selection, Spacing, Temperature, Threads, Topology
 
 
 def train(
@@ -16,7 +16,7 @@ def train(
     ],
     out: Annotated[Path, typer.Option(help="Directory of the run; an interrupted run goes on there.")],
     name: Annotated[str, typer.Option(help="Name written to the card.")] = "model",
-    topology: TopologyFile = None,
+    topology: Topology = None,
     selection: Selection = None,
     spacing: Spacing = None,
     temperature: Temperature = None,
@@ -24,7 +24,7 @@ def train(
         str | None,
         typer.Option(
             help=(
-                "Name of the network, as in docs/networks.md; default: that of --start-from, else"
+                "Name of the network, as in docs/concepts/networks.md; default: that of --start-from, else"
                 " molecule_frame."
             )
         ),

@@ -271,7 +271,7 @@ def _time_scales(label: str, markov: MarkovResult) -> dict[Quantity, Estimate]:
     for process, (estimate, posterior) in enumerate(pairs):
         name = f"{label}process {process + 1} at lag {REPORTED_LAG_PS:g} ps"
         quantity = Quantity(TIMESCALES, name, "ps", 0.10, ratio=True, relative_target=0.15)
-        # The bootstrap does not see the scatter of a handful of events, the posterior not what the clusters
+        # The bootstrap does not see the scatter of few events, the posterior not what the clusters
         # hide.
         result[quantity] = replace(estimate, error=float(np.fmax(estimate.error, posterior.error)))
     return result

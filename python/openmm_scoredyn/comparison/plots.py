@@ -121,7 +121,8 @@ def _mark_one_sided(axis, known: np.ndarray, found: np.ndarray, coordinate, repo
             interpolation="nearest",
         )
         handles.append(Patch(color=colour, label=f"{name} alone: {100 * share:.2g} % of its frames"))
-    axis.legend(handles=handles, loc="upper right", fontsize=7, frameon=True, framealpha=0.9)
+    # Below the map: within it every place may hold data.
+    axis.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.18), fontsize=7, frameon=False)
 
 
 def _map(axis, values: np.ndarray, coordinate: Coordinate, colours: str, low: float, high: float):
@@ -231,5 +232,5 @@ def autocorrelation(report: ComparisonReport) -> bytes | None:
         axis.set(title=symbolic(coordinate.named(name), (coordinate,)), xscale="log", xlabel="time (ps)")
         axis.grid(color="#f2f4f7")
     axes[0].set_ylabel("autocorrelation")
-    axes[0].legend(loc="upper right")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return as_png(figure)

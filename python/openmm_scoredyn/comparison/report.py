@@ -213,8 +213,8 @@ def write_report(report: ComparisonReport, directory, first_pictures=()) -> None
 
     Parameters
     ----------
-    first_pictures : list of (file name without ending, title, PNG as bytes), shown before those of the
-    comparison
+    first_pictures : list of (file name without ending, title, PNG as bytes, caption)
+        Shown before those of the comparison.
 
     Raises
     ------
@@ -234,7 +234,7 @@ def write_report(report: ComparisonReport, directory, first_pictures=()) -> None
     )
     pictures = []
     drawn = ((name, title, draw(report), caption) for name, title, draw, caption in PICTURES)
-    for name, title, content, caption in (*((*one, "") for one in first_pictures), *drawn):
+    for name, title, content, caption in (*first_pictures, *drawn):
         if content is None:
             continue
         _write_bytes(folder / f"{name}.png", content)

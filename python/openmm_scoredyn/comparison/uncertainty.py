@@ -1,6 +1,7 @@
 """Error bars: every estimate is a function of sums over blocks, and the bootstrap resamples the blocks.
 
-A handful of events is not seen by it: then the other side's fluctuations say how large the error is at least.
+It does not see the scatter of few events: the other side's fluctuations then say how large the error is
+at least.
 """
 
 import functools

@@ -9,7 +9,7 @@ from openmm_scoredyn.crystals.card import DenoiserCard
 from openmm_scoredyn.crystals.lattices import face_distances
 from openmm_scoredyn.errors import DenoisingError
 
-# Closer than this part of the nearest-neighbour distance two atoms overlap; in a liquid they come to about
+# Closer than this part of the nearest-neighbour distance two atoms overlap; in a liquid the least is about
 # 0.75.
 OVERLAP = 0.4
 MAX_ITERATIONS = 100

@@ -75,7 +75,7 @@ class DenoiserTraining:
 
 @dataclass(frozen=True, eq=False)
 class TrainedDenoiser:
-    """What a run has come to: averaged network, species, and the settings and last loss of all its stages,
+    """The state of a run: averaged network, species, and the settings and last loss of all its stages,
     oldest first.
     """
 

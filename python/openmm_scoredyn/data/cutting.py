@@ -98,9 +98,7 @@ def divide(trajectory: Trajectory, frames: int) -> tuple[Trajectory, Trajectory]
             f"divide: expected two frames or more on either side, found {trajectory.n_frames} frames"
             f" divided at {frames}; give a longer trajectory."
         )
-    return tuple(
-        _part(trajectory, kept, f"{side} {frames}") for side, kept in (("before", earlier), ("after", later))
-    )
+    return _part(trajectory, earlier, f"before {frames}"), _part(trajectory, later, f"after {frames}")
 
 
 def _part(trajectory: Trajectory, kept: list[tuple[int, int, int]], what: str) -> Trajectory:

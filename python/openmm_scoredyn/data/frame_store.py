@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -231,7 +232,7 @@ class FrameStore:
 
 
 def require_frames(folder: Path, expected: int) -> None:
-    """Raise `OutputError` unless a store holds so many frames: what counts is what lies on the disk now."""
+    """Raise `OutputError` unless a store holds this number of frames on the disk now."""
     try:
         found = FrameStore(folder).n_frames
     except (OSError, TrajectoryError) as error:
@@ -333,7 +334,8 @@ def load_store(path: Path) -> list[Trajectory]:
     replicas = store.read(store.chunks[0]["arrays"]["positions"]["file"]).shape[0]
     length = header.get("frames_per_segment") or store.n_frames
     starts = range(0, store.n_frames - store.n_frames % length, length)
-    segments = [
+    # arrays, or what reads itself like one
+    segments: list[list[Any]] = [
         [StoredFrames(store, replica, start, start + length, len(molecule)) for start in starts]
         for replica in range(replicas)
     ]

@@ -49,7 +49,8 @@ def learn_guard_rules(trajectories: Sequence[Trajectory]) -> dict:
         `angle_limits_deg`; `stereocentres` (centre, a, b, c), whose triple product is positive in every
         frame; `double_bonds` (i, j, k, l) with `double_bonds_cis`, torsions between planar particles that
         never turn; `contacts`, the closest approach of two classes (`contact_classes`) four or more bonds
-        apart.
+        apart, but not beyond their Lennard-Jones diameter where the particles have a force field: short
+        trajectories may not have seen every conformation.
 
     Raises
     ------
@@ -144,12 +145,24 @@ class _Terms:
         names = [_contact_class(particles, atom) for atom in range(len(particles))]
         self.classes = np.array([sorted(set(names)).index(name) for name in names])
         self.pair_classes = np.sort(self.classes[self.pairs], axis=1)
+        self.diameters = _diameters(particles, self.pairs)
 
 
 def _contact_class(particles: Particles, atom: int) -> str:
     """A hydrogen counts with what it is bonded to: one on nitrogen comes far closer to oxygen than others."""
     own = particles.types[atom]
     return f"{own}-{particles.types[particles.neighbours[atom][0]]}" if _is_light(particles, atom) else own
+
+
+def _diameters(particles: Particles, pairs: np.ndarray) -> np.ndarray:
+    """Where the Lennard-Jones energy of each pair is zero, nm, combined as Lorentz and Berthelot do; infinite
+    where nothing is known to repel.
+    """
+    field = particles.force_field
+    if field is None:
+        return np.full(len(pairs), np.inf)
+    sigma, epsilon = np.array(field.sigma_nm)[pairs], np.array(field.epsilon_kj)[pairs]
+    return np.where((epsilon > 0).all(axis=1), sigma.mean(axis=1), np.inf)
 
 
 def _is_light(particles: Particles, atom: int) -> bool:
@@ -206,7 +219,8 @@ class _Extremes:
     def contacts(self) -> list[dict]:
         """Smallest distance allowed between each two classes."""
         found: dict[tuple[int, int], float] = {}
-        for (a, b), distance in zip(self._terms.pair_classes.tolist(), self._closest, strict=True):
+        nearest = np.minimum(self._closest, self._terms.diameters)
+        for (a, b), distance in zip(self._terms.pair_classes.tolist(), nearest, strict=True):
             found[a, b] = min(found.get((a, b), np.inf), float(distance))
         return [
             {"classes": list(classes), "min_distance_nm": _CONTACT_ROOM * distance}

@@ -4,6 +4,7 @@ import hashlib
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from openmm_scoredyn.data.time_stamps import segments_of
 from openmm_scoredyn.data.trajectory import Trajectory, require_same_molecule
 from openmm_scoredyn.errors import MissingDependencyError, TrajectoryError
 from openmm_scoredyn.molecule.formats import find_format
-from openmm_scoredyn.molecule.particles import Particles
+from openmm_scoredyn.molecule.particles import Particles, is_element
 from openmm_scoredyn.molecule.structure import read_structure
 
 _LOGGER = logging.getLogger(__name__)
@@ -41,7 +42,9 @@ def load(
         `scoredyn pack`, npz files with `positions_pm`, anything mdtraj reads, or folders, of which every
         `*.npz` and every store is read in the order of the names
     topology : for files that do not hold their own: a structure of any format that `read_structure` knows, or
-        anything mdtraj takes as a topology
+        anything mdtraj takes as a topology.
+        An npz file or a store of frames stands for its particles, types and masses of beads included, and
+        where it is periodic the box of the files is kept.
     frame_spacing_ps : ps, for files that do not hold it; refused where a file says another
     temperature_K : K, for files that do not hold it; refused where a file says another
     selection : atoms to keep of an mdtraj-readable file, in mdtraj's language, for instance "protein"
@@ -98,47 +101,64 @@ class _Reading:
                 _require_agreement(path, "frame spacing", self.frame_spacing_ps, trajectory.frame_spacing_ps)
                 _require_agreement(path, "temperature", self.temperature_K, trajectory.temperature_K)
             return found
-        return [self._read_with_mdtraj(path)]
+        return [self._completed(path)._read_with_mdtraj(path)]
 
-    def _read_with_mdtraj(self, path: Path) -> Trajectory:
-        holds_times = path.suffix.lower() in _FORMATS_WITH_TIMES
+    def _completed(self, path: Path) -> "_Reading":
+        """The same, with what lies beside a trajectory of `scoredyn run`."""
         beside = read_sidecar(path)
         _require_agreement(path, "frame spacing", self.frame_spacing_ps, beside.frame_spacing_ps)
         _require_agreement(path, "temperature", self.temperature_K, beside.temperature_K)
-        spacing = beside.frame_spacing_ps if self.frame_spacing_ps is None else self.frame_spacing_ps
-        if spacing is None and not holds_times:
+        names = ("topology", "frame_spacing_ps", "temperature_K")
+        lacking = [name for name in names if getattr(self, name) is None]
+        return replace(self, **{name: getattr(beside, name) for name in lacking})
+
+    def _read_with_mdtraj(self, path: Path) -> Trajectory:
+        holds_times = path.suffix.lower() in _FORMATS_WITH_TIMES
+        if self.frame_spacing_ps is None and not holds_times:
             raise TrajectoryError(
                 f"Trajectory: {path.suffix} files do not hold a reliable frame spacing; give it (--spacing)."
             )
         require_whole(path)
-        topology = beside.topology if self.topology is None else self.topology
+        like = _trajectory_like(self.topology)
+        periodic = self.periodic or (like is not None and like.box is not None)
+        topology: Any = self.topology if like is None else _mdtraj_topology(like.molecule)
         loaded = _load_with_mdtraj(path, topology, self.selection)
-        if not self.periodic:
+        if not periodic:
             _refuse_solvent(path, loaded.topology)
-        segments: tuple[np.ndarray, ...] = (np.arange(loaded.n_frames),)
-        if holds_times and loaded.n_frames > 1:
-            found = segments_of(loaded.time, loaded.xyz, str(path))
-            _require_agreement(path, "frame spacing", spacing, found.spacing_ps)
-            spacing, segments = found.spacing_ps, found.segments
-            for remark in found.remarks():
-                _LOGGER.warning("%s: %s.", path, remark)
-        if spacing is None:
-            raise TrajectoryError(
-                f"Trajectory: {path} holds one frame; expected two or more; give a longer trajectory."
-            )
-        box = None
-        if self.periodic:
-            box = _box_of(path, loaded)[np.concatenate(segments)]
+        if like is None:
+            particles = Particles.from_topology(loaded.topology.to_openmm())
+        elif self.selection is None:
+            particles = like.molecule
+        else:
+            particles = like.molecule.subset(topology.select(self.selection).tolist())
+        spacing, segments = self._spacing_and_segments(path, loaded, holds_times)
         return Trajectory(
             segments=tuple(loaded.xyz[frames] for frames in segments),
             frame_spacing_ps=spacing,
-            temperature_K=beside.temperature_K if self.temperature_K is None else self.temperature_K,
-            molecule=Particles.from_topology(loaded.topology.to_openmm()),
+            temperature_K=self.temperature_K,
+            molecule=particles,
             steered=False,
             consecutive=len(segments) == 1,
             source_sha256=_digest_of(path),
-            box=box,
+            box=_box_of(path, loaded)[np.concatenate(segments)] if periodic else None,
         )
+
+    def _spacing_and_segments(
+        self, path: Path, loaded, holds_times: bool
+    ) -> tuple[float, tuple[np.ndarray, ...]]:
+        """Frame spacing, ps, and the frames of each segment of an mdtraj.Trajectory."""
+        if holds_times and loaded.n_frames > 1:
+            found = segments_of(loaded.time, loaded.xyz, str(path))
+            _require_agreement(path, "frame spacing", self.frame_spacing_ps, found.spacing_ps)
+            for remark in found.remarks():
+                _LOGGER.warning("%s: %s.", path, remark)
+            return found.spacing_ps, found.segments
+        if self.frame_spacing_ps is None:
+            raise TrajectoryError(
+                f"Trajectory: {path} is too short; expected at least 2 frames, found"
+                f" {loaded.n_frames}; make a longer one."
+            )
+        return self.frame_spacing_ps, (np.arange(loaded.n_frames),)
 
 
 def _require_agreement(path: Path, what: str, given: float | None, found: float | None) -> None:
@@ -209,7 +229,36 @@ def _mdtraj():
     return mdtraj
 
 
+def _trajectory_like(topology) -> Trajectory | None:
+    """The trajectory that is given for a topology; None where a topology is."""
+    if not isinstance(topology, (str, Path)):
+        return None
+    path = Path(topology)
+    if is_store(path):
+        return load_store(path)[0]
+    return load_archive(path, None, None)[0] if path.suffix.lower() == ".npz" and path.is_file() else None
+
+
+def _mdtraj_topology(particles: Particles):
+    """Particles as mdtraj reads files with; beads are its virtual sites."""
+    mdtraj = _mdtraj()
+    topology = mdtraj.Topology()
+    chain, residues, atoms = topology.add_chain(), {}, []
+    for kind, name, residue, index in zip(
+        particles.types, particles.atom_names, particles.residue_names, particles.residue_indices, strict=True
+    ):
+        if index not in residues:
+            residues[index] = topology.add_residue(residue, chain)
+        element = mdtraj.element.get_by_symbol(kind) if is_element(kind) else mdtraj.element.virtual
+        atoms.append(topology.add_atom(name, element, residues[index]))
+    for i, j in particles.bonds:
+        topology.add_bond(atoms[i], atoms[j])
+    return topology
+
+
 def _molecule_of(topology, path: Path) -> Particles:
+    if (like := _trajectory_like(topology)) is not None:
+        return like.molecule
     try:
         return Particles.from_topology(_as_mdtraj(topology).to_openmm())
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -95,7 +95,7 @@ def save_packed(path: Path, trajectory: Trajectory, metadata: dict) -> None:
     }
     if trajectory.weights is not None:
         arrays["weights"] = trajectory.weights
-    write_atomically(path, lambda file: np.savez_compressed(file, **arrays))
+    write_atomically(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
 
 
 def from_packed(path: Path, arrays: dict[str, np.ndarray]) -> Trajectory:

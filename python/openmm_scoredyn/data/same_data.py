@@ -44,7 +44,9 @@ def require_apart(reference: Sequence[Trajectory], candidate: Sequence[Trajector
 
 def require_one_temperature(reference_K: float | None, candidate_K: float | None) -> None:
     """Raise `TrajectoryError` if two sides of a comparison say different temperatures."""
-    if None not in (reference_K, candidate_K) and abs(reference_K - candidate_K) > _TEMPERATURE_TOLERANCE_K:
+    if reference_K is None or candidate_K is None:
+        return
+    if abs(reference_K - candidate_K) > _TEMPERATURE_TOLERANCE_K:
         raise TrajectoryError(
             f"compare: the sides are of different temperatures; expected {reference_K:g} K, as the reference,"
             f" found {candidate_K:g} K; compare at one temperature."

@@ -19,8 +19,8 @@ class Split:
     Attributes
     ----------
     training, validation : tuple of str, of whole trajectories
-    divided : dict of str to int, frames of trajectories that are divided along time: so many frames from the
-        beginning train, the later ones validate
+    divided : dict of str to int, frames of trajectories that are divided along time: the first ones, of this
+        number, train, the later ones validate
     seed : int, of the shuffle that made it
     """
 

@@ -25,9 +25,9 @@ def save_archive(path, positions_nm: np.ndarray, metadata: dict, weights: np.nda
     ----------
     path : file to write, NAME.npz
     positions_nm : (S, T, N, 3) float32, nm, whole molecules; S segments, each unbroken in time
-    metadata : JSON-ready; `frame_spacing_ps`, `temperature_K`, `molecule` (`Particles.to_dict`), `steered`,
-    `consecutive`
-        are read back; whatever else it holds is kept
+    metadata : JSON-ready
+        `frame_spacing_ps`, `temperature_K`, `molecule` (`Particles.to_dict`), `steered`, `consecutive`, and
+        `box_nm` of a periodic system (`Trajectory.box`) are read back; whatever else it holds is kept.
     weights : (S, 2) float32 or None, see `Trajectory.weights`
     """
     arrays = {
@@ -36,7 +36,7 @@ def save_archive(path, positions_nm: np.ndarray, metadata: dict, weights: np.nda
     }
     if weights is not None:
         arrays["weights"] = weights
-    write_atomically(path, lambda file: np.savez(file, **arrays))
+    write_atomically(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
 
 
 def load_archive(path: Path, molecule: Particles | None, temperature_K: float | None) -> list[Trajectory]:
@@ -109,6 +109,7 @@ def _from_own(path: Path, arrays: dict, digest: str) -> Trajectory:
         source_sha256=digest,
         force_field=metadata.get("force_field", ""),
         solvent=metadata.get("solvent", ""),
+        box=metadata.get("box_nm"),
     )
 
 

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from openmm_scoredyn.errors import MoleculeError, TrajectoryError
 from openmm_scoredyn.molecule.particles import Particles
@@ -103,7 +104,7 @@ class Trajectory:
         """Physical time within the segments, ps: an unbroken segment of T frames lasts T - 1 spacings."""
         return (self.n_frames - len(self.segments)) * self.frame_spacing_ps
 
-    def frames(self, indices: np.ndarray) -> np.ndarray:
+    def frames(self, indices: ArrayLike) -> np.ndarray:
         """The frames of indices, as `lagged_windows` gives them, without reading the others.
 
         Parameters
@@ -124,7 +125,7 @@ class Trajectory:
             found[chosen] = self.segments[number][flat[chosen] - starts[number]]
         return found.reshape(*indices.shape, *found.shape[1:])
 
-    def boxes(self, indices: np.ndarray) -> np.ndarray:
+    def boxes(self, indices: ArrayLike) -> np.ndarray:
         """Box vectors of the frames of indices of any shape, (*indices.shape, 3, 3) float32, nm; zeros
         where the system is not periodic.
         """

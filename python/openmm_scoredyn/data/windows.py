@@ -56,11 +56,11 @@ def lagged_windows(trajectory: Trajectory, lag_time_ps: float, history_length: i
             f"lagged_windows: expected a history of 1 frame or more, found {history_length}; ask for one."
         )
     lag = frames_per_lag(trajectory.frame_spacing_ps, lag_time_ps)
-    first, start = [], 0
+    parts, start = [], 0
     for segment in trajectory.segments:
-        first.append(np.arange(start, start + len(segment) - history_length * lag, dtype=np.int64))
+        parts.append(np.arange(start, start + len(segment) - history_length * lag, dtype=np.int64))
         start += len(segment)
-    first = np.concatenate(first)
+    first = np.concatenate(parts)
     if not len(first):
         longest = max(len(segment) for segment in trajectory.segments)
         raise TrajectoryError(

@@ -1,13 +1,30 @@
-"""What a model's guard rejects, counted in frames: for trajectories drawn without it, and for MD."""
+"""What a model's guard rejected in a run, and what it would reject in trajectories made without it."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
+from openmm_scoredyn.data.frame_store import FrameStore
 from openmm_scoredyn.data.trajectory import Trajectory
 from openmm_scoredyn.errors import MoleculeError
 from openmm_scoredyn.program.card import Card
 from openmm_scoredyn.program.native import scoredyn
+
+
+def store_guard(path: str | Path) -> dict[str, int] | None:
+    """What the guard refused in the run that a store holds: `steps`, and draws by cause; None where it does
+    not say.
+    """
+    store = FrameStore(path)
+    if "counts" not in store.note:
+        return None
+    causes = {
+        name: count
+        for name, count in store.note["counts"].items()
+        if name not in ("num_rejected_draws", "num_rejected_steps")
+    }
+    return {"steps": store.header["n_replicas"] * store.note["steps"], **causes}
 
 
 def count_rejections(trajectories: Sequence[Trajectory], card: Card) -> dict[str, int]:

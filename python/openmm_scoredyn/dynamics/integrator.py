@@ -22,7 +22,7 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
     must pass the guard's rules.
 
     No step feels a force of the System. One that no force field makes, as a restraint or a bias, is refused
-    unless `setForcesOnlyReported(True)` was called; docs/integrator.md has the rule.
+    unless `setForcesOnlyReported(True)` was called; docs/reference/integrator.md has the rule.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
     Raises
     ------
     openmm.OpenMMException
-        If the file cannot be read, has no valid card or holds native code that nobody vouched for. A context
+        If the file cannot be read, has no valid card or holds native code that nobody trusted. A context
         raises it too, with one sentence per reason, for a System the model was not made for.
     """
 
@@ -106,19 +106,47 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
 
     def getSolver(self) -> str:
         """Name of the diffusion solver."""
-        return scoredyn.get_solver(self)
+        return scoredyn.get_sampling_options(self)["solver"]
 
     def setSolver(self, solver: str) -> None:
-        """Set the solver, one of those in docs/design.md. Takes effect at the next step."""
+        """Set the solver, as in docs/concepts/how_a_step_works.md. Takes effect at the next step."""
         scoredyn.set_solver(self, solver)
+
+    def getSamplingOptions(self) -> dict[str, str | int]:
+        """How steps are drawn: the options of `ScoreModel.sample` of the same names."""
+        return scoredyn.get_sampling_options(self)
+
+    def setSamplingOptions(self, **options) -> None:
+        """Set several of these options; one that is None stays. Takes effect at the next step.
+
+        Raises
+        ------
+        openmm.OpenMMException
+            If there is no such option, or a value is out of its range.
+        """
+        for name, value in options.items():
+            if value is not None and name == "solver":
+                scoredyn.set_solver(self, value)
+            elif value is not None:
+                scoredyn.set_sampling_option(self, name, _int(name, value, 0))
 
     def getDenoisingSteps(self) -> int:
         """Evaluations of the network in one step."""
-        return scoredyn.get_denoising_steps(self)
+        return scoredyn.get_sampling_options(self)["denoising_steps"]
 
     def setDenoisingSteps(self, steps: int) -> None:
-        """Set the evaluations of the network in one step, 1 or more. Takes effect at the next step."""
-        scoredyn.set_denoising_steps(self, _int("number of denoising steps", steps, 1))
+        """Set the evaluations of the network in one step, from the next step on.
+
+        Parameters
+        ----------
+        steps : int, 1 or more; 0 is what a model has that does its step in one go
+
+        Raises
+        ------
+        openmm.OpenMMException
+            If the model needs more, or the number is no whole one.
+        """
+        self.setSamplingOptions(denoising_steps=_int("number of denoising steps", steps, 0))
 
     def getRandomNumberSeed(self) -> int:
         """Seed of the noise; 0 means that every context chooses one.
@@ -144,12 +172,12 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
         scoredyn.set_random_number_seed(self, _int("random number seed", seed, 0))
 
     def getMaxResamples(self) -> int:
-        """Draws allowed for one step after the guard refused the first."""
-        return scoredyn.get_max_resamples(self)
+        """Draws allowed for one step after the guard rejected the first."""
+        return scoredyn.get_sampling_options(self)["max_resamples"]
 
     def setMaxResamples(self, resamples: int) -> None:
-        """Set the draws allowed for one step after the guard refused the first, 0 or more."""
-        scoredyn.set_max_resamples(self, _int("number of resamples", resamples, 0))
+        """Set the draws allowed for one step after the guard rejected the first, 0 or more."""
+        self.setSamplingOptions(max_resamples=_int("number of resamples", resamples, 0))
 
     def getNumThreads(self) -> int:
         """Threads used inside one operation of the network."""
@@ -221,11 +249,11 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
         scoredyn.set_embed_model(self, embed)
 
     def getNumRejectedDraws(self) -> int:
-        """Draws made in this context in place of ones the guard refused."""
+        """Draws made in this context in place of ones the guard rejected."""
         return scoredyn.get_counts(self)["rejected_draws"]
 
     def getNumRejectedSteps(self) -> int:
-        """Steps of this context whose first draw the guard refused."""
+        """Steps of this context whose first draw the guard rejected."""
         return scoredyn.get_counts(self)["rejected_steps"]
 
     def getRejectedDrawsByCause(self) -> dict[str, int]:
@@ -254,7 +282,7 @@ def _create(model, allow_native_code):
             f"ScoreDynamicsIntegrator: cannot read a model from a {type(model).__name__}; expected a path,"
             " bytes or a ScoreModel; pass the path of a score program."
         )
-    # A loaded model has been vouched for, under the SHA-256 of its file.
+    # A loaded model has been trusted, under the SHA-256 of its file.
     if program.path:
         return scoredyn.create_integrator(program.path, allow_native_code)
     return scoredyn.create_integrator_from_bytes(program.source, allow_native_code)

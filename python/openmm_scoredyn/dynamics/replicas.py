@@ -12,6 +12,7 @@ from openmm_scoredyn.data.atomic import make_directory
 from openmm_scoredyn.data.frame_store import SUFFIX, FrameStore, require_frames
 from openmm_scoredyn.data.lock import exclusive
 from openmm_scoredyn.errors import OutputError, SamplingError
+from openmm_scoredyn.program.sample_arguments import as_sampling_options
 
 # What is held in memory at a time, whatever the number of replicas and steps.
 _CHUNK_BYTES = 1 << 26
@@ -28,6 +29,7 @@ def run_replicas(
     save_every: int = 1,
     steps_per_chunk: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    box=None,
     **sampling,
 ) -> Path:
     """Draw a trajectory of every replica, going on after the last chunk of an earlier call.
@@ -47,8 +49,8 @@ def run_replicas(
     steps_per_chunk : steps between two writes to the disk, rounded up to a multiple of `save_every`; None: at
         most 1000, and as few as make a chunk of 64 MB
     progress : called with (steps done, steps in all)
-    **sampling : solver, denoising_steps, lag_time_ps, temperature_K, max_resamples, num_threads, as those of
-        `ScoreModel.sample`
+    box : (3, 3), nm, rows are the box vectors; of a periodic model
+    **sampling : as those of `ScoreModel.sample`: how steps are drawn, lag_time_ps, temperature_K, num_threads
 
     Returns
     -------
@@ -76,6 +78,8 @@ def run_replicas(
             " and"
             f" {n_steps}; correct them."
         )
+    if box is not None:
+        sampling |= {"box": np.asarray(box, dtype=np.float32)}
     try:
         identity = _identify(model, positions, seed, save_every, sampling)
     except MemoryError:
@@ -159,7 +163,7 @@ def _advance(model, histories, length, save_every, **arguments):
 
 
 def _counts_of(model) -> dict[str, int]:
-    """What the guard refused in this process so far."""
+    """What the guard rejected in this process so far."""
     counted = {"num_rejected_draws": model.num_rejected_draws, "num_rejected_steps": model.num_rejected_steps}
     return counted | model.rejected_draws_by_cause
 
@@ -172,12 +176,11 @@ def _identify(model, positions, seed, save_every, sampling) -> dict:
         "n_replicas": len(positions),
         "seed": seed,
         "save_every": save_every,
-        "solver": sampling.get("solver") or model.card.capabilities.solver,
-        "denoising_steps": sampling.get("denoising_steps") or model.card.capabilities.denoising_steps,
+        **as_sampling_options(model, sampling),
         "lag_time_ps": sampling.get("lag_time_ps") or model.card.lag_time_ps,
         "temperature_K": sampling.get("temperature_K") or model.card.temperature_K,
-        "max_resamples": sampling.get("max_resamples"),
         "device": model.device.partition(":")[0],  # which of several like ones changes nothing
+        "box_nm": sampling["box"].tolist() if "box" in sampling else None,
     }
 
 
@@ -228,18 +231,3 @@ def _describe(model, identity: dict, save_every: int) -> dict:
         "integrator": "ScoreDynamicsIntegrator",
         "model": card.name,
     }
-
-
-def store_guard(path: str | Path) -> dict[str, int] | None:
-    """What the guard refused in the run that a store holds: `steps`, and draws by cause; None where it does
-    not say.
-    """
-    store = FrameStore(path)
-    if "counts" not in store.note:
-        return None
-    causes = {
-        name: count
-        for name, count in store.note["counts"].items()
-        if name not in ("num_rejected_draws", "num_rejected_steps")
-    }
-    return {"steps": store.header["n_replicas"] * store.note["steps"], **causes}

@@ -86,7 +86,7 @@ class RunFiles:
 
     def save(self, checkpoint: bytes) -> None:
         """Make the present the point to go on from."""
-        state = {"identity": self._identity, "sizes": {}, "heads": {}, "sha256": {}}
+        state: dict[str, dict] = {"identity": self._identity, "sizes": {}, "heads": {}, "sha256": {}}
         for path in (self.trajectory, self.log):
             with open(path, "rb") as file:
                 # The restart file must not reach the disk before what it speaks of.
@@ -96,7 +96,7 @@ class RunFiles:
                 state["heads"][path.suffix] = head.hex()
                 state["sha256"][path.suffix] = self._digests[path].of(file, size)
         arrays = {"checkpoint": np.frombuffer(checkpoint, np.uint8), "state": np.array(json.dumps(state))}
-        write_atomically(self.restart, lambda file: np.savez(file, **arrays))
+        write_atomically(self.restart, lambda file: np.savez(file, allow_pickle=False, **arrays))
 
     def discard_unsaved(self) -> None:
         """After a failure: cut off what was written since `save`; all of it where nothing was saved."""
@@ -125,7 +125,7 @@ class RunFiles:
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise OutputError(
                 f"run: the restart file {self.restart} cannot be read ({error}); delete it and its trajectory"
-                " to begin anew."
+                " to begin again."
             ) from None
 
     def _take_back(self, state: dict) -> None:
@@ -136,7 +136,7 @@ class RunFiles:
                     if os.path.getsize(path) < size:
                         raise OutputError(
                             f"run: {path} is shorter than it was; expected at least {size} bytes, found "
-                            f"{os.path.getsize(path)}; delete it and {self.restart} to begin anew."
+                            f"{os.path.getsize(path)}; delete it and {self.restart} to begin again."
                         )
                     if self._digests[path].of(file, size) != state["sha256"][path.suffix]:
                         raise OutputError(

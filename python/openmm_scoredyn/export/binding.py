@@ -5,6 +5,7 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from openmm_scoredyn.molecule.geometry import stereocentres, triple_products
 from openmm_scoredyn.molecule.matching import match_atoms
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.networks.known import Known, environment
+from openmm_scoredyn.networks.protocol import BoundNetwork
 from openmm_scoredyn.networks.registry import NetworkChoice
 from openmm_scoredyn.program.card import Card
 from openmm_scoredyn.program.model import ScoreModel, path_or_shipped
@@ -86,11 +88,12 @@ def bind_file(model: TransferableModel, particles: Particles, path, *, stereocen
     choice = NetworkChoice.from_dict(model.card.provenance.network)
     core = choice.architecture.restore(choice.config, None, model.weights)
     network = choice.architecture.bind(core, particles).eval()
+    latent_size = cast(BoundNetwork, network).latent_size
     known = choice.architecture.known(core)
     kinds = environment(particles)
     card = Card(
         name=model.card.name,
-        capabilities=model.card.capabilities_of(network.latent_size),
+        capabilities=model.card.capabilities_of(latent_size),
         particles=particles.without_force_field(),
         guard=model.card.guard.rules(particles, kinds, stereocentres=stereocentres),
         provenance=replace(

@@ -6,6 +6,7 @@ import os
 import shutil
 import warnings
 from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from openmm_scoredyn.errors import ExportError
 from openmm_scoredyn.export.probe import Probe
 from openmm_scoredyn.export.scripting import own_line
+from openmm_scoredyn.export.wrapper import ScoreProgram
 from openmm_scoredyn.program.archive import seal
 
 # One thread in the generated code, whatever the exporting process uses, because the number is compiled in.
@@ -26,7 +28,7 @@ class CompiledMethods:
 
     Parameters
     ----------
-    program : nn.Module, eager
+    program : ScoreProgram, eager
     probe : Probe
         Example inputs. Their batch size stands for any.
     device : str, "cpu" or "cuda"
@@ -38,7 +40,7 @@ class CompiledMethods:
         If there is no C++ compiler, or a method cannot be traced or compiled.
     """
 
-    def __init__(self, program: nn.Module, probe: Probe, device: str = "cpu"):
+    def __init__(self, program: ScoreProgram, probe: Probe, device: str = "cpu"):
         _require_compiler()
         program = copy.deepcopy(program).to(device)
         examples = {name: _on(device, inputs) for name, inputs in _examples(program, probe).items()}
@@ -92,11 +94,11 @@ class _Method(nn.Module):
         return getattr(self.program, self.name)(*arguments)
 
 
-def _examples(program: nn.Module, probe: Probe) -> dict[str, tuple]:
+def _examples(program: ScoreProgram, probe: Probe) -> dict[str, tuple]:
     """Example arguments of every method."""
     with torch.no_grad():
         condition = program.condition(probe.history, probe.box, probe.lag_time_ps, probe.temperature_K)
-    examples = {
+    examples: dict[str, tuple] = {
         "condition": (probe.history, probe.box, probe.lag_time_ps, probe.temperature_K),
         "start": (probe.noise, condition),
         "denoise": (probe.noised, probe.sigma, condition),
@@ -114,7 +116,8 @@ def _trace(method: _Method, arguments: tuple):
 
 
 def _build(traced, arguments: tuple) -> list:
-    return torch._inductor.aot_compile(traced.module(), arguments, options=dict(_OPTIONS))
+    files = torch._inductor.aot_compile(traced.module(), arguments, options=dict(_OPTIONS))
+    return cast(list, files)  # files to be packaged, as the options ask
 
 
 def _attempt(step, name: str, *arguments):

@@ -136,10 +136,12 @@ def checked_answer(program, probe: Probe, card: Card) -> tuple[Tensor, Tensor]:
             " inputs."
         ) from error
     batch = len(probe.history)
-    expected = {"positions": (positions, (batch, card.num_particles, 3))}
     made = len({"start", "denoise"} & set(methods_of(card)))
-    expected["latents"] = (latents, (batch, made * card.capabilities.latent_size))
-    for name, (value, shape) in expected.items():
+    expected: tuple[tuple[str, Tensor, tuple[int, ...]], ...] = (
+        ("positions", positions, (batch, card.num_particles, 3)),
+        ("latents", latents, (batch, made * card.capabilities.latent_size)),
+    )
+    for name, value, shape in expected:
         if tuple(value.shape) != shape or value.dtype != probe.box.dtype:
             raise ExportError(
                 f"export_program: the module returned the wrong {name}; expected {shape} {precision}, found"

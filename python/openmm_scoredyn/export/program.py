@@ -16,7 +16,7 @@ from openmm_scoredyn.export.inductor import CompiledMethods, LoadedPackage
 from openmm_scoredyn.export.parity import ParityReport, compare_programs
 from openmm_scoredyn.export.probe import REPLICAS, Probe, make_probe
 from openmm_scoredyn.export.scripting import from_bytes, script, to_bytes
-from openmm_scoredyn.export.wrapper import wrap
+from openmm_scoredyn.export.wrapper import ScoreProgram, wrap
 from openmm_scoredyn.program.card import CARD_FILE, Card
 from openmm_scoredyn.program.device import gpu_number
 from openmm_scoredyn.program.model import ScoreModel
@@ -122,14 +122,14 @@ def export_program(
     return report
 
 
-def _torchscript(program: nn.Module, probe: Probe, _device: str):
+def _torchscript(program: ScoreProgram, probe: Probe, _device: str):
     """The scripted program, the same after a round trip, and what makes a file of it."""
     scripted = script(program)
     forms = {"scripted": scripted, "reloaded": from_bytes(to_bytes(scripted, {}))}
     return forms, partial(to_bytes, scripted)
 
 
-def _aoti(program: nn.Module, probe: Probe, device: str):
+def _aoti(program: ScoreProgram, probe: Probe, device: str):
     """As `_torchscript`, and compiled; a module that does not script can still be compiled."""
     try:
         forms, _ = _torchscript(program, probe, device)

@@ -1,4 +1,4 @@
-"""The network of a score program of this package, to be exported anew: in another format, or on another
+"""The network of a score program of this package, to be exported again: in another format, or on another
 machine.
 """
 

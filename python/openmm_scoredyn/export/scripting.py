@@ -45,7 +45,7 @@ def own_line(error: Exception) -> str:
         for frame in traceback.extract_tb(error.__traceback__)
         if not frame.filename.startswith(_FOREIGN)
     ]
-    return _format(frames[-1].filename, frames[-1].lineno) if frames else ""
+    return _format(frames[-1].filename, frames[-1].lineno or 0) if frames else ""
 
 
 def to_bytes(program: torch.jit.ScriptModule, extra_files: dict[str, str]) -> bytes:

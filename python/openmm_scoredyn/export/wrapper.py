@@ -1,21 +1,23 @@
 """The methods of a score program, as a module to be scripted around the user's own."""
 
 import copy
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import ExportError
+from openmm_scoredyn.networks.protocol import Network
 from openmm_scoredyn.program.card import Card
 
 _OWN = {"denoise": "predict"}  # methods of a program that are made of another one of the network
 
 
 class ScoreProgram(nn.Module):
-    """The contract in terms of a network, whatever its parametrisation."""
+    """The contract in terms of a network, whatever its parametrisation: what every program has of it."""
 
-    def __init__(self, network: nn.Module, parametrization: Parametrization):
+    def __init__(self, network: Network, parametrization: Parametrization):
         super().__init__()
         self.network = network
         self.parametrization = parametrization
@@ -28,53 +30,30 @@ class ScoreProgram(nn.Module):
         return self.network.condition(history, box, lag_time_ps, temperature_K)
 
     @torch.jit.export
-    def denoise(self, latent: Tensor, sigma: Tensor, condition: list[Tensor]) -> Tensor:
-        """Expected clean latent (B, D) of a noised one at noise levels (B,)."""
-        shown = self.parametrization.network_input(latent, sigma)
-        raw = self.network.predict(shown, self.parametrization.network_level(sigma), condition)
-        return self.parametrization.clean(raw, latent, sigma)
-
-    @torch.jit.export
     def advance(self, latent: Tensor, condition: list[Tensor], history: Tensor, box: Tensor) -> Tensor:
         """Positions (B, N, 3), nm, one lag time after the newest frame of the history."""
         return self.network.advance(latent, condition, history, box)
 
 
-class StartingProgram(ScoreProgram):
-    """One whose network makes the first latent itself."""
-
-    @torch.jit.export
-    def start(self, noise: Tensor, condition: list[Tensor]) -> Tensor:
-        """The latent (B, D) that denoising begins with, from standard normals (B, D)."""
-        return self.network.start(noise, condition)
+@torch.jit.export
+def _start(self, noise: Tensor, condition: list[Tensor]) -> Tensor:
+    """The latent (B, D) that denoising begins with, or the clean one, from standard normals (B, D)."""
+    return self.network.start(noise, condition)
 
 
-class OneStepProgram(nn.Module):
-    """One whose network makes the clean latent in one go."""
-
-    def __init__(self, network: nn.Module):
-        super().__init__()
-        self.network = network
-
-    @torch.jit.export
-    def condition(
-        self, history: Tensor, box: Tensor, lag_time_ps: Tensor, temperature_K: Tensor
-    ) -> list[Tensor]:
-        """As `ScoreProgram.condition`."""
-        return self.network.condition(history, box, lag_time_ps, temperature_K)
-
-    @torch.jit.export
-    def start(self, noise: Tensor, condition: list[Tensor]) -> Tensor:
-        """The clean latent (B, D), from standard normals (B, D)."""
-        return self.network.start(noise, condition)
-
-    @torch.jit.export
-    def advance(self, latent: Tensor, condition: list[Tensor], history: Tensor, box: Tensor) -> Tensor:
-        """As `ScoreProgram.advance`."""
-        return self.network.advance(latent, condition, history, box)
+@torch.jit.export
+def _denoise(self, latent: Tensor, sigma: Tensor, condition: list[Tensor]) -> Tensor:
+    """Expected clean latent (B, D) of a noised one at noise levels (B,)."""
+    shown = self.parametrization.network_input(latent, sigma)
+    raw = self.network.predict(shown, self.parametrization.network_level(sigma), condition)
+    return self.parametrization.clean(raw, latent, sigma)
 
 
-def wrap(network: nn.Module, card: Card, parametrization: Parametrization) -> nn.Module:
+# Compiled is what the class has, so that it has what the card says and no more.
+_OPTIONAL = {"start": _start, "denoise": _denoise}
+
+
+def wrap(network: nn.Module, card: Card, parametrization: Parametrization) -> ScoreProgram:
     """A copy of the network on the CPU, in float32, without gradients or training behaviour, as a program.
 
     Raises
@@ -90,11 +69,10 @@ def wrap(network: nn.Module, card: Card, parametrization: Parametrization) -> nn
                 f"export_program: the module {type(network).__name__} has no method {own}; expected"
                 f" {', '.join(_OWN.get(name, name) for name in needed)}, found none of that name; add it."
             )
-    network = _copied(network)
-    if "denoise" not in needed:
-        return OneStepProgram(network).eval()
-    kind = StartingProgram if "start" in needed else ScoreProgram
-    return kind(network, copy.deepcopy(parametrization)).eval()
+    kind = type(
+        "ScoreProgram", (ScoreProgram,), {name: _OPTIONAL[name] for name in needed if name in _OPTIONAL}
+    )
+    return kind(cast(Network, _copied(network)), copy.deepcopy(parametrization)).eval()
 
 
 def _copied(network: nn.Module) -> nn.Module:

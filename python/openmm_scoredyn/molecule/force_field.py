@@ -1,8 +1,12 @@
 """What a force field says of particles, read from an OpenMM System: parameters, not energies."""
 
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
 
 from openmm_scoredyn.errors import MoleculeError
+
+Terms = tuple[tuple[float, ...], ...]  # rows of particles and parameters
 
 
 @dataclass(frozen=True)
@@ -27,10 +31,10 @@ class ForceField:
     charges_e: tuple[float, ...]
     sigma_nm: tuple[float, ...]
     epsilon_kj: tuple[float, ...]
-    bonds: tuple[tuple[float, ...], ...]
-    angles: tuple[tuple[float, ...], ...]
-    torsions: tuple[tuple[float, ...], ...]
-    constraints: tuple[tuple[float, ...], ...]
+    bonds: Terms
+    angles: Terms
+    torsions: Terms
+    constraints: Terms
     other_forces: tuple[str, ...] = ()
 
     @classmethod
@@ -53,13 +57,14 @@ class ForceField:
             getattr(read, f"read_{type(force).__name__}", read.read_other)(force)
         constraints = (system.getConstraintParameters(k) for k in range(system.getNumConstraints()))
         read.terms["constraints"] = read.within(2, constraints)
-        return cls(*(tuple(column) for column in zip(*read.nonbonded)), **read.terms, other_forces=read.other)
+        charges, sigma, epsilon = zip(*read.nonbonded)
+        return cls(charges, sigma, epsilon, other_forces=read.other, **read.terms)
 
-    def subset(self, atoms: list[int]) -> "ForceField":
+    def subset(self, atoms: Sequence[int]) -> "ForceField":
         """The parameters of some particles, in that order, with the terms among them."""
         new = {atom: index for index, atom in enumerate(atoms)}
         ends = {"bonds": 2, "angles": 3, "torsions": 4, "constraints": 2}
-        terms = {
+        terms: dict[str, Any] = {
             name: tuple(
                 (*(new[int(i)] for i in term[:end]), *term[end:])
                 for term in getattr(self, name)
@@ -68,7 +73,7 @@ class ForceField:
             for name, end in ends.items()
         }
         numbers = {name: tuple(getattr(self, name)[atom] for atom in atoms) for name in _PER_PARTICLE}
-        return ForceField(**numbers, **terms, other_forces=self.other_forces)
+        return replace(self, **numbers, **terms)
 
     def to_dict(self) -> dict:
         """Plain lists, ready for JSON."""
@@ -87,12 +92,11 @@ class ForceField:
             If a field is missing or no list.
         """
         try:
-            return cls(
-                **{
-                    field.name: tuple(tuple(x) if isinstance(x, list) else x for x in values[field.name])
-                    for field in fields(cls)
-                }
-            )
+            read: dict[str, Any] = {
+                field.name: tuple(tuple(x) if isinstance(x, list) else x for x in values[field.name])
+                for field in fields(cls)
+            }
+            return cls(**read)
         except (KeyError, TypeError) as error:
             raise MoleculeError(
                 "ForceField: cannot read the description; expected the lists of `ForceField.to_dict`, found"
@@ -108,11 +112,11 @@ class _Reader:
 
     def __init__(self, count: int):
         self.count = count
-        self.nonbonded = [(0.0, 0.0, 0.0)] * count
-        self.terms = {"bonds": (), "angles": (), "torsions": ()}
+        self.nonbonded: list[tuple[float, ...]] = [(0.0, 0.0, 0.0)] * count
+        self.terms: dict[str, Terms] = {"bonds": (), "angles": (), "torsions": ()}
         self.other: tuple[str, ...] = ()
 
-    def within(self, ends: int, rows) -> tuple[tuple[float, ...], ...]:
+    def within(self, ends: int, rows) -> Terms:
         """Rows whose first `ends` entries are particles that are read."""
         return tuple(
             (*row[:ends], *(_plain(value) for value in row[ends:]))

@@ -3,14 +3,15 @@
 import numpy as np
 
 from openmm_scoredyn.errors import MoleculeError
-from openmm_scoredyn.molecule.particles import Particles
+from openmm_scoredyn.molecule.particles import Particles, is_element
 from openmm_scoredyn.molecule.structure import group_residues
 
 
 def match_atoms(topology, molecule: Particles) -> np.ndarray:
     """Where each atom of a model is in a topology.
 
-    Residues are matched in the order of their numbers, atoms within a residue by name, in any order.
+    Residues are matched in the order of their numbers, atoms within a residue by name, in any order. Beads
+    are known by their names alone: PDB readers guess elements for some of them, boron for B1.
 
     Parameters
     ----------
@@ -139,6 +140,8 @@ def _shorten(names: list[str]) -> str:
 
 def _check_elements(atoms, molecule: Particles, matched: np.ndarray) -> None:
     for index, element in enumerate(molecule.types):
+        if not is_element(element):
+            continue
         found = atoms[matched[index]].element
         symbol = "none" if found is None else found.symbol
         if symbol != element:

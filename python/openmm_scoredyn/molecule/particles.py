@@ -1,5 +1,6 @@
 """What a model, a trajectory and a System must agree on: the particles, in order."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 from openmm_scoredyn.errors import MoleculeError
@@ -83,7 +84,7 @@ class Particles:
         """The same particles, nothing said of a force field."""
         return replace(self, force_field=None)
 
-    def subset(self, atoms: list[int]) -> "Particles":
+    def subset(self, atoms: Sequence[int]) -> "Particles":
         """Some of the particles, in that order, with the bonds among them."""
         new = {atom: index for index, atom in enumerate(atoms)}
         picked = {name: tuple(getattr(self, name)[atom] for atom in atoms) for name in _PER_PARTICLE}
@@ -158,7 +159,7 @@ _PER_PARTICLE = tuple(f.name for f in fields(Particles) if f.name not in ("bonds
 def _type_of(atom) -> str:
     if atom.element is not None:
         return atom.element.symbol
-    if _is_symbol(atom.name):
+    if is_element(atom.name):
         raise MoleculeError(
             f"Particles: atom {atom.index} has no element, but the name {atom.name} of one; expected an"
             " element, or for a bead a name that is no element's symbol; give the element, or rename it."
@@ -166,7 +167,8 @@ def _type_of(atom) -> str:
     return atom.name
 
 
-def _is_symbol(name: str) -> bool:
+def is_element(name: str) -> bool:
+    """Whether a type of particles is the symbol of an element; any other is a bead."""
     from openmm.app import element
 
     try:

@@ -15,8 +15,8 @@ def repair_structure(topology, positions: np.ndarray):
     """Add missing heavy atoms and hydrogens with PDBFixer; the atoms that are there stay where they are.
 
     Hydrogens of a residue that misses a heavy atom are the exception: where they were can contradict where
-    PDBFixer puts that atom, so they are built anew. Missing residues are not built: a loop that is not in the
-    file cannot be guessed.
+    PDBFixer puts that atom, so they are built again. Missing residues are not built: a loop that is not in
+    the file cannot be guessed.
 
     Raises
     ------

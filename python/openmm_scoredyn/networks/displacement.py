@@ -67,6 +67,12 @@ class DisplacementLatent(nn.Module):
     `internal` projects on them, orthogonally in latent space, so that noise stays white.
     """
 
+    spread: Tensor
+    gather: Tensor
+    still: Tensor
+    mass: Tensor
+    axes: Tensor
+
     def __init__(self, molecule: Particles, scales: DisplacementScales):
         super().__init__()
         self.register_buffer("spread", scales.spread)

@@ -63,8 +63,10 @@ class Examples:
     @classmethod
     def joined(cls, particles: Particles, parts: list[tuple]) -> "Examples":
         """Examples of arrays in the order of the attributes, labels left out, end to end."""
-        arrays = [torch.cat([torch.as_tensor(part) for part in column]) for column in zip(*parts)]
-        return cls(particles, *arrays, labels=torch.zeros(len(arrays[0]), 0))
+        columns = zip(_PER_EXAMPLE, zip(*parts))
+        arrays = {name: torch.cat([torch.as_tensor(part) for part in column]) for name, column in columns}
+        arrays["labels"] = torch.zeros(len(arrays["after"]), 0)
+        return cls(particles, **arrays)
 
 
 _PER_EXAMPLE = tuple(field.name for field in fields(Examples) if field.name != "particles")

@@ -46,13 +46,15 @@ class Known:
             for name, mass in zip(environment(particles), particles.masses_amu):
                 masses.setdefault(name, []).append(mass)
         parameters: dict[str, list[tuple[float, ...]]] = {}
-        whole = all(particles.force_field is not None for particles in molecules)
-        for particles in molecules if whole else ():
-            for name, values in _terms(particles, particles.force_field):
+        with_fields = [(p, p.force_field) for p in molecules if p.force_field is not None]
+        if len(with_fields) < len(molecules):
+            with_fields = []
+        for particles, force_field in with_fields:
+            for name, values in _terms(particles, force_field):
                 entries = parameters.setdefault(name, [])
                 if not any(_agree(values, entry) for entry in entries):
                     entries.append(values)
-        other = {name for particles in molecules if whole for name in particles.force_field.other_forces}
+        other = {name for _, force_field in with_fields for name in force_field.other_forces}
         return cls(
             tuple(sorted(masses)),
             {name: (min(values), max(values)) for name, values in sorted(masses.items())},

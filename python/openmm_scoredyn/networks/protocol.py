@@ -1,5 +1,6 @@
 """What a network is to the rest of the package: a module, and an entry of the registry that makes it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -60,6 +61,17 @@ class Network(Protocol):
         ...
 
 
+class BoundNetwork(Network, Protocol):
+    """A transferable network that is bound to particles.
+
+    Attributes
+    ----------
+    latent_size : int, D
+    """
+
+    latent_size: int
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How a network is trained unless the user says otherwise.
@@ -93,7 +105,7 @@ class Stage:
     interrupted: nn.Module | None = None
 
 
-class Architecture(Protocol):
+class Architecture(ABC):
     """An entry of the registry: how networks of one name are made. A subclass writes `fit` and `restore`.
 
     Attributes
@@ -110,13 +122,13 @@ class Architecture(Protocol):
     recipe: Recipe = Recipe()
     transferable: bool = False
 
+    @abstractmethod
     def fit(self, config, examples: Sequence[Examples]) -> nn.Module:
         """A fresh network, its scales fitted to the training examples, one entry a molecule."""
-        ...
 
+    @abstractmethod
     def restore(self, config, particles: Particles | None, weights: dict[str, Tensor]) -> nn.Module:
         """The network of a state dict; `particles` is None for a transferable one."""
-        ...
 
     def bind(self, network: nn.Module, particles: Particles) -> nn.Module:
         """The network for one molecule; it shares the parameters of `network`."""
@@ -124,7 +136,7 @@ class Architecture(Protocol):
 
     def known(self, network: nn.Module) -> Known:
         """What a transferable network was trained on, and may be bound to."""
-        ...
+        raise NotImplementedError(f"{type(self).__name__} is transferable and does not say what it knows")
 
     def check(self, config, examples: Sequence[Examples]) -> None:
         """Refuse examples that it cannot be trained on, before any work is done."""

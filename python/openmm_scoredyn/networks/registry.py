@@ -5,8 +5,9 @@ the group `openmm_scoredyn.networks` of another distribution.
 """
 
 import pkgutil
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from importlib import import_module, metadata
+from typing import Any, get_type_hints
 
 from openmm_scoredyn import networks
 from openmm_scoredyn.errors import TrainingError
@@ -56,7 +57,7 @@ class NetworkChoice:
     """
 
     name: str
-    config: object
+    config: Any
 
     @classmethod
     def of(cls, name: str, **values) -> "NetworkChoice":
@@ -67,20 +68,21 @@ class NetworkChoice:
         TrainingError
             If there is no such network, it has no such option, or a value is of another type.
         """
-        kind = architecture(name).config
-        types = {field.name: field.type for field in fields(kind)}
+        config = architecture(name).config
+        types = _options(config)
         for option, value in values.items():
             if option not in types:
                 raise TrainingError(
                     f"network: {name} has no option {option!r}; expected one of {', '.join(types)}; correct"
                     " it."
                 )
-            if type(value) is not types[option]:
+            kind = types[option]
+            if type(value) is not kind:
                 raise TrainingError(
-                    f"network: option {option} of {name} has another type; expected {types[option].__name__},"
+                    f"network: option {option} of {name} has another type; expected {kind.__name__},"
                     f" found {value!r}; correct it."
                 )
-        return cls(name, kind(**values))
+        return cls(name, config(**values))
 
     @classmethod
     def parse(cls, name: str, options: list[str]) -> "NetworkChoice":
@@ -91,7 +93,7 @@ class NetworkChoice:
         TrainingError
             As `of`.
         """
-        types = {field.name: field.type for field in fields(architecture(name).config)}
+        types = _options(architecture(name).config)
         values = {}
         for text in options:
             option, equals, value = text.partition("=")
@@ -129,6 +131,11 @@ def _own() -> set[str]:
 
 def _of_others() -> dict[str, metadata.EntryPoint]:
     return {entry.name: entry for entry in metadata.entry_points(group=GROUP)}
+
+
+def _options(config: type) -> dict[str, type]:
+    """Options of a configuration and their types, which are classes, not names of some."""
+    return get_type_hints(config)
 
 
 def _parsed(text: str, kind: type):

@@ -9,6 +9,7 @@ import numpy as np
 from openmm_scoredyn.molecule.geometry import (
     bond_angles,
     bond_lengths,
+    bonded_angles,
     dihedral_angles,
     handedness,
     stereocentres,
@@ -63,10 +64,7 @@ class Geometry(Observable):
     def __init__(self, particles: Particles):
         neighbours = particles.neighbours
         self.bonds = np.array([sorted(bond) for bond in particles.bonds])
-        self.angles = np.array(
-            [(a, c, b) for c, bonded in enumerate(neighbours) for a in bonded for b in bonded if a < b],
-            dtype=int,
-        ).reshape(-1, 3)
+        self.angles = np.array(bonded_angles(particles), dtype=int).reshape(-1, 3)
         self.centres = stereocentres(particles)
         flat = [(*bonded, atom) for atom, bonded in enumerate(neighbours) if len(bonded) == 3]
         chiral = [(*bonded, atom) for atom, *bonded in self.centres.tolist()]

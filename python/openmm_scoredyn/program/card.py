@@ -160,7 +160,7 @@ class Card:
     @classmethod
     def of(cls, particles: Particles, *, name: str, **values) -> "Card":
         """A card of particles; `values` are fields of capabilities, guard or provenance, or golden."""
-        parts = {part: {} for part in _PARTS}
+        parts: dict[str, dict] = {part: {} for part in _PARTS}
         for key, value in values.items():
             part = _part_of(key)
             parts.setdefault(part, {})[key] = value

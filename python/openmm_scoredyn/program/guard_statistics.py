@@ -57,7 +57,7 @@ class GuardStatistics:
         """The rules for particles of known classes; `more` are those that classes do not say."""
         angles = bonded_angles(particles)
         numbers = {kind: number for number, kind in enumerate(sorted(set(kinds)))}
-        contacts = ((*key.split("-"), nearest) for key, nearest in self.contacts_nm.items())
+        contacts = ((key.split("-"), nearest) for key, nearest in self.contacts_nm.items())
         return GuardRules(
             bond_lengths_nm=tuple(self.bonds_nm[_key(kinds[i], kinds[j])] for i, j in particles.bonds),
             bond_tolerance=self.bond_tolerance,
@@ -67,8 +67,8 @@ class GuardStatistics:
             ),
             contact_classes=tuple(numbers[kind] for kind in kinds),
             contacts=tuple(
-                (*sorted((numbers[a], numbers[b])), nearest)
-                for a, b, nearest in contacts
+                (min(numbers[a], numbers[b]), max(numbers[a], numbers[b]), nearest)
+                for (a, b), nearest in contacts
                 if a in numbers and b in numbers
             ),
             max_displacement_nm=self.max_displacement_nm,

@@ -18,12 +18,11 @@ from openmm_scoredyn.program.sample_arguments import (
     as_history,
     as_integer,
     as_number,
-    as_solver,
+    as_sampling_options,
 )
 
 __all__ = ["Card", "ScoreModel", "pretrained", "trust_native_code"]
 
-MAX_RESAMPLES = 10  # as the integrator
 
 _PRETRAINED = Path(__file__).parents[1] / "pretrained"
 
@@ -36,8 +35,8 @@ class ScoreModel:
     source : str, Path or bytes
         Path of a score program, name of a shipped one, or its content.
     allow_native_code : bool or str
-        Leave to run the native code of an AOTInductor package (`.pt2`), which is refused without: True, or
-        the SHA-256 that the file must have.
+        Permission to run the native code of an AOTInductor package (`.pt2`), which is refused without: True,
+        or the SHA-256 that the file must have.
     device : str
         Where `sample` runs the network: "cpu", "cuda" or "cuda:N". A package compiled for a GPU loads there
         only; any other program can be moved with `to`.
@@ -49,7 +48,7 @@ class ScoreModel:
     device : str
         Where `sample` runs the network.
     num_rejected_draws, num_rejected_steps : int
-        Proposals drawn again, and steps that needed it, in all calls of `sample` so far.
+        Draws that the guard rejected, and steps whose first draw it rejected, in all calls of `sample`.
     rejected_draws_by_cause : dict of str to int
         Rejected draws by the first rule of the guard that each broke.
 
@@ -57,7 +56,7 @@ class ScoreModel:
     ------
     ProgramError
         If the file is missing, damaged or no score program, lacks a method, does not reproduce its golden
-        triple, holds native code that nobody vouched for, or has another SHA-256 than the one given.
+        triple, holds native code that nobody trusted, or has another SHA-256 than the one given.
     CardError
         If its card cannot be read or contradicts itself.
     """
@@ -80,7 +79,7 @@ class ScoreModel:
         )
 
     def __reduce__(self):
-        # A pickle runs code anyway, so it may vouch for the program it holds. It is read where there may be
+        # A pickle runs code anyway, so the program it holds is trusted. It is read where there may be
         # no GPU, so the copy is on the host.
         return ScoreModel, (self.source, self.sha256)
 
@@ -97,7 +96,7 @@ class ScoreModel:
     def to(self, device: str) -> "ScoreModel":
         """Run the network of `sample` on another device; the model itself is returned.
 
-        The program is loaded there anew, and must reproduce its golden triple there. An integrator made of
+        The program is loaded there again, and must reproduce its golden triple there. An integrator made of
         the model runs where its platform does, whatever is said here; a copy or a pickle of the model is on
         the host.
 
@@ -132,7 +131,7 @@ class ScoreModel:
         temperature_K: float | None = None,
         first_step: int = 0,
         first_replica: int = 0,
-        max_resamples: int = MAX_RESAMPLES,
+        max_resamples: int | None = None,
         num_threads: int = 1,
         guard: bool = True,
     ):
@@ -157,7 +156,7 @@ class ScoreModel:
             Where the counters of the noise start: go on from the last frames of a run of k steps with
             `first_step=k`, and part a batch with `first_replica`; the result is that of the unbroken run.
         max_resamples : int
-            How often one step is drawn again before the call gives up.
+            How often one step is drawn again before the call gives up; default: as the integrator.
         num_threads : int
             Threads of the processor: noise and guard of the replicas are shared among them, which changes no
             result, and so is one operation of the network where that runs on the processor.
@@ -175,22 +174,19 @@ class ScoreModel:
         SamplingError
             If an argument is not as said above, or a step fails more than `max_resamples` times.
         """
-        recommended = self.card.capabilities.denoising_steps
-        options = {
+        chosen = {
+            "solver": solver,
+            "denoising_steps": denoising_steps,
+            "max_resamples": max_resamples,
+        }
+        options = as_sampling_options(self, chosen) | {
             "n_steps": as_integer("n_steps", n_steps, 1),
             "save_every": as_integer("save_every", save_every, 1),
             "seed": as_integer("seed", seed, 0, MAX_SEED) or 1 + secrets.randbelow(MAX_SEED),
             "first_step": as_integer("first_step", first_step, 0, 2**62),
             "first_replica": as_integer("first_replica", first_replica, 0, MAX_SEED),
-            "solver": as_solver(self.card.capabilities.solver if solver is None else solver),
-            "denoising_steps": as_integer(
-                "denoising_steps",
-                recommended if denoising_steps is None else denoising_steps,
-                min(recommended, 1),
-            ),
             "lag_time_ps": as_number("lag_time_ps", lag_time_ps, self.card.lag_time_ps),
             "temperature_K": as_number("temperature_K", temperature_K, self.card.temperature_K),
-            "max_resamples": as_integer("max_resamples", max_resamples, 0, 2**15),
             "num_threads": as_integer("num_threads", num_threads, 1),
             "guarded": guard,
         }
@@ -262,8 +258,8 @@ def path_or_shipped(model: str) -> str | Path:
 def trust_native_code(sha256: str) -> None:
     """Let this process run the native code of one AOTInductor package (`.pt2`), wherever it arrives from.
 
-    Needed for an integrator read from XML: XML could vouch for anything, so the package it names or embeds
-    runs only if this process has loaded the same file before, or was told of it here.
+    Needed for an integrator read from XML: XML could claim trust for anything, so the package it names or
+    embeds runs only if this process has loaded the same file before, or was told of it here.
 
     Parameters
     ----------

@@ -34,6 +34,17 @@ def as_solver(name) -> str:
     return name
 
 
+def as_sampling_options(model, given: dict) -> dict[str, str | int]:
+    """Solver and numbers by which steps are drawn: those given, and for None what the model recommends."""
+    solver = given.get("solver")
+    options: dict[str, str | int] = {}
+    options["solver"] = as_solver(model.card.capabilities.solver if solver is None else solver)
+    for name, (usual, least, most) in model.program.sampling_ranges.items():
+        value = given.get(name)
+        options[name] = as_integer(name, usual if value is None else value, least, most)
+    return options
+
+
 def as_history(positions, card: Card) -> np.ndarray:
     """Positions as contiguous (B, H, N, 3) float32."""
     dtype = str(getattr(positions, "dtype", type(positions).__name__)).removeprefix("torch.")

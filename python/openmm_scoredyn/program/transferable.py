@@ -6,6 +6,7 @@ import json
 import zipfile
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from openmm_scoredyn.data.atomic import write_atomically
 from openmm_scoredyn.errors import CardError, ProgramError
@@ -43,10 +44,10 @@ class TransferCard:
 
     def capabilities_of(self, latent_size: int) -> Capabilities:
         """What a program bound to particles with that latent can do."""
-        return Capabilities(
-            **{k: tuple(v) if isinstance(v, list) else v for k, v in self.capabilities.items()},
-            latent_size=latent_size,
-        )
+        known: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in self.capabilities.items()
+        }
+        return Capabilities(latent_size=latent_size, **known)
 
     def to_json(self) -> str:
         """JSON text."""

@@ -90,7 +90,7 @@ class TorsionBias:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise TrajectoryError(
                 f"simulate: the bias in {path} cannot be read ({error!r}); expected what `scoredyn simulate`"
-                " wrote; give another file, or delete it to find a bias anew."
+                " wrote; give another file, or delete it to find a bias again."
             ) from None
 
 

@@ -1,5 +1,7 @@
 """The reference molecular dynamics: one trajectory in one OpenMM context, steered where asked."""
 
+from io import BytesIO
+
 import numpy as np
 
 from openmm_scoredyn.errors import SamplingError
@@ -8,7 +10,6 @@ from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.reference.bias import TorsionBias
 from openmm_scoredyn.reference.physics import Physics
 from openmm_scoredyn.reference.pressure import build_box_system
-from openmm_scoredyn.reference.snapshot import pack_state, unpack_state
 from openmm_scoredyn.reference.solvation import SolvatedBox
 from openmm_scoredyn.reference.start import solute_size
 from openmm_scoredyn.reference.system import build_reference_system, find_platform, langevin_integrator
@@ -173,13 +174,13 @@ class ReferenceEngine:
         """Everything `restore` needs."""
         if self._physics.exact_restart:
             return self._context.createCheckpoint()
-        return pack_state(*self.phase_point())
+        return _pack_state(*self.phase_point())
 
     def restore(self, checkpoint: bytes, seed: int) -> None:
         """Go on from a checkpoint, in this engine or a new one of the same molecule.
 
         Only the Reference platform keeps its random numbers in checkpoints. Elsewhere positions and
-        velocities go on in a context made anew, with random numbers from `seed`.
+        velocities go on in a new context, with random numbers from `seed`.
         """
         import openmm
 
@@ -189,7 +190,7 @@ class ReferenceEngine:
                 return
             self._integrator.setRandomNumberSeed(seed)
             self._context.reinitialize()
-            self.set_phase_point(*unpack_state(checkpoint))
+            self.set_phase_point(*_unpack_state(checkpoint))
         except (openmm.OpenMMException, ValueError) as error:
             raise SamplingError(
                 f"simulate: the stored checkpoint cannot be loaded ({error}); go on with the OpenMM it was"
@@ -198,3 +199,15 @@ class ReferenceEngine:
 
     def _advance(self, duration_ps: float) -> None:
         self._integrator.step(round(duration_ps * 1000 / self._physics.timestep_fs))
+
+
+def _pack_state(positions: np.ndarray, velocities: np.ndarray) -> bytes:
+    """Bytes of positions, nm, and velocities, nm/ps, (M, 3) float64 each, exactly."""
+    buffer = BytesIO()
+    np.save(buffer, np.stack([positions, velocities]), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _unpack_state(state: bytes) -> np.ndarray:
+    """Inverse of `_pack_state`, (2, M, 3); raises ValueError for other bytes."""
+    return np.load(BytesIO(state), allow_pickle=False)

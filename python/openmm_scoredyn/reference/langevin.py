@@ -1,6 +1,7 @@
 """The Langevin side of a comparison: ordinary molecular dynamics for a given length or wall time."""
 
 import hashlib
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -86,19 +87,19 @@ def run_langevin(
         If neither or both limits are given, or a file cannot be used.
     """
     require_one_limit(length_ps, wall_s)
+    until_ps, until_s = (math.inf if limit is None else limit for limit in (length_ps, wall_s))
     simulation = _simulation(run)
     kept = run.atoms or simulation.topology.getNumAtoms()
     steps = round(1000 * run.frame_spacing_ps / run.timestep_fs)
     simulation.step(max(1, round(EQUILIBRATION_PS / run.frame_spacing_ps)) * steps)
     frames, started, elapsed = [_positions(simulation, kept)], time.perf_counter(), 0.0
-    while len(frames) < 2 or (
-        elapsed < wall_s if wall_s is not None else (len(frames) - 1) * run.frame_spacing_ps < length_ps
-    ):
+    done = 0.0
+    while len(frames) < 2 or (elapsed < until_s and done < until_ps):
         simulation.step(steps)
         frames.append(_positions(simulation, kept))
         elapsed = time.perf_counter() - started
         done = (len(frames) - 1) * run.frame_spacing_ps
-        progress(done, length_ps if length_ps is not None else max(done, done * wall_s / elapsed))
+        progress(done, min(until_ps, max(done, done * until_s / elapsed)))
     positions = np.stack(frames)
     trajectory = Trajectory(
         segments=(positions,),

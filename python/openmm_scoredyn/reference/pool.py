@@ -9,7 +9,10 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import NamedTuple
 
 from openmm_scoredyn.errors import SamplingError
 from openmm_scoredyn.reference.plan import SimulationPlan
@@ -18,23 +21,30 @@ from openmm_scoredyn.reference.worker import Interrupted, run_trajectory
 
 _POLL_SECONDS = 0.2
 
-_worker_reports = None
-_worker_stop = None
+
+class _Links(NamedTuple):
+    """What ties a worker process to its parent."""
+
+    reports: Queue
+    stop: Event
+
+
+_worker: _Links  # set once, when a worker process starts
 
 
 def _start_worker(reports, stop) -> None:
-    global _worker_reports, _worker_stop
+    global _worker
     # Ctrl-C reaches the whole group; only the parent decides, through `stop`, so that no traceback is printed
     # here.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _worker_reports, _worker_stop = reports, stop
+    _worker = _Links(reports, stop)
 
 
 def _work(start: Start, plan: SimulationPlan, directory: Path, index: int) -> None:
     try:
         run_trajectory(
-            start, plan, directory, index, lambda *report: _worker_reports.put(report), _worker_stop
+            start, plan, directory, index, lambda *report: _worker.reports.put(report), _worker.stop
         )
     except Interrupted:
         return

@@ -77,7 +77,7 @@ def _require_same_plan(directory: Path, plan: SimulationPlan, ours: dict, found:
         )
 
 
-def read_bias(path: Path | None, plan: SimulationPlan) -> TorsionBias | None:
+def read_bias(path: str | Path | None, plan: SimulationPlan) -> TorsionBias | None:
     """The bias a user gives, checked before any work."""
     if path is None:
         return None
@@ -89,7 +89,7 @@ def read_bias(path: Path | None, plan: SimulationPlan) -> TorsionBias | None:
     return TorsionBias.load(Path(path))
 
 
-def read_box(path: Path | None, plan: SimulationPlan, start: Start) -> SolvatedBox | None:
+def read_box(path: str | Path | None, plan: SimulationPlan, start: Start) -> SolvatedBox | None:
     """The box a user gives, checked before any work."""
     if path is None:
         return None

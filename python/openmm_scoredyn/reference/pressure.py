@@ -62,7 +62,7 @@ def make_box(solute, positions: np.ndarray, physics: Physics, copies: int, seed:
             "simulate: a position is not finite, so the dynamics that set the box have blown up; check the"
             " structure, or use a shorter time step."
         )
-    scale = (np.mean(volumes[samples // 2 :]) / volumes[-1]) ** (1 / 3)
+    scale = float((np.mean(volumes[samples // 2 :]) / volumes[-1]) ** (1 / 3))
     molecules = [list(molecule) for molecule in context.getMolecules()]
     return SolvatedBox(
         _scaled(final, molecules, scale), scale * _vectors(state), box.residues, copies, box.contact_nm

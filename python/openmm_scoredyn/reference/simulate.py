@@ -74,20 +74,20 @@ def simulate(
     -----
     A later call with more frames or segments, or more trajectories, goes on with those that are there.
     A run that was killed and restarted gives the same bytes as one that was not, on the platforms Reference,
-    whose random numbers are part of the checkpoint, and CPU, where every chunk begins in a context made anew.
+    whose random numbers are part of the checkpoint, and CPU, where every chunk begins in a new context.
     On a GPU it goes on as well, but forces differ in their last bits from one context to the next. In water,
     `box/box.npz` holds the box that all trajectories of the folder begin in.
     """
-    bias = read_bias(bias, plan)
+    given_bias = read_bias(bias, plan)
     if not isinstance(structure, Structure):
         structure = read_structure(structure)
     start = make_start(structure, plan.physics)
     _check(start, plan)
-    box = read_box(box, plan, start)
+    given_box = read_box(box, plan, start)
     directory = make_directory(directory)
     with exclusive(directory, "simulate"):
         claim(directory, plan, start)
-        prepare(directory, plan, start, bias, box)
+        prepare(directory, plan, start, given_bias, given_box)
         add = _adder(plan, progress)
         if processes == 1:
             for index in range(plan.n_trajectories):

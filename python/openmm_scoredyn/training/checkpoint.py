@@ -45,7 +45,7 @@ class Checkpoint:
     def network(self) -> torch.nn.Module:
         """The averaged network, in eval mode."""
         choice = self.config.network
-        particles = None if choice.architecture.transferable else self.card.particles
+        particles = self.card.particles if isinstance(self.card, Card) else None
         return choice.architecture.restore(choice.config, particles, self.weights).eval()
 
 

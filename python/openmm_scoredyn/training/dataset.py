@@ -10,9 +10,8 @@ from torch.utils.data import IterableDataset
 
 from openmm_scoredyn.data import Trajectory, first_difference, lagged_windows
 from openmm_scoredyn.errors import TrainingError
-from openmm_scoredyn.molecule.geometry import minimum_image
+from openmm_scoredyn.molecule.geometry import Rotor, minimum_image, rotors
 from openmm_scoredyn.networks.examples import FREE, SHOT_ALONG, Examples
-from openmm_scoredyn.training.symmetry import rotors, turn_rotors
 
 
 def collect_examples(
@@ -28,7 +27,7 @@ def collect_examples(
 
     Notes
     -----
-    In equilibrium p(x) p(y|x) = p(y) p(x|y) for positions, because velocities are redrawn independently of
+    In equilibrium p(x) p(y|x) = p(y) p(x|y) for positions, because velocities are resampled independently of
     them: a reversed window is as good a sample of the transition density as the window itself. A steered
     trajectory is not in equilibrium, so its windows count forwards only. Paths that were shot carry a weight
     for each direction.
@@ -47,7 +46,8 @@ def _of_one_molecule(
     parts = []
     for trajectory in trajectories:
         windows = lagged_windows(trajectory, lag_time_ps, history_length)
-        paths = trajectory.weights is not None
+        weights = trajectory.weights
+        paths = weights is not None
         number = SHOT_ALONG[trajectory.shot_torsion] if paths else FREE
         for direction in (0, 1) if time_reversal and (paths or not trajectory.steered) else (0,):
             ordered = windows[:, ::-1] if direction else windows
@@ -59,7 +59,7 @@ def _of_one_molecule(
                     history,
                     after,
                     box,
-                    trajectory.weights[:, direction] if paths else np.ones(count, np.float32),
+                    np.ones(count, np.float32) if weights is None else weights[:, direction],
                     np.full(count, number, np.int8),
                     np.full(count, lag_time_ps, np.float32),
                     np.full(count, trajectory.temperature_K, np.float32),
@@ -114,7 +114,7 @@ class Molecule:
 
     examples: Examples
     network: torch.nn.Module
-    hydrogens: list[tuple[int, int, int]]
+    rotors: list[Rotor]
     cumulative: Tensor
     latent_size: int
 
@@ -156,7 +156,7 @@ class Batches(IterableDataset):
         drawn = torch.rand(size, generator=generator, dtype=torch.float64) * chosen.cumulative[-1]
         rows = torch.searchsorted(chosen.cumulative, drawn).clamp(max=len(chosen.examples) - 1)
         examples = chosen.examples[rows]
-        history, after = turn_rotors(chosen.hydrogens, (examples.history, examples.after), generator)
+        history, after = turn_rotors(chosen.rotors, (examples.history, examples.after), generator)
         box = examples.box
         if not chosen.network.symmetric:
             turn = random_rotations(size, generator)
@@ -176,3 +176,32 @@ def random_rotations(count: int, generator: torch.Generator) -> Tensor:
         torch.stack([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)], 1),
     ]
     return torch.stack(rows, 1)
+
+
+def turn_rotors(
+    groups: list[Rotor], frames: tuple[Tensor, ...], generator: torch.Generator
+) -> tuple[Tensor, ...]:
+    """Rename the hydrogens of each rotor cyclically at random, alike in all frames of an example.
+
+    A cyclic exchange is a rotation, so the hand of the molecule stays; the transition density does not
+    change.
+
+    Parameters
+    ----------
+    frames : tensors (P, ..., N, 3), nm; sample p of every tensor is renamed in the same way
+    """
+    if not groups:
+        return frames
+    count, atoms = len(frames[0]), frames[0].shape[-2]
+    order = torch.arange(atoms).expand(count, atoms).clone()
+    for rotor in groups:
+        shift = torch.randint(3, (count, 1), generator=generator)
+        order[:, list(rotor.hydrogens)] = torch.tensor(rotor.hydrogens)[(torch.arange(3) + shift) % 3]
+    return tuple(_reordered(positions, order) for positions in frames)
+
+
+def _reordered(positions: Tensor, order: Tensor) -> Tensor:
+    """Positions (P, ..., N, 3) with the atoms of sample p in the order (P, N)."""
+    between = positions.dim() - 3
+    index = order.view(len(order), *(1,) * between, -1, 1).expand_as(positions)
+    return torch.gather(positions, -2, index)

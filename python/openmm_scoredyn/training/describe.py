@@ -154,9 +154,10 @@ def common_temperature(trajectories: list[Trajectory]) -> float:
         If they do not say it, or not the same one.
     """
     temperatures = {trajectory.temperature_K for trajectory in trajectories}
-    if len(temperatures) != 1 or None in temperatures:
+    first = trajectories[0].temperature_K
+    if len(temperatures) != 1 or first is None:
         raise TrainingError(
             f"train: expected trajectories of one known temperature, found {sorted(map(str, temperatures))}"
             " K; train on one temperature, or give it when loading."
         )
-    return temperatures.pop()
+    return first

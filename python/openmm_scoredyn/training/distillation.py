@@ -19,7 +19,7 @@ from openmm_scoredyn.training.module import ScoreTraining
 
 
 def deterministic_plan(config: TrainingConfig, evaluations: int) -> list[dict]:
-    """The stages by which the sampler draws with so many evaluations of the network."""
+    """The stages by which the sampler draws with a number of evaluations of the network."""
     return scoredyn.solver_plan(SOLVER, evaluations, config.sigma_min, config.sigma_max, 1.0)
 
 
@@ -58,8 +58,10 @@ class Distillation(ScoreTraining):
         super().__init__(network, bound, config)
         # Out of sight of Lightning: the teachers are no part of a checkpoint.
         self._teachers = tuple(copy.deepcopy(one).eval().requires_grad_(False) for one in bound)
-        self._plan = deterministic_plan(config, config.distillation.evaluations)
-        self._teacher_plan = deterministic_plan(config, config.distillation.teacher_evaluations)
+        asked = config.distillation
+        assert asked is not None, "a run without distillation is a ScoreTraining"
+        self._plan = deterministic_plan(config, asked.evaluations)
+        self._teacher_plan = deterministic_plan(config, asked.teacher_evaluations)
 
     def on_fit_start(self):
         """Bring the teachers, too, to where the network is trained."""

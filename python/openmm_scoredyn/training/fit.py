@@ -5,12 +5,13 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import lightning
 import torch
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.loggers import CSVLogger
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from openmm_scoredyn.data import (
     Split,
@@ -27,15 +28,14 @@ from openmm_scoredyn.errors import MoleculeError, OutputError, TrainingError
 from openmm_scoredyn.networks.examples import Examples
 from openmm_scoredyn.networks.protocol import Stage
 from openmm_scoredyn.program.card import Card
-from openmm_scoredyn.training.checkpoint import best_checkpoint, read_checkpoint
-from openmm_scoredyn.training.checkpoint_io import SealedCheckpoints
+from openmm_scoredyn.training.checkpoint import Checkpoint, best_checkpoint, read_checkpoint
 from openmm_scoredyn.training.config import TrainingConfig
 from openmm_scoredyn.training.dataset import Batches, collect_examples
 from openmm_scoredyn.training.describe import common_temperature, describe, describe_transferable
 from openmm_scoredyn.training.distillation import Distillation
 from openmm_scoredyn.training.module import ScoreTraining
 from openmm_scoredyn.training.rollout import RolloutValidation
-from openmm_scoredyn.training.saving import LAST, Averaging, Saving
+from openmm_scoredyn.training.saving import LAST, Averaging, Saving, SealedCheckpoints
 
 VALIDATION_BATCHES = 8
 SPLIT = "split.json"
@@ -84,14 +84,8 @@ def train(
     start = None if start_from is None else best_checkpoint(start_from)
     if start is not None:
         config = config.further(start.config)
-    if not config.network.architecture.transferable:
-        _require_one_molecule(trajectories, None if start is None else start.card)
     previous = Path(directory) / LAST
-    if previous.exists():
-        _require_same_run(previous, config)
-    common_temperature(trajectories)
-    for trajectory in trajectories:
-        frames_per_lag(trajectory.frame_spacing_ps, config.lag_time_ps)
+    _require_one_run(trajectories, config, start, previous)
     split = _split(trajectories, Path(directory), config)
     parts = split.select(trajectories)
     training, held_out = (
@@ -117,21 +111,41 @@ def train(
         for part in (training, held_out)
     ]
     card = _card(bound[0], config, parts, training)
-    average = Averaging(decay=config.optimization.ema_decay, use_buffers=False)
-    own = [average, Saving(directory, config, card.to_json(), average)]
-    if isinstance(card, Card):
-        own.insert(0, RolloutValidation(network, parts[1], card, directory))
+    own = _own_callbacks(network, config, card, directory, parts[1])
     trainer = _trainer(directory, config, [*own, *callbacks], device)
     split.save(directory / SPLIT)  # now that nothing is refused any more
     kind = Distillation if config.distillation else ScoreTraining
+    held_out_batches = _validation(held_out, bound, config)  # a list serves as a Dataset
     trainer.fit(
         kind(network, [*bound[0], *bound[1]], config),
         DataLoader(Batches(training, bound[0], config, lambda: trainer.global_step), batch_size=None),
-        DataLoader(_validation(held_out, bound, config), batch_size=None),
+        DataLoader(cast(Dataset, held_out_batches), batch_size=None),
         ckpt_path=previous if previous.exists() else None,
         weights_only=True,
     )
     return previous
+
+
+def _require_one_run(
+    trajectories: list[Trajectory], config: TrainingConfig, start: Checkpoint | None, previous: Path
+) -> None:
+    """Refuse trajectories that one network cannot learn from, and a directory of another run."""
+    if not config.network.architecture.transferable:
+        _require_one_molecule(trajectories, None if start is None else start.card)
+    if previous.exists():
+        _require_same_run(previous, config)
+    common_temperature(trajectories)
+    for trajectory in trajectories:
+        frames_per_lag(trajectory.frame_spacing_ps, config.lag_time_ps)
+
+
+def _own_callbacks(network, config: TrainingConfig, card, directory: Path, held_out) -> list:
+    """What every run does beside its updates: rollouts of a single molecule, averages, checkpoints."""
+    average = Averaging(decay=config.optimization.ema_decay, use_buffers=False)
+    own: list[lightning.Callback] = [average, Saving(directory, config, card.to_json(), average)]
+    if isinstance(card, Card):
+        own.insert(0, RolloutValidation(network, held_out, card, directory))
+    return own
 
 
 def _require_boxes(choice, examples: list[Examples]) -> None:

@@ -6,8 +6,7 @@ import lightning
 import torch
 from torch import Tensor
 
-from openmm_scoredyn.diffusion.loss import denoising_loss
-from openmm_scoredyn.diffusion.parametrization import Parametrization
+from openmm_scoredyn.diffusion.parametrization import Parametrization, denoising_loss
 from openmm_scoredyn.training.config import TrainingConfig
 from openmm_scoredyn.training.dataset import Batch
 

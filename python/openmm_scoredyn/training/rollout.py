@@ -23,10 +23,10 @@ NATS_PER_BIT = float(np.log(2))
 class RolloutValidation(lightning.Callback):
     """After each validation, draws `STEPS` steps of `REPLICAS` replicas and logs two numbers.
 
-    `rollout_rejected_draws_per_step`: proposals the guard refused, per step. `rollout_dihedral_jsd`: Jensen-Shannon
-    divergence (natural logarithm) between the dihedrals of the rollout and those of the held-out frames as
-    far from the same starts, averaged over all dihedrals of the molecule. A rollout that fails logs a
-    divergence of ln 2, the greatest possible.
+    `rollout_rejected_draws_per_step`: proposals the guard rejected, per step. `rollout_dihedral_jsd`:
+    Jensen-Shannon divergence (natural logarithm) between the dihedrals of the rollout and those of the
+    held-out frames as far from the same starts, averaged over all dihedrals of the molecule. A rollout that
+    fails logs a divergence of ln 2, the greatest possible.
 
     Parameters
     ----------

@@ -4,13 +4,17 @@ import json
 import signal
 import threading
 from pathlib import Path
+from typing import Any
 
 import lightning
 import torch
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import EMAWeightAveraging
 
 from openmm_scoredyn.errors import TrainingInterrupted
+from openmm_scoredyn.program.archive import read_checkpoint, write_checkpoint
 from openmm_scoredyn.training.config import TrainingConfig
+from openmm_scoredyn.training.module import ScoreTraining
 
 LAST, BEST = "last.ckpt", "best.ckpt"
 
@@ -20,7 +24,9 @@ class Averaging(EMAWeightAveraging):
 
     def mean_loss(self, batches, device) -> float:
         """Mean loss of the averaged network over batches."""
+        assert self._average_model is not None, "the average begins with the first update"
         module = self._average_model.module
+        assert isinstance(module, ScoreTraining)
         with torch.no_grad():
             losses = [module.loss(module.transfer_batch_to_device(batch, device, 0)) for batch in batches]
         return float(torch.stack(losses).mean())
@@ -43,7 +49,7 @@ class Saving(lightning.Callback):
         self.fields = {"config": json.dumps(config.to_dict()), "card": card}
         self.held_out_loss: list[tuple[int, float]] = []  # update, loss
         self._signal: int | None = None
-        self._before: dict[int, object] = {}
+        self._before: dict[int, Any] = {}
 
     def state_dict(self):
         """What a resumed run must know."""
@@ -117,3 +123,15 @@ class Saving(lightning.Callback):
 
     def _save(self, trainer, name: str) -> None:
         trainer.save_checkpoint(self.directory / name)  # whole or not at all: SealedCheckpoints
+
+
+class SealedCheckpoints(TorchCheckpointIO):
+    """How Lightning reads and writes checkpoints: whole files with sums, damaged ones refused."""
+
+    def save_checkpoint(self, checkpoint, path, storage_options=None) -> None:
+        """Write a checkpoint; whole or not at all."""
+        write_checkpoint(checkpoint, path)
+
+    def load_checkpoint(self, path, map_location="cpu", weights_only=None):
+        """Read a checkpoint; a damaged one raises ProgramError."""
+        return read_checkpoint(path, map_location or "cpu")

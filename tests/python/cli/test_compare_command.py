@@ -9,7 +9,7 @@ from alanine import PDB, make_trajectory
 
 from openmm_scoredyn import data
 from openmm_scoredyn.cli import main
-from openmm_scoredyn.cli.names import distinct_names
+from openmm_scoredyn.cli.compare_sides import distinct_names
 from openmm_scoredyn.errors import SamplingError
 from openmm_scoredyn.reference.langevin import LangevinRun, run_langevin
 

@@ -1,6 +1,7 @@
 """The demo with tiny lengths: every piece of it runs, and leaves what it promises."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,8 @@ def test_the_tables_name_both_ways_and_their_speeds(output):
 def test_the_page_is_complete_and_holds_its_pictures(output):
     folder, _ = output
     page = (folder / "report.html").read_text()
+    captions = re.findall(r"<b>Figure \d+\.</b> *(.*?)</figcaption>", page, re.DOTALL)
+    assert len(captions) > 3 and all(captions)
     assert "data:image/png;base64," in page
     assert 'src="http' not in page
     assert OURS in page

@@ -106,7 +106,7 @@ def test_info_shows_the_card(tmp_path):
     export_program(DriftingNetwork(), tmp_path / "m.pt", card)
     output = command("info", tmp_path / "m.pt", "--verify", "--full")
     for text in (
-        "chlorine", "1 ps at 300 K", "MOL, 5 atoms, BrCClFH", "vacuum", "not periodic", "4 bonds within 90%",
+        "chlorine", "1 ps at 300 K", "MOL, 5 atoms, BrCClFH", "vacuum", "not periodic", "bonds within 90%: 4",
         "chiral centres: 1",
         "SE(3), checked at export",
         "dpmpp_2m with 10 denoising steps",
@@ -154,6 +154,12 @@ def test_info_finds_shipped_models_by_name(tmp_path, monkeypatch):
     export_program(DriftingNetwork(), tmp_path / "shipped.pt", tiny_card(name="shipped"))
     monkeypatch.setattr(model_module, "_PRETRAINED", tmp_path)
     assert "Golden triple reproduced" in command("info", "shipped", "--verify")
+
+
+def test_info_counts_the_rules_of_the_guard():
+    rules = "angles: 36, chiral centres: 1, cis or trans torsions: 8, closest contacts: 14"
+    output = " ".join(command("info", "alanine-dipeptide-obc2").replace("│", " ").split())
+    assert f"bonds within 15%: 21, {rules}, 0.74 nm a step" in output
 
 
 def test_info_of_a_file_that_is_none_is_refused(tmp_path):

@@ -114,7 +114,7 @@ def test_replicas_can_be_loaded_and_equal_single_runs(program, structure, tmp_pa
     arguments = [program, structure, "--length", "30ps", "--save-every", "3ps", "--seed", 4]
     result = invoke(*arguments, "--replicas", 3, "--device", "cpu", "--out", out)
     causes = ", ".join(f"{cause.replace('_', ' ')} 0" for cause in scoredyn.CAUSES)
-    assert f"Draws refused by the guard: {causes}." in " ".join(result.output.split())
+    assert f"Draws rejected by the guard: {causes}." in " ".join(result.output.split())
     assert store_guard(out) == {"steps": 90} | dict.fromkeys(scoredyn.CAUSES, 0)
     (trajectory,) = data.load(out)
     assert [segment.shape for segment in trajectory.segments] == [(10, 5, 3)] * 3

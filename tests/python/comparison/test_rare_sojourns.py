@@ -1,4 +1,4 @@
-"""Error bars of what is seen a handful of times: exponential waits and stays, whose scatter is known."""
+"""Error bars of what is seen a few times: exponential waits and sojourns, whose scatter is known."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from openmm_scoredyn.comparison.states import drawn_as_events, populations
 from openmm_scoredyn.comparison.states import sojourns as find_sojourns
 from openmm_scoredyn.observables.peptide import RAMACHANDRAN
 
-FRAMES, WAIT, STAY = 20_000, 4_000.0, 200.0
+FRAMES, WAIT, SOJOURN = 20_000, 4_000.0, 200.0
 
 
 def sojourns(angles) -> np.ndarray:
@@ -24,14 +24,14 @@ def rare_sojourns(angles) -> np.ndarray:
 
 
 def visited(seed: int, frames: int = FRAMES) -> np.ndarray:
-    """Fast hops between beta and alpha_R, with exponential stays at phi > 0 after exponential waits, (frames,
-    2) rad.
+    """Fast hops between beta and alpha_R, with exponential sojourns at phi > 0 after exponential waits,
+    (frames, 2) rad.
     """
     generator = np.random.default_rng(seed)
     state = generator.integers(0, 2, frames)
     frame = generator.exponential(WAIT)
     while frame < frames:
-        end = frame + generator.exponential(STAY)
+        end = frame + generator.exponential(SOJOURN)
         state[int(frame) : int(end) + 1] = 2
         frame = end + generator.exponential(WAIT)
     return CENTRES[state] + 0.05 * generator.normal(size=(frames, 2))
@@ -54,14 +54,14 @@ def test_errors_of_few_stays_have_the_size_of_their_scatter(statistic):
 def test_each_rare_stay_is_a_block():
     angles = [np.tile(CENTRES[0], (1000, 1)) for _ in range(3)]
     angles[1][200:250] = CENTRES[2]
-    angles[1][250:260] = np.radians([0.0, 40.0])  # the barrier still belongs to the stay
+    angles[1][250:260] = np.radians([0.0, 40.0])  # the barrier still belongs to the sojourn
     angles[2][:30] = CENTRES[2]
     assert rare_sojourns(angles).tolist() == [[1200, 1260], [2000, 2030]]
     blocks = cut(angles, rare_sojourns(angles), 500)
     assert blocks.sizes[blocks.rare].tolist() == [60, 30]
     assert [np.flatnonzero(blocks.owner == block)[0] for block in np.flatnonzero(blocks.rare)] == [1200, 2000]
     assert blocks.sizes[~blocks.rare].tolist() == [500, 500, 440, 500, 470, 500], (
-        "time before and after a stay stays together"
+        "time before and after a sojourn is kept together"
     )
 
 

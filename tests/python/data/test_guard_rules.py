@@ -10,6 +10,7 @@ from alanine import alanine_molecule, make_trajectory
 from openmm_scoredyn import data
 from openmm_scoredyn.data.guard_rules import count_refused_frames, learn_guard_rules
 from openmm_scoredyn.errors import TrajectoryError
+from openmm_scoredyn.molecule.force_field import ForceField
 from openmm_scoredyn.molecule.geometry import bonds_apart, minimum_image, planar_torsions
 from openmm_scoredyn.molecule.particles import Particles
 
@@ -134,6 +135,19 @@ def test_contacts_reach_across_the_box():
     pair = make_trajectory(segments=(frames,), molecule=particles("OO", []), box=2 * np.eye(3))
     (rule,) = learn_guard_rules([pair])["contacts"]
     assert rule["min_distance_nm"] == pytest.approx(0.9 * apart.min(), rel=1e-5)
+
+
+@pytest.mark.parametrize("epsilon, expected", [(0.2, 0.35), (0.0, 0.6)])
+def test_contacts_that_were_not_seen_are_allowed_up_to_the_wall(epsilon, expected):
+    """Particles with diameters of 0.3 and 0.4 nm that have come no nearer than 0.6 nm; without a depth there
+    is no wall.
+    """
+    frames = np.zeros((50, 2, 3))
+    frames[:, 1, 0] = np.linspace(0.6, 0.9, 50)
+    field = ForceField((0.0, 0.0), (0.3, 0.4), (0.1, epsilon), (), (), (), ())
+    pair = dataclasses.replace(particles("OO", []), force_field=field)
+    (rule,) = learn_guard_rules([make_trajectory(segments=(frames,), molecule=pair)])["contacts"]
+    assert rule["min_distance_nm"] == pytest.approx(0.9 * expected, rel=1e-5)
 
 
 def test_nearest_images_of_a_triclinic_box():

@@ -204,3 +204,18 @@ def test_geometry_of_what_no_element_describes():
     files[1] = dataclasses.replace(files[1], segments=(10 * frames,))
     with pytest.raises(TrajectoryError, match=r"of 1.xtc is 4 nm long .*the other files differ from it"):
         check_geometry(files)
+
+
+def test_a_trajectory_stands_for_a_topology(tmp_path):
+    """Its particles, with their masses, are those of the file; a selection takes some of them."""
+    path = save(tmp_path / "t.dcd", np.arange(5.0))
+    heavier = dataclasses.replace(alanine_molecule(), masses_amu=(3.0,) * 22)
+    metadata = {"frame_spacing_ps": 2.0, "temperature_K": 310.0, "molecule": heavier.to_dict()}
+    metadata |= {"steered": False, "consecutive": True}
+    data.save_archive(tmp_path / "like.npz", moving(4)[None], metadata)
+    (whole,) = data.load(path, topology=tmp_path / "like.npz", frame_spacing_ps=1.0)
+    assert whole.molecule == heavier and whole.box is None
+    (part,) = data.load(path, topology=tmp_path / "like.npz", frame_spacing_ps=1.0, selection="element C")
+    carbons = [index for index, kind in enumerate(heavier.types) if kind == "C"]
+    assert part.molecule == heavier.subset(carbons)
+    np.testing.assert_array_equal(part.positions, whole.positions[:, carbons])

@@ -283,3 +283,13 @@ def test_command(tmp_path):
     (entry,) = json.loads((tmp_path / "packed" / "card.json").read_text())["files"]
     assert entry["copies"] == 64 and entry["seed"] == 11
     assert CliRunner().invoke(app, [*arguments, "--record", "copies"]).exit_code == 2
+
+
+def test_a_periodic_system_is_refused(tmp_path):
+    """A packed file holds no box."""
+    write_md(tmp_path / "md", box_nm=(3 * np.eye(3)).tolist())
+    with pytest.raises(
+        TrajectoryError, match=r"trajectory_0000.npz is periodic; expected a molecule without"
+    ):
+        data.pack(tmp_path / "md", tmp_path / "packed")
+    assert not (tmp_path / "packed").exists()

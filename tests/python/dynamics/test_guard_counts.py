@@ -103,7 +103,7 @@ def test_every_rule_is_counted_by_its_name(tmp_path, cause):
     card = tiny_card(**given)
     export_program(StandardNormal("edm", "edm"), tmp_path / "m.pt", card)
     model = ScoreModel(tmp_path / "m.pt")
-    with pytest.raises(SamplingError, match="in 1 draws; the last was refused"):
+    with pytest.raises(SamplingError, match="in 1 draws; the last was rejected"):
         model.sample(start(1), 1, seed=1, max_resamples=0)
     drawn = model.sample(start(1), 1, seed=1, guard=False)[0, 0]
     path = np.stack([start(1)[0], drawn])

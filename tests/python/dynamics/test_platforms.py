@@ -109,7 +109,7 @@ def test_history_goes_on_when_molecules_move_to_another_image(tmp_path, precise)
     integrator.step(steps - 100)
     path = 0.005 * steps * (steps + 1)
     expected = bulk.start(40) + path * module.velocity.numpy().astype(float)
-    # A history started anew at the 251st step would be wrong by several nm.
+    # A history started again at the 251st step would be wrong by several nm.
     np.testing.assert_allclose(positions_of(context), expected, rtol=0, atol=0.05)
 
 

@@ -80,6 +80,9 @@ def test_denoising_steps_of_a_model_that_has_none(make_program, make_system):
     integrator.setDenoisingSteps(3)
     with refusal("does its step without denoising; expected 0 denoising steps, found 3"):
         integrator.step(1)
+    integrator.setDenoisingSteps(0)
+    integrator.step(1)
+    assert integrator.getDenoisingSteps() == 0 and context.getStepCount() == 1
 
 
 @pytest.mark.parametrize("value", [-1, 2**31, 1.5, "one"])
@@ -91,7 +94,7 @@ def test_seed(make_program, value):
 @pytest.mark.parametrize(
     "setter, value, text",
     [
-        ("setDenoisingSteps", 0, "the number of denoising steps is 0; expected an integer from 1"),
+        ("setDenoisingSteps", 0, "the number of denoising steps is 0; expected 1 to"),
         ("setMaxResamples", -1, "the number of resamples is -1; expected an integer from 0"),
         ("setNumThreads", 0, "the number of threads is 0; expected an integer from 1"),
         ("setNumThreads", 20000, "the number of threads is 20000; expected 1 to 256"),
@@ -108,14 +111,14 @@ def test_setters(make_program, setter, value, text):
 def test_setters_of_the_library_itself(make_program):
     """The same limits in C++, where no Python stands before them."""
     integrator = ScoreDynamicsIntegrator(make_program(Drift()))
-    for call, value in (
-        (scoredyn.set_denoising_steps, 0),
-        (scoredyn.set_random_number_seed, -1),
-        (scoredyn.set_max_resamples, -1),
-        (scoredyn.set_particles, [-1]),
-    ):
+    for call, value in ((scoredyn.set_random_number_seed, -1), (scoredyn.set_particles, [-1])):
         with refusal("or more"):
             call(integrator, value)
+    for name, value, least in (("denoising_steps", 0, 1), ("max_resamples", -1, 0)):
+        with refusal(f"is {value}; expected {least} to"):
+            scoredyn.set_sampling_option(integrator, name, value)
+    with refusal("expected one of denoising_steps, max_resamples, found 'resamples'"):
+        integrator.setSamplingOptions(resamples=3)
     with refusal("the number of threads is 257; expected 1 to 256"):
         scoredyn.set_num_threads(integrator, 257)
 
@@ -170,7 +173,7 @@ def test_positions_not_finite(make_program, make_system, value):
     [
         (
             "nan",
-            "no acceptable draw for step 0 of replica 0 with 'Failing' in 11 draws; the last was refused: ",
+            "no acceptable draw for step 0 of replica 0 with 'Failing' in 101 draws; the last was rejected: ",
         ),
         (
             "shape",

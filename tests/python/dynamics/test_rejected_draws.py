@@ -1,4 +1,4 @@
-"""What the guard refuses is drawn again: as often as it must be, alone, and counted."""
+"""What the guard rejects is resampled: as often as it must be, alone, and counted."""
 
 import numpy as np
 from contexts import draw_counted, make_context
@@ -17,7 +17,7 @@ def test_settings_changed_between_steps_keep_the_counters(make_program, make_sys
 
 
 def test_rejected_draws_follow_the_probability_of_refusal(make_program):
-    """A jump beyond one standard deviation is refused: 31.7 % of the draws."""
+    """A jump beyond one standard deviation is rejected: 31.7 % of the draws."""
     path = make_program(
         Jumping(), latent_size=1, max_displacement_nm=0.01, stereocentres=[], bonds=[], bond_lengths_nm=[]
     )
@@ -34,7 +34,7 @@ def test_rejected_draws_follow_the_probability_of_refusal(make_program):
     assert np.abs(frames[0] - start[:, 0]).max() <= 0.01 + 1e-6
     again, counted = draw_counted(model, start, 1, num_threads=3, **options)
     assert np.array_equal(again, frames) and counted == counts
-    # Only the refused replicas are drawn again: each is what it would have been alone.
+    # Only the rejected replicas are resampled: each is what it would have been alone.
     for replica in range(20):
         one = start[replica : replica + 1]
         alone, _ = draw_counted(model, one, 1, first_replica=replica, **options)

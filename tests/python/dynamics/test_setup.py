@@ -92,7 +92,7 @@ def test_missing_atoms_are_added_and_the_others_stay(tmp_path, the_card, missing
     assert len(kept) < 22
     path = write(tmp_path / "x.pdb", kept)
     _, positions = fit_structure(path, the_card)
-    # Whatever the global generator has come to, as in another process.
+    # Whatever the state of the global generator, as in another process.
     random.seed(12345)
     again = fit_structure(path, the_card)[1]
     np.testing.assert_array_equal(positions, again)

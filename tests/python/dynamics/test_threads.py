@@ -63,7 +63,7 @@ os.waitpid(child, 0)
 
 @pytest.mark.parametrize("used, wanted, found", [(2, 2, "forked"), (2, 1, "drawn"), (1, 2, "drawn")])
 def test_fork_after_threads_is_told(make_program, tmp_path, used, wanted, found):
-    """OpenMP would wait for ever for threads that the fork did not copy."""
+    """OpenMP would wait without end for threads that the fork did not copy."""
 
     np.save(tmp_path / "frames.npy", np.repeat(POSITIONS[None, None], 64, axis=0))
     arguments = [make_program(OrnsteinUhlenbeck()), str(tmp_path / "frames.npy"), str(used), str(wanted)]

@@ -31,7 +31,7 @@ def run(tmp_path_factory):
         name="alkanes",
         network=NetworkChoice.of("zmatrix_transformer", width=32, heads=2, condition_blocks=1, blocks=1),
         optimization=OptimizationConfig(
-            updates=800,
+            updates=1600,
             batch_size=128,
             learning_rate=3e-3,
             warmup_updates=20,
@@ -83,8 +83,9 @@ def test_an_unseen_molecule_is_bound_and_its_steps_look_like_its_dynamics(model)
     program = bound(model, "butane")
     trajectory = alkanes.simulate("butane", 300, 9)
     before, after = trajectory.segments[0][:-1], trajectory.segments[0][1:]
-    drawn = program.sample(before, 1, seed=1)[0]
-    assert program.num_rejected_steps <= 0.05 * len(before)
+    draws = 10  # of every frame: enough to tell rates of one and of three per cent apart
+    drawn = program.sample(np.tile(before, (draws, 1, 1)), 1, seed=1)[0]
+    assert program.num_rejected_steps <= 0.02 * len(drawn)
 
     def measured(frames):
         from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates

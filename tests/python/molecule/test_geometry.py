@@ -26,7 +26,7 @@ def molecule(types, bonds) -> Particles:
 
 
 def hydrocarbon(carbons: int, bonds, hydrogens) -> Particles:
-    """Carbons with bonds among them and so many hydrogens each."""
+    """Carbons with bonds among them and a number of hydrogens each."""
     types, bonds = ["C"] * carbons, list(bonds)
     for carbon, number in enumerate(hydrogens):
         for _ in range(number):

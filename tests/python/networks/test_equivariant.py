@@ -8,8 +8,7 @@ from alanine import alanine_molecule, make_trajectory
 from small_networks import ask, fit_network, network, pairs, situation, step
 from tiny_models import MOLECULE, POSITIONS
 
-from openmm_scoredyn.diffusion.loss import denoising_loss
-from openmm_scoredyn.diffusion.parametrization import Parametrization
+from openmm_scoredyn.diffusion.parametrization import Parametrization, denoising_loss
 from openmm_scoredyn.errors import TrainingError
 from openmm_scoredyn.export import export_program
 from openmm_scoredyn.networks.displacement import mass_fractions, superposed

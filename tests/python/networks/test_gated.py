@@ -16,13 +16,13 @@ from torch import Tensor
 import openmm_scoredyn as sd
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import SamplingError, TrainingError
+from openmm_scoredyn.molecule.geometry import rotors
 from openmm_scoredyn.networks.molecule_frame.gate import EventGate, rare_events
 from openmm_scoredyn.networks.molecule_frame.rare_events import _features, fit_gate, prepare, share_out
 from openmm_scoredyn.networks.protocol import Stage
 from openmm_scoredyn.training import DistillationConfig, NetworkChoice, load_checkpoint, train
-from openmm_scoredyn.training.dataset import SHOT_ALONG, collect_examples
+from openmm_scoredyn.training.dataset import SHOT_ALONG, collect_examples, turn_rotors
 from openmm_scoredyn.training.describe import describe
-from openmm_scoredyn.training.symmetry import rotors, turn_rotors
 
 
 def turned(positions: np.ndarray, angle: np.ndarray) -> np.ndarray:
@@ -258,7 +258,7 @@ def test_other_solvers_are_refused(tmp_path):
         card.with_values(solver="heun")
 
 
-@pytest.mark.parametrize("kind", ["anew", "further", "distilled"])
+@pytest.mark.parametrize("kind", ["from_scratch", "further", "distilled"])
 def test_training_with_paths_goes_on_after_a_kill_as_if_nothing_had_happened(tmp_path, monkeypatch, kind):
     """The gates too are those of the checkpoint: another fit would give others, as it does here."""
     monkeypatch.setattr("openmm_scoredyn.networks.molecule_frame.rare_events._UPDATES", 100)
@@ -268,7 +268,7 @@ def test_training_with_paths_goes_on_after_a_kill_as_if_nothing_had_happened(tmp
             parameter.normal_()
 
     trajectories = [*(make_trajectory(300, seed=k) for k in range(3)), shot_paths(60, 11), shot_paths(60, 12)]
-    start_from = None if kind == "anew" else train(trajectories, tmp_path / "first", gated(2))
+    start_from = None if kind == "from_scratch" else train(trajectories, tmp_path / "first", gated(2))
     config = gated(distillation=DistillationConfig(1)) if kind == "distilled" else gated()
     train(trajectories, tmp_path / "whole", config, start_from=start_from)
     with pytest.raises(Stop):

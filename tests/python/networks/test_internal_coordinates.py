@@ -1,5 +1,5 @@
-"""The molecule's own coordinates: measured and built without loss, for the right hand, wherever the molecule
-is.
+"""The molecule's own coordinates: measured and built without loss, with the right stereochemistry, wherever
+the molecule is.
 """
 
 import mdtraj

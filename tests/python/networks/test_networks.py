@@ -124,7 +124,7 @@ def test_rotations_are_rotations_and_uniform():
 
 
 def test_only_what_a_lag_time_remembers_is_a_condition():
-    """Bond 20 keeps 90 % of its deviation from frame to frame, all others are drawn anew."""
+    """Bond 20 keeps 90 % of its deviation from frame to frame, all others are drawn independently."""
     coordinates, generator = InternalCoordinates(alanine_molecule()), torch.Generator().manual_seed(7)
     start = coordinates(torch.as_tensor(alanine_positions()).float()[None])
     old, new = (start + 0.002 * torch.randn(2000, 60, generator=generator) for _ in range(2))

@@ -41,7 +41,7 @@ def drawn(model):
 
 @pytest.mark.parametrize("read", [str, lambda path: Path(path).read_bytes()], ids=["path", "bytes"])
 @pytest.mark.parametrize("make", [ScoreModel, ScoreDynamicsIntegrator])
-def test_a_package_is_refused_until_it_is_vouched_for(package, read, make):
+def test_a_package_is_refused_until_it_is_trusted(package, read, make):
     with pytest.raises((ProgramError, openmm.OpenMMException), match=REFUSED) as refusal:
         make(read(package))
     assert sha256_of(package) in str(refusal.value)
@@ -50,7 +50,7 @@ def test_a_package_is_refused_until_it_is_vouched_for(package, read, make):
     make(read(package))  # the same content again, in the same process
 
 
-def test_a_sha256_vouches_for_one_file_alone(package, make_program):
+def test_a_sha256_trusts_one_file_alone(package, make_program):
     right, wrong = sha256_of(package), "0" * 64
     with pytest.raises(
         ProgramError, match=f"another file than the one trusted; expected SHA-256 {wrong}, found {right}"
@@ -76,7 +76,7 @@ def test_other_permissions_are_refused(package, value, text):
 
 
 @pytest.mark.parametrize("embed", [True, False])
-def test_xml_cannot_vouch_for_itself(package, embed, tmp_path):
+def test_xml_cannot_trust_itself(package, embed, tmp_path):
     """Here the XML comes from a process that trusted the package; this one has not."""
     xml = tmp_path / "integrator.xml"
     code = (

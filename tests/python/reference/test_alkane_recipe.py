@@ -179,6 +179,6 @@ def test_molecules_broken_by_the_box_are_made_whole(alkanes, molecules):
     rng = np.random.default_rng(3)
     images = rng.integers(-2, 3, size=(50, len(decane.elements), 3)) @ box
     broken = decane.positions_nm + images
-    mended = alkanes("make_md").whole(broken, decane.bonds, box)
-    mended -= mended[:, :1] - decane.positions_nm[:1]
-    assert mended == pytest.approx(np.broadcast_to(decane.positions_nm, mended.shape), abs=1e-9)
+    whole = alkanes("make_md").whole(broken, decane.bonds, box)
+    whole -= whole[:, :1] - decane.positions_nm[:1]
+    assert whole == pytest.approx(np.broadcast_to(decane.positions_nm, whole.shape), abs=1e-9)

@@ -67,7 +67,7 @@ def test_the_network_is_trained_further_whatever_shape_is_asked_for(tmp_path):
 
 
 def test_the_parametrisation_is_that_of_the_run(message_passing_run, tmp_path):
-    """The same numbers mean another denoiser elsewhere: the network would have to be learnt anew."""
+    """The same numbers mean another denoiser elsewhere: the network would have to be learnt from scratch."""
     second = train(data(), tmp_path, tiny(2), start_from=message_passing_run)
     parametrization = load_checkpoint(second)[2]
     assert (parametrization.prediction, parametrization.schedule) == ("noise", "vp_linear")

@@ -3,8 +3,9 @@
 import torch
 from alanine import alanine_molecule, alanine_positions
 
+from openmm_scoredyn.molecule.geometry import rotors
 from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates, wrap
-from openmm_scoredyn.training.symmetry import rotors, turn_rotors
+from openmm_scoredyn.training.dataset import turn_rotors
 
 
 def frames(count: int = 300):
@@ -15,7 +16,7 @@ def frames(count: int = 300):
 
 def test_alanine_dipeptide_has_three_methyl_groups():
     molecule = alanine_molecule()
-    names = [{molecule.atom_names[i] for i in group} for group in rotors(molecule)]
+    names = [{molecule.atom_names[i] for i in rotor.hydrogens} for rotor in rotors(molecule)]
     assert len(names) == 3 and {"HB1", "HB2", "HB3"} in names
 
 
@@ -23,7 +24,7 @@ def test_renaming_keeps_the_set_of_positions_and_the_hand():
     molecule, (before, after) = alanine_molecule(), frames()
     renamed, _ = turn_rotors(rotors(molecule), (before, after), torch.Generator().manual_seed(1))
     moved = (renamed != before).any(dim=2)
-    hydrogens = sorted(atom for group in rotors(molecule) for atom in group)
+    hydrogens = sorted(atom for rotor in rotors(molecule) for atom in rotor.hydrogens)
     assert set(moved.any(0).nonzero()[:, 0].tolist()) == set(hydrogens)
     assert torch.equal(renamed.sort(dim=1).values, before.sort(dim=1).values)
     # The dihedral from the first to the second hydrogen of a group is +120 degrees in every name.
@@ -37,6 +38,6 @@ def test_both_frames_of_a_pair_are_renamed_alike_and_all_names_occur():
     molecule, (before, _) = alanine_molecule(), frames()
     first, second = turn_rotors(rotors(molecule), (before, before + 1.0), torch.Generator().manual_seed(2))
     torch.testing.assert_close(second - first, torch.ones_like(first), rtol=0, atol=1e-6)
-    for group in rotors(molecule):
-        stayed = (first[:, group[0]] == before[:, group[0]]).all(dim=1).float().mean()
+    for rotor in rotors(molecule):
+        stayed = (first[:, rotor.hydrogens[0]] == before[:, rotor.hydrogens[0]]).all(dim=1).float().mean()
         assert abs(stayed - 1 / 3) < 4 * (2 / 9 / len(before)) ** 0.5

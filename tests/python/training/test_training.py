@@ -10,9 +10,8 @@ import torch
 from alanine import make_trajectory
 from small_runs import Stop, data, killed_after, tiny
 
-from openmm_scoredyn.diffusion.loss import denoising_loss
 from openmm_scoredyn.diffusion.noise_levels import NoiseLevels
-from openmm_scoredyn.diffusion.parametrization import Parametrization
+from openmm_scoredyn.diffusion.parametrization import Parametrization, denoising_loss
 from openmm_scoredyn.errors import LagTimeError, MoleculeError, OutputError, TrainingError, TrajectoryError
 from openmm_scoredyn.training import load_checkpoint, train
 from openmm_scoredyn.training.dataset import collect_examples

@@ -39,6 +39,10 @@ class EquivariantNetwork(nn.Module):
     symmetric = True
     loss_weight = 1.0
 
+    kind: Tensor
+    order: Tensor
+    pull: Tensor
+
     def __init__(self, molecule: Particles, scales: DisplacementScales, width: int = 64, blocks: int = 3):
         super().__init__()
         labels = list(zip(molecule.types, molecule.atom_names, molecule.residue_names))

@@ -24,6 +24,12 @@ class PairFeatures(nn.Module):
     per cents of a bond.
     """
 
+    classes: Tensor
+    distance: Tensor
+    distance_spread: Tensor
+    noise: Tensor
+    centres: Tensor
+
     def __init__(self, molecule: Particles, scales: DisplacementScales):
         super().__init__()
         self.size = 2 * (2 * CLASSES + RADIAL)

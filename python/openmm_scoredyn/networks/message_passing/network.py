@@ -42,6 +42,9 @@ class MessagePassingNetwork(nn.Module):
     symmetric = False
     loss_weight = 1.0
 
+    kind: Tensor
+    frequency: Tensor
+
     def __init__(
         self,
         molecule: Particles,
@@ -104,11 +107,11 @@ class MessagePassingNetwork(nn.Module):
         """First layer of the node inlet, (B, N, width), for noise levels as waves (B, 64) and displacements
         (B, N, 3 (H - 1)).
         """
-        layer = self.node_inlet[0]
-        kinds = layer.weight.shape[1] - noise.shape[1] - moved.shape[2]
-        of_kind, of_noise, of_moves = layer.weight.split([kinds, noise.shape[1], moved.shape[2]], dim=1)
+        weight, bias = self.node_inlet.first()
+        kinds = weight.shape[1] - noise.shape[1] - moved.shape[2]
+        of_kind, of_noise, of_moves = weight.split([kinds, noise.shape[1], moved.shape[2]], dim=1)
         own = functional.linear(self.label(self.kind), of_kind)
-        out = functional.linear(noise, of_noise, layer.bias)[:, None] + own
+        out = functional.linear(noise, of_noise, bias)[:, None] + own
         return out + functional.linear(moved, of_moves) if moved.shape[2] > 0 else out
 
     @torch.jit.export
@@ -138,14 +141,14 @@ class GraphBlock(nn.Module):
 
     def forward(self, node: Tensor, edge: Tensor, sender: Tensor, receiver: Tensor) -> tuple[Tensor, Tensor]:
         """Updated nodes and edges."""
-        layer = self.edge_update[0]
-        own, from_sender, from_receiver = layer.weight.split(self.width, dim=1)
+        weight, bias = self.edge_update.first()
+        own, from_sender, from_receiver = weight.split(self.width, dim=1)
         sent = functional.linear(node, from_sender)[sender] + functional.linear(node, from_receiver)[receiver]
-        edge = edge + self.edge_update.rest(functional.linear(edge, own, layer.bias) + sent)
+        edge = edge + self.edge_update.rest(functional.linear(edge, own, bias) + sent)
         received = torch.zeros_like(node).scatter_add(0, receiver[:, None].expand(-1, self.width), edge)
-        layer = self.node_update[0]
-        own, from_edges = layer.weight.split(self.width, dim=1)
-        joined = functional.linear(node, own, layer.bias) + functional.linear(received, from_edges)
+        weight, bias = self.node_update.first()
+        own, from_edges = weight.split(self.width, dim=1)
+        joined = functional.linear(node, own, bias) + functional.linear(received, from_edges)
         return node + self.node_update.rest(joined), edge
 
 
@@ -155,6 +158,11 @@ class Perceptron(nn.Sequential):
     def __init__(self, inputs: int, width: int):
         hidden = [nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU()]
         super().__init__(*hidden, nn.Linear(width, width), nn.LayerNorm(width))
+
+    def first(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the first layer, for `functional.linear`."""
+        layer = getattr(self, "0")  # as nn.Sequential names it
+        return layer.weight, layer.bias
 
     def rest(self, x: Tensor) -> Tensor:
         """Output (..., width) for what the first layer gave, before its activation."""

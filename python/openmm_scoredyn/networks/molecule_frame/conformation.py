@@ -25,6 +25,18 @@ class ConformationLatent(nn.Module):
     scales : ConformationScales, C coordinates of which D move
     """
 
+    periodic: Tensor
+    soft: Tensor
+    origin: Tensor
+    centre: Tensor
+    whiten: Tensor
+    unwhiten: Tensor
+    feature_scale: Tensor
+    feature_rows: Tensor
+    soft_rows: Tensor
+    order: Tensor
+    soft_noise: Tensor
+
     def __init__(self, molecule: Particles, scales: ConformationScales):
         super().__init__()
         self.coordinates = InternalCoordinates(molecule)

@@ -33,6 +33,7 @@ class GatedNetwork(nn.Module):
     latent_type = "invariant"
     symmetric = True
     solvers = ("trig_2m",)
+    loss_weight: Tensor
 
     def __init__(self, inner: MoleculeFrameNetwork, gates: list[EventGate]):
         super().__init__()

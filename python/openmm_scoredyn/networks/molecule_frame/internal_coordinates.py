@@ -26,6 +26,13 @@ class InternalCoordinates(nn.Module):
     """
 
     depths: list[int]
+    rows: Tensor
+    has_sibling: Tensor
+    leader: Tensor
+    mass_fraction: Tensor
+    inner: Tensor
+    frame: Tensor
+    path: Tensor
 
     def __init__(self, molecule: Particles):
         super().__init__()

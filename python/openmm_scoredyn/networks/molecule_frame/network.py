@@ -31,6 +31,7 @@ class MoleculeFrameNetwork(nn.Module):
 
     latent_type = "invariant"
     symmetric = True
+    loss_weight: Tensor
 
     def __init__(self, conformation: ConformationLatent, width: int = 256, blocks: int = 4, flags: int = 0):
         super().__init__()

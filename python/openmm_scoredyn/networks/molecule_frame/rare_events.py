@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -163,26 +164,32 @@ def prepare(
     features = [_features(network, part) for part in parts]
     if not stage.distilling:
         if stage.interrupted is None:
-            _fit_gates(network, parts, features, stage.seed, stage.further)
+            _fit_gates(_gates(network), parts, features, stage.seed, stage.further)
         else:
-            network.gates.requires_grad_(False).load_state_dict(stage.interrupted.gates.state_dict())
+            fitted = cast(GatedNetwork, stage.interrupted).gates
+            network.gates.requires_grad_(False).load_state_dict(fitted.state_dict())
     with torch.no_grad():
-        estimates = [network.gates[0].estimates(seen) for seen in features]
-    return tuple(share_out(part, part.labels, seen) for part, seen in zip(parts, estimates, strict=True))
+        ours, theirs = (_gates(network)[0].estimates(seen) for seen in features)
+    return share_out(parts[0], parts[0].labels, ours), share_out(parts[1], parts[1].labels, theirs)
 
 
-def _fit_gates(network: GatedNetwork, parts, features, seed: int, further: bool) -> None:
+def _gates(network: GatedNetwork) -> list[EventGate]:
+    return [cast(EventGate, gate) for gate in network.gates]
+
+
+def _fit_gates(gates: list[EventGate], parts, features, seed: int, further: bool) -> None:
     """Fit both gates to the first of two parts, keeping what does best on the second."""
     shot = [part.ensemble == SHOT_ALONG["phi"] for part in parts]
     _LOGGER.info("Fitting how probable hops of phi and far turns of psi are; this takes a few minutes.")
-    hops, turns = ([], [])
+    hops: list[tuple[Tensor, ...]] = []
+    turns: list[tuple[Tensor, ...]] = []
     for part, along_phi, seen in zip(parts, shot, features):
         happened = part.labels
         still = ~happened[:, 0] & ~along_phi
         hops.append((seen[along_phi], part.weight[along_phi], happened[along_phi, 0]))
         turns.append((seen[still], part.weight[still], happened[still, 1]))
-    fit_gate(network.gates[0], *hops, seed, further)
-    fit_gate(network.gates[1], *turns, seed, loss_of=weighted_loss)
+    fit_gate(gates[0], hops[0], hops[1], seed, further)
+    fit_gate(gates[1], turns[0], turns[1], seed, loss_of=weighted_loss)
 
 
 def _features(network, pairs: Examples) -> Tensor:

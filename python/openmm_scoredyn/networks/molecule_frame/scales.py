@@ -14,7 +14,7 @@ SOFT_SPREAD_RAD = (
     0.6  # a dihedral that spreads more than this turns; a displacement describes it, not a deviation
 )
 # A coordinate that correlates less than this with itself one lag time later is no condition for it: to a
-# network it would be nothing but the number of the training pair, to learn by heart.
+# network it would be nothing but the number of the training pair, to overfit to.
 REMEMBERED = 0.1
 FIXED_SPREAD = 1e-5  # nm or rad; what spreads less is held by a constraint and is not diffused
 

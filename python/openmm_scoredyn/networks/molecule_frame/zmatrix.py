@@ -59,7 +59,7 @@ def frame_tree(zmatrix: ZMatrix) -> FrameTree:
     parents = {row[1] for row in zmatrix.rows}
     inner = [i for i, row in enumerate(zmatrix.rows) if row[0] in parents]
     number = {zmatrix.root: 0} | {zmatrix.rows[i][0]: k + 1 for k, i in enumerate(inner)}
-    way = {zmatrix.root: ()}  # rows from the root to an atom
+    way: dict[int, tuple[int, ...]] = {zmatrix.root: ()}  # rows from the root to an atom
     for i, row in enumerate(zmatrix.rows):
         way[row[0]] = (*way[row[1]], i)
     depth = [len(way[zmatrix.rows[i][0]]) for i in inner]

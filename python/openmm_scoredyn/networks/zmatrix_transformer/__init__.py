@@ -3,12 +3,14 @@
 from dataclasses import asdict, dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from openmm_scoredyn.molecule.particles import Particles
-from openmm_scoredyn.networks.known import Known, environment
+from openmm_scoredyn.networks.known import Known
 from openmm_scoredyn.networks.protocol import Architecture, load_weights
+from openmm_scoredyn.networks.zmatrix_transformer.contacts import fit_contacts
 from openmm_scoredyn.networks.zmatrix_transformer.coordinates import ClassScales, fit_classes, require_known
+from openmm_scoredyn.networks.zmatrix_transformer.groups import find_groups, require_known_groups
 from openmm_scoredyn.networks.zmatrix_transformer.network import TransferableCore, ZMatrixTransformer
 
 
@@ -30,9 +32,12 @@ class ZMatrixTransformerArchitecture(Architecture):
 
     def fit(self, config, examples):
         """Parameters for the molecules of the examples, with the means and spreads of their coordinates."""
+        names = {name for part in examples for name in find_groups(part.particles).names}
         scales = fit_classes([(part.particles, part.before, part.after) for part in examples])
+        closest = fit_contacts([(part.particles, part.after) for part in examples])
         known = Known.of([part.particles for part in examples])
-        return _core(config, known.to_tensor(scales=asdict(scales)))
+        fitted = {"scales": asdict(scales), "groups": sorted(names), "closest_nm": closest}
+        return _core(config, known.to_tensor(**fitted))
 
     def restore(self, config, particles, weights):
         """The parameters of a state dict; with particles, the network of a program that is bound to them."""
@@ -52,23 +57,24 @@ class ZMatrixTransformerArchitecture(Architecture):
 
 
 def _core(config: ZMatrixTransformerConfig, content: Tensor) -> TransferableCore:
-    known, _ = Known.from_tensor(content)
+    _, more = Known.from_tensor(content)
     core = TransferableCore(
-        len(known.environments), config.width, config.heads, config.condition_blocks, config.blocks
+        len(more["groups"]), config.width, config.heads, config.condition_blocks, config.blocks
     )
     core.register_buffer("known", content)
     return core
 
 
-def _bound(core: nn.Module, particles: Particles) -> ZMatrixTransformer:
-    known, more = Known.from_tensor(core.known)
+def _bound(core: TransferableCore, particles: Particles) -> ZMatrixTransformer:
+    _, more = Known.from_tensor(core.known)
     scales = ClassScales(**more["scales"])
     table = require_known(particles, scales.mean)
-    kinds = torch.tensor([known.environments.index(name) for name in environment(particles)])
+    groups = require_known_groups(particles, more["groups"])
+    kinds = torch.tensor([more["groups"].index(name) for name in groups.names])
     mean, spread = (
         torch.tensor([values[name] for name in table.classes]) for values in (scales.mean, scales.spread)
     )
-    return ZMatrixTransformer(core, particles, table, kinds, mean, spread)
+    return ZMatrixTransformer(core, particles, table, groups, kinds, mean, spread, more["closest_nm"])
 
 
 ARCHITECTURE = ZMatrixTransformerArchitecture()

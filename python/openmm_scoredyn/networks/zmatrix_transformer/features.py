@@ -1,4 +1,4 @@
-"""What particles, and a force field where there is one, say of each row of the Z-matrix and of each pair."""
+"""What particles, and a force field where there is one, say of each group and of each pair."""
 
 import math
 
@@ -7,8 +7,10 @@ from torch import Tensor
 
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.networks.molecule_frame.zmatrix import build_zmatrix
+from openmm_scoredyn.networks.zmatrix_transformer.groups import TERMINALS, Groups
 
 PARTICLE_FEATURES = 13
+GROUP_FEATURES = 2 * PARTICLE_FEATURES + 2
 # What a pair of particles are to each other in the tree, else how many bonds apart.
 SELF, PARENT, CHILD, SIBLING, GRANDPARENT, GRANDCHILD, TWO, THREE, FOUR, FARTHER = range(10)
 RELATIONS = 10
@@ -43,6 +45,16 @@ def particle_features(particles: Particles) -> Tensor:
             found[atom, 7], found[atom, 8] = angle - 1.9, math.log1p(constant) / 6
         found[atom, 9:13] = _barriers(field.torsions, parent, grandparent)
     return found
+
+
+def group_features(particles: Particles, groups: Groups) -> Tensor:
+    """Features of the centre, the sum over the terminal particles, their number, and whether the centre is
+    placed against another particle (G, GROUP_FEATURES).
+    """
+    found = particle_features(particles)
+    count = groups.members.sum(1, keepdim=True) / TERMINALS
+    placed = (groups.rows[:, :1] < len(particles) - 1).float()
+    return torch.cat([found[groups.centres], groups.members @ found / TERMINALS, count, placed], dim=1)
 
 
 def _barriers(torsions, parent: int, grandparent: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Attention over the rows of a Z-matrix: one network for many molecules, and its binding to one."""
+"""Attention over groups of rows of a Z-matrix: one network for many molecules, and its binding to one."""
 
 import torch
 from torch import Tensor, nn
@@ -6,15 +6,18 @@ from torch.nn import functional
 
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates
+from openmm_scoredyn.networks.zmatrix_transformer.contacts import PRESSURES, Contacts
 from openmm_scoredyn.networks.zmatrix_transformer.coordinates import DIHEDRAL, MOVES, CoordinateTable
 from openmm_scoredyn.networks.zmatrix_transformer.features import (
-    PARTICLE_FEATURES,
+    GROUP_FEATURES,
     RELATIONS,
+    group_features,
     pair_relations,
-    particle_features,
 )
+from openmm_scoredyn.networks.zmatrix_transformer.groups import ROWS, Groups
 
 HARMONICS = 3  # a methyl rotor is threefold
+TURNS = 2  # directions that a group sees: of its centre, and of its first terminal particle
 SHELLS_NM = (0.15, 0.8)  # centres of the first and the last radial function
 RADIAL = 8
 # The stiff latents are nearly independent normals, of which there is little to learn: without a weight their
@@ -22,8 +25,8 @@ RADIAL = 8
 SOFT_WEIGHT = 8.0
 
 
-class RowAttention(nn.Module):
-    """Attention between all particles, biased by what they are to each other, then a perceptron."""
+class GroupAttention(nn.Module):
+    """Attention between all groups, biased by what they are to each other, then a perceptron."""
 
     def __init__(self, width: int, heads: int):
         super().__init__()
@@ -51,40 +54,46 @@ class TransferableCore(nn.Module):
 
     Parameters
     ----------
-    environments : int, number of kinds of particles
+    kinds : int, number of kinds of groups
     width, heads, condition_blocks, blocks : int
+
+    Attributes
+    ----------
+    known : (n,) uint8, what it was trained on, as `Known.to_tensor`; registered by whoever makes it
     """
 
-    def __init__(self, environments: int, width: int, heads: int, condition_blocks: int, blocks: int):
+    known: Tensor
+
+    def __init__(self, kinds: int, width: int, heads: int, condition_blocks: int, blocks: int):
         super().__init__()
-        angles = 2 * HARMONICS
-        self.kind = nn.Embedding(environments, width)
-        self.describe = nn.Linear(PARTICLE_FEATURES, width)
-        self.see = nn.Linear(3 + angles, width)
+        numbers = 3 * ROWS + 2 * TURNS * HARMONICS
+        self.kind = nn.Embedding(kinds, width)
+        self.describe = nn.Linear(GROUP_FEATURES, width)
+        self.see = nn.Linear(numbers, width)
         self.relation = nn.Embedding(RELATIONS, heads)
         self.near = nn.Linear(RADIAL, heads, bias=False)
-        self.condition_blocks = nn.ModuleList([RowAttention(width, heads) for _ in range(condition_blocks)])
-        self.inlet = nn.Linear(3 + angles + 5, width)
-        self.blocks = nn.ModuleList([RowAttention(width, heads) for _ in range(blocks)])
+        self.condition_blocks = nn.ModuleList([GroupAttention(width, heads) for _ in range(condition_blocks)])
+        self.inlet = nn.Linear(numbers + (TURNS + 1) * PRESSURES + 5, width)
+        self.blocks = nn.ModuleList([GroupAttention(width, heads) for _ in range(blocks)])
         self.norm = nn.LayerNorm(width)
-        self.outlet = nn.Linear(width, 3)
+        self.outlet = nn.Linear(width, 3 * ROWS)
         nn.init.zeros_(self.outlet.weight)
         nn.init.zeros_(self.outlet.bias)
         nn.init.zeros_(self.near.weight)
 
     def context(self, kinds: Tensor, features: Tensor, seen: Tensor, bias: Tensor) -> Tensor:
-        """What each particle is and where it stands, (B, N, width)."""
+        """What each group is and where it stands, (B, G, width)."""
         x = self.kind(kinds) + self.describe(features) + self.see(seen)
         for block in self.condition_blocks:
             x = block(x, bias)
         return x
 
     def bias(self, relations: Tensor, shells: Tensor) -> Tensor:
-        """Of the attention (B, heads, N, N), from relations (N, N) and radial functions (B, N, N, RADIAL)."""
+        """Of the attention (B, heads, G, G), from relations (G, G) and radial functions (B, G, G, RADIAL)."""
         return (self.relation(relations) + self.near(shells)).permute(0, 3, 1, 2)
 
     def outcome(self, seen: Tensor, context: Tensor, bias: Tensor) -> Tensor:
-        """Raw output for the three numbers of every particle (B, N, 3)."""
+        """Raw output for the numbers of the rows of every group (B, G, 3 ROWS)."""
         x = self.inlet(seen) + context
         for block in self.blocks:
             x = block(x, bias)
@@ -94,7 +103,7 @@ class TransferableCore(nn.Module):
 class ZMatrixTransformer(nn.Module):
     """Raw output of a denoiser of whitened internal coordinates, for one molecule.
 
-    Each particle stands for its row of the Z-matrix: length, angle and dihedral. No number says where along
+    A group brings the rows of its particles: length, angle and dihedral of each. No number says where along
     a chain it is. All are invariant under rotation and translation; dihedrals change sign in a mirror. It
     expects EDM preconditioning with sigma_data = 1.
 
@@ -103,21 +112,47 @@ class ZMatrixTransformer(nn.Module):
     core : TransferableCore, shared among molecules
     particles : Particles of N
     table : CoordinateTable, C coordinates of which D move
-    kinds : (N,) int64
+    groups : Groups
+    kinds : (G,) int64
     mean, spread : (C,), of the class of each coordinate; nm or rad
+    closest : closest approach of two kinds of particles, nm
     """
 
     latent_type = "invariant"
     symmetric = True
+
+    loss_weight: Tensor
+    kinds: Tensor
+    features: Tensor
+    relations: Tensor
+    mean: Tensor
+    spread: Tensor
+    gain: Tensor
+    soft: Tensor
+    signed: Tensor
+    dihedral: Tensor
+    moving: Tensor
+    slot: Tensor
+    grid: Tensor
+    latent_grid: Tensor
+    outlet: Tensor
+    turning: Tensor
+    turn_slot: Tensor
+    turn_spread: Tensor
+    order: Tensor
+    centres: Tensor
+    shells: Tensor
 
     def __init__(
         self,
         core: TransferableCore,
         particles: Particles,
         table: CoordinateTable,
+        groups: Groups,
         kinds: Tensor,
         mean: Tensor,
         spread: Tensor,
+        closest: dict[str, float],
     ):
         super().__init__()
         self.core = core
@@ -126,20 +161,27 @@ class ZMatrixTransformer(nn.Module):
         moving = (spread > MOVES).nonzero()[:, 0]
         slot = torch.full((coordinates,), len(moving))
         slot[moving] = torch.arange(len(moving))
-        atoms = self.coordinates.rows[0]  # the particle that each row places
-        grid = torch.full((3 * count,), coordinates)
-        grid[3 * atoms[torch.from_numpy(table.row)] + torch.from_numpy(table.part)] = torch.arange(
-            coordinates
-        )
-        row = torch.full((count,), count - 1)
-        row[atoms] = torch.arange(count - 1)
+        number = torch.full((count, 3), coordinates)  # of the coordinates that each row holds
+        number[torch.from_numpy(table.row), torch.from_numpy(table.part)] = torch.arange(coordinates)
+        grid = number[groups.rows].flatten()
         soft = torch.from_numpy(table.soft)
-        leader = _leading_dihedral(self.coordinates, row, soft)
+        turning = groups.rows[:, :TURNS]
+        leader = _leading_dihedral(self.coordinates, turning, soft)
+        self.contacts = Contacts(
+            particles,
+            self.coordinates,
+            groups,
+            torch.where(leader < coordinates, turning, count - 1),
+            closest,
+        )
         padded = torch.cat([spread, torch.zeros(1)])
+        padded_slot = torch.cat([slot, torch.tensor([len(moving)])])
+        relations = pair_relations(particles)
         buffers = {
             "kinds": kinds,
-            "features": particle_features(particles),
-            "relations": pair_relations(particles),
+            "features": group_features(particles, groups),
+            "relations": relations[groups.centres][:, groups.centres],
+            "centres": groups.centres,
             "mean": mean,
             "spread": spread,
             "gain": torch.where(spread > MOVES, 1 / spread.clamp(min=MOVES), 0.0),
@@ -149,13 +191,13 @@ class ZMatrixTransformer(nn.Module):
             "moving": moving,
             "slot": slot,
             "grid": grid,
-            "latent_grid": torch.cat([slot, torch.tensor([len(moving)])])[grid],
+            "latent_grid": padded_slot[grid],
             "outlet": grid.argsort()[:coordinates][moving],
-            "row": row,
-            "turn_slot": torch.cat([slot, torch.tensor([len(moving)])])[leader],
-            "turn_spread": padded[leader],
+            "turning": turning.flatten(),
+            "turn_slot": padded_slot[leader].flatten(),
+            "turn_spread": padded[leader].flatten(),
             "order": torch.arange(1.0, HARMONICS + 1),
-            "centres": torch.linspace(SHELLS_NM[0], SHELLS_NM[1], RADIAL),
+            "shells": torch.linspace(SHELLS_NM[0], SHELLS_NM[1], RADIAL),
         }
         for name, value in buffers.items():
             self.register_buffer(name, value)
@@ -168,22 +210,25 @@ class ZMatrixTransformer(nn.Module):
     def condition(
         self, history: Tensor, box: Tensor, lag_time_ps: Tensor, temperature_K: Tensor
     ) -> list[Tensor]:
-        """Coordinates of the newest frame (B, C), the direction of each particle about its bond (B, N), what
-        each particle is and where it stands (B, N, width), and the bias of the attention (B, heads, N, N).
+        """Coordinates of the newest frame (B, C), the directions of each group about its bonds (B, TURNS G),
+        what each group is and where it stands (B, G, width), the bias of the attention (B, heads, G, G), and
+        the frame itself (B, N, 3).
         """
         frame = history[:, -1]
         old = self.coordinates(frame)
         direction = self.directions(old)
         deviation = functional.pad(self.change(old, old) * self.gain, [0, 1])
-        placed = deviation.index_select(1, self.grid).unflatten(1, [-1, 3])
+        placed = deviation.index_select(1, self.grid).unflatten(1, [len(self.kinds), -1])
         angle = direction.unsqueeze(2) * self.order
-        seen = torch.cat([placed, torch.sin(angle), torch.cos(angle)], dim=2)
-        arm = frame.unsqueeze(1) - frame.unsqueeze(2)
+        waves = torch.cat([torch.sin(angle), torch.cos(angle)], dim=2).unflatten(1, [len(self.kinds), -1])
+        centres = frame.index_select(1, self.centres)
+        arm = centres.unsqueeze(1) - centres.unsqueeze(2)
         distance = torch.sqrt((arm * arm).sum(3) + 1e-10)
-        width = self.centres[1] - self.centres[0]
-        shells = torch.exp(-(((distance.unsqueeze(3) - self.centres) / width) ** 2))
+        width = self.shells[1] - self.shells[0]
+        shells = torch.exp(-(((distance.unsqueeze(3) - self.shells) / width) ** 2))
         bias = self.core.bias(self.relations, shells)
-        return [old, direction, self.core.context(self.kinds, self.features, seen, bias), bias]
+        seen = torch.cat([placed, waves.flatten(2)], dim=2)
+        return [old, direction, self.core.context(self.kinds, self.features, seen, bias), bias, frame]
 
     @torch.jit.export
     def predict(self, latent: Tensor, level: Tensor, condition: list[Tensor]) -> Tensor:
@@ -196,12 +241,17 @@ class ZMatrixTransformer(nn.Module):
         rate = -0.5 * (self.turn_spread.unsqueeze(1) * self.order) ** 2
         damped = torch.exp(variance.unsqueeze(2) * rate)
         wave = level.unsqueeze(1) * (self.order[:2] * (0.5 * torch.pi))
+        # What presses on what, if the noised latents were normal and the network said nothing else.
+        guess = padded.index_select(1, self.slot) / torch.sqrt(1 + variance)
+        torque, strength = self.contacts(self.placed(guess, condition[0], condition[4]))
+        waves = torch.cat([torch.sin(angle) * damped, torch.cos(angle) * damped], dim=2)
         noise = torch.cat([level.unsqueeze(1), torch.sin(wave), torch.cos(wave)], dim=1)
         parts = [
-            padded.index_select(1, self.latent_grid).unflatten(1, [-1, 3]),
-            torch.sin(angle) * damped,
-            torch.cos(angle) * damped,
-            noise.unsqueeze(1).expand(-1, angle.shape[1], -1),
+            padded.index_select(1, self.latent_grid).unflatten(1, [len(self.kinds), -1]),
+            waves.unflatten(1, [len(self.kinds), -1]).flatten(2),
+            torque.unflatten(1, [len(self.kinds), -1]).flatten(2),
+            strength,
+            noise.unsqueeze(1).expand(-1, len(self.kinds), -1),
         ]
         raw = self.core.outcome(torch.cat(parts, dim=2), condition[2], condition[3])
         return raw.flatten(1).index_select(1, self.outlet)
@@ -209,10 +259,15 @@ class ZMatrixTransformer(nn.Module):
     @torch.jit.export
     def advance(self, latent: Tensor, condition: list[Tensor], history: Tensor, box: Tensor) -> Tensor:
         """Positions (B, N, 3), nm, one lag time after the newest frame of the history."""
-        old = condition[0]
-        change = functional.pad(latent, [0, 1]).index_select(1, self.slot) * self.spread
+        change = functional.pad(latent, [0, 1]).index_select(1, self.slot)
+        return self.placed(change, condition[0], history[:, -1])
+
+    @torch.jit.export
+    def placed(self, change: Tensor, old: Tensor, frame: Tensor) -> Tensor:
+        """Positions (B, N, 3), nm, of whitened changes (B, C) of the coordinates (B, C) of a frame."""
+        change = change * self.spread
         new = torch.where(self.soft, old + change, self.signs(old) * (self.mean + change))
-        return self.coordinates.place(new, history[:, -1])
+        return self.coordinates.place(new, frame)
 
     @torch.jit.export
     def change(self, old: Tensor, new: Tensor) -> Tensor:
@@ -228,11 +283,13 @@ class ZMatrixTransformer(nn.Module):
 
     @torch.jit.export
     def directions(self, old: Tensor) -> Tensor:
-        """Dihedral of each particle against the tree, siblings as well (B, N), rad; 0 for the root."""
+        """Dihedral of what turns in each group against the tree, siblings as well (B, TURNS G), rad; 0 for
+        what the root itself places.
+        """
         dihedral = functional.pad(old[:, self.first_dihedral :], [2, 1])
         rows = dihedral[:, :-1]
         lead = torch.where(self.coordinates.has_sibling, rows.index_select(1, self.coordinates.leader), 0.0)
-        return functional.pad(rows + lead, [0, 1]).index_select(1, self.row)
+        return functional.pad(rows + lead, [0, 1]).index_select(1, self.turning)
 
     @torch.jit.ignore
     def latent(self, before: Tensor, after: Tensor) -> Tensor:
@@ -246,11 +303,11 @@ class ZMatrixTransformer(nn.Module):
         return eps
 
 
-def _leading_dihedral(coordinates: InternalCoordinates, row: Tensor, soft: Tensor) -> Tensor:
-    """The soft coordinate that turns each particle (N,), or the number of coordinates where none does."""
+def _leading_dihedral(coordinates: InternalCoordinates, turning: Tensor, soft: Tensor) -> Tensor:
+    """The soft coordinate that turns each row in `turning`, or the number of coordinates where none does."""
     rows = len(coordinates.leader)
-    leading = torch.cat([coordinates.leader, torch.tensor([0])])[row]
+    leading = torch.cat([coordinates.leader, torch.tensor([0])])[turning]
     index = 2 * rows - 1 + leading - 2
-    turns = (row < rows) & (leading >= 2)
+    turns = (turning < rows) & (leading >= 2)
     turns &= torch.cat([soft, torch.tensor([False])])[torch.where(turns, index, len(soft))]
     return torch.where(turns, index, len(soft))

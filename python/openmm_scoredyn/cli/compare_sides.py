@@ -1,0 +1,123 @@
+"""The sides of a comparison: what is read, and what each is called."""
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One side: trajectories, or what was kept of them.
+
+    Attributes
+    ----------
+    particles : Particles
+    periodic : bool
+    frame_spacing_ps, temperature_K : float, the temperature None where it is unknown
+    trajectories : list of Trajectory, None where only observations are stored
+    observations : Observations that are stored, None where there are trajectories
+    """
+
+    particles: Any
+    periodic: bool
+    frame_spacing_ps: float
+    temperature_K: float | None
+    trajectories: Any = None
+    observations: Any = None
+
+    @classmethod
+    def of_trajectories(cls, trajectories) -> "Side":
+        """A side of trajectories, all of the particles of the first free one."""
+        from openmm_scoredyn.observables.series import unsteered
+
+        first = unsteered(trajectories)[0]
+        conditions = (first.molecule, first.box is not None, first.frame_spacing_ps, first.temperature_K)
+        return cls(*conditions, trajectories=trajectories)
+
+    def in_order_of(self, particles) -> "Side":
+        """The same side with its atoms in the order of another's; itself where the order is the same.
+
+        Raises
+        ------
+        MoleculeError
+            If they are not of one molecule.
+        """
+        from openmm_scoredyn.data import reordered
+        from openmm_scoredyn.data.trajectory import first_difference
+        from openmm_scoredyn.molecule.matching import match_particles
+
+        if self.trajectories is None or first_difference(particles, self.particles) is None:
+            return self
+        order = match_particles(self.particles, particles)
+        return Side.of_trajectories([reordered(trajectory, order) for trajectory in self.trajectories])
+
+    def observables(self, wanted) -> list:
+        """Those that are wanted, or all that see something in its particles."""
+        from openmm_scoredyn.observables import observables_for
+
+        return observables_for(self.particles, self.periodic, wanted)
+
+    def require_comparable(self, candidate: "Side") -> None:
+        """Raise `TrajectoryError` if the candidate holds the same dynamics, or another temperature."""
+        from openmm_scoredyn.data import require_apart, require_one_temperature
+
+        if self.trajectories and candidate.trajectories:
+            require_apart(self.trajectories, candidate.trajectories)
+        require_one_temperature(self.temperature_K, candidate.temperature_K)
+
+    def see(self, observables):
+        """Its Observations."""
+        from openmm_scoredyn.observables import Observations
+
+        if self.observations is not None:
+            return self.observations
+        return Observations.from_trajectories(self.trajectories, observables)
+
+
+def read_side(path: Path, options: dict, skipped_ps: float = 0.0) -> Side:
+    """One side from `skipped_ps` on: trajectories, stored observations, or the reference of a shipped model.
+
+    Raises
+    ------
+    TrajectoryError
+        If a file cannot be read, or something is to be skipped of stored observations.
+    """
+    from openmm_scoredyn.data import discard, load
+    from openmm_scoredyn.errors import TrajectoryError
+    from openmm_scoredyn.observables import is_observations, load_observations
+    from openmm_scoredyn.program.model import pretrained
+
+    if not path.exists() and str(path) in pretrained():
+        path = pretrained(str(path)).with_name(f"{path}-reference.npz")
+    if path.is_file() and is_observations(path):
+        if skipped_ps:
+            raise TrajectoryError(
+                f"compare: --equilibration is for trajectories; found stored observations, {path}; leave the"
+                " option out."
+            )
+        kept = load_observations(path)
+        conditions = (kept.particles, kept.periodic, kept.frame_spacing_ps, kept.temperature_K)
+        return Side(*conditions, observations=kept)
+    return Side.of_trajectories([discard(trajectory, skipped_ps) for trajectory in load(path, **options)])
+
+
+def distinct_names(paths: list[Path]) -> list[str]:
+    """File names without ending; where several would be the same, with the ending and as many folders as tell
+    them apart.
+
+    A path that is given again has its count behind it.
+    """
+    paths = [Path(os.path.abspath(path)) for path in paths]
+    names = {path: path.name if path.is_dir() else path.stem for path in paths}
+    for depth in range(1, max(len(path.parts) for path in paths) + 1):
+        counts = Counter(names.values())
+        names = {
+            path: name if counts[name] == 1 else "/".join(path.parts[-depth:]) for path, name in names.items()
+        }
+    before = [paths[:index].count(path) for index, path in enumerate(paths)]
+    return [
+        f"{names[path]} ({count + 1})" if count else names[path]
+        for path, count in zip(paths, before, strict=True)
+    ]

@@ -1,0 +1,98 @@
+"""`scoredyn fit`: from a structure to a model and a verdict, in one command."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from openmm_scoredyn.cli.duration import parse_duration
+from openmm_scoredyn.errors import SamplingError
+
+_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
+
+
+def fit(
+    structure: Annotated[
+        Path, typer.Argument(metavar="PDB", help="The molecule alone, complete with hydrogens.")
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Folder of everything; a fit that was interrupted goes on there.")
+    ],
+    budget: Annotated[
+        str, typer.Option(help="Wall time on the cores given, as 30min, 2h or 600s.")
+    ] = "30min",
+    processes: Annotated[int, typer.Option(min=1, help="Trajectories of MD made at a time.")] = 1,
+    lag: Annotated[str, typer.Option(help="Time of one step of the model.")] = "1ps",
+    force_field: Annotated[
+        list[str] | None,
+        typer.Option(help="Force field file of OpenMM or a path, that of the solvent included; repeatable."),
+    ] = None,
+    solvent: Annotated[str, typer.Option(help="As of `scoredyn simulate`.")] = "implicit (OBC)",
+    temperature: Annotated[float, typer.Option(help="K.")] = 300.0,
+    seed: Annotated[int, typer.Option(min=1, help="Of everything.")] = 1,
+) -> None:
+    """Simulate a molecule, train a model on it, run it, and judge it by MD that it never saw.
+
+    Example: scoredyn fit molecule.pdb --out fit/ --budget 30min --processes 2
+    """
+    import logging
+
+    from rich.console import Console
+
+    from openmm_scoredyn.fitting import FitRequest
+    from openmm_scoredyn.fitting import fit as run
+    from openmm_scoredyn.reference.physics import Physics
+
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    given = {"force_field": tuple(force_field)} if force_field else {}
+    request = FitRequest(
+        budget_s=parse_budget(budget),
+        processes=processes,
+        lag_time_ps=parse_duration(lag),
+        physics=Physics.in_solvent(solvent, temperature_K=temperature, **given),
+        seed=seed,
+    )
+    verdict = run(structure, out, request, _stage)
+    console = Console()
+    console.print(verdict.sentence(), soft_wrap=True)
+    for title, names in (("Missed", verdict.missed), ("Too short to judge", verdict.undecided)):
+        if names:
+            console.print(f"{title}: {', '.join(names)}.", soft_wrap=True, markup=False)
+    for sentence in verdict.advice:
+        console.print(sentence, soft_wrap=True, markup=False)
+    console.print(
+        f"Model: {out / structure.stem}.pt. Page: {out / 'comparison' / 'report.html'}.", soft_wrap=True
+    )
+
+
+def parse_budget(text: str) -> float:
+    """Seconds in a text such as "30min".
+
+    Raises
+    ------
+    SamplingError
+        If it is not a positive number with a unit.
+    """
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(s|min|h)\s*", text)
+    if not match:
+        raise SamplingError(
+            f"fit: the budget is not readable; expected a number with a unit (s, min, h), found {text!r};"
+            " write for instance 30min."
+        )
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+@contextmanager
+def _stage(name: str) -> Iterator:
+    """One line of progress."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description:<12}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+        bar.update(task, total=1, completed=1)

@@ -1,0 +1,50 @@
+"""What a fit is asked for, and how its budget of wall time is divided."""
+
+import math
+from dataclasses import asdict, dataclass, field
+
+from openmm_scoredyn.errors import SamplingError
+from openmm_scoredyn.reference.physics import Physics
+
+# Of the budget; what is left is for imports, the export and the comparison.
+SHARES = {"training MD": 0.27, "held-out MD": 0.18, "training": 0.35, "replicas": 0.08}
+LEAST_BUDGET_S = 60.0
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """What to fit.
+
+    Attributes
+    ----------
+    budget_s : wall time, s, on the cores given
+    processes : trajectories of MD made at a time
+    lag_time_ps : of one step of the model, and between the frames of the MD
+    physics : Physics of the MD
+    seed : of everything
+    """
+
+    budget_s: float
+    processes: int = 1
+    lag_time_ps: float = 1.0
+    physics: Physics = field(default_factory=Physics)
+    seed: int = 1
+
+    def __post_init__(self):
+        if not (math.isfinite(self.budget_s) and self.budget_s >= LEAST_BUDGET_S):
+            raise SamplingError(
+                f"fit: the budget is too small; expected at least {LEAST_BUDGET_S:g} s, found"
+                f" {self.budget_s:g} s; give more, half an hour as a rule."
+            )
+        if self.processes < 1:
+            raise SamplingError(
+                f"fit: expected at least one process, found {self.processes}; give the number of cores."
+            )
+
+    def seconds(self, share: str) -> float:
+        """Wall time of one part of the work, as named in SHARES."""
+        return SHARES[share] * self.budget_s
+
+    def to_dict(self) -> dict:
+        """JSON-ready."""
+        return asdict(self)

@@ -1,0 +1,134 @@
+"""`scoredyn fit`: from a structure to a verdict, interrupted and gone on with, refused."""
+
+import json
+from contextlib import contextmanager
+
+import pytest
+from alanine import PDB
+from typer.testing import CliRunner
+
+from openmm_scoredyn.cli import app
+from openmm_scoredyn.cli.fit import parse_budget
+from openmm_scoredyn.errors import OutputError, SamplingError, TrajectoryError
+from openmm_scoredyn.fitting import FitRequest, fit, stages
+from openmm_scoredyn.fitting.journal import Journal
+from openmm_scoredyn.program.model import ScoreModel
+
+REQUEST = FitRequest(budget_s=60.0)
+STAGES = ["training MD", "held-out MD", "training", "replicas", "comparison"]
+
+
+class Interrupted(Exception):
+    pass
+
+
+@contextmanager
+def silent(name):
+    yield lambda done, total: None
+
+
+def recorder(seen, stop_at=None):
+    def stage(name):
+        if name == stop_at:
+            raise Interrupted
+        seen.append(name)
+        return silent(name)
+
+    return stage
+
+
+@pytest.fixture(scope="module")
+def small():
+    """Amounts for a test: it is about the way, not about the model."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stages, "EQUILIBRATION_PS", 10.0)
+        patch.setattr(stages, "SPEED_S", 0.2)
+        patch.setattr(stages, "_LEAST_FRAMES", 150)
+        patch.setattr(stages, "_MOST_PS", 150.0)
+        patch.setattr(stages, "_LEAST_UPDATES", 60)
+        patch.setattr(stages, "_MOST_UPDATES", 60)
+        patch.setattr(FitRequest, "seconds", lambda self, share: 1.0)
+        yield
+
+
+@pytest.fixture(scope="module")
+def fitted(small, tmp_path_factory):
+    """A fit that was interrupted before the training, and went on: folder, verdict, stages."""
+    folder = tmp_path_factory.mktemp("fit") / "ala2"
+    first, second = [], []
+    with pytest.raises(Interrupted):
+        fit(PDB, folder, REQUEST, recorder(first, "training"))
+    decided = json.loads((folder / "fit.json").read_text())["decided"]
+    verdict = fit(PDB, folder, REQUEST, recorder(second))
+    return folder, verdict, decided, second
+
+
+def test_it_goes_on_with_what_it_decided(fitted):
+    folder, _, decided, second = fitted
+    after = json.loads((folder / "fit.json").read_text())["decided"]
+    assert second == STAGES
+    assert after.items() > decided.items()
+    assert after["updates"] == 60
+
+
+def test_it_leaves_a_model_with_its_verdict_and_a_page(fitted):
+    folder, verdict, _, _ = fitted
+    name = PDB.stem
+    model = ScoreModel(folder / f"{name}.pt")
+    assert len(model.card.particles) == 22
+    assert model.card.provenance.accuracy["verdict"] == json.loads((folder / "verdict.json").read_text())
+    assert (folder / "comparison" / "report.html").exists()
+    assert verdict.word in ("missed", "undecided")  # 150 ps of MD and 60 updates
+    assert len(verdict.met) + len(verdict.missed) + len(verdict.undecided) > 0
+
+
+def test_the_model_never_saw_the_md_it_is_judged_by(fitted):
+    folder = fitted[0]
+    trained = ScoreModel(folder / f"{PDB.stem}.pt").card.provenance.training_data["openings"]
+    from openmm_scoredyn.data import load, shared_openings
+
+    assert shared_openings(load([folder / "md"]), trained)
+    assert not shared_openings(load([folder / "held_out"]), trained)
+
+
+def test_other_settings_are_refused_in_the_same_folder(fitted):
+    with pytest.raises(OutputError, match="holds a fit with other settings; expected seed 1, found 2"):
+        fit(PDB, fitted[0], FitRequest(budget_s=60.0, seed=2))
+
+
+def test_a_journal_decides_once(tmp_path):
+    journal = Journal(tmp_path, REQUEST, "00")
+    assert journal.decide("updates", lambda: 7) == 7
+    assert Journal(tmp_path, REQUEST, "00").decide("updates", lambda: 8) == 7
+
+
+def test_a_journal_of_another_molecule_or_a_damaged_one_is_refused(tmp_path):
+    Journal(tmp_path, REQUEST, "00").decide("updates", lambda: 7)
+    with pytest.raises(OutputError, match="structure_sha256 00, found 11"):
+        Journal(tmp_path, REQUEST, "11")
+    (tmp_path / "fit.json").write_text("[]")
+    with pytest.raises(OutputError, match="expected what an earlier fit wrote"):
+        Journal(tmp_path, REQUEST, "00")
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("30min", 1800), ("2h", 7200), ("600 s", 600), ("1.5h", 5400)])
+def test_budgets(text, seconds):
+    assert parse_budget(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["30", "min", "-3min", "3 days", ""])
+def test_a_budget_without_a_unit_is_refused(text):
+    with pytest.raises(SamplingError, match="expected a number with a unit"):
+        parse_budget(text)
+
+
+def test_what_cannot_be_fitted_is_refused_before_any_work(tmp_path):
+    with pytest.raises(SamplingError, match="at least 60 s, found 5 s"):
+        FitRequest(budget_s=5)
+    with pytest.raises(SamplingError, match="at least one process, found 0"):
+        FitRequest(budget_s=60, processes=0)
+    with pytest.raises(TrajectoryError, match=r"fit: cannot read .*none\.pdb"):
+        fit(tmp_path / "none.pdb", tmp_path / "out", REQUEST)
+    assert not (tmp_path / "out").exists()
+    result = CliRunner().invoke(app, ["fit", "none.pdb", "--out", str(tmp_path / "out"), "--budget", "soon"])
+    assert isinstance(result.exception, SamplingError)
