@@ -61,7 +61,10 @@ def info(
     if isinstance(card, Card) and (note := precision_note(card)):
         console.print(Text(printable(note)))
     if not verify:
-        console.print("The records of the file have the sums it names; the program was not run (--verify).")
+        console.print(
+            "The records of the file have the sums it names; the program was not run (--verify).",
+            soft_wrap=True,
+        )
         return
     if denoiser:
         CrystalDenoiser(file.source)

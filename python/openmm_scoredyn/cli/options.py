@@ -48,6 +48,32 @@ SystemFile = Annotated[
     Path | None, typer.Option(help="XML file of an OpenMM System of the structure, atoms in the same order.")
 ]
 
+Strip = Annotated[bool, typer.Option("--strip", help="Remove water, other solvent and ions.")]
+Repair = Annotated[bool, typer.Option("--repair", help="Add missing atoms and hydrogens with PDBFixer.")]
+
+# The molecular dynamics that a command runs (`reference.physics.Physics`).
+ForceField = Annotated[
+    list[str] | None,
+    typer.Option(
+        help=(
+            "Force field file of OpenMM or a path, that of the solvent included; repeat for several. Default:"
+            " amber99sbildn.xml and the file of the solvent."
+        )
+    ),
+]
+Solvent = Annotated[
+    str | None,
+    typer.Option(
+        help=(
+            "tip3p for a box of water; vacuum; implicit (OBC), (HCT), (OBC1), (OBC2), (GBn) or (GBn2). With"
+            " --force-field also another text that begins with implicit or vacuum, for the record. Default:"
+            " implicit (OBC), or that of the structure's own System."
+        )
+    ),
+]
+TemperatureOfMD = Annotated[str, typer.Option("--temperature", help="Of the dynamics.")]
+Timestep = Annotated[str, typer.Option(help="Time step of the dynamics.")]
+
 # What trajectory files may not say themselves (`data.load`).
 Topology = Annotated[
     Path | None,

@@ -13,6 +13,7 @@ from openmm_scoredyn.cli.options import (
     AllowNativeCode,
     Coordinates,
     Parameters,
+    Strip,
     StructureFile,
     SystemFile,
     Threads,
@@ -43,7 +44,7 @@ def run(
         int | None,
         typer.Option(min=0, help="Draws of a step after the first, before the run gives up; default: 100."),
     ] = None,
-    strip: Annotated[bool, typer.Option("--strip", help="Remove water, other solvent and ions.")] = False,
+    strip: Strip = False,
     repair: Annotated[bool, typer.Option(help="Add missing atoms with PDBFixer.")] = True,
     force_field: Annotated[
         list[str] | None, typer.Option(help="Force field file, to log energies; repeat for several.")

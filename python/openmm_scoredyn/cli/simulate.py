@@ -9,11 +9,18 @@ from rich.console import Console
 from openmm_scoredyn.cli.duration import format_duration, parse_duration, parse_temperature
 from openmm_scoredyn.cli.options import (
     Coordinates,
+    ForceField,
     Parameters,
+    Repair,
+    Solvent,
+    Strip,
     StructureFile,
     SystemFile,
+    TemperatureOfMD,
+    Timestep,
     refuse_without_effect,
 )
+from openmm_scoredyn.cli.structures import choose_physics, read_molecule
 from openmm_scoredyn.cli.throughput import Throughput
 
 _FRAMES_PER_CHUNK_IN_WATER = 200
@@ -60,34 +67,13 @@ def simulate(
     coordinates: Coordinates = None,
     parameters: Parameters = None,
     system: SystemFile = None,
-    strip: Annotated[bool, typer.Option("--strip", help="Remove water, other solvent and ions.")] = False,
-    repair: Annotated[
-        bool, typer.Option("--repair", help="Add missing atoms and hydrogens with PDBFixer.")
-    ] = False,
-    force_field: Annotated[
-        list[str] | None,
-        typer.Option(
-            help=(
-                "Force field file of OpenMM or a path, that of the solvent included; repeat for several."
-                " Default: "
-                "amber99sbildn.xml and the file of the solvent."
-            )
-        ),
-    ] = None,
-    solvent: Annotated[
-        str | None,
-        typer.Option(
-            help=(
-                "tip3p for a box of water; vacuum; implicit (OBC), (HCT), (OBC1), (OBC2), (GBn) or (GBn2)."
-                " With --force-field "
-                "also another text that begins with implicit or vacuum, for the record. Default: implicit"
-                " (OBC), or that of the structure's own System."
-            )
-        ),
-    ] = None,
-    temperature: Annotated[str, typer.Option(help="Of the dynamics.")] = "300K",
+    strip: Strip = False,
+    repair: Repair = False,
+    force_field: ForceField = None,
+    solvent: Solvent = None,
+    temperature: TemperatureOfMD = "300K",
     friction: Annotated[float | None, typer.Option(help="1/ps; 10, in water 1.")] = None,
-    timestep: Annotated[str, typer.Option(help="Time step of the dynamics.")] = "4fs",
+    timestep: Timestep = "4fs",
     seed: Annotated[
         int | None,
         typer.Option(
@@ -118,14 +104,16 @@ def simulate(
     _refuse_without_effect(steered, shooting, length, segments)
     spacing_ps = parse_duration(spacing)
     length_ps = parse_duration(_LENGTH if length is None else length)
-    given = {"force_field": tuple(force_field or ()), "friction_per_ps": friction, "platform": platform}
-    molecule = read_molecule(structure, coordinates, parameters, system, strip, repair)
+    molecule = read_molecule("simulate", structure, coordinates, parameters, system, strip, repair)
     physics = choose_physics(
+        "simulate",
         molecule,
         solvent,
+        force_field,
         temperature_K=parse_temperature(temperature),
         timestep_fs=parse_duration(timestep) * 1000,
-        **{name: value for name, value in given.items() if value},
+        friction_per_ps=friction,
+        platform=platform,
     )
     plan = SimulationPlan(
         n_trajectories=trajectories,
@@ -156,44 +144,6 @@ def simulate(
         f"{made} trajectories, {format_duration(total)} in all, seed {plan.seed}, in {out}{speed.text()}.",
         soft_wrap=True,
     )
-
-
-def read_molecule(path: Path, coordinates, parameters, system, strip: bool, repair: bool):
-    """The Structure to simulate."""
-    from dataclasses import replace
-
-    from openmm_scoredyn.molecule.repair import repair_structure
-    from openmm_scoredyn.molecule.structure import read_structure, strip_solvent
-
-    found = read_structure(path, coordinates=coordinates, parameters=parameters or (), system=system)
-    if found.holds_parameters:
-        refuse_without_effect(
-            "simulate",
-            {"strip": strip or None, "repair": repair or None},
-            "the files of the structure hold the parameters of all its atoms",
-            "leave them out, or give the structure as PDB",
-        )
-    for change, wanted in ((strip_solvent, strip), (repair_structure, repair)):
-        if wanted:
-            topology, positions = change(found.topology, found.positions)
-            found = replace(found, topology=topology, positions=positions)
-    return found
-
-
-def choose_physics(structure, solvent: str | None, **given):
-    """The Physics of a structure: that of its own parameters where its files hold them."""
-    from openmm_scoredyn.reference.physics import Physics
-    from openmm_scoredyn.reference.start import physics_of
-
-    if not structure.holds_parameters:
-        return Physics.in_solvent("implicit (OBC)" if solvent is None else solvent, **given)
-    refuse_without_effect(
-        "simulate",
-        {"force-field": list(given.pop("force_field", ()))},
-        "the files of the structure hold a force field",
-        "leave it out, or give the structure as PDB",
-    )
-    return physics_of(structure, solvent, **given)
 
 
 def _refuse_without_effect(steered: bool, shooting: bool, length: str | None, segments: int | None) -> None:
