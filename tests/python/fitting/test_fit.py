@@ -20,6 +20,7 @@ from openmm_scoredyn.reference.start import physics_of
 
 REQUEST = FitRequest(budget_s=60.0)
 PRMTOP = Path(PDB).with_name("alanine_dipeptide.prmtop")
+INPCRD = PRMTOP.with_suffix(".inpcrd")
 STAGES = ["training MD", "held-out MD", "training", "replicas", "comparison"]
 
 
@@ -141,7 +142,7 @@ def test_what_cannot_be_fitted_is_refused_before_any_work(tmp_path):
 
 def test_a_structure_with_a_force_field_of_its_own_is_simulated_with_it(small, tmp_path):
     structure, seen = read_structure(PRMTOP), []
-    request = FitRequest(budget_s=60.0, physics=physics_of(structure, "implicit (GBn2)"))
+    request = FitRequest(budget_s=60.0, physics=physics_of(structure, "vacuum"))
     with pytest.raises(Interrupted):
         fit(structure, tmp_path / "out", request, recorder(seen, "training"))
     assert seen == ["training MD", "held-out MD"]
@@ -149,7 +150,7 @@ def test_a_structure_with_a_force_field_of_its_own_is_simulated_with_it(small, t
     assert asked["structure_sha256"] == structure.sha256
     for folder in ("md", "held_out"):
         plan = json.loads((tmp_path / "out" / folder / "plan.json").read_text())
-        assert plan["physics"]["own_system"] and plan["physics"]["solvent"] == "implicit (GBn2)"
+        assert plan["physics"]["own_system"] and plan["physics"]["force_field"] == [PRMTOP.name, INPCRD.name]
 
 
 def systems_of_speed(monkeypatch, structure, physics):
