@@ -2,10 +2,11 @@
 
     python benchmarks/networks.py [--rounds 40] [--batches 1 64]
 
-Random weights; molecule_frame has the size of the shipped model, equivariant its default one, message_passing
-the published one, also in its plain form, in which the inputs of every perceptron are joined (the oracle of
-the tests). All forms take turns on one thread, and times are CPU times of the process, so that other jobs on
-the machine disturb them little.
+Random weights; molecule_frame has the size of the shipped model, equivariant and zmatrix_transformer their
+default ones, message_passing the published one, also in its plain form, in which the inputs of every
+perceptron are joined (the oracle of the tests). `condition` is what a step computes once, `denoise` what
+every evaluation costs. All forms take turns on one thread, and times are CPU times of the process, so that
+other jobs on the machine disturb them little.
 """
 
 import argparse
@@ -24,13 +25,20 @@ from plain_message_passing import PlainMessagePassing
 
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.export.inductor import CompiledMethods, LoadedPackage
-from openmm_scoredyn.export.probe import Probe
+from openmm_scoredyn.export.probe import Probe, make_probe
 from openmm_scoredyn.export.scripting import script
-from openmm_scoredyn.export.wrapper import DenoiserProgram
+from openmm_scoredyn.export.wrapper import wrap
 from openmm_scoredyn.networks.examples import Examples
 from openmm_scoredyn.networks.registry import NetworkChoice
+from openmm_scoredyn.program.model import ScoreModel, pretrained
 
-SIZES = {"message_passing": (200, 5), "molecule_frame": (256, 4), "equivariant": (64, 3)}
+SIZES = {
+    "message_passing": {"width": 200, "blocks": 5},
+    "molecule_frame": {"width": 256, "blocks": 4},
+    "equivariant": {},
+    "zmatrix_transformer": {},
+}
+METHODS = ("condition", "denoise")
 
 
 def pairs(count: int = 400):
@@ -46,69 +54,79 @@ def examples() -> Examples:
     """The pairs, as what a network is fitted to."""
     before, after = pairs()
     arrays = (before[:, None], after, torch.zeros(len(before), 3, 3), torch.ones(len(before)))
-    return Examples.joined(alanine_molecule(), [(*arrays, torch.zeros(len(before), dtype=torch.int8))])
+    ordinary = (torch.zeros(len(before), dtype=torch.int8), torch.ones(len(before)))
+    temperature_K = torch.full((len(before),), 300.0)
+    return Examples.joined(alanine_molecule(), [(*arrays, *ordinary, temperature_K)])
 
 
-def inputs(rows: int, batch: int) -> Probe:
-    """What a program is called with."""
-    generator, history = (
-        torch.Generator().manual_seed(1),
-        pairs()[0][torch.arange(batch) % 400, None].contiguous(),
-    )
-    latent = torch.randn(batch, rows, 3, generator=generator)
-    return Probe(history, torch.zeros(3, 3), torch.full((batch,), 0.7), latent, latent, latent[:, None])
+def repeated(probe: Probe, batch: int) -> Probe:
+    """A batch of the rows of a probe, again and again."""
+    rows = torch.arange(batch) % len(probe.sigma)
+    return Probe(**{name: value[rows].contiguous() for name, value in vars(probe).items()})
 
 
-def rows_of(network) -> int:
-    """M, the rows of a network's latents."""
+def forms_of(name: str, network) -> tuple[dict, Probe]:
+    """The eager, the frozen and, except for the plain one, the compiled program; inputs for it."""
+    card = ScoreModel(pretrained("alanine-dipeptide-obc2")).card
     before, after = pairs(2)
-    return network.latent(before, after).shape[1]
-
-
-def forms_of(name: str, network) -> dict:
-    """The eager, the frozen and, except for the plain one, the compiled `denoise`."""
-    program = DenoiserProgram(network.eval().requires_grad_(False), Parametrization()).eval()
-    frozen = torch.jit.freeze(script(copy.deepcopy(program)), preserved_attrs=["denoise", "advance"])
-    forms = {f"{name}, eager": program.denoise, f"{name}, TorchScript": frozen.denoise}
+    size = network.latent(before, after).shape[1]
+    card = card.with_values(latent_size=size, latent_type=network.latent_type, has_start=False)
+    probe = make_probe(card, None, None)
+    program = wrap(network.eval(), card, Parametrization())
+    frozen = torch.jit.freeze(script(copy.deepcopy(program)), preserved_attrs=[*METHODS, "advance"])
+    forms = {f"{name}, eager": program, f"{name}, TorchScript": frozen}
     if "plain" not in name:
-        package = LoadedPackage(CompiledMethods(program, inputs(rows_of(network), 8)).to_bytes({}))
-        forms[f"{name}, AOTInductor"] = package.denoise
-    return forms
+        forms[f"{name}, AOTInductor"] = LoadedPackage(CompiledMethods(program, probe).to_bytes({}))
+    return forms, probe
 
 
-def candidates(kind: str) -> tuple[dict, int]:
-    """All forms of one network, and the rows of its latents."""
+def candidates(kind: str) -> tuple[dict, Probe]:
+    """All forms of one network, and inputs for them."""
     torch.manual_seed(0)
-    width, blocks = SIZES[kind]
-    choice = NetworkChoice.of(kind, width=width, blocks=blocks)
+    choice = NetworkChoice.of(kind, **SIZES[kind])
     network = choice.architecture.fit(choice.config, [examples()])
+    if choice.architecture.transferable:
+        network = choice.architecture.bind(network, alanine_molecule())
+    for name, weight in network.named_parameters():
+        if name.endswith("outlet.weight"):  # zero in a fresh network, which would hide any difference
+            torch.nn.init.normal_(weight, std=0.05)
     if kind != "message_passing":
-        torch.nn.init.normal_(network.outlet.weight, std=0.05)
-        return forms_of(kind, network), rows_of(network)
-    plain = PlainMessagePassing(alanine_molecule(), *SIZES[kind])
+        return forms_of(kind, network)
+    plain = PlainMessagePassing(alanine_molecule(), *SIZES[kind].values())
     plain.load_state_dict(network.state_dict())
-    return forms_of("plain message_passing", plain) | forms_of(kind, network), rows_of(network)
+    own, probe = forms_of(kind, network)
+    return forms_of("plain message_passing", plain)[0] | own, probe
 
 
 def products(batch: int):
     """The matrix products of message_passing and nothing else: the floor of what it can cost with this
     library.
     """
-    width, blocks = SIZES["message_passing"]
+    width, blocks = SIZES["message_passing"].values()
     weight = torch.randn(width, width)
     edges, nodes = torch.randn(254 * batch, width), torch.randn(22 * batch, width)
     todo = [edges] * (2 + 3 * blocks) + [nodes] * (3 + 6 * blocks)
-    return lambda *_: [torch.nn.functional.linear(rows, weight) for rows in todo]
+    return lambda: [torch.nn.functional.linear(rows, weight) for rows in todo]
 
 
-def measure(forms: dict, probe: Probe, rounds: int) -> dict[str, list[float]]:
-    """CPU seconds of every form in every round, after three of warm-up."""
-    arguments, times = (probe.noised, probe.sigma, probe.history, probe.box), {name: [] for name in forms}
+def calls_of(program, probe: Probe) -> dict:
+    """The two methods with their arguments, by name."""
+    situation = (probe.history, probe.box, probe.lag_time_ps, probe.temperature_K)
+    condition = program.condition(*situation)
+    return {
+        "condition": lambda: program.condition(*situation),
+        "denoise": lambda: program.denoise(probe.noised, probe.sigma, condition),
+    }
+
+
+def measure(calls: dict, rounds: int) -> dict[str, list[float]]:
+    """CPU seconds of every call in every round, after three of warm-up."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
     with torch.inference_mode(), torch.jit.optimized_execution(False):
         for _ in range(rounds + 3):
-            for name, form in forms.items():
+            for name, call in calls.items():
                 start = time.process_time()
-                form(*arguments)
+                call()
                 times[name].append(time.process_time() - start)
     return {name: values[3:] for name, values in times.items()}
 
@@ -122,14 +140,20 @@ def main() -> None:
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     for kind in SIZES:
-        forms, rows = candidates(kind)
+        forms, few = candidates(kind)
         for batch in options.batches:
-            probe = inputs(rows, batch)
-            answers = [form(probe.noised, probe.sigma, probe.history, probe.box) for form in forms.values()]
-            error = max(float((answer - answers[0]).abs().max()) for answer in answers)
-            print(f"batch of {batch}; largest difference {error:.0e} of {float(answers[0].abs().max()):.1f}")
-            floor = {"its matrix products alone": products(batch)} if kind == "message_passing" else {}
-            report(measure(forms | floor, probe, max(5, options.rounds // batch)), batch)
+            probe = repeated(few, batch)
+            calls = {name: calls_of(form, probe) for name, form in forms.items()}
+            for method in METHODS:
+                chosen = {name: own[method] for name, own in calls.items()}
+                if method == "denoise":
+                    answers = [call() for call in chosen.values()]
+                    error = max(float((answer - answers[0]).abs().max()) for answer in answers)
+                    print(f"largest difference {error:.0e} of {float(answers[0].abs().max()):.1f}")
+                    if kind == "message_passing":
+                        chosen["its matrix products alone"] = products(batch)
+                print(f"{method}, batch of {batch}")
+                report(measure(chosen, max(5, options.rounds // batch)), batch)
 
 
 def report(times: dict[str, list[float]], batch: int) -> None:

@@ -62,6 +62,9 @@ Card parseCard(const std::string& json);
 /// As `parseCard`, but for the golden examples, which export has not written yet.
 Card parseIncompleteCard(const std::string& json);
 
+/// The part of a card about particles, with their guard; the rest of the card is left as it is by default.
+Card parseParticles(const std::string& json);
+
 /// Throws OpenMMException where the program is not right with the solver of that name.
 void requireSolver(const Card& card, const std::string& solver);
 

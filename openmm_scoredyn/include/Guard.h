@@ -38,6 +38,9 @@ public:
     /// As `check`, for a frame without one before it, such as a start structure.
     std::optional<Violation> checkFrame(const float* frame, const float* box = nullptr) const;
 
+    /// All rules that a frame breaks by itself, each judged on its own.
+    std::vector<Cause> causesOf(const float* frame, const float* box = nullptr) const;
+
 private:
     // With squares beside the limits, so that an acceptable frame takes no roots and no inverse cosines.
     struct Bond {
@@ -50,6 +53,7 @@ private:
     };
 
     void listContacts(const GuardRules& rules);
+    std::optional<Violation> checkFinite(const float* positions) const;
     std::optional<Violation> checkBonds(const float* positions) const;
     std::optional<Violation> checkAngles(const float* positions) const;
     std::optional<Violation> checkStereocentres(const float* positions) const;

@@ -23,4 +23,8 @@ void trustNativeCode(const std::string& sha256);
 void checkNativeCode(const NativeCodePermission& permission, bool holdsNativeCode, const std::string& found,
                      const std::string& name);
 
+/// Check that libraries can be loaded from the temporary folder, into which those of a package are unpacked.
+/// Throws OpenMMException where it is mounted noexec.
+void requireLoadableNativeCode();
+
 }  // namespace ScoreDynPlugin

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "ContextRecord.h"
 #include "StepCounts.h"
 #include "openmm/serialization/SerializationNode.h"
 
@@ -30,10 +31,13 @@ struct SamplerState {
     uint64_t step = 0;  ///< step of the noise, counted from the creation of the context
     StepCounts counts;
     std::vector<float> history;  ///< (H, N, 3) nm, newest frame last; empty before the first step
+    ContextRecord context;       ///< what the State or checkpoint holds besides; filled where one is made
 
-    /// Binary form, for checkpoints.
+    /// All of it, as it stands in checkpoints and States.
+    std::string bytes() const;
+    /// Into a checkpoint, with the SHA-256 of the bytes.
     void write(std::ostream& stream) const;
-    /// Form for State objects and their XML.
+    /// Into a State or its XML, in the same way.
     void serialize(OpenMM::SerializationNode& node) const;
 };
 

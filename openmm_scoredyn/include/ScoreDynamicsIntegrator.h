@@ -115,6 +115,7 @@ public:
 protected:
     void initialize(OpenMM::ContextImpl& context) override;
     void cleanup() override;
+    void stateChanged(OpenMM::State::DataType changed) override;
     std::vector<std::string> getKernelNames() override;
     double computeKineticEnergy() override;
     bool kineticEnergyRequiresForce() const override { return false; }

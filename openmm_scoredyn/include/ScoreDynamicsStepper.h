@@ -13,6 +13,7 @@
 #include "ScoreProgram.h"
 #include "StepSampler.h"
 #include "openmm/Kernel.h"
+#include "openmm/State.h"
 #include "openmm/Vec3.h"
 #include "openmm/internal/ContextImpl.h"
 
@@ -54,9 +55,11 @@ public:
     /// taken effect yet does so in a context that was made with it.
     void readCheckpoint(std::istream& stream);
     void serialize(OpenMM::SerializationNode& node);
+    /// Context::setState, or the user, has changed a part of the context.
+    void contextChanged(OpenMM::State::DataType part);
     /// Take over the history and the counters. The noise goes on with the State if the seed is the
     /// integrator's, and otherwise follows the integrator's. A node of another kind of integrator changes
-    /// nothing.
+    /// nothing. Throws OpenMMException where the context does not hold what the State was saved with.
     void deserialize(const OpenMM::SerializationNode& node);
 
 private:
@@ -78,6 +81,8 @@ private:
     SamplerIdentity identity() const;
     size_t historySize() const;
     SamplerState state();
+    SamplerState stateToSave();
+    void requireWholeState(const ContextRecord& saved);
     void setState(SamplerState state);
     void placeParticles(const float* frame);
     IntegrateScoreDynamicsStepKernel& kernel();
@@ -92,7 +97,8 @@ private:
     std::unique_ptr<StepSampler> sampler_;
     SamplerState state_;  // its history is empty, its counts are current only while there is no sampler
     int seedAsked_;
-    uint64_t noiseUsed_ = 0;  // end of the steps whose noise was drawn in this context
+    int setWithPositions_ = 0;  // parts of the context that were set since its positions, and these
+    uint64_t noiseUsed_ = 0;    // end of the steps whose noise was drawn in this context
     std::unique_ptr<History> history_;
     double stepSizeOfHistory_ = 0;  // ps
     size_t frameSize_;              // floats of a frame

@@ -269,6 +269,12 @@ Card readCard(const JsonValue& json, const std::string& text) {
 
 Card parseIncompleteCard(const std::string& text) { return readCard(parseJson(text, "Card"), text); }
 
+Card parseParticles(const std::string& text) {
+    Card card;
+    readParticles(parseJson(text, "Card"), card);
+    return card;
+}
+
 Card parseCard(const std::string& text) {
     const JsonValue json = parseJson(text, "Card");
     Card card = readCard(json, text);

@@ -169,13 +169,26 @@ void Guard::listContacts(const GuardRules& rules) {
         }
 }
 
-std::optional<Violation> Guard::checkFrame(const float* frame, const float* box) const {
+std::vector<Cause> Guard::causesOf(const float* frame, const float* box) const {
+    // Of positions that are no numbers no other rule says anything.
+    if (checkFinite(frame)) return {Cause::NotFinite};
+    std::vector<Cause> causes;
+    for (const auto& violation : {checkBonds(frame), checkAngles(frame), checkStereocentres(frame),
+                                  checkDoubleBonds(frame), checkContacts(frame, box)})
+        if (violation) causes.push_back(violation->cause);
+    return causes;
+}
+
+std::optional<Violation> Guard::checkFinite(const float* positions) const {
     const size_t size = size_t(numParticles_) * 3;
-    if (!allFinite(frame, size)) {
-        const float* const first =
-            std::find_if_not(frame, frame + size, [](float v) { return std::isfinite(v); });
-        return Violation{Cause::NotFinite, {int(first - frame) / 3}, *first, 0};
-    }
+    if (allFinite(positions, size)) return std::nullopt;
+    const float* const first =
+        std::find_if_not(positions, positions + size, [](float v) { return std::isfinite(v); });
+    return Violation{Cause::NotFinite, {int(first - positions) / 3}, *first, 0};
+}
+
+std::optional<Violation> Guard::checkFrame(const float* frame, const float* box) const {
+    if (auto violation = checkFinite(frame)) return violation;
     if (auto violation = checkBonds(frame)) return violation;
     if (auto violation = checkAngles(frame)) return violation;
     if (auto violation = checkStereocentres(frame)) return violation;

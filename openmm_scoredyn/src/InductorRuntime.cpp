@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 
+#include "NativeCode.h"
 #include "PrivateFile.h"
 #include "ProgramRuntime.h"
 #include "TorchErrors.h"
@@ -25,8 +26,10 @@ public:
     InductorRuntime(const ScoreArchive& archive, const std::vector<ProgramMethod>& methods,
                     const c10::Device& device)
         : name_("'" + archive.card().name + "'") {
-        // torch loads packages from files only; the bytes are written out because they are what was trusted
-        // for, while the file they came from may have changed since.
+        // torch unpacks the libraries of a package into the temporary folder and loads them there.
+        requireLoadableNativeCode();
+        // torch loads packages from files only; the bytes are written out because they are what was trusted,
+        // while the file they came from may have changed since.
         const PrivateFile package("program.pt2", archive.bytes());
         requireMethods(archive.file().records(), methods);
         for (const ProgramMethod& method : methods) {

@@ -1,7 +1,10 @@
 #include "NativeCode.h"
 
+#include <sys/statvfs.h>
+
 #include <algorithm>
 #include <cctype>
+#include <filesystem>
 #include <mutex>
 #include <set>
 
@@ -68,6 +71,16 @@ void checkNativeCode(const NativeCodePermission& permission, bool holdsNativeCod
         "or its SHA-256, call "
         "openmm_scoredyn.trust_native_code('" +
         found + "') before XML that names it is read, or use the TorchScript program instead.");
+}
+
+void requireLoadableNativeCode() {
+    std::error_code ignored;
+    const std::string folder = std::filesystem::temp_directory_path(ignored).string();
+    struct statvfs system{};
+    if (statvfs(folder.c_str(), &system) != 0 || !(system.f_flag & ST_NOEXEC)) return;
+    throw OpenMMException("ScoreProgram: native code cannot be loaded from the temporary folder " + folder +
+                          ", for it is mounted noexec; expected a file system that allows it; set TMPDIR to "
+                          "a folder on another one.");
 }
 
 }  // namespace ScoreDynPlugin

@@ -1,14 +1,15 @@
 #include "SamplerState.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <istream>
-#include <limits>
 #include <ostream>
 #include <sstream>
 #include <string>
 
 #include "Base64.h"
+#include "BinaryText.h"
 #include "Sha256.h"
 #include "openmm/OpenMMException.h"
 
@@ -19,42 +20,12 @@ using OpenMM::SerializationNode;
 
 namespace {
 
-constexpr int stateVersion = 2;
+constexpr int stateVersion = 3;
 // Starts the record in a checkpoint, so that one of another integrator is told from ours.
-constexpr uint32_t magic = 0x53447932;
-constexpr size_t longestRecord = size_t(1) << 31;
+constexpr uint32_t magic = 0x53447933;
 
-constexpr const char* rejectedDraws = "rejectedDraws";
-constexpr const char* rejectedSteps = "rejectedSteps";
-
-template <typename T>
-void put(std::ostream& stream, const T& value) {
-    stream.write(reinterpret_cast<const char*>(&value), sizeof(T));
-}
-
-template <typename T>
-T take(std::istream& stream) {
-    T value{};
-    stream.read(reinterpret_cast<char*>(&value), sizeof(T));
-    return value;
-}
-
-void putText(std::ostream& stream, const std::string& text) {
-    put(stream, static_cast<uint64_t>(text.size()));
-    stream.write(text.data(), static_cast<std::streamsize>(text.size()));
-}
-
-/// A text that cannot be read is empty, and the stream has failed.
-std::string takeText(std::istream& stream) {
-    const auto size = take<uint64_t>(stream);
-    if (!stream || size > longestRecord) {
-        stream.setstate(std::ios::failbit);
-        return {};
-    }
-    std::string text(size, '\0');
-    stream.read(text.data(), static_cast<std::streamsize>(size));
-    return stream ? text : std::string();
-}
+constexpr const char* versionName = "scoreDynVersion";
+constexpr const char* recordName = "ScoreDynamicsRecord";
 
 template <typename Value>
 void requireEqual(const std::string& saved, const char* what, const Value& expected, const Value& found,
@@ -99,9 +70,36 @@ std::string bytesOf(const std::vector<float>& history) {
     return {reinterpret_cast<const char*>(history.data()), history.size() * sizeof(float)};
 }
 
+/// The record of a State or checkpoint whose bytes were compared with their sum.
+SamplerState parse(const std::string& saved, const std::string& bytes, const SamplerIdentity& identity,
+                   size_t historySize) {
+    std::istringstream record(bytes);
+    SamplerState state;
+    state.identity.modelSha256 = takeText(record);
+    state.identity.solver = takeText(record);
+    state.identity.denoisingSteps = take<int>(record);
+    state.identity.temperature = take<double>(record);
+    state.identity.stepSize = take<double>(record);
+    requireIdentity(saved, identity, state.identity);
+    state.seed = take<uint32_t>(record);
+    const auto next = take<int64_t>(record);
+    if (next >= 0) state.nextSeed = static_cast<uint32_t>(next);
+    state.step = take<uint64_t>(record);
+    state.counts = take<StepCounts>(record);
+    state.history = historyOf(saved, takeText(record), historySize);
+    state.context = ContextRecord::read(record);
+    return state;
+}
+
+void requireSum(const std::string& saved, const std::string& bytes, const std::string& sum) {
+    if (!sum.empty() && sha256Hex(bytes.data(), bytes.size()) == sum) return;
+    throw OpenMMException("ScoreDynamicsIntegrator: the " + saved +
+                          " is truncated or damaged; load an earlier one.");
+}
+
 }  // namespace
 
-void SamplerState::write(std::ostream& stream) const {
+std::string SamplerState::bytes() const {
     std::ostringstream record;
     putText(record, identity.modelSha256);
     putText(record, identity.solver);
@@ -113,80 +111,54 @@ void SamplerState::write(std::ostream& stream) const {
     put(record, step);
     put(record, counts);
     putText(record, bytesOf(history));
-    const std::string bytes = record.str();
+    context.write(record);
+    return record.str();
+}
+
+void SamplerState::write(std::ostream& stream) const {
+    const std::string record = bytes();
     put(stream, magic);
-    putText(stream, sha256Hex(bytes.data(), bytes.size()));
-    putText(stream, bytes);
+    putText(stream, sha256Hex(record.data(), record.size()));
+    putText(stream, record);
 }
 
 SamplerState readSamplerState(std::istream& stream, const SamplerIdentity& identity, size_t historySize) {
     if (take<uint32_t>(stream) != magic)
         throw OpenMMException(
-            "ScoreDynamicsIntegrator: the checkpoint was not written by a ScoreDynamicsIntegrator of "
-            "this version; load a State instead.");
-    const std::string sum = takeText(stream), bytes = takeText(stream);
-    if (sum.empty() || sha256Hex(bytes.data(), bytes.size()) != sum)
-        throw OpenMMException(
-            "ScoreDynamicsIntegrator: the checkpoint is truncated or damaged; load an earlier one.");
-    std::istringstream record(bytes);
-    SamplerState state;
-    state.identity.modelSha256 = takeText(record);
-    state.identity.solver = takeText(record);
-    state.identity.denoisingSteps = take<int>(record);
-    state.identity.temperature = take<double>(record);
-    state.identity.stepSize = take<double>(record);
-    requireIdentity("checkpoint", identity, state.identity);
-    state.seed = take<uint32_t>(record);
-    const auto next = take<int64_t>(record);
-    if (next >= 0) state.nextSeed = static_cast<uint32_t>(next);
-    state.step = take<uint64_t>(record);
-    state.counts = take<StepCounts>(record);
-    state.history = historyOf("checkpoint", takeText(record), historySize);
-    return state;
+            "ScoreDynamicsIntegrator: the checkpoint is damaged, or was not written by a "
+            "ScoreDynamicsIntegrator of this version; load an earlier one or a State.");
+    const std::string sum = takeText(stream), record = takeText(stream);
+    requireSum("checkpoint", record, sum);
+    return parse("checkpoint", record, identity, historySize);
 }
 
 void SamplerState::serialize(SerializationNode& node) const {
-    node.setIntProperty("scoreDynVersion", stateVersion);
-    node.setStringProperty("modelSha256", identity.modelSha256);
-    node.setStringProperty("solver", identity.solver);
-    node.setIntProperty("denoisingSteps", identity.denoisingSteps);
-    node.setDoubleProperty("temperature", identity.temperature);
-    node.setDoubleProperty("stepSize", identity.stepSize);
-    node.setLongProperty("seed", seed);
-    node.setLongProperty("noiseStep", static_cast<long long>(step));
-    node.setLongProperty(rejectedDraws, counts.rejectedDraws);
-    node.setLongProperty(rejectedSteps, counts.rejectedSteps);
-    for (size_t i = 0; i < causeNames.size(); ++i) node.setLongProperty(causeNames[i], counts.byCause[i]);
-    const std::string bytes = bytesOf(history);
-    node.setStringProperty("history", base64Encode(bytes.data(), bytes.size()));
+    const std::string record = bytes();
+    node.setIntProperty(versionName, stateVersion);
+    node.createChildNode(recordName)
+        .setStringProperty("sha256", sha256Hex(record.data(), record.size()))
+        .setStringProperty("base64", base64Encode(record.data(), record.size()));
 }
 
 std::optional<SamplerState> deserializeSamplerState(const SerializationNode& node,
                                                     const SamplerIdentity& identity, size_t historySize) {
-    if (!node.hasProperty("scoreDynVersion")) return std::nullopt;
-    if (node.getIntProperty("scoreDynVersion") != stateVersion)
-        throw OpenMMException("ScoreDynamicsIntegrator: the State has version " +
-                              std::to_string(node.getIntProperty("scoreDynVersion")) + "; expected " +
-                              std::to_string(stateVersion) + "; load it with the package that wrote it.");
-    SamplerState state;
-    state.identity = {node.getStringProperty("modelSha256"), node.getStringProperty("solver"),
-                      node.getIntProperty("denoisingSteps"), node.getDoubleProperty("temperature"),
-                      node.getDoubleProperty("stepSize")};
-    requireIdentity("State", identity, state.identity);
-    const long long seed = node.getLongProperty("seed"), step = node.getLongProperty("noiseStep");
-    if (seed < 1 || seed > std::numeric_limits<int>::max() || step < 0)
+    // OpenMM's integrators write nothing, or a version of their own. Damage that hides one of our two parts,
+    // property and child, leaves something of the other.
+    const auto& children = node.getChildren();
+    if (node.hasProperty("version") || (node.getProperties().empty() && children.empty()))
+        return std::nullopt;
+    const auto child =
+        std::ranges::find_if(children, [](const auto& one) { return one.getName() == recordName; });
+    const std::string version =
+        child == children.end() ? "no record" : node.getStringProperty(versionName, "none");
+    if (version != std::to_string(stateVersion))
         throw OpenMMException(
-            "ScoreDynamicsIntegrator: the State has the seed " + std::to_string(seed) +
-            " and the step of the noise " + std::to_string(step) +
-            "; expected a seed from 1 to 2147483647 and a step of 0 or more; save it again.");
-    state.seed = static_cast<uint32_t>(seed);
-    state.step = static_cast<uint64_t>(step);
-    state.counts.rejectedDraws = node.getLongProperty(rejectedDraws);
-    state.counts.rejectedSteps = node.getLongProperty(rejectedSteps);
-    for (size_t i = 0; i < causeNames.size(); ++i)
-        state.counts.byCause[i] = node.getLongProperty(causeNames[i]);
-    state.history = historyOf("State", base64Decode(node.getStringProperty("history")), historySize);
-    return state;
+            "ScoreDynamicsIntegrator: the State is damaged, or has another version; found " + version +
+            ", expected " + std::to_string(stateVersion) +
+            "; load an earlier one, or use the package that wrote it.");
+    const std::string record = base64Decode(child->getStringProperty("base64", ""));
+    requireSum("State", record, child->getStringProperty("sha256", ""));
+    return parse("State", record, identity, historySize);
 }
 
 }  // namespace ScoreDynPlugin

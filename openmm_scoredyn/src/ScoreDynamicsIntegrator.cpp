@@ -125,6 +125,11 @@ void ScoreDynamicsIntegrator::initialize(OpenMM::ContextImpl& contextImpl) {
 
 void ScoreDynamicsIntegrator::cleanup() { stepper_.reset(); }
 
+void ScoreDynamicsIntegrator::stateChanged(OpenMM::State::DataType changed) {
+    // No lock: the stepper itself sets positions, and changing a context is no business of several threads.
+    if (stepper_) stepper_->contextChanged(changed);
+}
+
 std::vector<std::string> ScoreDynamicsIntegrator::getKernelNames() {
     return {IntegrateScoreDynamicsStepKernel::Name()};
 }

@@ -22,6 +22,9 @@ using OpenMM::Vec3;
 
 namespace {
 
+/// Rounding of positions, of the box edge and the coordinate, where OpenMM puts atoms in order.
+constexpr float orderingUnit = 8 * std::numeric_limits<float>::epsilon();
+
 uint32_t chooseSeed(int seed) {
     // Bits of a chosen seed beyond those of an int are dropped, so that it can be read and set again.
     return seed != 0 ? seed : std::max(1, osrngseed() & std::numeric_limits<int>::max());
@@ -130,7 +133,7 @@ void ScoreDynamicsStepper::keep(const Frame& frame) {
 bool ScoreDynamicsStepper::isWhereLastStepLeftIt(const float* frame) const {
     // When OpenMM puts atoms in order between steps, as after a change of a force, it moves molecules into
     // the box and rounds.
-    const float unit = program_->card().periodic ? 8 * std::numeric_limits<float>::epsilon() : 0;
+    const float unit = program_->card().periodic ? orderingUnit : 0;
     const float edge = std::max({box_[0], box_[4], box_[8]});
     return std::equal(
         frame, frame + frameSize_, lastFrame_.begin(), lastFrame_.end(),
@@ -259,20 +262,55 @@ void ScoreDynamicsStepper::setState(SamplerState state) {
     sampler_.reset();
 }
 
-void ScoreDynamicsStepper::writeCheckpoint(std::ostream& stream) { state().write(stream); }
+SamplerState ScoreDynamicsStepper::stateToSave() {
+    SamplerState state = this->state();
+    state.context = ContextRecord::of(context_);
+    return state;
+}
+
+void ScoreDynamicsStepper::writeCheckpoint(std::ostream& stream) { stateToSave().write(stream); }
 
 void ScoreDynamicsStepper::readCheckpoint(std::istream& stream) {
     SamplerState read = readSamplerState(stream, identity(), historySize());
+    if (const auto difference = read.context.differenceOfCheckpoint(ContextRecord::of(context_)))
+        throw OpenMMException("ScoreDynamicsIntegrator: the checkpoint is damaged: " + *difference +
+                              "; load an earlier one.");
     const bool takesNextSeed = read.nextSeed && *read.nextSeed == uint32_t(seedAsked_);
     if (takesNextSeed) read.seed = state_.seed;
     setState(std::move(read));
 }
 
-void ScoreDynamicsStepper::serialize(OpenMM::SerializationNode& node) { state().serialize(node); }
+void ScoreDynamicsStepper::serialize(OpenMM::SerializationNode& node) {
+    SamplerState state = stateToSave();
+    state.nextSeed.reset();
+    state.serialize(node);
+}
+
+void ScoreDynamicsStepper::contextChanged(OpenMM::State::DataType part) {
+    // Context::setState sets positions first.
+    if (part == OpenMM::State::Positions) setWithPositions_ = 0;
+    setWithPositions_ |= part;
+}
+
+void ScoreDynamicsStepper::requireWholeState(const ContextRecord& saved) {
+    const Card& card = program_->card();
+    // Where atoms are put in order, molecules move into the box, and round. Frames of a longer history do not
+    // move with them.
+    const ContextRecord::Rounding rounding{card.periodic ? orderingUnit : 0,
+                                           card.periodic && card.historyLength == 1};
+    if (const auto difference =
+            saved.differenceOfState(ContextRecord::of(context_), setWithPositions_, rounding))
+        throw OpenMMException(
+            "ScoreDynamicsIntegrator: the State is damaged, or was not saved with positions=True: " +
+            *difference +
+            "; load an undamaged one that was saved without enforcePeriodicBox, or take over its positions "
+            "and velocities alone.");
+}
 
 void ScoreDynamicsStepper::deserialize(const OpenMM::SerializationNode& node) {
     std::optional<SamplerState> read = deserializeSamplerState(node, identity(), historySize());
     if (!read) return;
+    requireWholeState(read->context);
     uint32_t seed = state_.seed;
     if (const int asked = integrator_.getSeedSetting(); asked != seedAsked_) {
         seed = chooseSeed(asked);

@@ -100,6 +100,8 @@ void bindProgram(py::module_& m) {
     const auto onDevice = [](const ScoreProgram& program, int gpu) {
         return std::make_shared<ScoreProgram>(program.archivePointer(), deviceOf(gpu));
     };
+    m.def("require_loadable_native_code", &requireLoadableNativeCode,
+          "Raise OpenMMException where libraries cannot be loaded from the temporary folder.");
     m.def("trust_native_code", &trustNativeCode, "sha256"_a);
     py::class_<ScoreProgram, std::shared_ptr<ScoreProgram>>(
         m, "Program",

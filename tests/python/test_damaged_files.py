@@ -96,24 +96,60 @@ def test_many_damaged_checkpoints(way, checkpoint, record_property):
     )
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["checkpoint", "state", "integrator"])
-def test_many_damaged_files_of_openmm(kind, program, record_property):
-    """Their formats have no sums: a changed coordinate is another one. But nothing crashes or hangs."""
+def files_of_openmm(program: bytes) -> dict:
+    """What is done with them, and a checkpoint, a State and an integrator, of a context after three steps."""
     context = make_context(program)
     context.getIntegrator().step(3)
     state = context.getState(positions=True, velocities=True, parameters=True, integratorParameters=True)
     integrator = ScoreDynamicsIntegrator(program)
     integrator.setRandomNumberSeed(9)
-    data, use = {
-        "checkpoint": (context.createCheckpoint(), partial(load_openmm_checkpoint, program)),
-        "state": (openmm.XmlSerializer.serialize(state).encode(), partial(load_state_xml, program)),
-        "integrator": (openmm.XmlSerializer.serialize(integrator).encode(), load_integrator_xml),
-    }[kind]
-    # A number of parameters in OpenMM's own head keeps OpenMM busy before it comes to what is ours.
-    head = data[: data.index(b"Reference") + 17] if kind == "checkpoint" else b""
-    mutants = (head + rest for rest in random_places(data[len(head) :], MANY, seed=41))
+    return {
+        "checkpoint": (partial(load_openmm_checkpoint, program), context.createCheckpoint()),
+        "state": (partial(load_state_xml, program), openmm.XmlSerializer.serialize(state).encode()),
+        "integrator": (load_integrator_xml, openmm.XmlSerializer.serialize(integrator).encode()),
+    }
+
+
+def require_none_silent(kind: str, program: bytes, count: int, seed: int, record_property) -> None:
+    """No other result, traceback, crash or hang, whatever OpenMM itself refuses or drops."""
+    use, data = files_of_openmm(program)[kind]
+    head = head_of_checkpoint(data) if kind == "checkpoint" else b""
+    mutants = (head + rest for rest in random_places(data[len(head) :], count, seed))
     counts, oddities = classify(use, data, mutants)
     record_property("outcomes", dict(counts))
-    print(kind, dict(counts), sorted({odd[:120] for odd in oddities if not odd.startswith("other")})[:10])
-    assert sum(counts.values()) == MANY and counts["refused"] > 0 and counts["crash"] + counts["hang"] == 0
+    print(kind, dict(counts), sorted({odd for odd in oddities if " by OpenMM: " not in odd})[:10])
+    assert sum(counts.values()) == count and counts["refused"] > count / 4
+    silent = [odd for odd in oddities if " by OpenMM: " not in odd]
+    assert not silent, silent[:10]
+    # Only where its name <IntegratorParameters> is gone, or the XML around it is broken.
+    assert counts["dropped by OpenMM"] < 0.05 * count
+
+
+def head_of_checkpoint(data: bytes) -> bytes:
+    """OpenMM's own head: platform, numbers of particles and of parameters."""
+    return data[: data.index(b"Reference") + len(b"Reference") + 8]
+
+
+@pytest.mark.parametrize("kind", ["checkpoint", "state", "integrator"])
+def test_damaged_files_of_openmm(kind, program, record_property):
+    require_none_silent(kind, program, 100, 42, record_property)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["checkpoint", "state", "integrator"])
+def test_many_damaged_files_of_openmm(kind, program, record_property):
+    require_none_silent(kind, program, MANY, 41, record_property)
+
+
+@pytest.mark.slow
+def test_heads_of_damaged_checkpoints(program, record_property):
+    """OpenMM reads as many parameters as the head says, before it comes to what is ours: a large number keeps
+    it busy. Nothing gives another result.
+    """
+    use, data = files_of_openmm(program)["checkpoint"]
+    head = head_of_checkpoint(data)
+    mutants = (changed + data[len(head) :] for changed in random_places(head, 40, seed=43))
+    counts, oddities = classify(use, data, mutants, patience_s=15.0)
+    record_property("outcomes", dict(counts))
+    print("head", dict(counts), sorted(set(oddities))[:10])
+    assert counts["other result"] == 0 and counts["refused"] > 20

@@ -87,7 +87,7 @@ def guard_table(path: Path, name: str | None, trajectories) -> dict[str, dict[st
     """
     from openmm_scoredyn.data.frame_store import is_store
     from openmm_scoredyn.dynamics import store_guard
-    from openmm_scoredyn.dynamics.guard_counts import count_rejections
+    from openmm_scoredyn.program.guard_counts import count_rejections
     from openmm_scoredyn.program.model import ScoreModel, path_or_shipped
 
     stores = [folder for folder in (path, *(path.iterdir() if path.is_dir() else ())) if is_store(folder)]

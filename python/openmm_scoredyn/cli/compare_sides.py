@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ class Side:
     periodic : bool
     frame_spacing_ps, temperature_K : float, the temperature None where it is unknown
     trajectories : list of Trajectory, None where only observations are stored
+    whole : the same with what was left out of their beginnings
     observations : Observations that are stored, None where there are trajectories
     """
 
@@ -25,16 +26,19 @@ class Side:
     frame_spacing_ps: float
     temperature_K: float | None
     trajectories: Any = None
+    whole: Any = None
     observations: Any = None
 
     @classmethod
-    def of_trajectories(cls, trajectories) -> "Side":
-        """A side of trajectories, all of the particles of the first free one."""
+    def of_trajectories(cls, whole, skipped_ps: float = 0.0) -> "Side":
+        """A side of trajectories from `skipped_ps` on, all of the particles of the first free one."""
+        from openmm_scoredyn.data import discard
         from openmm_scoredyn.observables.series import unsteered
 
+        trajectories = [discard(trajectory, skipped_ps) for trajectory in whole]
         first = unsteered(trajectories)[0]
         conditions = (first.molecule, first.box is not None, first.frame_spacing_ps, first.temperature_K)
-        return cls(*conditions, trajectories=trajectories)
+        return cls(*conditions, trajectories=trajectories, whole=whole)
 
     def in_order_of(self, particles) -> "Side":
         """The same side with its atoms in the order of another's; itself where the order is the same.
@@ -51,7 +55,11 @@ class Side:
         if self.trajectories is None or first_difference(particles, self.particles) is None:
             return self
         order = match_particles(self.particles, particles)
-        return Side.of_trajectories([reordered(trajectory, order) for trajectory in self.trajectories])
+        trajectories, whole = (
+            [reordered(trajectory, order) for trajectory in part] for part in (self.trajectories, self.whole)
+        )
+        in_order = self.particles.subset(order.tolist())
+        return replace(self, particles=in_order, trajectories=trajectories, whole=whole)
 
     def observables(self, wanted) -> list:
         """Those that are wanted, or all that see something in its particles."""
@@ -64,7 +72,7 @@ class Side:
         from openmm_scoredyn.data import require_apart, require_one_temperature
 
         if self.trajectories and candidate.trajectories:
-            require_apart(self.trajectories, candidate.trajectories)
+            require_apart(self.whole, candidate.whole)
         require_one_temperature(self.temperature_K, candidate.temperature_K)
 
     def see(self, observables):
@@ -84,7 +92,7 @@ def read_side(path: Path, options: dict, skipped_ps: float = 0.0) -> Side:
     TrajectoryError
         If a file cannot be read, or something is to be skipped of stored observations.
     """
-    from openmm_scoredyn.data import discard, load
+    from openmm_scoredyn.data import load
     from openmm_scoredyn.errors import TrajectoryError
     from openmm_scoredyn.observables import is_observations, load_observations
     from openmm_scoredyn.program.model import pretrained
@@ -100,7 +108,7 @@ def read_side(path: Path, options: dict, skipped_ps: float = 0.0) -> Side:
         kept = load_observations(path)
         conditions = (kept.particles, kept.periodic, kept.frame_spacing_ps, kept.temperature_K)
         return Side(*conditions, observations=kept)
-    return Side.of_trajectories([discard(trajectory, skipped_ps) for trajectory in load(path, **options)])
+    return Side.of_trajectories(load(path, **options), skipped_ps)
 
 
 def distinct_names(paths: list[Path]) -> list[str]:

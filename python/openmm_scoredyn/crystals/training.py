@@ -19,6 +19,7 @@ from openmm_scoredyn.crystals.lattices import Lattice, read_lattice
 from openmm_scoredyn.crystals.samples import Batch, draw_batch
 from openmm_scoredyn.crystals.surfaces import cut_surfaces
 from openmm_scoredyn.data.atomic import make_directory
+from openmm_scoredyn.data.lock import exclusive
 from openmm_scoredyn.errors import TrainingError
 from openmm_scoredyn.program.archive import write_checkpoint
 
@@ -49,6 +50,8 @@ def train_denoiser(
     ------
     TrainingError
         If the folder holds a run of another configuration, or the loss is not finite.
+    OutputError
+        If the folder cannot be written, or another process writes it.
     """
     lattices = [read_lattice(source) for source in sources or config.lattices]
     species = tuple(sorted({element for lattice in lattices for element in lattice.elements}))
@@ -58,10 +61,19 @@ def train_denoiser(
             f" mixed; expected one sort, found {', '.join(lattice.name for lattice in lattices)}; train two"
             " models."
         )
-    run = TrainingRun(config, species, make_directory(folder) / CHECKPOINT, start_from)
+    folder = make_directory(folder)
+    with exclusive(folder, "train_denoiser"):
+        run = TrainingRun(config, species, folder / CHECKPOINT, start_from)
+        _fit(run, lattices, sources or config.lattices, progress, save_every)
+    return run.path
+
+
+def _fit(run: "TrainingRun", lattices: list[Lattice], sources, progress, save_every: int) -> None:
+    """The updates that the run lacks."""
+    config, species = run.config, run.species
     pieces = [
         cut_surfaces(source, np.random.default_rng([config.seed, index]), PIECES) if config.surfaces else []
-        for index, source in enumerate(sources or config.lattices)
+        for index, source in enumerate(sources)
     ]
     losses = []
     for update in range(run.done, config.updates):
@@ -78,7 +90,6 @@ def train_denoiser(
             if progress:
                 progress(update + 1, config.updates, mean)
             losses = []
-    return run.path
 
 
 def _piece(lattice: Lattice, pieces: list[Lattice], share: float, generator: np.random.Generator) -> Lattice:

@@ -56,6 +56,28 @@ def read_card(directory: Path) -> list[dict]:
         ) from None
 
 
+def require_listed(path: Path, sha256: str) -> None:
+    """Refuse a packed file that is another than the card beside it says; one that it does not list, or
+    without a card, is let through.
+
+    Parameters
+    ----------
+    path : of the file
+    sha256 : of its content, hexadecimal
+
+    Raises
+    ------
+    TrajectoryError
+        If the sums differ, or the card is damaged.
+    """
+    for entry in read_card(path.parent):
+        if entry.get("file") == path.name and entry.get("sha256") != sha256:
+            raise TrajectoryError(
+                f"Trajectory: {path} is damaged, or another than its card says; expected SHA-256"
+                f" {entry.get('sha256')}, found {sha256}; get the file again, or pack it again."
+            )
+
+
 def write_card(directory: Path, entries: list[dict]) -> None:
     """Write card.json, and README.md with the same as tables."""
     card = {"format_version": FORMAT_VERSION, "totals": totals(entries), "files": entries}

@@ -11,20 +11,24 @@ from openmm_scoredyn.errors import TrajectoryError
 
 _XTC_MAGIC = (1995, 2023)
 _XTC_UNCOMPRESSED_ATOMS = 9
+# Magic number, length and text of the version, then 13 integers: 7 sizes in bytes of parts of older formats,
+# box, x, v, f among them, the number of atoms, step and energies; then time and lambda.
+_TRR_MAGIC, _TRR_INTEGERS, _TRR_SIZES = 1993, 13, 10
 _DCD_HEAD = 92  # of the first record, with its two lengths
 
 
 def require_whole(path: Path) -> None:
-    """Refuse an XTC or DCD file whose last frame is cut, or that holds another number of frames than it says.
+    """Refuse an XTC, TRR or DCD file whose last frame is cut, or that holds another number of frames than it
+    says.
 
-    Files of other formats are let through.
+    Files of other formats are let through: their readers refuse what is cut.
 
     Raises
     ------
     TrajectoryError
         Naming the frame.
     """
-    check = {".xtc": _check_xtc, ".dcd": _check_dcd}.get(path.suffix.lower())
+    check = {".xtc": _check_xtc, ".trr": _check_trr, ".dcd": _check_dcd}.get(path.suffix.lower())
     if check is None:
         return
     try:
@@ -36,33 +40,61 @@ def require_whole(path: Path) -> None:
 
 
 def _check_xtc(path: Path) -> None:
+    _check_frames(path, "an XTC", 56, _xtc_frame_bytes)
+
+
+def _check_trr(path: Path) -> None:
+    _check_frames(path, "a TRR", 84, _trr_frame_bytes)
+
+
+def _check_frames(path: Path, kind: str, shortest: int, bytes_of) -> None:
+    """Walk from frame to frame; `bytes_of` gives the length of one from its first bytes, None if it is no
+    frame.
+    """
     size, place, frame = os.path.getsize(path), 0, 0
     with open(path, "rb") as file:
         while place < size:
             file.seek(place)
             head = file.read(96)
-            if len(head) < 56:
-                raise _cut(path, frame, place + 56, size)
-            magic, atoms = struct.unpack(">ii", head[:8])
-            if magic not in _XTC_MAGIC:
+            if len(head) < shortest:
+                raise _cut(path, frame, place + shortest, size)
+            length = bytes_of(head)
+            if length is None:
                 raise TrajectoryError(
-                    f"Trajectory: {path} is damaged at frame {frame}, byte {place}; expected the head of an"
-                    " XTC"
-                    " frame, found other bytes; make or copy it again."
+                    f"Trajectory: {path} is damaged at frame {frame}, byte {place}; expected the head of"
+                    f" {kind} frame, found other bytes; make or copy it again."
                 )
-            place += _xtc_frame_bytes(head, magic, atoms)
+            place += length
             if place > size:
                 raise _cut(path, frame, place, size)
             frame += 1
 
 
-def _xtc_frame_bytes(head: bytes, magic: int, atoms: int) -> int:
+def _xtc_frame_bytes(head: bytes) -> int | None:
+    magic, atoms = struct.unpack(">ii", head[:8])
+    if magic not in _XTC_MAGIC:
+        return None
     if atoms <= _XTC_UNCOMPRESSED_ATOMS:
         return 56 + 12 * atoms
     # The later format counts its compressed bytes in 64 bits.
     length, code = (4, ">i") if magic == _XTC_MAGIC[0] else (8, ">q")
     (compressed,) = struct.unpack(code, head[88 : 88 + length])
     return 88 + length + (compressed + 3) // 4 * 4
+
+
+def _trr_frame_bytes(head: bytes) -> int | None:
+    magic, _, text = struct.unpack(">iii", head[:12])
+    start = 12 + (text + 3) // 4 * 4
+    if magic != _TRR_MAGIC or not 0 < text <= 12:
+        return None
+    integers = struct.unpack(f">{_TRR_INTEGERS}i", head[start : start + 4 * _TRR_INTEGERS])
+    sizes, atoms = integers[:_TRR_SIZES], integers[_TRR_SIZES]
+    if min(sizes) < 0 or atoms < 1:
+        return None
+    # A box is 9 numbers, an array of the atoms 3 each: of 4 or 8 bytes, as time and lambda.
+    box, arrays = sizes[2], sizes[7:]
+    number = box // 9 if box else max(arrays) // (3 * atoms)
+    return start + 4 * _TRR_INTEGERS + 2 * number + sum(sizes)
 
 
 def _check_dcd(path: Path) -> None:

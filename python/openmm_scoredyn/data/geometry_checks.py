@@ -27,8 +27,9 @@ _COVALENT_RADII_NM = {
 }
 # Of any force field at any temperature of interest: bonds vibrate by a few parts in a hundred.
 _SHORTEST, _LONGEST = 0.6, 1.5
-# In a single frame: dynamics that blow up, and molecules cut by the box, have particles far apart.
-_BROKEN = 2.0
+# In a single frame: dynamics that blow up, and molecules cut by the box, have particles far apart; broken
+# writers and readers put particles onto each other.
+_COLLAPSED, _BROKEN = 0.3, 2.0
 _UNITS = {10.0: "they look like Angstrom, not nm", 0.1: "they look like units of 10 nm, not nm"}
 
 
@@ -43,8 +44,8 @@ def check_geometry(trajectories: Sequence[Trajectory]) -> None:
     ------
     TrajectoryError
         Naming file, frame and particles: bonds that are too long or too short for their elements (another
-        unit, another atom order), a bond that breaks in some frame (exploded, not whole), or a file that is
-        the mirror image of the others.
+        unit, another atom order), a bond that breaks or collapses in some frame (exploded, not whole,
+        particles at one point), or a file that is the mirror image of the others.
     """
     first = trajectories[0]
     if not first.molecule.bonds:
@@ -98,10 +99,12 @@ def _check_frames(trajectory: Trajectory, bonds: np.ndarray, expected: np.ndarra
     for start in range(0, trajectory.n_frames, BLOCK_FRAMES):
         frames = np.arange(start, min(start + BLOCK_FRAMES, trajectory.n_frames))
         lengths = bond_lengths(trajectory.frames(frames), bonds)
-        wrong = lengths > _BROKEN * expected
+        wrong = (lengths > _BROKEN * expected) | (lengths < _COLLAPSED * expected)
         if wrong.any():
             frame, bond = np.argwhere(wrong)[0]
-            advice = "the dynamics blew up, or the molecule is not whole there: leave those frames out"
+            long = lengths[frame, bond] > expected[bond]
+            reason = "or the molecule is not whole there" if long else "or particles lie on each other there"
+            advice = f"the dynamics blew up, {reason}: leave those frames out"
             _refuse_bond(
                 trajectory, bonds, int(bond), lengths[frame], expected, f"in frame {start + frame}", advice
             )

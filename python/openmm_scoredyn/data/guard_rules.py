@@ -92,42 +92,6 @@ def learn_guard_rules(trajectories: Sequence[Trajectory]) -> dict:
     }
 
 
-def count_refused_frames(rules: dict, trajectories: Sequence[Trajectory]) -> dict[str, int]:
-    """Frames of held-out trajectories that each rule refuses on its own.
-
-    Parameters
-    ----------
-    rules : of `learn_guard_rules`
-    trajectories : of the same particles, not those that the rules were learnt from
-
-    Returns
-    -------
-    dict of int
-        `frames`, and `bond`, `angle`, `stereochemistry`, `double_bond` and `contact`.
-    """
-    terms = _Terms(trajectories[0].molecule)
-    closest = _closest_of_pairs(rules, terms)
-    lengths = np.array(rules["bond_lengths_nm"])
-    low, high = np.array(rules["angle_limits_deg"]).reshape(-1, 2).T
-    centres = np.array(rules["stereocentres"], dtype=int).reshape(-1, 4)
-    double = np.array(rules["double_bonds"], dtype=int).reshape(-1, 4)
-    sign = np.where(rules["double_bonds_cis"], 1.0, -1.0)
-    counts = dict.fromkeys(("frames", "bond", "angle", "stereochemistry", "double_bond", "contact"), 0)
-    for positions, box in _blocks(trajectories, len(terms.pairs)):
-        angles = bond_angles(positions, terms.angles)
-        refused = {
-            "frames": np.ones((len(positions), 1), dtype=bool),
-            "bond": np.abs(bond_lengths(positions, terms.bonds) / lengths - 1) > rules["bond_tolerance"],
-            "angle": (angles < low) | (angles > high),
-            "stereochemistry": triple_products(positions, centres) <= 0,
-            "double_bond": sign * np.cos(dihedral_angles(positions, double)) <= 0,
-            "contact": _distances(positions, box, terms.pairs) < closest,
-        }
-        for cause, frames in refused.items():
-            counts[cause] += int(frames.any(axis=1).sum())
-    return counts
-
-
 class _Terms:
     """What is measured in every frame of a molecule."""
 
@@ -236,11 +200,6 @@ def _widen(limits: tuple[np.ndarray, np.ndarray], values: np.ndarray) -> None:
     low, high = limits
     np.minimum(low, values.min(axis=0), out=low)
     np.maximum(high, values.max(axis=0), out=high)
-
-
-def _closest_of_pairs(rules: dict, terms: _Terms) -> np.ndarray:
-    allowed = {tuple(rule["classes"]): rule["min_distance_nm"] for rule in rules["contacts"]}
-    return np.array([allowed.get((a, b), 0.0) for a, b in terms.pair_classes.tolist()])
 
 
 def _distances(positions: np.ndarray, box: np.ndarray | None, pairs: np.ndarray) -> np.ndarray:

@@ -95,6 +95,8 @@ def save_packed(path: Path, trajectory: Trajectory, metadata: dict) -> None:
     }
     if trajectory.weights is not None:
         arrays["weights"] = trajectory.weights
+    if trajectory.box is not None:
+        arrays["box"] = trajectory.box
     write_atomically(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
 
 
@@ -131,6 +133,7 @@ def from_packed(path: Path, arrays: dict[str, np.ndarray]) -> Trajectory:
         segments=tuple(np.split(positions, np.cumsum(lengths)[:-1])),
         molecule=molecule,
         weights=arrays.get("weights"),
+        box=arrays.get("box"),
         shot_torsion=metadata.get("shot_torsion", ""),
         force_field=metadata["force_field"],
         solvent=metadata["solvent"],

@@ -100,11 +100,6 @@ def _read(path: Path, record: dict, reading: dict) -> list[tuple[Trajectory, dic
             raise TrajectoryError(
                 f"pack: {path} does not say its temperature; expected it in K; give it (--temperature)."
             )
-        if trajectory.box is not None:
-            raise TrajectoryError(
-                f"pack: {path} is periodic; expected a molecule without a box, which packed files do not"
-                " hold; keep the file as it is."
-            )
         described = {name: metadata[name] for name in ("force_field", "solvent") if name in metadata}
         if not stored and "hydrogen_mass_amu" in metadata:
             described["molecule"] = _repartitioned(trajectory.molecule, float(metadata["hydrogen_mass_amu"]))

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from openmm_scoredyn.data.atomic import write_atomically
+from openmm_scoredyn.data.data_card import require_listed
 from openmm_scoredyn.data.packed import from_packed
 from openmm_scoredyn.data.trajectory import Trajectory
 from openmm_scoredyn.errors import TrajectoryError
@@ -47,6 +48,7 @@ def load_archive(path: Path, molecule: Particles | None, temperature_K: float | 
     if "positions_nm" in arrays and "metadata" in arrays:
         return [_from_own(path, arrays, digest)]
     if "segment_lengths" in arrays and "metadata" in arrays:
+        require_listed(path, digest)
         return [from_packed(path, arrays)]
     if "positions_pm" in arrays and "lag_time_ps" in arrays:
         return _from_picometres(path, arrays, digest, molecule, temperature_K)

@@ -1,7 +1,6 @@
 """Long runs that survive a kill: one simulation with reporters, or many replicas in one batch."""
 
-from openmm_scoredyn.dynamics.guard_counts import store_guard
-from openmm_scoredyn.dynamics.replicas import run_replicas
+from openmm_scoredyn.dynamics.replicas import run_replicas, store_guard
 from openmm_scoredyn.dynamics.single import run_simulation
 
 __all__ = ["run_replicas", "run_simulation", "store_guard"]

@@ -231,3 +231,18 @@ def _describe(model, identity: dict, save_every: int) -> dict:
         "integrator": "ScoreDynamicsIntegrator",
         "model": card.name,
     }
+
+
+def store_guard(path: str | Path) -> dict[str, int] | None:
+    """What the guard rejected in the run that a store holds: `steps`, and draws by cause; None where it does
+    not say.
+    """
+    store = FrameStore(path)
+    if "counts" not in store.note:
+        return None
+    causes = {
+        name: count
+        for name, count in store.note["counts"].items()
+        if name not in ("num_rejected_draws", "num_rejected_steps")
+    }
+    return {"steps": store.header["n_replicas"] * store.note["steps"], **causes}

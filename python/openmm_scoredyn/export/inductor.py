@@ -15,7 +15,8 @@ from openmm_scoredyn.errors import ExportError
 from openmm_scoredyn.export.probe import Probe
 from openmm_scoredyn.export.scripting import own_line
 from openmm_scoredyn.export.wrapper import ScoreProgram
-from openmm_scoredyn.program.archive import seal
+from openmm_scoredyn.program.archive import core_errors, seal
+from openmm_scoredyn.program.native import scoredyn
 
 # One thread in the generated code, whatever the exporting process uses, because the number is compiled in.
 # Matrix products follow the threads of the process that runs the program.
@@ -38,10 +39,14 @@ class CompiledMethods:
     ------
     ExportError
         If there is no C++ compiler, or a method cannot be traced or compiled.
+    ProgramError
+        If the temporary folder is mounted noexec.
     """
 
     def __init__(self, program: ScoreProgram, probe: Probe, device: str = "cpu"):
         _require_compiler()
+        with core_errors():
+            scoredyn.require_loadable_native_code()
         program = copy.deepcopy(program).to(device)
         examples = {name: _on(device, inputs) for name, inputs in _examples(program, probe).items()}
         # All are traced first: most mistakes show there, in a tenth of the time that compiling takes.

@@ -14,6 +14,8 @@ from openmm import OpenMMException
 from openmm_scoredyn.errors import CardError, ProgramError
 
 SUMS_RECORD = "extra/SHA256SUMS"
+# Which line of which file of the exporting machine an operator came from: nothing that a program needs.
+_DEBUG_RECORDS = ".debug_pkl"
 
 
 @contextmanager
@@ -57,7 +59,7 @@ def open_model_file(source: str | os.PathLike | bytes):
 
 def seal(data: bytes, extra_files: dict[str, str] | None = None) -> bytes:
     """An archive of torch as this package reads it: records stored as they are, with the SHA-256 of all of
-    them.
+    them, and without the debug records, which name files of the machine that wrote them.
 
     Parameters
     ----------
@@ -79,7 +81,9 @@ def seal(data: bytes, extra_files: dict[str, str] | None = None) -> bytes:
     folder = records[0][0].split("/")[0]
     extra = {f"{folder}/extra/{name}": text.encode() for name, text in (extra_files or {}).items()}
     replaced = {f"{folder}/{SUMS_RECORD}", *extra}
-    records = [record for record in records if record[0] not in replaced]
+    records = [
+        record for record in records if record[0] not in replaced and not record[0].endswith(_DEBUG_RECORDS)
+    ]
     with core_errors():
         return scoredyn.write_record_archive(records + list(extra.items()))
 

@@ -180,12 +180,11 @@ class Card:
 
     def to_json(self) -> str:
         """JSON text, one field per line, NaN never written."""
-        particles = {name: getattr(self.particles, name) for name in _OF_PARTICLES}
         parts = {
             "format_version": self.format_version,
             "name": self.name,
             "capabilities": asdict(self.capabilities),
-            "particles": particles | {"guard": self.guard.to_dict()},
+            "particles": describe_particles(self.particles, self.guard),
             "provenance": asdict(self.provenance),
             "golden": list(self.golden),
         }
@@ -219,6 +218,11 @@ class Card:
 
 
 _PARTS = {"capabilities": Capabilities, "guard": GuardRules, "provenance": Provenance}
+
+
+def describe_particles(particles: Particles, guard: GuardRules) -> dict:
+    """The part of a card about particles, ready for JSON."""
+    return {name: getattr(particles, name) for name in _OF_PARTICLES} | {"guard": guard.to_dict()}
 
 
 def _part_of(key: str) -> str:

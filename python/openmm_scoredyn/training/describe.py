@@ -6,12 +6,13 @@ import torch
 
 import openmm_scoredyn
 from openmm_scoredyn.data import Trajectory, fingerprint, first_difference, opening_digest
-from openmm_scoredyn.data.guard_rules import count_refused_frames, learn_guard_rules
+from openmm_scoredyn.data.guard_rules import learn_guard_rules
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import TrainingError
 from openmm_scoredyn.networks.examples import Examples
 from openmm_scoredyn.networks.known import environment
 from openmm_scoredyn.program.card import Capabilities, Card, Provenance
+from openmm_scoredyn.program.guard_counts import count_refused_frames
 from openmm_scoredyn.program.guard_rules import GuardRules
 from openmm_scoredyn.program.guard_statistics import GuardStatistics
 from openmm_scoredyn.program.transferable import TransferCard
@@ -39,14 +40,14 @@ def describe(
     """
     sample = _sample(examples)
     golden = {"history": sample.history[0].flatten().tolist(), "box": sample.box[0].flatten().tolist()}
-    learnt = learn_guard_rules(trajectories)
+    rules = _rules(learn_guard_rules(trajectories), network, sample)
     provenance = _provenance(config, trajectories, len(examples))
-    counts = count_refused_frames(learnt, held_out) if held_out else {}
+    counts = count_refused_frames(rules, held_out) if held_out else {}
     return Card(
         name=config.name,
         capabilities=_capabilities(network, config, trajectories, sample),
         particles=examples.particles.without_force_field(),
-        guard=_rules(learnt, network, sample),
+        guard=rules,
         provenance=replace(
             provenance, training_data=provenance.training_data | {"held_out_frames_refused": counts}
         ),

@@ -24,7 +24,9 @@ from openmm_scoredyn.data import (
     split_by_time,
     split_by_trajectory,
 )
-from openmm_scoredyn.errors import MoleculeError, OutputError, TrainingError
+from openmm_scoredyn.data.atomic import make_directory
+from openmm_scoredyn.data.lock import exclusive
+from openmm_scoredyn.errors import MoleculeError, TrainingError
 from openmm_scoredyn.networks.examples import Examples
 from openmm_scoredyn.networks.protocol import Stage
 from openmm_scoredyn.program.card import Card
@@ -76,17 +78,29 @@ def train(
     TrainingInterrupted
         If SIGTERM or SIGINT ended it; the update it came in is saved.
     OutputError
-        If the directory cannot be written.
+        If the directory cannot be written, or another process writes it.
     """
     _require_device(device)
     config.require_teacher(start_from)
+    existed = Path(directory).exists()
+    directory = make_directory(directory)
+    try:
+        with exclusive(directory, "train"):
+            return _train(trajectories, directory, config, callbacks, start_from, device)
+    finally:
+        if not existed and not any(directory.iterdir()):
+            directory.rmdir()  # everything was refused
+
+
+def _train(trajectories, directory: Path, config, callbacks, start_from, device: str) -> Path:
+    """`train` in a directory that no other process writes."""
     check_training_data(trajectories)
     start = None if start_from is None else best_checkpoint(start_from)
     if start is not None:
         config = config.further(start.config)
-    previous = Path(directory) / LAST
+    previous = directory / LAST
     _require_one_run(trajectories, config, start, previous)
-    split = _split(trajectories, Path(directory), config)
+    split = _split(trajectories, directory, config)
     parts = split.select(trajectories)
     training, held_out = (
         collect_examples(part, config.lag_time_ps, config.time_reversal, config.history_length)
@@ -98,7 +112,6 @@ def train(
         choice.architecture.check(choice.config, training)
     lightning.seed_everything(config.optimization.seed, verbose=False)
     network = choice.architecture.fit(choice.config, training) if start is None else start.network().train()
-    directory = _open_directory(directory)
     stage = Stage(
         seed=config.optimization.seed,
         further=start is not None,
@@ -196,19 +209,6 @@ def _require_device(device: str) -> None:
             "train: torch finds no GPU; expected one for --device cuda, found none; train on the cpu, or"
             " install a torch that is built for CUDA."
         )
-
-
-def _open_directory(directory) -> Path:
-    directory = Path(directory)
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / ".write").touch()
-        (directory / ".write").unlink()
-    except OSError as error:
-        raise OutputError(
-            f"train: cannot write to {directory} ({error.strerror}); choose another directory."
-        ) from None
-    return directory
 
 
 def _split(trajectories: list[Trajectory], directory: Path, config: TrainingConfig) -> Split:

@@ -53,6 +53,9 @@ def test_sides_that_cannot_be_compared(tmp_path, monkeypatch, capsys):
     out = ("--out", tmp_path / "report")
     text = refusal(monkeypatch, capsys, ours, ours, *out)
     assert "0.npz is on both sides; expected other dynamics than the reference" in text
+    # What is left out of the beginning does not make other dynamics of it.
+    text = refusal(monkeypatch, capsys, ours, ours, "--equilibration", "5ps", *out)
+    assert "0.npz is on both sides; expected other dynamics than the reference" in text
     hot = make_trajectory(50, seed=2)
     fields = {"frame_spacing_ps": 1.0, "temperature_K": 400.0, "molecule": hot.molecule.to_dict()}
     data.save_archive(

@@ -8,11 +8,13 @@ import pytest
 from alanine import alanine_molecule, make_trajectory
 
 from openmm_scoredyn import data
-from openmm_scoredyn.data.guard_rules import count_refused_frames, learn_guard_rules
+from openmm_scoredyn.data.guard_rules import learn_guard_rules
 from openmm_scoredyn.errors import TrajectoryError
 from openmm_scoredyn.molecule.force_field import ForceField
 from openmm_scoredyn.molecule.geometry import bonds_apart, minimum_image, planar_torsions
 from openmm_scoredyn.molecule.particles import Particles
+from openmm_scoredyn.program.guard_counts import count_refused_frames
+from openmm_scoredyn.program.guard_rules import GuardRules
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "data" / "alanine-dipeptide-tip3p"
 CAUSES = ("bond", "angle", "stereochemistry", "double_bond", "contact")
@@ -62,7 +64,9 @@ def test_what_is_learnt_of_a_peptide(rules):
 
 def test_held_out_dynamics_pass(rules):
     held_out = data.load([EXAMPLES / "reference" / f"free_{number}_0000.npz" for number in range(3)])
-    assert count_refused_frames(rules, held_out) == {"frames": 15_000} | dict.fromkeys(CAUSES, 0)
+    assert count_refused_frames(GuardRules.from_dict(rules), held_out) == {"frames": 15_000} | dict.fromkeys(
+        CAUSES, 0
+    )
 
 
 def one_point(frame):
@@ -112,7 +116,8 @@ def test_impossible_frames_are_refused(rules, training, change, cause):
     frames = training[0].segments[0][:40:2].astype(np.float64)
     for frame in frames:
         change(frame)
-    counts = count_refused_frames(rules, [dataclasses.replace(training[0], segments=(frames,))])
+    changed = dataclasses.replace(training[0], segments=(frames,))
+    counts = count_refused_frames(GuardRules.from_dict(rules), [changed])
     assert counts[cause] == 20
 
 

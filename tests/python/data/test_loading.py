@@ -2,12 +2,14 @@
 
 import dataclasses
 import logging
+import struct
 
 import numpy as np
 import pytest
 from alanine import PDB, alanine_molecule, alanine_positions, make_trajectory
 
 from openmm_scoredyn import data
+from openmm_scoredyn.data.frame_sizes import require_whole
 from openmm_scoredyn.data.geometry_checks import check_geometry
 from openmm_scoredyn.data.time_stamps import segments_of
 from openmm_scoredyn.errors import MissingDependencyError, TrajectoryError
@@ -93,11 +95,11 @@ def test_what_contradicts_the_file_is_refused(tmp_path):
         data.load(tmp_path / "t.npz", temperature_K=300.0)
 
 
-@pytest.mark.parametrize("suffix", ["xtc", "dcd"])
+@pytest.mark.parametrize("suffix", ["xtc", "trr", "dcd"])
 def test_a_file_that_is_cut_is_refused(tmp_path, suffix):
     """mdtraj reads what is whole of it, without a word."""
     path = save(tmp_path / f"t.{suffix}", np.arange(6.0))
-    spacing = None if suffix == "xtc" else 1.0
+    spacing = 1.0 if suffix == "dcd" else None
     assert data.load(path, topology=PDB, frame_spacing_ps=spacing)[0].n_frames == 6
     content = path.read_bytes()
     path.write_bytes(content[:-10])
@@ -113,6 +115,54 @@ def test_a_file_that_is_cut_is_refused(tmp_path, suffix):
     path.write_bytes(content[:60])
     with pytest.raises(TrajectoryError, match="cut"):
         data.load(path, topology=PDB, frame_spacing_ps=spacing)
+
+
+def trr(frames, number: str, box: bool, velocities: bool) -> bytes:
+    """Frames (T, N, 3) as GROMACS writes them; `number` is "f" or "d"."""
+    size, atoms = struct.calcsize(number), frames.shape[1]
+    array = 3 * atoms * size
+    content = b""
+    for step, frame in enumerate(frames):
+        sizes = (0, 0, 9 * size if box else 0, 0, 0, 0, 0, array, array if velocities else 0, 0)
+        content += struct.pack(">iii12s", 1993, 13, 12, b"GMX_trn_file")
+        content += struct.pack(">13i", *sizes, atoms, step, 0) + struct.pack(f">2{number}", step, 0)
+        for part in [3 * np.eye(3)] * box + [frame] * (1 + velocities):
+            content += part.astype(f">f{size}").tobytes()
+    return content
+
+
+@pytest.mark.parametrize(
+    "number, box, velocities", [("f", True, False), ("d", True, True), ("f", False, True)]
+)
+def test_frames_of_trr_files_are_told_by_their_heads(tmp_path, number, box, velocities):
+    """In both precisions, with and without a box and velocities; cut anywhere but between frames."""
+    path, content = tmp_path / "t.trr", trr(moving(5), number, box, velocities)
+    path.write_bytes(content)
+    require_whole(path)
+    if box:  # mdtraj makes up the box of a file without one
+        np.testing.assert_allclose(data.load(path, topology=PDB)[0].positions, moving(5), atol=1e-6)
+    one = len(content) // 5
+    for missing in (1, one // 2, one - 1):
+        path.write_bytes(content[:-missing])
+        with pytest.raises(TrajectoryError, match=r"frame 4 of .*t.trr is cut; expected \d+ bytes"):
+            require_whole(path)
+    path.write_bytes(content[: 3 * one] + b"\0\0" + content[3 * one :])
+    with pytest.raises(
+        TrajectoryError, match=rf"damaged at frame 3, byte {3 * one}; expected the head of a TRR"
+    ):
+        require_whole(path)
+    path.write_bytes(content[: 3 * one])
+    require_whole(path)  # nothing says that there were more
+
+
+def test_a_netcdf_file_that_is_cut_is_refused(tmp_path):
+    path = save(tmp_path / "t.nc", np.arange(6.0))
+    assert data.load(path, topology=PDB)[0].n_frames == 6
+    content = path.read_bytes()
+    for length in (len(content) - 10, len(content) // 2, 60):
+        path.write_bytes(content[:length])
+        with pytest.raises(TrajectoryError, match=r"cannot read .*t.nc \(.*check both files"):
+            data.load(path, topology=PDB)
 
 
 def test_boxes_are_kept_where_the_system_is_periodic(tmp_path):
@@ -166,6 +216,11 @@ def exploded(frames):
     frames[31, 8] += 0.3
 
 
+def collapsed(frames):
+    """The carbonyl oxygen of one frame nearly on its carbon."""
+    frames[17, 5] = frames[17, 4] + [0.01, 0, 0]
+
+
 def other_order(frames):
     frames[:, [4, 9]] = frames[:, [9, 4]]
 
@@ -180,6 +235,7 @@ def hydrogens_exchanged(frames):
         (in_angstrom, r"of 2.xtc is 1.54 nm long .*they look like Angstrom, not nm"),
         (mirrored, r"ALA:CA of 2.xtc has the other handedness in frame 0; .*mirror image of the others"),
         (exploded, r"of 2.xtc is 0.\d+ nm long in frame 31; .*the dynamics blew up"),
+        (collapsed, r"of 2.xtc is 0.01 nm long in frame 17; .*or particles lie on each other there"),
         (other_order, r"of 2.xtc is .* in most frames; .*the atoms are in another order"),
         (hydrogens_exchanged, r"ACE:CH3 of 2.xtc .*its hydrogens are in another order"),
     ],

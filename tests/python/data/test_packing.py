@@ -141,6 +141,36 @@ def test_stores_are_packed(tmp_path):
     assert {entry["engine"] for entry in entries} == {"OpenMM 8.6.1"} and entries[0]["seed"] == 11
 
 
+@pytest.mark.parametrize("each_frame", [False, True])
+def test_packed_files_keep_the_box(tmp_path, each_frame):
+    box = 3 * np.eye(3, dtype=np.float32)
+    box = box * np.linspace(1, 1.1, 8, dtype=np.float32)[:, None, None] if each_frame else box
+    trajectory = make_trajectory(segments=(tumbling(8),), box=box)
+    save_packed(tmp_path / "t.npz", trajectory, {})
+    (packed,) = data.load(tmp_path / "t.npz")
+    np.testing.assert_array_equal(packed.box, box)
+    save_packed(tmp_path / "none.npz", make_trajectory(segments=(tumbling(8),)), {})
+    assert data.load(tmp_path / "none.npz")[0].box is None
+
+
+def test_a_packed_file_is_the_one_that_its_card_lists(tmp_path):
+    """A whole file, of other frames, in the place of one."""
+    write_md(tmp_path / "first", 0)
+    (packed,) = data.pack(tmp_path / "first", tmp_path / "packed")
+    write_md(tmp_path / "first", 1)
+    (other,) = data.pack([tmp_path / "first" / "trajectory_0001.npz"], tmp_path / "other")
+    content = packed.read_bytes()
+    packed.write_bytes(other.read_bytes())
+    with pytest.raises(
+        TrajectoryError, match=r"first_0000.npz is damaged, or another than its card says; exp"
+    ):
+        data.load(tmp_path / "packed")
+    packed.write_bytes(content)
+    assert data.load(tmp_path / "packed")[0].n_frames == 8
+    (tmp_path / "packed" / "mine.npz").write_bytes(other.read_bytes())
+    assert len(data.load(tmp_path / "packed")) == 2, "the card says nothing of it"
+
+
 def test_a_folder_grows_and_its_card_says_what_is_in_it(tmp_path):
     write_md(tmp_path / "first", 0)
     write_md(tmp_path / "second", 0, tumbling(9, seed=7)[None], steered=True, seed=222)
@@ -283,13 +313,3 @@ def test_command(tmp_path):
     (entry,) = json.loads((tmp_path / "packed" / "card.json").read_text())["files"]
     assert entry["copies"] == 64 and entry["seed"] == 11
     assert CliRunner().invoke(app, [*arguments, "--record", "copies"]).exit_code == 2
-
-
-def test_a_periodic_system_is_refused(tmp_path):
-    """A packed file holds no box."""
-    write_md(tmp_path / "md", box_nm=(3 * np.eye(3)).tolist())
-    with pytest.raises(
-        TrajectoryError, match=r"trajectory_0000.npz is periodic; expected a molecule without"
-    ):
-        data.pack(tmp_path / "md", tmp_path / "packed")
-    assert not (tmp_path / "packed").exists()

@@ -245,7 +245,8 @@ def test_checkpoint_of_another_integrator_or_model_is_refused(make_program):
     )
     langevin.setPositions(POSITIONS)
     with pytest.raises(
-        openmm.OpenMMException, match="the checkpoint was not written by a ScoreDynamicsIntegrator"
+        openmm.OpenMMException,
+        match="the checkpoint is damaged, or was not written by a ScoreDynamicsIntegrator",
     ):
         context.loadCheckpoint(langevin.createCheckpoint())
 

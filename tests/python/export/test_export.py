@@ -3,10 +3,13 @@
 import io
 import json
 import warnings
+import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_models
 import torch
 from tiny_models import DriftingNetwork, OneStepNetwork, tiny_card
 from torch import Tensor, nn
@@ -199,6 +202,18 @@ class DroppingNetwork(DriftingNetwork):
 
 def test_dropout_is_off_in_the_program(tmp_path):
     assert export_program(DroppingNetwork().train(), tmp_path / "out.pt", tiny_card(), symmetric=True).passed
+
+
+def test_an_export_names_no_folder_of_the_machine(tiny_program):
+    """Neither the source nor the home, nor any other file's place."""
+    folders = {str(Path.home()), str(Path(tiny_models.__file__).parent), str(Path(torch.__file__).parents[1])}
+    assert all(len(folder) > 1 for folder in folders)
+    with zipfile.ZipFile(tiny_program) as archive:
+        assert not [name for name in archive.namelist() if name.endswith(".debug_pkl")]
+        for name in archive.namelist():
+            content = archive.read(name)
+            named = [folder for folder in folders if folder.encode() in content]
+            assert not named, f"{name} names {named}"
 
 
 def test_example_history_becomes_a_golden_one(tmp_path):

@@ -138,6 +138,39 @@ def test_nothing_stays_in_the_temporary_folder(package, tmp_path, monkeypatch):
         ScoreModel(package)
 
 
+NOEXEC = """
+mount -t tmpfs -o noexec tmpfs "$1" && TMPDIR="$1" exec "$2" -c '
+import sys
+import openmm_scoredyn as sd
+from openmm_scoredyn.errors import ProgramError
+from openmm_scoredyn.export.inductor import CompiledMethods
+def load():
+    sd.ScoreModel(sys.argv[1], allow_native_code=True)
+for attempt in (load, lambda: CompiledMethods(None, None)):
+    try:
+        attempt()
+    except ProgramError as error:
+        print(error)
+' "$3"
+"""
+
+
+def test_a_temporary_folder_without_execution_is_told(package, tmp_path):
+    """Mounted in a namespace of its own, so that nobody else sees it."""
+    folder = tmp_path / "noexec"
+    folder.mkdir()
+    command = ["unshare", "--map-root-user", "--mount", "sh", "-c", NOEXEC, "sh"]
+    command += [folder, sys.executable, package]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if "unshare" in done.stderr or "mount" in done.stderr:
+        pytest.skip("this user may not mount")
+    expected = (
+        f"ScoreProgram: native code cannot be loaded from the temporary folder {folder}, for it is mounted"
+        " noexec; expected a file system that allows it; set TMPDIR to a folder on another one.\n"
+    )
+    assert done.stdout == 2 * expected, done.stderr
+
+
 def test_loading_leaves_denormal_numbers_alone(package):
     """Libraries linked with -ffast-math would round them to zero in the whole process."""
     drawn(ScoreModel(package, allow_native_code=True))

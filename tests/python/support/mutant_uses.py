@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from mutants import DroppedByOpenMM, RefusedByOpenMM
 
 
 def digest(*arrays) -> str:
@@ -102,7 +103,13 @@ def load_state_xml(program: bytes, data: bytes) -> str:
     import openmm
 
     context = make_context(program)
-    context.setState(openmm.XmlSerializer.deserialize(data.decode("latin-1")))
+    try:
+        state = openmm.XmlSerializer.deserialize(data.decode("latin-1"))
+    except Exception as error:
+        raise RefusedByOpenMM(repr(error)) from error
+    if not state.getDataTypes() & openmm.State.IntegratorParameters:
+        raise DroppedByOpenMM("a State without integrator parameters is a State, too")
+    context.setState(state)
     return after_two_steps(context)
 
 

@@ -10,12 +10,30 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from io import BytesIO
 
 import numpy as np
 
-OUTCOMES = ("refused", "same result", "other result", "traceback", "crash", "hang")
+OUTCOMES = (
+    "refused",
+    "refused by OpenMM",
+    "dropped by OpenMM",
+    "same result",
+    "other result",
+    "traceback",
+    "crash",
+    "hang",
+)
 PATIENCE_S = 60.0
+
+
+class RefusedByOpenMM(Exception):
+    """OpenMM itself refused the file, in words of its own."""
+
+
+class DroppedByOpenMM(Exception):
+    """OpenMM read the file as one that holds nothing of ours, and calls nothing of ours."""
 
 
 def random_places(data: bytes, count: int, seed: int) -> Iterator[bytes]:
@@ -60,7 +78,9 @@ def _with(data: bytes, place: int, new: bytes) -> bytes:
     return data[:place] + new + data[place + len(new) :]
 
 
-def classify(use: Callable[[bytes], str], data: bytes, mutants: Iterator[bytes]) -> tuple[Counter, list[str]]:
+def classify(
+    use: Callable[[bytes], str], data: bytes, mutants: Iterator[bytes], patience_s: float = PATIENCE_S
+) -> tuple[Counter, list[str]]:
     """Count what becomes of mutants of `data`.
 
     Parameters
@@ -74,7 +94,7 @@ def classify(use: Callable[[bytes], str], data: bytes, mutants: Iterator[bytes])
     """
     counts, oddities = Counter(), []
     expected = use(data)
-    pool = _Worker()
+    pool = _Worker(data, patience_s)
     try:
         for mutant in mutants:
             outcome, said = pool.outcome(use, mutant, expected)
@@ -89,15 +109,18 @@ def classify(use: Callable[[bytes], str], data: bytes, mutants: Iterator[bytes])
 class _Worker:
     """One process that tries mutants, replaced by another where one ended or hung."""
 
-    def __init__(self):
-        self.pool = None
+    def __init__(self, whole: bytes, patience_s: float):
+        self.pool, self.whole, self.patience_s = None, whole, patience_s
 
     def outcome(self, use, mutant: bytes, expected: str) -> tuple[str, str]:
         if self.pool is None:
             context = multiprocessing.get_context("spawn")
             self.pool = concurrent.futures.ProcessPoolExecutor(1, mp_context=context)
+            # To start it and to import takes longer than any answer.
+            with suppress(BrokenProcessPool):
+                self.pool.submit(_try, use, self.whole, expected).result()
         try:
-            return self.pool.submit(_try, use, mutant, expected).result(PATIENCE_S)
+            return self.pool.submit(_try, use, mutant, expected).result(self.patience_s)
         except BrokenProcessPool:
             self.stop()
             return "crash", "the process ended"
@@ -105,7 +128,7 @@ class _Worker:
             for process in list(self.pool._processes.values()):
                 process.kill()
             self.stop()
-            return "hang", f"no answer in {PATIENCE_S:g} s"
+            return "hang", f"no answer in {self.patience_s:g} s"
 
     def stop(self) -> None:
         if self.pool is not None:
@@ -120,6 +143,8 @@ def _try(use, mutant: bytes, expected: str) -> tuple[str, str]:
 
     try:
         found = use(mutant)
+    except (RefusedByOpenMM, DroppedByOpenMM) as error:
+        return f"{type(error).__name__.removesuffix('ByOpenMM').lower()} by OpenMM", str(error)
     except (ScoreDynError, openmm.OpenMMException) as error:
         one_sentence = str(error).strip() and "\n" not in str(error).strip()
         return ("refused", "") if one_sentence else ("traceback", repr(error))

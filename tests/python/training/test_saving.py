@@ -3,6 +3,8 @@
 import dataclasses
 import os
 import signal
+import subprocess
+import sys
 
 import lightning
 import pytest
@@ -125,6 +127,41 @@ def test_an_unfinished_run_is_not_exported_unless_told(tmp_path):
     told = CliRunner().invoke(app, [*arguments, "--unfinished"])
     assert told.exit_code == 0, told.exception
     assert (tmp_path / "model.pt").exists()
+
+
+TRAIN = """
+import sys
+from small_runs import data, tiny
+import lightning
+from openmm_scoredyn.training import train
+class Wait(lightning.Callback):
+    def on_train_batch_start(self, trainer, *rest):
+        if trainer.global_step == 3:
+            print("training", flush=True)
+            sys.stdin.readline()
+train(data(), sys.argv[1], tiny(), [Wait()])
+"""
+
+
+def test_two_processes_do_not_train_in_one_directory(tmp_path):
+    """The second is refused with a sentence and leaves nothing; the first ends as if it had been alone."""
+    whole = weights(train(data(), tmp_path / "whole", tiny()))
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", TRAIN, str(tmp_path / "run")]
+    first = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    )
+    try:
+        assert first.stdout.readline() == "training\n"
+        second = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        assert second.returncode == 1
+        assert f"train: {tmp_path / 'run'} is being written by process {first.pid} on" in second.stderr
+        first.communicate("\n", timeout=300)
+    finally:
+        first.kill()
+    assert first.returncode == 0
+    assert_equal_weights(weights(tmp_path / "run"), whole)
+    assert not list((tmp_path / "run").glob(".*"))
 
 
 def test_a_device_that_is_not_there_is_refused_before_any_work(tmp_path):

@@ -120,7 +120,7 @@ def test_what_cannot_be_trained_is_refused(tmp_path):
 
 def test_an_unwritable_directory_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot write"):
+    with pytest.raises(OutputError, match="cannot create the folder"):
         train(data(), tmp_path / "file" / "run", tiny())
 
 

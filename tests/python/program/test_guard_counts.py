@@ -1,5 +1,6 @@
 """What the guard rejects, counted in frames, and models that run without it."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -8,11 +9,11 @@ from alanine import alanine_molecule, alanine_positions, make_trajectory
 from tiny_models import MOLECULE, StandardNormal, start, tiny_card
 
 from openmm_scoredyn.data import Trajectory
-from openmm_scoredyn.dynamics.guard_counts import count_rejections
 from openmm_scoredyn.errors import MoleculeError, SamplingError
 from openmm_scoredyn.export import export_program
 from openmm_scoredyn.molecule.geometry import bond_lengths, handedness, stereocentres
 from openmm_scoredyn.program.card import Card
+from openmm_scoredyn.program.guard_counts import count_refused_frames, count_rejections
 from openmm_scoredyn.program.model import ScoreModel
 from openmm_scoredyn.program.native import scoredyn
 
@@ -128,3 +129,72 @@ def test_contacts_are_counted_between_molecules():
         [make_trajectory(segments=(np.stack([far, near, far]),), molecule=particles)], card
     )
     assert counts == dict.fromkeys(scoredyn.CAUSES, 0) | {"steps": 2, "contact": 1}
+
+
+def crossing_beads(box: np.ndarray) -> tuple[Trajectory, Card]:
+    """Two beads 0.3 nm apart, first inside the box, then across its boundary."""
+    particles = replace(
+        MOLECULE.subset([0, 1]), bonds=(), types=("A", "A"), masses_amu=(50.0, 50.0), atom_names=("A", "A")
+    )
+    inside = [[0.5, 1, 1], [0.8, 1, 1]]
+    across = [[0.1, 1, 1], [1.8, 1, 1]]
+    card = tiny_card(
+        particles=particles,
+        bond_lengths_nm=(),
+        stereocentres=(),
+        contact_classes=(0, 0),
+        contacts=((0, 0, 0.35),),
+        max_displacement_nm=5.0,
+        golden=(),
+    )
+    far = [[0.5, 1, 1], [1.3, 1, 1]]
+    frames = np.array([far, inside, far, across, far])
+    return make_trajectory(segments=(frames,), molecule=particles, box=box), card
+
+
+@pytest.mark.parametrize("each_frame", [False, True])
+def test_contacts_across_the_box_are_counted(each_frame):
+    box = 2 * np.eye(3)
+    periodic, card = crossing_beads(np.tile(box, (5, 1, 1)) if each_frame else box)
+    assert count_rejections([periodic], card)["contact"] == 2
+    assert count_refused_frames(card.guard, [periodic])["contact"] == 2
+    alone = replace(periodic, box=None)
+    assert count_rejections([alone], card)["contact"] == 1
+    assert count_refused_frames(card.guard, [alone])["contact"] == 1
+    if each_frame:  # in a larger box the beads of the fourth frame are apart
+        wider = periodic.box.copy()
+        wider[3] = 4 * np.eye(3)
+        assert count_rejections([replace(periodic, box=wider)], card)["contact"] == 1
+
+
+def test_boxes_of_another_number_are_refused():
+    periodic, card = crossing_beads(2 * np.eye(3))
+    guard = scoredyn.Guard(json.dumps(json.loads(card.to_json())["particles"]))
+    frames = periodic.segments[0]
+    with pytest.raises(scoredyn.OpenMMException, match="Guard: box has the wrong shape; expected"):
+        guard.broken_rules(frames, np.tile(2 * np.eye(3), (4, 1, 1)))
+    with pytest.raises(scoredyn.OpenMMException, match="Guard: box has the wrong shape; expected"):
+        guard.check(frames, frames, np.ones((3, 2)))
+
+
+def test_rules_are_judged_each_on_its_own():
+    """A frame that breaks two rules counts for both; one that is no number for itself alone."""
+    card, still = alanine_card(), alanine_positions()
+    mirrored = still * np.array([-1.0, 1.0, 1.0])
+    both = mirrored.copy()
+    both[0] += 0.2
+    counts = count_refused_frames(
+        card.guard, [make_trajectory(segments=(np.array([still, mirrored, both]),))]
+    )
+    assert counts == {
+        "frames": 3,
+        "bond": 1,
+        "angle": 0,
+        "stereochemistry": 2,
+        "double_bond": 0,
+        "contact": 0,
+    }
+    guard = scoredyn.Guard(json.dumps(json.loads(card.to_json())["particles"]))
+    both[3] = np.nan
+    (broken,) = guard.broken_rules(both[None])
+    assert [cause for cause, found in zip(scoredyn.CAUSES, broken) if found] == ["not_finite"]
