@@ -34,6 +34,13 @@ void checkParticles(const System& system, const ScoreDynamicsIntegrator& integra
     const Card& card = integrator.getModel().card();
     const std::vector<int>& particles = integrator.getParticles();
     const int numModelled = particles.empty() ? system.getNumParticles() : static_cast<int>(particles.size());
+    if (particles.empty() && numModelled > card.numParticles())
+        refuse(
+            "the model '", card.name, "' describes ", card.numParticles(), " particles, but the System has ",
+            numModelled,
+            ". Let openmm_scoredyn.prepare(topology, model, positions=positions, system=system, strip=True) "
+            "make the Simulation without solvent, or, where the others are virtual sites, name the model's "
+            "particles with setParticles.");
     if (numModelled != card.numParticles())
         refuse("the model '", card.name, "' describes ", card.numParticles(), " particles, but ",
                particles.empty() ? "the System has " : "setParticles names ", numModelled,
@@ -56,7 +63,9 @@ void checkParticles(const System& system, const ScoreDynamicsIntegrator& integra
         if (!modelled[i] && !system.isVirtualSite(i))
             refuse("particle ", i, " is neither modelled nor a virtual site",
                    system.getParticleMass(i) == 0 ? " (it has no mass)" : "",
-                   ". Remove it from the System, or use a model that describes it.");
+                   ". Remove it from the System, as openmm_scoredyn.prepare(..., system=system, strip=True) "
+                   "does "
+                   "with solvent, or use a model that describes it.");
     }
 }
 

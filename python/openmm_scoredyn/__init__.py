@@ -21,6 +21,7 @@ _HOMES = {
     "TransferableModel": "program.transferable",
     "__version__": "version",
     "bind": "export",
+    "build": "molecule.building",
     "export_program": "export",
     "prepare": "dynamics.prepare",
     "pretrained": "program.model",

@@ -37,7 +37,19 @@ RANKS = {
 }
 
 # Needed by parts of the package only; its import must do without.
-OPTIONAL = ("mdtraj", "lightning", "matplotlib", "scipy", "deeptime", "pdbfixer", "jinja2", "rich", "typer")
+OPTIONAL = (
+    "mdtraj",
+    "lightning",
+    "matplotlib",
+    "scipy",
+    "deeptime",
+    "pdbfixer",
+    "rdkit",
+    "PeptideBuilder",
+    "jinja2",
+    "rich",
+    "typer",
+)
 
 
 # The crystal denoiser is a product of its own: of the rest it may import the ground and the archive alone.

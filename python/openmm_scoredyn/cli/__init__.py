@@ -11,12 +11,14 @@ from typing import Annotated
 import typer
 
 from openmm_scoredyn.cli.bind import bind
+from openmm_scoredyn.cli.build import build
 from openmm_scoredyn.cli.compare import compare
 from openmm_scoredyn.cli.demo import demo
 from openmm_scoredyn.cli.denoise import denoise
 from openmm_scoredyn.cli.export import export
 from openmm_scoredyn.cli.fit import fit
 from openmm_scoredyn.cli.info import info
+from openmm_scoredyn.cli.models import models
 from openmm_scoredyn.cli.pack import pack
 from openmm_scoredyn.cli.printable import printable
 from openmm_scoredyn.cli.reference import reference
@@ -28,6 +30,8 @@ from openmm_scoredyn.errors import ScoreDynError
 
 COMMANDS = (
     demo,
+    models,
+    build,
     fit,
     simulate,
     pack,
@@ -45,11 +49,12 @@ COMMANDS = (
 app = typer.Typer(
     help="Molecular dynamics in picosecond steps, with OpenMM and trained score models.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 for _command in COMMANDS:
-    app.command()(_command)
+    # The first paragraph, whole: the list of commands would cut it.
+    app.command(short_help=" ".join((_command.__doc__ or "").split("\n\n")[0].split()))(_command)
 
 
 def _show_version(wanted: bool) -> None:

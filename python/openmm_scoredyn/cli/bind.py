@@ -5,15 +5,16 @@ from typing import Annotated
 
 import typer
 
+from openmm_scoredyn.cli.options import Coordinates, Parameters, StructureFile, SystemFile
+
 
 def bind(
     model: Annotated[str, typer.Argument(help="A transferable model, NAME.scoredyn.")],
-    structure: Annotated[Path, typer.Argument(help="PDB or mmCIF file of the molecule alone.")],
+    structure: StructureFile,
     out: Annotated[Path, typer.Option(help="Score program to write, NAME.pt.")],
-    system: Annotated[
-        Path | None,
-        typer.Option(help="XML file of an OpenMM System of the molecule, made with the model's force field."),
-    ] = None,
+    coordinates: Coordinates = None,
+    parameters: Parameters = None,
+    system: SystemFile = None,
 ) -> None:
     """Make a score program for one molecule from a model that knows many.
 
@@ -32,34 +33,8 @@ def bind(
             f"bind: {model} is a score program already; expected a transferable model (.scoredyn); run it"
             " as it is."
         )
-    topology, positions = read_structure(structure)
-    program = bound(opened, topology, None if system is None else read_system(system), positions=positions)
+    molecule = read_structure(structure, coordinates=coordinates, parameters=parameters or (), system=system)
+    program = bound(opened, molecule.topology, molecule.own_system(), positions=molecule.positions)
     write_atomically(out, lambda file: file.write(program.source))
     binding = program.card.provenance.training_data["binding"]
     typer.echo(f"Wrote {out}: {binding['particles']} particles; extrapolation: {binding['extrapolation']}.")
-
-
-def read_system(path: Path):
-    """An `openmm.System` from XML.
-
-    Raises
-    ------
-    MoleculeError
-        If the file cannot be read, or holds something else.
-    """
-    import openmm
-
-    from openmm_scoredyn.errors import MoleculeError
-
-    try:
-        system = openmm.XmlSerializer.deserialize(path.read_text())
-    except (OSError, UnicodeDecodeError, ValueError, openmm.OpenMMException) as error:
-        raise MoleculeError(
-            f"bind: cannot read a System from {path} ({error}); expected what"
-            " openmm.XmlSerializer.serialize(system) gives; write the file again."
-        ) from None
-    if not isinstance(system, openmm.System):
-        raise MoleculeError(
-            f"bind: {path} holds a {type(system).__name__}; expected a System; give the file of one."
-        )
-    return system

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from openmm_scoredyn.cli.duration import parse_duration
-from openmm_scoredyn.cli.options import Observables, SpacingPs, Topology
+from openmm_scoredyn.cli.duration import optional, parse_duration, parse_temperature
+from openmm_scoredyn.cli.options import AsJson, Observables, Selection, Spacing, Topology
 
 # On the page and in the JSON only, as are all groups of more rows than these.
 LONG_GROUPS = ("Geometry", "Rotors", "Autocorrelation", "Transition paths")
@@ -30,7 +30,7 @@ def compare(
     observable: Observables = None,
     langevin: Annotated[
         Path | None,
-        typer.Option(metavar="PDB", help="Run the reference side now: Langevin MD of this structure."),
+        typer.Option(metavar="STRUCTURE", help="Run the reference side now: Langevin MD of this structure."),
     ] = None,
     system: Annotated[
         Path | None,
@@ -44,10 +44,11 @@ def compare(
     friction: Annotated[float | None, typer.Option(help="Of the Langevin side, 1/ps; 10.")] = None,
     timestep: Annotated[str | None, typer.Option(help="Of the Langevin side; 4fs.")] = None,
     temperature: Annotated[
-        float | None, typer.Option(help="K: of the Langevin side, and of files that do not say it.")
+        str | None, typer.Option(help="Of the Langevin side, and of files that do not say it, as 300K.")
     ] = None,
     topology: Topology = None,
-    spacing_ps: SpacingPs = None,
+    selection: Selection = None,
+    spacing: Spacing = None,
     equilibration: Annotated[
         str | None, typer.Option(help="Beginning of every candidate trajectory to leave out, as 3ns.")
     ] = None,
@@ -68,11 +69,12 @@ def compare(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap and of the Langevin side.")] = 1,
+    as_json: AsJson = False,
 ) -> None:
     """Compare two trajectories of any molecule, whatever made them: populations, rates, paths, geometry, all
     with errors.
 
-    Example: scoredyn compare alanine-dipeptide-obc2 run.dcd --topology run.pdb --spacing-ps 1 --out out/
+    Example: scoredyn compare alanine-dipeptide-obc2 run.dcd --topology run.pdb --spacing 1ps --out out/
     """
     from openmm_scoredyn.cli.compare_langevin import LangevinOptions, langevin_side
     from openmm_scoredyn.cli.compare_model import (
@@ -92,24 +94,34 @@ def compare(
         dynamics.refuse_any()
     others = chapman_kolmogorov or []
     names = distinct_names([Path(dynamics.name) if langevin else paths[0], paths[-1], *others])
-    options = {"topology": topology, "frame_spacing_ps": spacing_ps, "temperature_K": temperature}
+    kelvin = optional(parse_temperature, temperature)
+    options = {
+        "topology": topology,
+        "selection": selection,
+        "frame_spacing_ps": optional(parse_duration, spacing),
+        "temperature_K": kelvin,
+    }
     skipped_ps = parse_duration(equilibration) if equilibration else 0.0
     candidate, *further = (read_side(path, options, skipped_ps) for path in (paths[-1], *others))
     speeds = parse_speeds(speed or ())
     if model:
         speeds |= model_speeds(model, candidate.trajectories)
     if langevin:
-        trajectory, speeds[dynamics.name] = langevin_side(langevin, dynamics, candidate, temperature, seed)
+        trajectory, speeds[dynamics.name] = langevin_side(langevin, dynamics, candidate, kelvin, seed)
         reference = Side.of_trajectories([trajectory])
     else:
         reference = read_side(paths[0], options)
+    candidate, *further = (side.in_order_of(reference.particles) for side in (candidate, *further))
     reference.require_comparable(candidate)
     if model and reference.trajectories:
         warn_of_training_data(model, reference.trajectories)
     report = _report([reference, candidate, *further], names, observable or (), speeds, seed)
     report = dataclasses.replace(report, guard=guard_table(paths[-1], model, candidate.trajectories))
     write_report(report, out)
-    _show(report, out)
+    if as_json:
+        typer.echo((out / "comparison.json").read_text(), nl=False)
+    else:
+        _show(report, out)
 
 
 def _report(sides: list, names: list[str], wanted: Sequence[str], speeds: dict[str, float], seed: int):

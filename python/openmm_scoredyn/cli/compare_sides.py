@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,27 @@ class Side:
         first = unsteered(trajectories)[0]
         conditions = (first.molecule, first.box is not None, first.frame_spacing_ps, first.temperature_K)
         return cls(*conditions, trajectories=trajectories, whole=whole)
+
+    def in_order_of(self, particles) -> "Side":
+        """The same side with its atoms in the order of another's; itself where the order is the same.
+
+        Raises
+        ------
+        MoleculeError
+            If they are not of one molecule.
+        """
+        from openmm_scoredyn.data import reordered
+        from openmm_scoredyn.data.trajectory import first_difference
+        from openmm_scoredyn.molecule.matching import match_particles
+
+        if self.trajectories is None or first_difference(particles, self.particles) is None:
+            return self
+        order = match_particles(self.particles, particles)
+        trajectories, whole = (
+            [reordered(trajectory, order) for trajectory in part] for part in (self.trajectories, self.whole)
+        )
+        in_order = self.particles.subset(order.tolist())
+        return replace(self, particles=in_order, trajectories=trajectories, whole=whole)
 
     def observables(self, wanted) -> list:
         """Those that are wanted, or all that see something in its particles."""

@@ -1,5 +1,6 @@
 """`scoredyn denoise`: strip the thermal noise off a trajectory of crystals."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from openmm_scoredyn.cli.options import Threads
+from openmm_scoredyn.cli.options import AsJson, Threads
 from openmm_scoredyn.errors import DenoisingError
 
 if TYPE_CHECKING:  # only for annotations: `scoredyn --help` must not load NumPy
@@ -89,6 +90,7 @@ def denoise(
     ] = None,
     device: Annotated[str, typer.Option(help="Where the network runs: cpu or cuda.")] = "cpu",
     threads: Threads = 1,
+    as_json: AsJson = False,
 ) -> None:
     """Strip thermal noise from crystals, so that order and defects become visible.
 
@@ -112,7 +114,11 @@ def denoise(
         picture,
         device,
     )
-    show_table(run_job(job), f"{trajectory.name} denoised by {model}")
+    rows = run_job(job)
+    if as_json:
+        typer.echo(rows_json(rows))
+        return
+    show_table(rows, f"{trajectory.name} denoised by {model}")
     Console().print(f"Frames: {out}; picture: {job.picture_path}", soft_wrap=True)
 
 
@@ -235,6 +241,28 @@ def _selection(text: str, n_atoms: int) -> "np.ndarray":
             )
         chosen += range(int(first), int(last or first) + 1)
     return np.array(chosen)
+
+
+def rows_json(rows: list[Row]) -> str:
+    """What `show_table` shows, of all frames."""
+    return json.dumps(
+        [
+            {
+                "frame": row.index,
+                "atoms": len(row.frame.positions),
+                "spacing_nm": float(row.frame.spacing_nm),
+                "moved_nm": float(row.frame.moved_nm),
+                "furthest_nm": float(row.frame.furthest_nm),
+                "last_move_nm": float(row.frame.last_move_nm),
+                "iterations": int(row.frame.iterations),
+                "before": row.before,
+                "after": row.after,
+                "beyond_heat": bool(row.frame.beyond_heat),
+            }
+            for row in rows
+        ],
+        indent=1,
+    )
 
 
 def show_table(rows: list[Row], title: str) -> None:

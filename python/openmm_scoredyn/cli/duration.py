@@ -1,7 +1,8 @@
-"""Lengths of time as a user types them: 10ns, 0.5 us, 250ps, 4fs."""
+"""Times and temperatures as a user types them: 10ns, 0.5 us, 250ps, 4fs, 300K, with the unit or without."""
 
 import math
 import re
+from collections.abc import Callable
 
 from openmm_scoredyn.errors import SamplingError
 
@@ -9,22 +10,42 @@ _PICOSECONDS = {"fs": 1e-3, "ps": 1.0, "ns": 1e3, "us": 1e6, "ms": 1e9}
 
 
 def parse_duration(text: str) -> float:
-    """Picoseconds in a text such as "10ns".
+    """Picoseconds in a text such as "10ns"; a number alone is in ps.
 
     Raises
     ------
     SamplingError
-        If it is not a positive number with a unit.
+        If it is not a positive number with one of the units, or without.
     """
-    match = re.fullmatch(r"\s*([0-9.eE+-]+)\s*(fs|ps|ns|us|ms)\s*", text)
+    return _parse("Duration", text, _PICOSECONDS, "ps", "10ns")
+
+
+def parse_temperature(text: str) -> float:
+    """Kelvin in a text such as "300K"; a number alone is in K.
+
+    Raises
+    ------
+    SamplingError
+        If it is not a positive number with that unit, or without.
+    """
+    return _parse("Temperature", text, {"K": 1.0}, "K", "300K")
+
+
+def optional(parse: Callable[[str], float], text: str | None) -> float | None:
+    """What `parse` makes of a text; None where an option was not given."""
+    return None if text is None else parse(text)
+
+
+def _parse(what: str, text: str, units: dict[str, float], default: str, example: str) -> float:
+    match = re.fullmatch(rf"\s*([0-9.eE+-]+?)\s*({'|'.join(units)})?\s*", text)
     try:
-        value = float(match[1]) * _PICOSECONDS[match[2]] if match else math.nan
+        value = float(match[1]) * units[match[2] or default] if match else math.nan
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and value > 0):
         raise SamplingError(
-            f"Duration: expected a positive number with a unit (fs, ps, ns, us, ms), found {text!r}; write"
-            " for instance 10ns."
+            f"{what}: expected a positive number with a unit ({', '.join(units)}) or in {default} without,"
+            f" found {text!r}; write for instance {example}."
         )
     return value
 

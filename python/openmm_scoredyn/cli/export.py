@@ -8,6 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from openmm_scoredyn.cli.options import AsJson
+
 
 def export(
     trained: Annotated[
@@ -61,6 +63,7 @@ def export(
         Path | None,
         typer.Option(help="comparison.json of `scoredyn compare`, written into the card as measured."),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Export a trained model, and show that the exported program gives what the network gives.
 
@@ -94,6 +97,9 @@ def export(
         device=device,
         symmetric=symmetric,
     )
+    if as_json:
+        typer.echo(parity_json(out, report))
+        return
     table = Table(title=f"{card.name}: largest differences")
     for heading in ("check", "latents", "allowed", "positions (nm)", "allowed"):
         table.add_column(heading, justify="left" if heading == "check" else "right")
@@ -116,6 +122,20 @@ def export(
     console.print(f"Wrote {out} ({out.stat().st_size / 1e6:.1f} MB).", soft_wrap=True)
     if note := precision_note(card):
         console.print(note, soft_wrap=True)
+
+
+def parity_json(out: Path, report) -> str:
+    """The table of differences."""
+    checks = [
+        {
+            "check": check.name,
+            "latents": check.latents,
+            "positions_nm": check.positions_nm,
+            "allowed": list(check.tolerance),
+        }
+        for check in report.checks
+    ]
+    return json.dumps({"file": str(out), "bytes": out.stat().st_size, "checks": checks}, indent=1)
 
 
 def _export_transferable(trained: Path, out: Path, changes: dict, unfinished: bool) -> None:
@@ -146,11 +166,12 @@ def _load(trained: Path, unfinished: bool):
     from openmm_scoredyn.errors import ExportError
     from openmm_scoredyn.export.restore import restore_program
     from openmm_scoredyn.program.card import Card
-    from openmm_scoredyn.program.model import path_or_shipped
+    from openmm_scoredyn.program.model import pretrained
     from openmm_scoredyn.training import load_checkpoint
     from openmm_scoredyn.training.checkpoint import require_finished
 
-    program = trained if trained.exists() else Path(path_or_shipped(str(trained)))
+    shipped = not trained.exists() and str(trained) in pretrained()
+    program = pretrained(str(trained)) if shipped else trained
     if program.suffix in (".pt", ".pt2"):
         return restore_program(program)
     if not unfinished:

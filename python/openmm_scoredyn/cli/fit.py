@@ -8,16 +8,27 @@ from typing import Annotated
 
 import typer
 
-from openmm_scoredyn.cli.duration import parse_duration
+from openmm_scoredyn.cli.duration import parse_duration, parse_temperature
+from openmm_scoredyn.cli.options import (
+    Coordinates,
+    ForceField,
+    Parameters,
+    Repair,
+    Solvent,
+    Strip,
+    StructureFile,
+    SystemFile,
+    TemperatureOfMD,
+    Timestep,
+)
+from openmm_scoredyn.cli.structures import choose_physics, read_molecule
 from openmm_scoredyn.errors import SamplingError
 
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
 
 def fit(
-    structure: Annotated[
-        Path, typer.Argument(metavar="PDB", help="The molecule alone, complete with hydrogens.")
-    ],
+    structure: StructureFile,
     out: Annotated[
         Path, typer.Option(help="Folder of everything; a fit that was interrupted goes on there.")
     ],
@@ -25,13 +36,16 @@ def fit(
         str, typer.Option(help="Wall time on the cores given, as 30min, 2h or 600s.")
     ] = "30min",
     processes: Annotated[int, typer.Option(min=1, help="Trajectories of MD made at a time.")] = 1,
-    lag: Annotated[str, typer.Option(help="Time of one step of the model.")] = "1ps",
-    force_field: Annotated[
-        list[str] | None,
-        typer.Option(help="Force field file of OpenMM or a path, that of the solvent included; repeatable."),
-    ] = None,
-    solvent: Annotated[str, typer.Option(help="As of `scoredyn simulate`.")] = "implicit (OBC)",
-    temperature: Annotated[float, typer.Option(help="K.")] = 300.0,
+    lag_time: Annotated[str, typer.Option(help="Physical time of one step of the model.")] = "1ps",
+    coordinates: Coordinates = None,
+    parameters: Parameters = None,
+    system: SystemFile = None,
+    strip: Strip = False,
+    repair: Repair = False,
+    force_field: ForceField = None,
+    solvent: Solvent = None,
+    temperature: TemperatureOfMD = "300K",
+    timestep: Timestep = "4fs",
     seed: Annotated[int, typer.Option(min=1, help="Of everything.")] = 1,
 ) -> None:
     """Simulate a molecule, train a model on it, run it, and judge it by MD that it never saw.
@@ -44,18 +58,25 @@ def fit(
 
     from openmm_scoredyn.fitting import FitRequest
     from openmm_scoredyn.fitting import fit as run
-    from openmm_scoredyn.reference.physics import Physics
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    given = {"force_field": tuple(force_field)} if force_field else {}
+    budget_s = parse_budget(budget)
+    molecule = read_molecule("fit", structure, coordinates, parameters, system, strip, repair)
     request = FitRequest(
-        budget_s=parse_budget(budget),
+        budget_s=budget_s,
         processes=processes,
-        lag_time_ps=parse_duration(lag),
-        physics=Physics.in_solvent(solvent, temperature_K=temperature, **given),
+        lag_time_ps=parse_duration(lag_time),
+        physics=choose_physics(
+            "fit",
+            molecule,
+            solvent,
+            force_field,
+            temperature_K=parse_temperature(temperature),
+            timestep_fs=parse_duration(timestep) * 1000,
+        ),
         seed=seed,
     )
-    verdict = run(structure, out, request, _stage)
+    verdict = run(molecule, out, request, _stage)
     console = Console()
     console.print(verdict.sentence(), soft_wrap=True)
     for title, names in (("Missed", verdict.missed), ("Too short to judge", verdict.undecided)):

@@ -2,6 +2,7 @@
 computed.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from typing import Annotated
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from openmm_scoredyn.cli.options import AllowNativeCode
+from openmm_scoredyn.cli.options import AllowNativeCode, AsJson
 from openmm_scoredyn.cli.printable import printable
 from openmm_scoredyn.crystals.card import DenoiserCard, is_denoiser
 from openmm_scoredyn.program.card import Card
@@ -22,6 +23,9 @@ _PRECISIONS = {
     "medium": "medium, matrix products with TF32 on a GPU and bfloat16 on a processor, where they have it",
 }
 
+# Lines of what it was trained on, and of what was measured, unless all are asked for.
+_SHOWN = 3
+
 
 def info(
     model: Annotated[
@@ -31,6 +35,10 @@ def info(
     verify: Annotated[
         bool, typer.Option("--verify", help="Load the network and check its golden triple.")
     ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="All that it was trained on, and all that was measured.")
+    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show the card of a score program, of which nothing is run; with --verify, run its golden triple.
 
@@ -44,12 +52,19 @@ def info(
     file = open_model_file(source)
     denoiser = is_denoiser(file.card_json)
     card = (DenoiserCard if denoiser else Card).from_json(file.card_json)
-    console = Console()
-    console.print(card_table(card, file.sha256, denoiser_rows if denoiser else _rows))
+    if as_json:
+        typer.echo(card_json(file))
+    # Beside JSON, what else there is to say goes elsewhere.
+    console = Console(stderr=as_json)
+    if not as_json:
+        console.print(card_table(card, file.sha256, denoiser_rows if denoiser else _rows, full))
     if isinstance(card, Card) and (note := precision_note(card)):
         console.print(Text(printable(note)))
     if not verify:
-        console.print("The records of the file have the sums it names; the program was not run (--verify).")
+        console.print(
+            "The records of the file have the sums it names; the program was not run (--verify).",
+            soft_wrap=True,
+        )
         return
     if denoiser:
         CrystalDenoiser(file.source)
@@ -60,13 +75,24 @@ def info(
     )
 
 
-def card_table(card: Card | DenoiserCard, sha256: str, rows: Callable[..., list]) -> Table:
-    """Two columns, one row per thing a user wants to know before a run."""
+def card_json(file) -> str:
+    """The card of a model file and the SHA-256 of the file, without the golden triples."""
+    values = json.loads(file.card_json)
+    values.pop("golden", None)
+    return json.dumps({"sha256": file.sha256} | values, indent=1)
+
+
+def card_table(card: Card | DenoiserCard, sha256: str, rows: Callable[..., list], full: bool = True) -> Table:
+    """Two columns, one row per thing a user wants to know before a run; some twenty lines unless `full`."""
     table = Table(title=Text(printable(card.name)), show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     origin = card if isinstance(card, DenoiserCard) else card.provenance
-    for name, value in rows(card) + _nested("trained on", origin.training_data) + _measured(origin.accuracy):
+    told = {key: value for key, value in origin.training_data.items() if full or key != "fingerprint"}
+    trained, measured = _nested("trained on", told), _measured(origin.accuracy, full)
+    if not full:
+        trained, measured = _shortened(trained), _shortened(measured)
+    for name, value in rows(card) + trained + measured:
         table.add_row(Text(printable(name)), Text(printable(value)))
     table.add_row("SHA-256", sha256)
     return table
@@ -170,18 +196,26 @@ def denoiser_rows(card: DenoiserCard) -> list[tuple[str, str]]:
     ]
 
 
-def _measured(accuracy: dict) -> list[tuple[str, str]]:
-    """Rows of a `scoredyn compare` as sentences, geometry as a count; anything else leaf by leaf."""
+def _shortened(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The first few rows, and how many more there are."""
+    left = len(rows) - _SHOWN
+    return rows if left <= 1 else [*rows[:_SHOWN], ("", f"and {left} more (--full)")]
+
+
+def _measured(accuracy: dict, full: bool) -> list[tuple[str, str]]:
+    """Rows of a `scoredyn compare` as sentences, or counted by their verdicts, geometry as a count; anything
+    else leaf by leaf.
+    """
     if "rows" not in accuracy:
         return _nested("measured", accuracy)
     try:
-        lines = _comparison(accuracy)
+        lines = _comparison(accuracy, full)
     except (KeyError, TypeError, ValueError, AttributeError):  # the field is free
         return _nested("measured", accuracy)
     return [("measured" if n == 0 else "", line) for n, line in enumerate(lines)]
 
 
-def _comparison(accuracy: dict) -> list[str]:
+def _comparison(accuracy: dict, full: bool) -> list[str]:
     from openmm_scoredyn.comparison.report import format_estimate
     from openmm_scoredyn.comparison.uncertainty import Estimate
 
@@ -191,7 +225,10 @@ def _comparison(accuracy: dict) -> list[str]:
     ]
     lines = [" against ".join(sides)]
     rows = [row for row in accuracy["rows"] if row["group"] != "Geometry"]
-    for row in rows:
+    if rows and not full:
+        verdicts = Counter(row["verdict"] for row in rows)
+        lines.append(", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()) + " (--full)")
+    for row in rows if full else ():
         ours, theirs = (format_estimate(Estimate.from_dict(row[side])) for side in ("candidate", "reference"))
         lines.append(
             f"{row['quantity']}: {ours} against {theirs} {row['unit']}, {row['verdict']}".replace(" ,", ",")
@@ -201,7 +238,7 @@ def _comparison(accuracy: dict) -> list[str]:
         lines.append(
             f"geometry: {sum(verdict != 'differs' for verdict in geometry)} of {len(geometry)} agree"
         )
-    return [*lines, *map(str, accuracy.get("notes", []))]
+    return [*lines, *(map(str, accuracy.get("notes", [])) if full else ())]
 
 
 def _nested(title: str, values: dict, prefix: str = "") -> list[tuple[str, str]]:

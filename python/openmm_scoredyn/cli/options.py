@@ -9,12 +9,6 @@ import typer
 
 from openmm_scoredyn.errors import SamplingError
 
-Topology = Annotated[
-    Path | None,
-    typer.Option(help="PDB, or a `scoredyn` trajectory of the same particles, for files without a topology."),
-]
-SpacingPs = Annotated[float | None, typer.Option(help="Frame spacing, for files that do not say it.")]
-TemperatureK = Annotated[float | None, typer.Option(help="K, for files that do not say it.")]
 Observables = Annotated[
     list[str] | None,
     typer.Option(
@@ -31,6 +25,73 @@ AllowNativeCode = Annotated[
 ]
 # More threads than that end the process, which OpenMP does without a word; the core has the same limit.
 Threads = Annotated[int, typer.Option(min=1, max=256, help="CPU threads.")]
+
+# What belongs to a structure whose own file does not hold everything (`molecule.structure.read_structure`).
+StructureFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="STRUCTURE",
+        help="PDB, mmCIF, Amber prmtop, GROMACS top, CHARMM psf, SDF or MOL2; atoms in any order.",
+    ),
+]
+Coordinates = Annotated[
+    Path | None,
+    typer.Option(help="Positions for a prmtop, top or psf; default: the file of the same name beside it."),
+]
+Parameters = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Parameter files of CHARMM, or the folder of what a GROMACS top includes; repeat for several."
+    ),
+]
+SystemFile = Annotated[
+    Path | None, typer.Option(help="XML file of an OpenMM System of the structure, atoms in the same order.")
+]
+
+Strip = Annotated[bool, typer.Option("--strip", help="Remove water, other solvent and ions.")]
+Repair = Annotated[bool, typer.Option("--repair", help="Add missing atoms and hydrogens with PDBFixer.")]
+
+# The molecular dynamics that a command runs (`reference.physics.Physics`).
+ForceField = Annotated[
+    list[str] | None,
+    typer.Option(
+        help=(
+            "Force field file of OpenMM or a path, that of the solvent included; repeat for several. Default:"
+            " amber99sbildn.xml and the file of the solvent."
+        )
+    ),
+]
+Solvent = Annotated[
+    str | None,
+    typer.Option(
+        help=(
+            "tip3p for a box of water; vacuum; implicit (OBC), (HCT), (OBC1), (OBC2), (GBn) or (GBn2). With"
+            " --force-field also another text that begins with implicit or vacuum, for the record. Default:"
+            " implicit (OBC), or that of the structure's own System."
+        )
+    ),
+]
+TemperatureOfMD = Annotated[str, typer.Option("--temperature", help="Of the dynamics.")]
+Timestep = Annotated[str, typer.Option(help="Time step of the dynamics.")]
+
+# What trajectory files may not say themselves (`data.load`).
+Topology = Annotated[
+    Path | None,
+    typer.Option(
+        help=(
+            "Structure file of any format, or a `scoredyn` trajectory of the same particles, for trajectories"
+            " that do not hold their topology."
+        )
+    ),
+]
+Spacing = Annotated[str | None, typer.Option(help="Time between frames, as 1ps, for files without it.")]
+Temperature = Annotated[str | None, typer.Option(help="As 300K, for files that do not say it.")]
+Selection = Annotated[
+    str | None,
+    typer.Option(help="Atoms to keep of files that mdtraj reads, in its language, as 'protein'."),
+]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 def refuse_without_effect(command: str, options: dict[str, object], why: str, advice: str) -> None:

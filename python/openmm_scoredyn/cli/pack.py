@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from openmm_scoredyn.cli.options import SpacingPs, TemperatureK, Topology
+from openmm_scoredyn.cli.duration import optional, parse_duration, parse_temperature
+from openmm_scoredyn.cli.options import Selection, Spacing, Temperature, Topology
 
 
 def pack(
@@ -22,11 +23,9 @@ def pack(
         typer.Option(help="Files are called NAME_0000.npz, ...; default: the folder each lies in."),
     ] = None,
     topology: Topology = None,
-    selection: Annotated[
-        str | None, typer.Option(help="Atoms to keep of an mdtraj-readable file, as 'protein'.")
-    ] = None,
-    spacing_ps: SpacingPs = None,
-    temperature_k: TemperatureK = None,
+    selection: Selection = None,
+    spacing: Spacing = None,
+    temperature: Temperature = None,
     engine: Annotated[
         str | None,
         typer.Option(help="Program and version, for files that do not say it, as 'GROMACS 2022.5'."),
@@ -57,8 +56,8 @@ def pack(
         record=described,
         topology=topology,
         selection=selection,
-        frame_spacing_ps=spacing_ps,
-        temperature_K=temperature_k,
+        frame_spacing_ps=optional(parse_duration, spacing),
+        temperature_K=optional(parse_temperature, temperature),
     )
     sums = totals(read_card(out))
     amounts = ", ".join(f"{of_kind['ns']:.4g} ns {kind}" for kind, of_kind in sums.items())

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from openmm_scoredyn.cli.options import Observables, SpacingPs, TemperatureK, Topology
+from openmm_scoredyn.cli.duration import optional, parse_duration, parse_temperature
+from openmm_scoredyn.cli.options import Observables, Selection, Spacing, Temperature, Topology
 
 
 def reference(
@@ -13,8 +14,9 @@ def reference(
     out: Annotated[Path, typer.Option(help="NAME: writes NAME.npz and NAME.json.")],
     observable: Observables = None,
     topology: Topology = None,
-    spacing_ps: SpacingPs = None,
-    temperature: TemperatureK = None,
+    selection: Selection = None,
+    spacing: Spacing = None,
+    temperature: Temperature = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
 ) -> None:
     """Keep of MD what a comparison needs: torsions of every frame, statistics of everything else, all with
@@ -32,7 +34,13 @@ def reference(
     from openmm_scoredyn.observables import Observations, observables_for, save_observations
     from openmm_scoredyn.observables.series import unsteered
 
-    trajectories = load(paths, topology=topology, frame_spacing_ps=spacing_ps, temperature_K=temperature)
+    trajectories = load(
+        paths,
+        topology=topology,
+        selection=selection,
+        frame_spacing_ps=optional(parse_duration, spacing),
+        temperature_K=optional(parse_temperature, temperature),
+    )
     first = unsteered(trajectories)[0]
     observables = observables_for(first.molecule, first.box is not None, observable or ())
     seen = Observations.from_trajectories(trajectories, observables)

@@ -9,7 +9,16 @@ import typer
 from rich.console import Console
 
 from openmm_scoredyn.cli.duration import format_duration, steps_of
-from openmm_scoredyn.cli.options import AllowNativeCode, Threads, refuse_without_effect
+from openmm_scoredyn.cli.options import (
+    AllowNativeCode,
+    Coordinates,
+    Parameters,
+    Strip,
+    StructureFile,
+    SystemFile,
+    Threads,
+    refuse_without_effect,
+)
 from openmm_scoredyn.errors import OutputError
 
 
@@ -17,9 +26,7 @@ def run(
     model: Annotated[
         str, typer.Argument(metavar="MODEL", help="Path of a score program, or name of a shipped one.")
     ],
-    structure: Annotated[
-        Path, typer.Argument(metavar="PDB", help="Structure to start from; atoms in any order.")
-    ],
+    structure: StructureFile,
     length: Annotated[
         str, typer.Option(help="Time to simulate, earlier interrupted runs included, as 10ns.")
     ],
@@ -37,15 +44,14 @@ def run(
         int | None,
         typer.Option(min=0, help="Draws of a step after the first, before the run gives up; default: 100."),
     ] = None,
-    strip: Annotated[bool, typer.Option("--strip", help="Remove water, other solvent and ions.")] = False,
+    strip: Strip = False,
     repair: Annotated[bool, typer.Option(help="Add missing atoms with PDBFixer.")] = True,
     force_field: Annotated[
         list[str] | None, typer.Option(help="Force field file, to log energies; repeat for several.")
     ] = None,
-    system: Annotated[
-        Path | None,
-        typer.Option(help="XML file of a System of the structure, which a transferable model may need."),
-    ] = None,
+    coordinates: Coordinates = None,
+    parameters: Parameters = None,
+    system: SystemFile = None,
     platform: Annotated[str | None, typer.Option(help="OpenMM platform; default: the fastest.")] = None,
     device: Annotated[
         str | None, typer.Option(help="Where replicas are drawn: cpu, cuda or cuda:N; default: cpu.")
@@ -58,32 +64,29 @@ def run(
 
     Example: scoredyn run alanine-dipeptide-obc2 ala2.pdb --length 10ns --out traj.dcd
     """
-    from openmm_scoredyn.cli.bind import read_system
     from openmm_scoredyn.dynamics import store_guard
     from openmm_scoredyn.dynamics.prepare import bound_model
     from openmm_scoredyn.export.binding import open_model
+    from openmm_scoredyn.molecule.structure import read_structure
 
     batch = replicas > 1 or out.suffix == ".frames"
     _require_effect(batch, platform, force_field, device)
     place = device or ("cuda" if platform == "CUDA" else "cpu")
-    loaded = bound_model(
-        open_model(model, allow_native_code=allow_native_code, device=place),
-        structure,
-        strip=strip,
-        system=None if system is None else read_system(system),
-    ).to(place)
+    opened = open_model(model, allow_native_code=allow_native_code, device=place)
+    molecule = read_structure(structure, coordinates=coordinates, parameters=parameters or (), system=system)
+    loaded = bound_model(opened, molecule, strip=strip).to(place)
     _check_folder(out)
     lag = loaded.card.lag_time_ps
     n_steps = steps_of(length, lag)
     every = 1 if save_every is None else steps_of(save_every, lag)
     options = {"solver": solver, "denoising_steps": denoising_steps, "max_resamples": max_resamples}
     if batch:
-        _run_replicas(loaded, structure, out, n_steps, every, replicas, strip, repair, threads, seed, options)
+        _run_replicas(loaded, molecule, out, n_steps, every, replicas, strip, repair, threads, seed, options)
         paths, refused = [out], store_guard(out)
     else:
         paths, refused = _run_single(
             loaded,
-            structure,
+            molecule,
             out,
             n_steps,
             every,
@@ -167,8 +170,6 @@ def _run_replicas(
 def _run_single(
     model, structure, out, n_steps, every, strip, repair, force_field, platform, threads, seed, options
 ):
-    import hashlib
-
     import openmm
 
     from openmm_scoredyn.cli.progress import time_progress
@@ -193,7 +194,7 @@ def _run_single(
     identity = integrator.getSamplingOptions() | {
         "seed": seed,
         "model_sha256": model.sha256,
-        "structure_sha256": hashlib.sha256(structure.read_bytes()).hexdigest(),
+        "structure_sha256": structure.sha256,
         "force_field": force_field or [],
         "platform": simulation.context.getPlatform().getName(),
         "openmm_version": openmm.Platform.getOpenMMVersion(),

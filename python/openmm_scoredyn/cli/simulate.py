@@ -6,8 +6,21 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from openmm_scoredyn.cli.duration import format_duration, parse_duration
-from openmm_scoredyn.cli.options import refuse_without_effect
+from openmm_scoredyn.cli.duration import format_duration, parse_duration, parse_temperature
+from openmm_scoredyn.cli.options import (
+    Coordinates,
+    ForceField,
+    Parameters,
+    Repair,
+    Solvent,
+    Strip,
+    StructureFile,
+    SystemFile,
+    TemperatureOfMD,
+    Timestep,
+    refuse_without_effect,
+)
+from openmm_scoredyn.cli.structures import choose_physics, read_molecule
 from openmm_scoredyn.cli.throughput import Throughput
 
 _FRAMES_PER_CHUNK_IN_WATER = 200
@@ -15,9 +28,7 @@ _LENGTH, _SEGMENTS = "20ns", 200
 
 
 def simulate(
-    structure: Annotated[
-        Path, typer.Argument(metavar="PDB", help="The molecule alone, complete with hydrogens.")
-    ],
+    structure: StructureFile,
     out: Annotated[
         Path,
         typer.Option(help="Folder of the trajectories; a simulation goes on there, or is made longer."),
@@ -53,29 +64,16 @@ def simulate(
     equilibration: Annotated[
         str | None, typer.Option(help="Time before the first frame; 1ns, in water 200ps.")
     ] = None,
-    force_field: Annotated[
-        list[str] | None,
-        typer.Option(
-            help=(
-                "Force field file of OpenMM or a path, that of the solvent included; repeat for several."
-                " Default: "
-                "amber99sbildn.xml and the file of the solvent."
-            )
-        ),
-    ] = None,
-    solvent: Annotated[
-        str,
-        typer.Option(
-            help=(
-                "tip3p for a box of water; vacuum; implicit (OBC), (HCT), (OBC1), (OBC2), (GBn) or (GBn2)."
-                " With --force-field "
-                "also another text that begins with implicit or vacuum, for the record."
-            )
-        ),
-    ] = "implicit (OBC)",
-    temperature: Annotated[float, typer.Option(help="K.")] = 300.0,
+    coordinates: Coordinates = None,
+    parameters: Parameters = None,
+    system: SystemFile = None,
+    strip: Strip = False,
+    repair: Repair = False,
+    force_field: ForceField = None,
+    solvent: Solvent = None,
+    temperature: TemperatureOfMD = "300K",
     friction: Annotated[float | None, typer.Option(help="1/ps; 10, in water 1.")] = None,
-    timestep: Annotated[str, typer.Option(help="Time step of the dynamics.")] = "4fs",
+    timestep: Timestep = "4fs",
     seed: Annotated[
         int | None,
         typer.Option(
@@ -99,7 +97,6 @@ def simulate(
     Example: scoredyn simulate ala2.pdb --out md/ --solvent tip3p --length 20ns --trajectories 2 --processes 2
     """
     from openmm_scoredyn.cli.progress import time_progress
-    from openmm_scoredyn.reference.physics import Physics
     from openmm_scoredyn.reference.plan import SimulationPlan, new_seed
     from openmm_scoredyn.reference.preparation import stored_seed
     from openmm_scoredyn.reference.simulate import simulate as run
@@ -107,12 +104,16 @@ def simulate(
     _refuse_without_effect(steered, shooting, length, segments)
     spacing_ps = parse_duration(spacing)
     length_ps = parse_duration(_LENGTH if length is None else length)
-    given = {"force_field": tuple(force_field or ()), "friction_per_ps": friction, "platform": platform}
-    physics = Physics.in_solvent(
+    molecule = read_molecule("simulate", structure, coordinates, parameters, system, strip, repair)
+    physics = choose_physics(
+        "simulate",
+        molecule,
         solvent,
-        temperature_K=temperature,
+        force_field,
+        temperature_K=parse_temperature(temperature),
         timestep_fs=parse_duration(timestep) * 1000,
-        **{name: value for name, value in given.items() if value},
+        friction_per_ps=friction,
+        platform=platform,
     )
     plan = SimulationPlan(
         n_trajectories=trajectories,
@@ -136,7 +137,7 @@ def simulate(
             speed.update(done)
             progress(done, whole)
 
-        paths = run(structure, plan, out, processes=processes, bias=bias, box=box, progress=report)
+        paths = run(molecule, plan, out, processes=processes, bias=bias, box=box, progress=report)
     made = len(paths) * copies
     total = made * plan.simulated_ps(plan.frames_per_trajectory)
     Console().print(

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from openmm_scoredyn.cli.options import SpacingPs, TemperatureK, Threads, Topology
+from openmm_scoredyn.cli.duration import optional, parse_duration, parse_temperature
+from openmm_scoredyn.cli.options import Selection, Spacing, Temperature, Threads, Topology
 
 
 def train(
@@ -16,8 +17,9 @@ def train(
     out: Annotated[Path, typer.Option(help="Directory of the run; an interrupted run goes on there.")],
     name: Annotated[str, typer.Option(help="Name written to the card.")] = "model",
     topology: Topology = None,
-    spacing_ps: SpacingPs = None,
-    temperature_k: TemperatureK = None,
+    selection: Selection = None,
+    spacing: Spacing = None,
+    temperature: Temperature = None,
     network: Annotated[
         str | None,
         typer.Option(
@@ -31,7 +33,7 @@ def train(
         list[str] | None,
         typer.Option("--set", help="An option of the network, NAME=VALUE, such as width=128 or gates=true."),
     ] = None,
-    lag_time_ps: Annotated[float, typer.Option(help="Physical time of one step.")] = 1.0,
+    lag_time: Annotated[str, typer.Option(help="Physical time of one step, as 1ps.")] = "1ps",
     updates: Annotated[int, typer.Option(help="Number of optimiser updates.")] = 17_000,
     batch_size: Annotated[int, typer.Option(help="Pairs per update.")] = 1024,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate of Adam.")] = 1e-3,
@@ -88,12 +90,18 @@ def train(
         prediction=recipe.prediction,
         schedule=recipe.schedule,
         noise=noise_levels(recipe.noise, noise_mean, noise_spread),
-        lag_time_ps=lag_time_ps,
+        lag_time_ps=parse_duration(lag_time),
         split=split,
         distillation=None if distil_to is None else DistillationConfig(distil_to),
     )
     config.require_teacher(start_from)
-    trajectories = load(data, topology=topology, frame_spacing_ps=spacing_ps, temperature_K=temperature_k)
+    trajectories = load(
+        data,
+        topology=topology,
+        selection=selection,
+        frame_spacing_ps=optional(parse_duration, spacing),
+        temperature_K=optional(parse_temperature, temperature),
+    )
     checkpoint = run(trajectories, out, config, [RichProgressBar()], start_from, device)
     typer.echo(f"Trained: {checkpoint}. Next: scoredyn export {out} {name}.pt")
     if sentence := overfitting(out):

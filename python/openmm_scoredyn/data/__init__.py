@@ -1,6 +1,6 @@
 """Trajectories: reading, windows of frames, splitting, and the stores they are written to."""
 
-from openmm_scoredyn.data.cutting import cut, discard, divide
+from openmm_scoredyn.data.cutting import cut, discard, divide, reordered
 from openmm_scoredyn.data.loading import load
 from openmm_scoredyn.data.packing import pack
 from openmm_scoredyn.data.same_data import (
@@ -34,6 +34,7 @@ __all__ = [
     "load",
     "opening_digest",
     "pack",
+    "reordered",
     "require_apart",
     "require_one_temperature",
     "require_same_molecule",

@@ -65,6 +65,18 @@ def discard(trajectory: Trajectory, time_ps: float) -> Trajectory:
     return _part(trajectory, kept, f"from {frames}")
 
 
+def reordered(trajectory: Trajectory, order: np.ndarray) -> Trajectory:
+    """The same trajectory with its particles in another order, as `match_particles` gives it."""
+    return replace(
+        trajectory,
+        segments=tuple(np.asarray(segment)[:, order] for segment in trajectory.segments),
+        molecule=trajectory.molecule.subset(list(map(int, order))),
+        source_sha256=hashlib.sha256(
+            f"{trajectory.source_sha256} order {order.tolist()}".encode()
+        ).hexdigest(),
+    )
+
+
 def divide(trajectory: Trajectory, frames: int) -> tuple[Trajectory, Trajectory]:
     """Two parts along time: the first `frames` frames of all segments end to end, and the later ones.
 

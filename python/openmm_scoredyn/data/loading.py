@@ -10,11 +10,14 @@ import numpy as np
 
 from openmm_scoredyn.data.frame_sizes import require_whole
 from openmm_scoredyn.data.frame_store import is_store, load_store
+from openmm_scoredyn.data.sidecars import read_sidecar
 from openmm_scoredyn.data.store import load_archive
 from openmm_scoredyn.data.time_stamps import segments_of
 from openmm_scoredyn.data.trajectory import Trajectory, require_same_molecule
 from openmm_scoredyn.errors import MissingDependencyError, TrajectoryError
+from openmm_scoredyn.molecule.formats import find_format
 from openmm_scoredyn.molecule.particles import Particles, is_element
+from openmm_scoredyn.molecule.structure import read_structure
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -38,7 +41,8 @@ def load(
     paths : a path or a list of paths: npz files and stores of `scoredyn simulate`, `scoredyn run` and
         `scoredyn pack`, npz files with `positions_pm`, anything mdtraj reads, or folders, of which every
         `*.npz` and every store is read in the order of the names
-    topology : PDB file (or anything mdtraj takes as a topology) for files that do not hold their own
+    topology : for files that do not hold their own: a structure of any format that `read_structure` knows, or
+        anything mdtraj takes as a topology.
         An npz file or a store of frames stands for its particles, types and masses of beads included, and
         where it is periodic the box of the files is kept.
     frame_spacing_ps : ps, for files that do not hold it; refused where a file says another
@@ -61,6 +65,8 @@ def load(
 
     Notes
     -----
+    What `scoredyn run` left beside a trajectory (topology, spacing, temperature) is read with it. A file with
+    water beside a molecule is refused: `selection` leaves it out.
     A file is cut into segments where its time stamps do not go on by one spacing, and frames that are there
     twice are dropped; both are logged.
     """
@@ -95,41 +101,37 @@ class _Reading:
                 _require_agreement(path, "frame spacing", self.frame_spacing_ps, trajectory.frame_spacing_ps)
                 _require_agreement(path, "temperature", self.temperature_K, trajectory.temperature_K)
             return found
-        return [self._read_with_mdtraj(path)]
+        return [self._completed(path)._read_with_mdtraj(path)]
+
+    def _completed(self, path: Path) -> "_Reading":
+        """The same, with what lies beside a trajectory of `scoredyn run`."""
+        beside = read_sidecar(path)
+        _require_agreement(path, "frame spacing", self.frame_spacing_ps, beside.frame_spacing_ps)
+        _require_agreement(path, "temperature", self.temperature_K, beside.temperature_K)
+        names = ("topology", "frame_spacing_ps", "temperature_K")
+        lacking = [name for name in names if getattr(self, name) is None]
+        return replace(self, **{name: getattr(beside, name) for name in lacking})
 
     def _read_with_mdtraj(self, path: Path) -> Trajectory:
-        like = _trajectory_like(self.topology)
         holds_times = path.suffix.lower() in _FORMATS_WITH_TIMES
         if self.frame_spacing_ps is None and not holds_times:
             raise TrajectoryError(
-                f"Trajectory: {path.suffix} files do not hold a reliable frame spacing; give it in ps"
-                " (--spacing-ps)."
+                f"Trajectory: {path.suffix} files do not hold a reliable frame spacing; give it (--spacing)."
             )
         require_whole(path)
+        like = _trajectory_like(self.topology)
+        periodic = self.periodic or (like is not None and like.box is not None)
         topology: Any = self.topology if like is None else _mdtraj_topology(like.molecule)
         loaded = _load_with_mdtraj(path, topology, self.selection)
+        if not periodic:
+            _refuse_solvent(path, loaded.topology)
         if like is None:
             particles = Particles.from_topology(loaded.topology.to_openmm())
         elif self.selection is None:
             particles = like.molecule
         else:
             particles = like.molecule.subset(topology.select(self.selection).tolist())
-        spacing = self.frame_spacing_ps
-        segments: tuple[np.ndarray, ...] = (np.arange(loaded.n_frames),)
-        if holds_times and loaded.n_frames > 1:
-            found = segments_of(loaded.time, loaded.xyz, str(path))
-            _require_agreement(path, "frame spacing", self.frame_spacing_ps, found.spacing_ps)
-            spacing, segments = found.spacing_ps, found.segments
-            for remark in found.remarks():
-                _LOGGER.warning("%s: %s.", path, remark)
-        if spacing is None:
-            raise TrajectoryError(
-                f"Trajectory: {path} is too short; expected at least 2 frames, found"
-                f" {loaded.n_frames}; make a longer one."
-            )
-        box = None
-        if self.periodic or (like is not None and like.box is not None):
-            box = _box_of(path, loaded)[np.concatenate(segments)]
+        spacing, segments = self._spacing_and_segments(path, loaded, holds_times)
         return Trajectory(
             segments=tuple(loaded.xyz[frames] for frames in segments),
             frame_spacing_ps=spacing,
@@ -138,8 +140,25 @@ class _Reading:
             steered=False,
             consecutive=len(segments) == 1,
             source_sha256=_digest_of(path),
-            box=box,
+            box=_box_of(path, loaded)[np.concatenate(segments)] if periodic else None,
         )
+
+    def _spacing_and_segments(
+        self, path: Path, loaded, holds_times: bool
+    ) -> tuple[float, tuple[np.ndarray, ...]]:
+        """Frame spacing, ps, and the frames of each segment of an mdtraj.Trajectory."""
+        if holds_times and loaded.n_frames > 1:
+            found = segments_of(loaded.time, loaded.xyz, str(path))
+            _require_agreement(path, "frame spacing", self.frame_spacing_ps, found.spacing_ps)
+            for remark in found.remarks():
+                _LOGGER.warning("%s: %s.", path, remark)
+            return found.spacing_ps, found.segments
+        if self.frame_spacing_ps is None:
+            raise TrajectoryError(
+                f"Trajectory: {path} is too short; expected at least 2 frames, found"
+                f" {loaded.n_frames}; make a longer one."
+            )
+        return self.frame_spacing_ps, (np.arange(loaded.n_frames),)
 
 
 def _require_agreement(path: Path, what: str, given: float | None, found: float | None) -> None:
@@ -151,6 +170,17 @@ def _require_agreement(path: Path, what: str, given: float | None, found: float 
         f"Trajectory: the {what} given contradicts {path}; expected {found:g} {unit}, as the file says, found"
         f" {given:g} {unit}; leave it out."
     )
+
+
+def _refuse_solvent(path: Path, topology) -> None:
+    """A model is of a molecule without its solvent; who has both is told how to leave one out."""
+    water = [residue for residue in topology.residues if residue.is_water]
+    if water and len(water) < topology.n_residues:
+        raise TrajectoryError(
+            f"Trajectory: {path} holds water; expected the molecule alone, found {len(water)} residues"
+            f" {water[0].name} of {topology.n_residues}; leave them out, as with --selection protein or"
+            " --selection 'not water'."
+        )
 
 
 def _digest_of(path: Path) -> str:
@@ -229,24 +259,32 @@ def _mdtraj_topology(particles: Particles):
 def _molecule_of(topology, path: Path) -> Particles:
     if (like := _trajectory_like(topology)) is not None:
         return like.molecule
-    mdtraj = _mdtraj()
     try:
-        loaded = mdtraj.load_topology(str(topology)) if isinstance(topology, (str, Path)) else topology
-        return Particles.from_topology(loaded.to_openmm())
+        return Particles.from_topology(_as_mdtraj(topology).to_openmm())
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrajectoryError(
             f"Trajectory: cannot read the topology {topology} for {path} ({error}); give a PDB file."
         ) from None
 
 
+def _as_mdtraj(topology):
+    """An mdtraj.Topology from a structure of any format, or from what mdtraj takes for one."""
+    mdtraj = _mdtraj()
+    if not isinstance(topology, (str, Path)):
+        return getattr(topology, "topology", topology)
+    if find_format(Path(topology)) is None:
+        return mdtraj.load_topology(str(topology))
+    return mdtraj.Topology.from_openmm(read_structure(topology, with_positions=False).topology)
+
+
 def _load_with_mdtraj(path: Path, topology, selection: str | None):
     """An mdtraj.Trajectory with whole molecules."""
     mdtraj = _mdtraj()
-    keywords = {} if topology is None else {"top": str(topology) if isinstance(topology, Path) else topology}
+    keywords = {} if topology is None else {"top": _as_mdtraj(topology)}
     try:
         loaded = mdtraj.load(str(path), **keywords)
         if selection is not None:
-            loaded = loaded.atom_slice(loaded.topology.select(selection))
+            loaded = loaded.atom_slice(_selected(loaded.topology, selection))
         if loaded.unitcell_vectors is not None and loaded.n_atoms > 1 and loaded.topology.n_bonds:
             loaded.make_molecules_whole(inplace=True)
     except ImportError as error:
@@ -262,6 +300,14 @@ def _load_with_mdtraj(path: Path, topology, selection: str | None):
             " topology it was made with; check both files."
         ) from None
     return loaded
+
+
+def _selected(topology, selection: str) -> np.ndarray:
+    """Indices of the atoms of a selection in mdtraj's language."""
+    atoms = topology.select(selection)
+    if len(atoms) == 0:
+        raise ValueError(f"the selection {selection!r} is of none of the {topology.n_atoms} atoms")
+    return atoms
 
 
 def _box_of(path: Path, loaded) -> np.ndarray:

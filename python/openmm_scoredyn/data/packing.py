@@ -98,7 +98,7 @@ def _read(path: Path, record: dict, reading: dict) -> list[tuple[Trajectory, dic
     for trajectory in load(path, **reading):
         if trajectory.temperature_K is None:
             raise TrajectoryError(
-                f"pack: {path} does not say its temperature; expected it in K; give it (--temperature-k)."
+                f"pack: {path} does not say its temperature; expected it in K; give it (--temperature)."
             )
         described = {name: metadata[name] for name in ("force_field", "solvent") if name in metadata}
         if not stored and "hydrogen_mass_amu" in metadata:

@@ -61,7 +61,7 @@ def segments_of(times_ps: np.ndarray, positions: np.ndarray, name: str) -> TimeS
     if not np.isfinite(times_ps).all() or not (np.diff(times_ps) > 0).any():
         raise TrajectoryError(
             f"Trajectory: the time stamps of {name} do not advance; expected times in ps, found"
-            f" {times_ps[0]:g} to {times_ps[-1]:g}; give the spacing (--spacing-ps) of a file without times"
+            f" {times_ps[0]:g} to {times_ps[-1]:g}; give the spacing (--spacing) of a file without times"
             " in"
             " a format without times, or write the file again."
         )

@@ -27,7 +27,7 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
     Parameters
     ----------
     model : str, os.PathLike, bytes or ScoreModel
-        A score program: its path, its content, or loaded.
+        A score program: its path, the name of a shipped one, its content, or loaded.
     temperature : openmm.unit.Quantity or float, K, optional
         One that the model knows; a context refuses another. Default: the first that it knows.
     stepSize : openmm.unit.Quantity or float, ps, optional
@@ -275,7 +275,7 @@ def _create(model, allow_native_code):
     if isinstance(model, bytes):
         return scoredyn.create_integrator_from_bytes(model, allow_native_code)
     if isinstance(model, (str, os.PathLike)):
-        return scoredyn.create_integrator(os.fspath(model), allow_native_code)
+        return scoredyn.create_integrator(_file_of(os.fspath(model)), allow_native_code)
     program = getattr(model, "program", None)
     if not isinstance(program, scoredyn.Program):
         raise openmm.OpenMMException(
@@ -286,6 +286,17 @@ def _create(model, allow_native_code):
     if program.path:
         return scoredyn.create_integrator(program.path, allow_native_code)
     return scoredyn.create_integrator_from_bytes(program.source, allow_native_code)
+
+
+def _file_of(model: str) -> str:
+    """The path meant, or that of the shipped model of that name."""
+    from openmm_scoredyn.errors import ProgramError
+    from openmm_scoredyn.program.model import path_or_shipped
+
+    try:
+        return str(path_or_shipped(model))
+    except ProgramError as error:
+        raise openmm.OpenMMException(str(error)) from None
 
 
 def _value(quantity, expected_unit):

@@ -1,10 +1,23 @@
 """From a structure file and a model to a ready Simulation; each step can be used alone."""
 
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
 from openmm_scoredyn.errors import MoleculeError
 from openmm_scoredyn.molecule.matching import check_handedness, lacks_atoms, match_atoms
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.molecule.repair import repair_structure
-from openmm_scoredyn.molecule.structure import plain_positions, read_structure, strip_solvent
+from openmm_scoredyn.molecule.solute import reduce_system
+from openmm_scoredyn.molecule.structure import (
+    Structure,
+    plain_positions,
+    read_structure,
+    solute_atoms,
+    strip_solvent,
+)
 
 
 def prepare(
@@ -26,16 +39,18 @@ def prepare(
 
     Parameters
     ----------
-    structure : path of a PDB or mmCIF file, an `openmm.app.Topology` (then give `positions`), or an object
-    with
-        `topology` and `positions`, such as a PDBFile or a Modeller
+    structure : path of a file that `molecule.structure.read_structure` knows, or what it gives, an
+        `openmm.app.Topology` (then give `positions`), or an object with a `topology`, such as a PDBFile, a
+        Modeller, an AmberPrmtopFile or a GromacsTopFile, and with `positions` or these beside it
     model : ScoreModel, TransferableModel, path, name or bytes
         A transferable model is bound to the structure.
     positions : (atoms, 3), nm or with unit, for a Topology
     strip : remove water, other solvent and ions
     repair : add missing atoms with PDBFixer, where atoms of the model are missing
-    system : openmm.System, made for the structure (without what `strip` removes), atoms in the same order
-        Energies come from it. A transferable model may need it for binding.
+    system : openmm.System, made for the structure, with or without what `strip` removes, atoms in the same
+        order. Its part of the molecule, with the order and the masses of the model, is what energies come
+        from; default: the one that the files of the structure hold, if any. A transferable model may need it
+        for binding.
     force_field : openmm.app.ForceField, or a list of its files; without one the System has no forces and no
     energies
     constraints : as in `ForceField.createSystem`, with a force field; kept after every step
@@ -60,20 +75,23 @@ def prepare(
 
     from openmm_scoredyn.dynamics.integrator import ScoreDynamicsIntegrator
 
-    model = bound_model(model, structure, positions=positions, strip=strip, system=system)
-    topology, positions = fit_structure(
-        structure, model.card, positions=positions, strip=strip, repair=repair
-    )
+    found = open_structure(structure, positions)
+    model = bound_model(model, found, strip=strip, system=system)
+    fitted = _fit(found, model.card, strip, repair)
     if system is None:
-        system = build_system(topology, model.card, force_field=force_field, constraints=constraints)
+        system = found.own_system() if force_field is None else None
+    if system is None:
+        system = build_system(fitted.topology, model.card, force_field=force_field, constraints=constraints)
+    else:
+        system = _system_of_model(system, found.topology.getNumAtoms(), fitted.source, model.card)
     if integrator is None:
         integrator = ScoreDynamicsIntegrator(model)
         integrator.setRandomNumberSeed(seed)
         integrator.setForcesOnlyReported(forces_only_reported)
     if isinstance(platform, str):
         platform = Platform.getPlatformByName(platform)
-    simulation = app.Simulation(topology, system, integrator, platform)
-    simulation.context.setPositions(positions)
+    simulation = app.Simulation(fitted.topology, system, integrator, platform)
+    simulation.context.setPositions(fitted.positions)
     # OpenMM takes 0 for a fixed seed here, unlike in integrators.
     simulation.context.setVelocitiesToTemperature(model.card.temperature_K, *([seed] if seed else []))
     return simulation
@@ -86,18 +104,25 @@ def bound_model(model, structure, *, positions=None, strip: bool = False, system
     Raises
     ------
     MoleculeError
-        As `bind`, which a model of one molecule must pass, too, where a System is given.
+        As `bind`.
     """
     from openmm_scoredyn.export import bind
     from openmm_scoredyn.export.binding import open_model
     from openmm_scoredyn.program.model import ScoreModel
 
     model = open_model(model)
-    if isinstance(model, ScoreModel) and system is None:
+    if isinstance(model, ScoreModel):
         return model
-    topology, positions = _open(structure, positions)
+    found = open_structure(structure, positions)
+    topology, positions = found.topology, found.positions
+    if system is None:
+        system = found.own_system()
     if strip:
+        kept, count = solute_atoms(topology), topology.getNumAtoms()
         topology, positions = strip_solvent(topology, positions)
+        if system is not None and system.getNumParticles() == count > len(kept):
+            masses = [system.getParticleMass(atom)._value for atom in kept]
+            system = reduce_system(system, kept, masses)
     return bind(model, topology, system, positions=positions)
 
 
@@ -105,17 +130,72 @@ def fit_structure(structure, card, *, positions=None, strip: bool = False, repai
     """Topology and positions (N, 3), nm, of the model's molecule, in the model's order; arguments as in
     `prepare`.
     """
+    fitted = _fit(open_structure(structure, positions), card, strip, repair)
+    return fitted.topology, fitted.positions
+
+
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    """A structure in the order of a model.
+
+    Attributes
+    ----------
+    topology, positions : as `fit_structure` gives them
+    source : (N,) int, the atom of the structure that each atom was; None where atoms were added
+    """
+
+    topology: Any
+    positions: np.ndarray
+    source: np.ndarray | None
+
+
+def _fit(found: Structure, card, strip: bool, repair: bool) -> _Fitted:
     molecule = card.particles
-    topology, positions = _open(structure, positions)
+    topology, positions = found.topology, found.positions
+    source = np.arange(topology.getNumAtoms())
     if strip:
+        source = np.array(solute_atoms(topology))
         topology, positions = strip_solvent(topology, positions)
-    if repair and lacks_atoms(topology, molecule):
+    repaired = repair and lacks_atoms(topology, molecule)
+    if repaired:
         topology, positions = repair_structure(topology, positions)
     order = match_atoms(topology, molecule)
     positions = positions[order]
     check_handedness(positions, molecule, card.guard.stereocentres)
     _check_box(topology, card)
-    return _in_model_order(topology, order, molecule), positions
+    return _Fitted(_in_model_order(topology, order, molecule), positions, None if repaired else source[order])
+
+
+def _system_of_model(system, structure_size: int, source, card):
+    """The System of the model's molecule: a System of everything in the structure, or of the molecule alone,
+    with the order and the masses of the model; itself where it has them already.
+    """
+    masses, count = card.particles.masses_amu, system.getNumParticles()
+    if source is None or count not in (structure_size, len(masses)):
+        stripped = "" if structure_size == len(masses) else f", or {len(masses)} without what is stripped"
+        lacking = " for a structure that lacks atoms" if source is None else ""
+        raise MoleculeError(
+            f"prepare: the System is not one of the structure; expected {structure_size} particles{stripped},"
+            f" found {count}{lacking}; give the System that was made for it."
+        )
+    if count < structure_size:  # of the molecule alone, in the order of the structure
+        source = np.argsort(np.argsort(source))
+    found = [system.getParticleMass(index)._value for index in range(count)]
+    if np.array_equal(source, np.arange(count)) and np.allclose(found, masses, rtol=1e-4):
+        return system
+    if len(masses) == count and np.array_equal(source, np.arange(count)):
+        return _with_masses(system, masses)
+    return reduce_system(system, source, masses)
+
+
+def _with_masses(system, masses):
+    """A copy of a System with other masses."""
+    import copy
+
+    system = copy.deepcopy(system)
+    for index, mass in enumerate(masses):
+        system.setParticleMass(index, mass)
+    return system
 
 
 def build_system(topology, card, *, force_field=None, constraints=None):
@@ -161,17 +241,32 @@ def build_system(topology, card, *, force_field=None, constraints=None):
     return system
 
 
-def _open(structure, positions):
-    if hasattr(structure, "topology") and hasattr(structure, "positions"):
-        return structure.topology, plain_positions(structure.positions if positions is None else positions)
-    if not hasattr(structure, "atoms"):
+def open_structure(structure, positions=None) -> Structure:
+    """A Structure of what `prepare` takes for one.
+
+    Raises
+    ------
+    MoleculeError
+        If it cannot be read, or positions are missing or of another number.
+    """
+    if isinstance(structure, Structure):
+        return structure
+    if isinstance(structure, (str, Path)):
         return read_structure(structure)
-    if positions is None or len(plain_positions(positions)) != structure.getNumAtoms():
+    topology = getattr(structure, "topology", structure)
+    if not hasattr(topology, "atoms"):
         raise MoleculeError(
-            f"prepare: a Topology needs positions; expected {structure.getNumAtoms()} of them, found "
+            "prepare: expected a path, a Topology, or an object with a topology, such as a PDBFile or an"
+            f" AmberPrmtopFile, found a {type(structure).__name__}; give one of these."
+        )
+    if positions is None:
+        positions = getattr(structure, "positions", None)
+    if positions is None or len(plain_positions(positions)) != topology.getNumAtoms():
+        raise MoleculeError(
+            f"prepare: a Topology needs positions; expected {topology.getNumAtoms()} of them, found "
             f"{'none' if positions is None else len(positions)}; give positions=."
         )
-    return structure, plain_positions(positions)
+    return Structure(topology, plain_positions(positions))
 
 
 def _check_box(topology, card) -> None:

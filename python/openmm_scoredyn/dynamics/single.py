@@ -63,12 +63,24 @@ def run_simulation(
     with exclusive(out, "run"):
         return _run(
             simulation,
-            RunFiles(out, identity | {"save_every": save_every}),
+            RunFiles(out, identity | _described(simulation, save_every)),
             n_steps,
             save_every,
             checkpoint_every,
             progress,
         )
+
+
+def _described(simulation, save_every: int) -> dict:
+    """What `data.sidecars` reads: spacing and temperature, which a trajectory file does not say."""
+    from openmm import unit
+
+    integrator = simulation.integrator
+    return {
+        "save_every": save_every,
+        "step_ps": integrator.getStepSize().value_in_unit(unit.picosecond),
+        "temperature_K": integrator.getTemperature().value_in_unit(unit.kelvin),
+    }
 
 
 def _run(

@@ -1,7 +1,6 @@
 """One molecule, from its structure to a model, a page and a verdict."""
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -11,11 +10,11 @@ from openmm_scoredyn.comparison import compare, write_report
 from openmm_scoredyn.data.atomic import make_directory, write_text_atomically
 from openmm_scoredyn.data.lock import exclusive
 from openmm_scoredyn.dynamics import store_guard
-from openmm_scoredyn.errors import TrajectoryError
 from openmm_scoredyn.fitting import stages
 from openmm_scoredyn.fitting.journal import Journal
 from openmm_scoredyn.fitting.request import FitRequest
 from openmm_scoredyn.fitting.verdict import Verdict, judge
+from openmm_scoredyn.molecule.structure import Structure, read_structure
 from openmm_scoredyn.observables import Observations, observables_for
 from openmm_scoredyn.training.checkpoint import overfitting
 
@@ -26,13 +25,15 @@ def _silent(name: str) -> AbstractContextManager[stages.Progress]:
     return nullcontext(lambda done, total: None)
 
 
-def fit(structure: str | Path, out: str | Path, request: FitRequest, stage: Stage = _silent) -> Verdict:
+def fit(
+    structure: str | Path | Structure, out: str | Path, request: FitRequest, stage: Stage = _silent
+) -> Verdict:
     """Reference MD, training, export, replicas and a comparison with MD that the model never saw, within a
     budget of wall time; a call that was interrupted goes on where it was.
 
     Parameters
     ----------
-    structure : PDB file of the molecule alone, complete with hydrogens
+    structure : as of `reference.simulate`: a file, or what `read_structure` gives
     out : folder, with `md/` and `held_out/` (trajectories), `run/`, `NAME.pt` (the model, NAME that of the
         structure file), `replicas.frames`, `comparison/` (the page) and `verdict.json`
     request : FitRequest
@@ -45,30 +46,28 @@ def fit(structure: str | Path, out: str | Path, request: FitRequest, stage: Stag
 
     Raises
     ------
-    TrajectoryError, MoleculeError, SamplingError
-        As `reference.simulate`, before any work is done.
+    MoleculeError, SamplingError
+        As `reference.simulate`.
     OutputError
         If the folder cannot be written, another process writes it, or it holds another fit.
     """
-    structure = Path(structure)
-    try:
-        digest = hashlib.sha256(structure.read_bytes()).hexdigest()
-    except OSError as error:
-        raise TrajectoryError(f"fit: cannot read {structure}; {error.strerror}; check the path.") from None
+    if not isinstance(structure, Structure):
+        structure = read_structure(structure)
     folder = make_directory(out)
     with exclusive(folder, "fit"):
-        return _fit(structure, folder, request, Journal(folder, request, digest), stage)
+        return _fit(structure, folder, request, Journal(folder, request, structure.sha256), stage)
 
 
-def _fit(structure: Path, folder: Path, request: FitRequest, journal: Journal, stage: Stage) -> Verdict:
+def _fit(structure: Structure, folder: Path, request: FitRequest, journal: Journal, stage: Stage) -> Verdict:
+    name = structure.files[0].stem
     md = {}
-    for name, place in (("training MD", "md"), ("held-out MD", "held_out")):
-        with stage(name) as progress:
-            md[name] = stages.molecular_dynamics(name, structure, folder / place, request, journal, progress)
+    for part, place in (("training MD", "md"), ("held-out MD", "held_out")):
+        with stage(part) as progress:
+            md[part] = stages.molecular_dynamics(part, structure, folder / place, request, journal, progress)
     training, held_out = md.values()
     with stage("training") as progress:
-        run = stages.trained(structure.stem, training, folder / "run", request, journal, progress)
-    program = folder / f"{structure.stem}.pt"
+        run = stages.trained(name, training, folder / "run", request, journal, progress)
+    program = folder / f"{name}.pt"
     model = stages.exported(run, program)
     with stage("replicas") as progress:
         drawn = stages.replicas(model, training, folder / "replicas.frames", request, journal, progress)
@@ -81,7 +80,7 @@ def _fit(structure: Path, folder: Path, request: FitRequest, journal: Journal, s
             seen[2],
             observables,
             reference_name="held-out MD",
-            candidate_name=structure.stem,
+            candidate_name=name,
             seed=request.seed,
         )
         report = dataclasses.replace(report, guard={"draws rejected in the run": guard})

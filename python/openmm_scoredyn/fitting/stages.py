@@ -14,10 +14,13 @@ from openmm_scoredyn.dynamics import run_replicas
 from openmm_scoredyn.export import export_program
 from openmm_scoredyn.fitting.journal import Journal
 from openmm_scoredyn.fitting.request import FitRequest
+from openmm_scoredyn.molecule.structure import Structure
 from openmm_scoredyn.program.model import ScoreModel
 from openmm_scoredyn.reference.engine import ReferenceEngine
 from openmm_scoredyn.reference.plan import SimulationPlan
 from openmm_scoredyn.reference.simulate import simulate
+from openmm_scoredyn.reference.solvation import solvate
+from openmm_scoredyn.reference.start import make_start
 from openmm_scoredyn.training import OptimizationConfig, TrainingConfig, load_checkpoint, train
 
 Progress = Callable[[float, float], None]
@@ -31,22 +34,23 @@ _LEAST_UPDATES, _MOST_UPDATES = 400, 30_000
 _WARM_UPDATES, _TIMED_UPDATES = 10, 30
 
 
-def md_speed(structure: Path, request: FitRequest) -> float:
-    """ps of MD a second in one process, measured from the structure on."""
-    from openmm.app import PDBFile
-
-    pdb = PDBFile(str(structure))
-    engine = ReferenceEngine(pdb.topology, pdb.positions, request.physics, seed=request.seed)
+def md_speed(structure: Structure, request: FitRequest) -> float:
+    """ps of MD a second in one process, measured from the structure on; in water before the box is set."""
+    physics, start = request.physics, make_start(structure, request.physics)
+    box = solvate(start.topology, start.positions, physics, 1, request.seed) if physics.makes_box else None
+    engine = ReferenceEngine(
+        start.topology, start.positions, physics, request.seed, box=box, own=start.system
+    )
     engine.start(1.0)
     steps, started = 0, time.perf_counter()
     while (elapsed := time.perf_counter() - started) < SPEED_S:
         engine.step(100)
         steps += 100
-    return steps * request.physics.timestep_fs / 1000 / elapsed
+    return steps * physics.timestep_fs / 1000 / elapsed
 
 
 def molecular_dynamics(
-    name: str, structure: Path, folder: Path, request: FitRequest, journal: Journal, progress: Progress
+    name: str, structure: Structure, folder: Path, request: FitRequest, journal: Journal, progress: Progress
 ) -> list[Trajectory]:
     """Trajectories of the share of the budget of that name, at least two of them."""
     trajectories = max(2, request.processes)

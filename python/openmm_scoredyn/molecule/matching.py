@@ -54,6 +54,39 @@ def match_atoms(topology, molecule: Particles) -> np.ndarray:
     return matched
 
 
+def match_particles(found: Particles, expected: Particles) -> np.ndarray:
+    """Where each particle of `expected` is in `found`: (N,) int64, matched as by `match_atoms`.
+
+    Raises
+    ------
+    MoleculeError
+        If a residue or an atom is missing, too many, or of another element; the message names it.
+    """
+    ours, theirs = _model_residues(expected), _model_residues(found)
+    if [name for name, _ in ours] != [name for name, _ in theirs]:
+        raise MoleculeError(
+            f"Trajectory: the molecules differ; expected residues {_shorten([n for n, _ in ours])}, found"
+            f" {_shorten([n for n, _ in theirs])}; give trajectories of one molecule."
+        )
+    order = np.empty(len(expected), dtype=np.int64)
+    for number, ((name, wanted), (_, there)) in enumerate(zip(ours, theirs, strict=True), start=1):
+        places = {found.atom_names[index]: index for index in there}
+        names = [expected.atom_names[index] for index in wanted]
+        if sorted(places) != sorted(names) or len(there) != len(wanted):
+            raise MoleculeError(
+                f"Trajectory: residue {number} ({name}) differs; expected atoms {' '.join(sorted(names))},"
+                f" found {' '.join(sorted(places))}; give trajectories of one molecule."
+            )
+        order[wanted] = [places[atom] for atom in names]
+    for atom, place in enumerate(order):
+        if found.types[place] != expected.types[atom]:
+            raise MoleculeError(
+                f"Trajectory: atom {expected.atom_names[atom]} differs; expected {expected.types[atom]},"
+                f" found {found.types[place]}; give trajectories of one molecule."
+            )
+    return order
+
+
 def lacks_atoms(topology, molecule: Particles) -> bool:
     """Whether a structure has the residues of the model but not all their atoms, so that repairing it makes
     sense.

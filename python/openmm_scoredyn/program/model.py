@@ -1,5 +1,7 @@
 """Score programs from Python: load, look at, and draw trajectories of many replicas in one batch."""
 
+import difflib
+import os
 import secrets
 from pathlib import Path
 
@@ -31,7 +33,7 @@ class ScoreModel:
     Parameters
     ----------
     source : str, Path or bytes
-        Path of a score program, or its content.
+        Path of a score program, name of a shipped one, or its content.
     allow_native_code : bool or str
         Permission to run the native code of an AOTInductor package (`.pt2`), which is refused without: True,
         or the SHA-256 that the file must have.
@@ -232,8 +234,25 @@ def pretrained(name: str | None = None):
 
 
 def path_or_shipped(model: str) -> str | Path:
-    """What a user means by a name: the file of that path, or else the shipped model of that name."""
-    return pretrained(model) if model in pretrained() and not Path(model).is_file() else model
+    """What a user means by a name: the file of that path, or else the shipped model of that name.
+
+    Raises
+    ------
+    ProgramError
+        If it is a word without ending and neither.
+    """
+    names = pretrained()
+    if Path(model).exists():
+        return model
+    if model in names:
+        return pretrained(model)
+    if Path(model).suffix or os.sep in model:
+        return model  # a path, which who reads it misses
+    near = difflib.get_close_matches(model, names, 1, 0.5)
+    raise ProgramError(
+        f"ScoreProgram: there is no file at {model}, nor a shipped model of that name; expected a path or one"
+        f" of {', '.join(names)}; {f'did you mean {near[0]}?' if near else 'choose one of these.'}"
+    )
 
 
 def trust_native_code(sha256: str) -> None:
@@ -277,5 +296,5 @@ def _load(source, allow_native_code, gpu):
         return (
             scoredyn.Program.from_bytes(source, allow_native_code, gpu)
             if isinstance(source, bytes)
-            else scoredyn.Program(str(source), allow_native_code, gpu)
+            else scoredyn.Program(str(path_or_shipped(str(source))), allow_native_code, gpu)
         )

@@ -94,7 +94,9 @@ class TorsionBias:
             ) from None
 
 
-def find_bias(topology, positions, physics: Physics, atoms: tuple[int, ...], seed: int) -> TorsionBias:
+def find_bias(
+    topology, positions, physics: Physics, atoms: tuple[int, ...], seed: int, own=None
+) -> TorsionBias:
     """The bias that fills the basins of the torsion of four atoms, by well-tempered metadynamics (Barducci et
     al. 2008).
 
@@ -103,13 +105,14 @@ def find_bias(topology, positions, physics: Physics, atoms: tuple[int, ...], see
     Parameters
     ----------
     topology, positions : of everything, water and box included where there is water
+    own : System that came with the topology, or None
     """
     import openmm
     from openmm import unit
     from openmm.app import Metadynamics
     from openmm.app.metadynamics import BiasVariable
 
-    system = build_reference_system(topology, physics)
+    system = build_reference_system(topology, physics, own)
     torsion = openmm.CustomTorsionForce("theta")
     torsion.addTorsion(*atoms, [])
     variable = BiasVariable(torsion, -np.pi, np.pi, _HILL_WIDTH_RAD, periodic=True)

@@ -11,6 +11,7 @@ from openmm_scoredyn.reference.bias import TorsionBias
 from openmm_scoredyn.reference.physics import Physics
 from openmm_scoredyn.reference.pressure import build_box_system
 from openmm_scoredyn.reference.solvation import SolvatedBox
+from openmm_scoredyn.reference.start import solute_size
 from openmm_scoredyn.reference.system import build_reference_system, find_platform, langevin_integrator
 
 # Steering and bias sit in the last groups, which the dynamics leave out except while they are meant: a force
@@ -33,6 +34,7 @@ class ReferenceEngine:
     seed : int, 1 .. 2^31 - 1
     bias : (TorsionBias, atoms of the torsion it acts on) or None, at work in `advance_biased` alone
     box : SolvatedBox or None, copies of the molecule in water, which then stand for `positions`
+    own : System that came with the topology, the molecule first in both, or None
 
     Attributes
     ----------
@@ -54,15 +56,18 @@ class ReferenceEngine:
         seed: int,
         bias: tuple[TorsionBias, tuple[int, ...]] | None = None,
         box: SolvatedBox | None = None,
+        own=None,
     ):
         import openmm
 
         self._physics, self._seed = physics, seed
         if box is None:
-            system = build_reference_system(topology, physics)
+            system = build_reference_system(topology, physics, own)
         else:
             system, positions = build_box_system(topology, box, physics), box.positions
         self.molecule = Particles.from_topology(topology, system)
+        if own is not None:
+            self.molecule = self.molecule.subset(list(range(solute_size(topology))))
         copies, atoms = box.copies if box is not None else 1, len(self.molecule)
         self._kept = copies * atoms
         self.torsions = [

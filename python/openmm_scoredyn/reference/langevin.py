@@ -12,7 +12,9 @@ import numpy as np
 from openmm_scoredyn.data.trajectory import Trajectory
 from openmm_scoredyn.errors import SamplingError
 from openmm_scoredyn.molecule.particles import Particles
+from openmm_scoredyn.molecule.structure import read_structure
 from openmm_scoredyn.reference.physics import Physics
+from openmm_scoredyn.reference.start import make_start, physics_of
 from openmm_scoredyn.reference.system import INTEGRATORS, build_reference_system, langevin_simulation
 
 EQUILIBRATION_PS = 10.0
@@ -24,9 +26,9 @@ class LangevinRun:
 
     Attributes
     ----------
-    structure : Path of a PDB file of the whole System, the molecule of interest first
-    system : Path of a System in OpenMM's XML, or None for the default implicit solvent
-    (`reference.physics.Physics`)
+    structure : Path of the whole System, the molecule of interest first, in any format of `read_structure`
+    system : Path of a System in OpenMM's XML, or None for the parameters in the files of the structure, or
+        else the default implicit solvent (`reference.physics.Physics`)
     integrator : "LangevinMiddleIntegrator" or "LangevinIntegrator"
     atoms : number of leading atoms to keep, all if None
     """
@@ -113,19 +115,12 @@ def run_langevin(
 
 def _simulation(run: LangevinRun):
     """A minimised Simulation with velocities."""
-    import openmm
-    from openmm import app
-
-    try:
-        pdb = app.PDBFile(str(run.structure))
-        if run.system is None:
-            system = build_reference_system(pdb.topology, Physics())
-        else:
-            system = openmm.XmlSerializer.deserialize(run.system.read_text())
-    except (OSError, ValueError, openmm.OpenMMException) as error:
-        raise SamplingError(
-            f"compare: cannot set up the Langevin side ({error}); give a PDB file and its System."
-        ) from None
+    structure = read_structure(run.structure, system=run.system)
+    system = structure.system
+    if system is None and structure.holds_parameters:
+        system = make_start(structure, physics_of(structure, None, timestep_fs=run.timestep_fs)).system
+    if system is None:
+        system = build_reference_system(structure.topology, Physics())
     physics = Physics(
         temperature_K=run.temperature_K,
         friction_per_ps=run.friction_per_ps,
@@ -133,7 +128,9 @@ def _simulation(run: LangevinRun):
         # Fastest without a GPU.
         platform=run.platform or ("Reference" if system.getNumParticles() < 100 else "CPU"),
     )
-    return langevin_simulation(pdb.topology, pdb.positions, system, physics, run.seed, run.integrator)
+    return langevin_simulation(
+        structure.topology, structure.positions, system, physics, run.seed, run.integrator
+    )
 
 
 def _positions(simulation, kept: int) -> np.ndarray:

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from openmm_scoredyn.errors import SamplingError
-from openmm_scoredyn.reference.solvents import WATER, force_field_for, require_solvent_in, spelled
+from openmm_scoredyn.reference.solvents import EXPLICIT, WATER, force_field_for, require_solvent_in, spelled
 
 _POSITIVE = (
     "temperature_K",
@@ -41,6 +41,8 @@ class Physics:
     cutoff_nm, padding_nm : nm, of PME, and of the box around the solute; for a box of water only
     pressure_bar, npt_ps : bar and ps, of the run that sets the box; the mean volume of its second half is
     kept
+    own_system : the System comes with the structure, with the water around it if any; `force_field` names its
+        files, and what sets the box has no effect
     """
 
     force_field: tuple[str, ...] = ("amber99sbildn.xml", "amber99_obc.xml")
@@ -54,10 +56,12 @@ class Physics:
     padding_nm: float = 1.1
     pressure_bar: float = 1.0
     npt_ps: float = 500.0
+    own_system: bool = False
 
     def __post_init__(self):
         object.__setattr__(self, "solvent", spelled(self.solvent))
-        require_solvent_in(self.force_field, self.solvent)
+        if not self.own_system:
+            require_solvent_in(self.force_field, self.solvent)
         for name in _POSITIVE:
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
                 raise SamplingError(
@@ -77,14 +81,19 @@ class Physics:
         """
         if "force_field" not in changes:
             changes["force_field"] = force_field_for(solvent)
-        if spelled(solvent) in WATER:
+        if spelled(solvent) in WATER or spelled(solvent).startswith(EXPLICIT):
             changes = {"friction_per_ps": 1.0, "platform": "CPU"} | changes
         return cls(solvent=solvent, **changes)
 
     @property
     def in_water(self) -> bool:
         """Whether the solute is in a periodic box of water."""
-        return self.solvent in WATER
+        return self.solvent in WATER or self.solvent.startswith(EXPLICIT)
+
+    @property
+    def makes_box(self) -> bool:
+        """Whether water is put around the solute."""
+        return self.in_water and not self.own_system
 
     @property
     def hold_ps(self) -> float:

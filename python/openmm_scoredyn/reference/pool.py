@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from openmm_scoredyn.errors import SamplingError
 from openmm_scoredyn.reference.plan import SimulationPlan
+from openmm_scoredyn.reference.start import Start
 from openmm_scoredyn.reference.worker import Interrupted, run_trajectory
 
 _POLL_SECONDS = 0.2
@@ -40,17 +41,17 @@ def _start_worker(reports, stop) -> None:
     _worker = _Links(reports, stop)
 
 
-def _work(text: str, plan: SimulationPlan, directory: Path, index: int) -> None:
+def _work(start: Start, plan: SimulationPlan, directory: Path, index: int) -> None:
     try:
         run_trajectory(
-            text, plan, directory, index, lambda *report: _worker.reports.put(report), _worker.stop
+            start, plan, directory, index, lambda *report: _worker.reports.put(report), _worker.stop
         )
     except Interrupted:
         return
 
 
 def run_in_processes(
-    text: str, plan: SimulationPlan, directory: Path, processes: int, add: Callable[[int, int], None]
+    start: Start, plan: SimulationPlan, directory: Path, processes: int, add: Callable[[int, int], None]
 ) -> None:
     """Make every trajectory of a plan, `processes` at a time.
 
@@ -58,7 +59,7 @@ def run_in_processes(
 
     Parameters
     ----------
-    text : of the PDB file
+    start : Start, what every trajectory begins from
     add : called with (trajectory, frames done)
 
     Raises
@@ -72,7 +73,7 @@ def run_in_processes(
         _terminating_as_interrupt(),
         ProcessPoolExecutor(processes, spawn, _start_worker, (reports, stop), max_tasks_per_child=1) as pool,
     ):
-        futures = [pool.submit(_work, text, plan, directory, index) for index in range(plan.n_trajectories)]
+        futures = [pool.submit(_work, start, plan, directory, index) for index in range(plan.n_trajectories)]
         try:
             pending = set(futures)
             while pending:

@@ -1,9 +1,7 @@
 """What all trajectories of a folder share, made or checked once: the plan, the box of water, the bias."""
 
-import hashlib
 import json
 import logging
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,7 @@ from openmm_scoredyn.reference.plan import SimulationPlan
 from openmm_scoredyn.reference.pressure import make_box
 from openmm_scoredyn.reference.shooting import shot_torsion
 from openmm_scoredyn.reference.solvation import SolvatedBox
+from openmm_scoredyn.reference.start import Start
 from openmm_scoredyn.reference.worker import bias_path, box_path
 
 _LOGGER = logging.getLogger(__name__)
@@ -22,12 +21,12 @@ _LOGGER = logging.getLogger(__name__)
 _PLAN = "plan.json"
 
 
-def claim(directory: Path, plan: SimulationPlan, text: str) -> None:
+def claim(directory: Path, plan: SimulationPlan, start: Start) -> None:
     """Write plan.json, or check that ours goes on with the one there: trajectories of two plans must not mix.
 
     Parameters
     ----------
-    text : of the PDB file
+    start : Start, what every trajectory begins from
 
     Raises
     ------
@@ -38,7 +37,7 @@ def claim(directory: Path, plan: SimulationPlan, text: str) -> None:
 
     # A checkpoint is only good for the OpenMM that wrote it; the structure is the start of every trajectory.
     ours = plan.to_dict() | {
-        "structure_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "structure_sha256": start.sha256,
         "openmm_version": openmm.Platform.getOpenMMVersion(),
     }
     ours = json.loads(json.dumps(ours))
@@ -90,17 +89,17 @@ def read_bias(path: str | Path | None, plan: SimulationPlan) -> TorsionBias | No
     return TorsionBias.load(Path(path))
 
 
-def read_box(path: str | Path | None, plan: SimulationPlan, text: str) -> SolvatedBox | None:
+def read_box(path: str | Path | None, plan: SimulationPlan, start: Start) -> SolvatedBox | None:
     """The box a user gives, checked before any work."""
     if path is None:
         return None
-    if not plan.physics.in_water:
+    if not plan.physics.makes_box:
         raise SamplingError(
             f"simulate: a box is for water; expected solvent tip3p, found {plan.physics.solvent}; leave the"
             " box out."
         )
     box = SolvatedBox.load(Path(path))
-    topology, _ = _structure(text)
+    topology = start.topology
     if box.copies != plan.copies or box.topology(topology).getNumAtoms() != len(box.positions):
         raise SamplingError(
             f"simulate: {path} is the box of another system; expected {plan.copies} times the molecule of"
@@ -113,7 +112,7 @@ def read_box(path: str | Path | None, plan: SimulationPlan, text: str) -> Solvat
 def prepare(
     directory: Path,
     plan: SimulationPlan,
-    text: str,
+    start: Start,
     bias: TorsionBias | None = None,
     box: SolvatedBox | None = None,
 ) -> None:
@@ -121,7 +120,7 @@ def prepare(
 
     Parameters
     ----------
-    text : of the PDB file
+    start : Start, what every trajectory begins from
     bias : to shoot with; None to use what lies in the folder, or to find one
     box : to begin in; None to use what lies in the folder, or to set one
 
@@ -146,31 +145,30 @@ def prepare(
         )
     if bias is not None:
         bias.save(bias_path(directory))
-    if plan.physics.in_water and not box_path(directory).exists():
+    if plan.physics.makes_box and not box_path(directory).exists():
         make_directory(box_path(directory).parent)
-        (box or _make_box(text, plan)).save(box_path(directory))
+        (box or _make_box(start, plan)).save(box_path(directory))
     if plan.steering == "shooting" and not bias_path(directory).exists():
-        _find_bias(text, plan, directory).save(bias_path(directory))
+        _find_bias(start, plan, directory).save(bias_path(directory))
 
 
-def _make_box(text: str, plan: SimulationPlan) -> SolvatedBox:
-    topology, positions = _structure(text)
+def _make_box(start: Start, plan: SimulationPlan) -> SolvatedBox:
     _LOGGER.info(
         "Setting the box at %g bar, %g ps, once for this folder.",
         plan.physics.pressure_bar,
         plan.physics.npt_ps,
     )
-    box = make_box(topology, positions, plan.physics, plan.copies, _seed(plan))
+    box = make_box(start.topology, start.positions, plan.physics, plan.copies, _seed(plan))
     _LOGGER.info(
         "The box from now on: %.3f nm^3, %d atoms.", abs(np.linalg.det(box.vectors)), len(box.positions)
     )
     return box
 
 
-def _find_bias(text: str, plan: SimulationPlan, directory: Path) -> TorsionBias:
-    topology, positions = _structure(text)
+def _find_bias(start: Start, plan: SimulationPlan, directory: Path) -> TorsionBias:
+    topology, positions = start.topology, start.positions
     torsion = shot_torsion(topology, plan)
-    if plan.physics.in_water:
+    if plan.physics.makes_box:
         box = SolvatedBox.load(box_path(directory))
         topology, positions = box.topology(topology), box.positions
     _LOGGER.info(
@@ -178,15 +176,7 @@ def _find_bias(text: str, plan: SimulationPlan, directory: Path) -> TorsionBias:
         plan.shot_torsion,
         "a quarter of an hour or more in water" if plan.physics.in_water else "a minute or two",
     )
-    return find_bias(topology, positions, plan.physics, torsion, _seed(plan))
-
-
-def _structure(text: str):
-    from openmm import unit
-    from openmm.app import PDBFile
-
-    pdb = PDBFile(StringIO(text))
-    return pdb.topology, pdb.getPositions(asNumpy=True).value_in_unit(unit.nanometer)
+    return find_bias(topology, positions, plan.physics, torsion, _seed(plan), start.system)
 
 
 def _seed(plan: SimulationPlan) -> int:

@@ -37,6 +37,7 @@ class ShootingEngine(ReferenceEngine):
     index : of the trajectory; path k depends on (plan.seed, index) and the chain before it
     seed : int, of the chain's dynamics
     box : SolvatedBox of one copy, or None
+    own : System that came with the topology, or None
     """
 
     def __init__(
@@ -48,10 +49,11 @@ class ShootingEngine(ReferenceEngine):
         index: int,
         seed: int,
         box: SolvatedBox | None = None,
+        own=None,
     ):
         self._plan, self._bias, self._index = plan, bias, index
         torsion = shot_torsion(topology, plan)
-        super().__init__(topology, positions, plan.physics, seed, (bias, torsion), box)
+        super().__init__(topology, positions, plan.physics, seed, (bias, torsion), box, own)
         self._torsion = np.array([torsion])
         steps = plan.steps_per_frame
         self._stride = next(n for n in range(max(1, steps // _LEAST_INTERVALS), 0, -1) if steps % n == 0)

@@ -1,5 +1,6 @@
 """Reference molecular dynamics for training and evaluation, in several processes, restartable bit for bit."""
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,18 +9,23 @@ from pathlib import Path
 from openmm_scoredyn.data.atomic import make_directory
 from openmm_scoredyn.data.frame_store import require_frames
 from openmm_scoredyn.data.lock import exclusive
-from openmm_scoredyn.errors import MoleculeError, TrajectoryError
-from openmm_scoredyn.molecule.structure import SOLVENT_RESIDUES
+from openmm_scoredyn.errors import MoleculeError
+from openmm_scoredyn.molecule.structure import SOLVENT_RESIDUES, Structure, read_structure
 from openmm_scoredyn.reference.engine import ReferenceEngine
+from openmm_scoredyn.reference.physics import Physics
 from openmm_scoredyn.reference.plan import SimulationPlan
 from openmm_scoredyn.reference.pool import run_in_processes
 from openmm_scoredyn.reference.preparation import claim, prepare, read_bias, read_box
-from openmm_scoredyn.reference.solvents import VACUUM
+from openmm_scoredyn.reference.solvents import VACUUM, computes_obc2_slowly, force_field_for
+from openmm_scoredyn.reference.start import Start, make_start
+from openmm_scoredyn.reference.system import build_reference_system
 from openmm_scoredyn.reference.worker import run_trajectory, trajectory_path
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def simulate(
-    structure: str | Path,
+    structure: str | Path | Structure,
     plan: SimulationPlan,
     directory: str | Path,
     *,
@@ -32,7 +38,8 @@ def simulate(
 
     Parameters
     ----------
-    structure : PDB file of the molecule alone, complete with hydrogens
+    structure : file of the molecule alone, complete with hydrogens, or what `read_structure` gives; where
+        `plan.physics.own_system` says so, with the parameters or the System that its files hold
     plan : SimulationPlan
     directory : output folder of `plan.json` and the stores `trajectory_0000.frames`, ..., which grow by
     chunks
@@ -52,12 +59,13 @@ def simulate(
     Raises
     ------
     TrajectoryError
-        If the structure, the bias or the box cannot be read.
+        If the bias or the box cannot be read.
     SamplingError
         If a bias or a box is given that the plan has no use for, or a box of another system, or the force
         field does not make the solvent of the plan.
     MoleculeError
-        If the force field does not fit, or steering is asked of a molecule without phi and psi.
+        If the structure cannot be read, the force field does not fit, or steering is asked of a molecule
+        without phi and psi.
     OutputError
         If the folder cannot be written, another process writes it, or it holds trajectories of another plan,
         bias or box.
@@ -71,73 +79,64 @@ def simulate(
     `box/box.npz` holds the box that all trajectories of the folder begin in.
     """
     given_bias = read_bias(bias, plan)
-    text = _read_structure(structure, plan)
-    given_box = read_box(box, plan, text)
+    if not isinstance(structure, Structure):
+        structure = read_structure(structure)
+    start = make_start(structure, plan.physics)
+    _check(start, plan)
+    given_box = read_box(box, plan, start)
     directory = make_directory(directory)
     with exclusive(directory, "simulate"):
-        claim(directory, plan, text)
-        prepare(directory, plan, text, given_bias, given_box)
+        claim(directory, plan, start)
+        prepare(directory, plan, start, given_bias, given_box)
         add = _adder(plan, progress)
         if processes == 1:
             for index in range(plan.n_trajectories):
-                run_trajectory(text, plan, directory, index, add, threading.Event())
+                run_trajectory(start, plan, directory, index, add, threading.Event())
         else:
-            run_in_processes(text, plan, directory, processes, add)
+            run_in_processes(start, plan, directory, processes, add)
         paths = [trajectory_path(directory, index) for index in range(plan.n_trajectories)]
         for path in paths:
             require_frames(path, plan.frames_per_trajectory)
     return paths
 
 
-def _read_structure(structure, plan: SimulationPlan) -> str:
-    """Text of the PDB file, after a context of it has been made once, so that mistakes show before any
-    process starts.
-    """
-    from openmm.app import PDBFile
-
-    try:
-        text = Path(structure).read_text()
-        pdb = PDBFile(str(structure))
-    except OSError as error:
-        raise TrajectoryError(
-            f"simulate: cannot read {structure}; {error.strerror}; check the path."
-        ) from None
-    except Exception as error:  # noqa: BLE001 - PDBFile raises whatever its parser stumbles on
-        raise TrajectoryError(
-            f"simulate: {structure} is not a readable PDB file ({error}); {_advice(structure)}."
-        ) from None
-    water = [residue.name for residue in pdb.topology.residues() if residue.name.upper() in SOLVENT_RESIDUES]
-    if plan.physics.in_water and water:
+def _check(start: Start, plan: SimulationPlan) -> None:
+    """Make a context once, so that mistakes show before any process starts."""
+    water = [
+        residue.name for residue in start.topology.residues() if residue.name.upper() in SOLVENT_RESIDUES
+    ]
+    alone = len(water) == start.topology.getNumResidues() and not plan.physics.in_water
+    if water and not (plan.physics.own_system or alone):
         raise MoleculeError(
-            f"simulate: water is added to the molecule; expected {structure} without, found {len(water)}"
-            f" residues {water[0]}; remove them."
+            f"simulate: expected the molecule alone, found {len(water)} residues of water ({water[0]}) with"
+            " it; leave them out (--strip); --solvent tip3p puts water around the molecule."
         )
     # Without the water, which would take its time.
-    physics = replace(plan.physics, solvent=VACUUM) if plan.physics.in_water else plan.physics
-    engine = ReferenceEngine(pdb.topology, pdb.positions, physics, seed=1)
+    physics = replace(plan.physics, solvent=VACUUM) if plan.physics.makes_box else plan.physics
+    engine = ReferenceEngine(start.topology, start.positions, physics, seed=1, own=start.system)
+    _say_if_slow(start, physics)
     residues = len(engine.torsions)
     if plan.steering != "none" and not residues:
         raise MoleculeError(
-            "simulate: steering needs a residue with phi and psi; expected backbone atoms C, N, CA, C, N in "
-            f"{structure}, found none; simulate without steering."
+            "simulate: steering needs a residue with phi and psi; expected backbone atoms C, N, CA, C, N,"
+            " found none; simulate without steering."
         )
     if plan.steering == "shooting" and residues != 1:
         raise MoleculeError(
-            f"simulate: paths are shot along one {plan.shot_torsion}; expected one residue with phi and psi"
-            f" in {structure}, found {residues}; simulate with --steered."
+            f"simulate: paths are shot along one {plan.shot_torsion}; expected one residue with phi and psi,"
+            f" found {residues}; simulate with --steered."
         )
-    return text
 
 
-def _advice(structure) -> str:
-    kinds = {
-        ".prmtop": "an Amber topology holds no positions",
-        ".top": "a topology holds no positions",
-        ".gro": "GROMACS' coordinates are another format",
-        ".cif": "an mmCIF file is another format",
-    }
-    kind = kinds.get(Path(structure).suffix.lower())
-    return f"{kind}: write the molecule as a PDB file" if kind else "check its content"
+def _say_if_slow(start: Start, physics: Physics) -> None:
+    system = build_reference_system(start.topology, physics, start.system)
+    if computes_obc2_slowly(system) and physics.platform == "Reference":
+        _LOGGER.warning(
+            "simulate: %s computes OBC2 with CustomGBForce; GBSAOBCForce does so 34 times faster on the"
+            " platform Reference: --solvent 'implicit (OBC)' uses it, with the radii of %s.",
+            ", ".join(physics.force_field),
+            force_field_for("implicit")[1],
+        )
 
 
 def _adder(plan: SimulationPlan, progress):

@@ -17,6 +17,8 @@ IMPLICIT = {
 _FILES = WATER | IMPLICIT
 # How any other description begins: for the record, as the force field alone decides what it is.
 _DESCRIBED = ("implicit", VACUUM)
+# Of a System that comes with its water, whatever its model.
+EXPLICIT = "water"
 
 
 def spelled(solvent: str) -> str:
@@ -31,7 +33,7 @@ def spelled(solvent: str) -> str:
     for name in (*_FILES, *_DESCRIBED):
         if solvent.lower() == name.lower():
             return name
-    if solvent.lower().startswith(_DESCRIBED):
+    if solvent.lower().startswith((*_DESCRIBED, EXPLICIT)):
         return solvent
     raise SamplingError(
         f"simulate: unknown solvent; expected {', '.join(WATER)}, {_DESCRIBED[0]} or {_DESCRIBED[1]}, found"
@@ -73,6 +75,12 @@ def require_solvent_in(force_field: tuple[str, ...], solvent: str) -> None:
             f" {' or '.join(_FILES[solvent])} among its files, found {', '.join(force_field)}; add it with"
             " --force-field, or give the --solvent that these files make."
         )
+    if solvent.startswith(EXPLICIT):
+        raise SamplingError(
+            f"simulate: {EXPLICIT} is the solvent of a System that comes with it; expected"
+            f" {', '.join(WATER)}, which is put around the molecule, found {solvent!r}; give that, or"
+            " --system."
+        )
     for name in IMPLICIT:
         if _holds(force_field, name) and solvent not in (name, "implicit"):
             raise SamplingError(
@@ -85,8 +93,7 @@ def require_forces_of(solvent: str, system) -> None:
     """Raise `SamplingError` unless a System holds forces of an implicit solvent if, and only if, `solvent` is
     one.
     """
-    kinds = [type(force).__name__ for force in system.getForces()]
-    found = [kind for kind in kinds if "GB" in kind or "GeneralizedKirkwood" in kind]
+    found = forces_of(system)
     implicit = solvent.lower().startswith("implicit")
     if bool(found) != implicit:
         raise SamplingError(
@@ -94,6 +101,27 @@ def require_forces_of(solvent: str, system) -> None:
             f" generalized Born or Kirkwood force, found {', '.join(found) or 'none'}; give the --solvent"
             " that the force field makes."
         )
+
+
+def forces_of(system) -> list[str]:
+    """Classes of the forces of a System that make an implicit solvent."""
+    kinds = [type(force).__name__ for force in system.getForces()]
+    return [kind for kind in kinds if "GB" in kind or "GeneralizedKirkwood" in kind]
+
+
+def computes_obc2_slowly(system) -> bool:
+    """Whether a CustomGBForce computes what GBSAOBCForce, compiled, computes, too: the model OBC2, known by
+    the coefficients of its Born radii.
+    """
+    import openmm
+
+    for force in system.getForces():
+        if isinstance(force, openmm.CustomGBForce):
+            values = [force.getComputedValueParameters(k)[1] for k in range(force.getNumComputedValues())]
+            text = "".join(values).replace(" ", "")
+            if "tanh(" in text and "0.8*" in text and "4.85*" in text:
+                return True
+    return False
 
 
 def _holds(force_field: tuple[str, ...], solvent: str) -> bool:

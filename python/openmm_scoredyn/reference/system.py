@@ -10,11 +10,15 @@ _MINIMISATION_STEPS = 100
 _PROPERTIES = {"CPU": {"Threads": "1", "DeterministicForces": "true"}}
 
 
-def build_reference_system(topology, physics: Physics):
+def build_reference_system(topology, physics: Physics, own=None):
     """The System of the reference dynamics: X-H bonds constrained, heavy hydrogens, free centre of mass.
 
     In water PME with the cutoff of `physics`, in the periodic box of the topology; without a cutoff
     otherwise.
+
+    Parameters
+    ----------
+    own : the System that came with the structure, which is used as it is
 
     Raises
     ------
@@ -25,6 +29,9 @@ def build_reference_system(topology, physics: Physics):
     """
     from openmm import app, unit
 
+    if own is not None:
+        require_forces_of(physics.solvent, own)
+        return own
     if physics.in_water:
         method = {"nonbondedMethod": app.PME, "nonbondedCutoff": physics.cutoff_nm * unit.nanometer}
     else:
@@ -71,7 +78,7 @@ def _no_system(physics: Physics, error: Exception) -> MoleculeError:
     elif "No parameters defined" in reason:
         advice = f"the solvent {physics.solvent} does not know that atom: simulate in vacuum or in water"
     else:
-        advice = "repair the structure or give another force field"
+        advice = "repair the structure (--repair) or give another force field"
     return MoleculeError(f"simulate: no System with {files}; {reason}; {advice}.")
 
 

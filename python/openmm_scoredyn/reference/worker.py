@@ -14,6 +14,7 @@ from openmm_scoredyn.reference.engine import ReferenceEngine
 from openmm_scoredyn.reference.plan import SimulationPlan
 from openmm_scoredyn.reference.shooting import ShootingEngine
 from openmm_scoredyn.reference.solvation import SolvatedBox
+from openmm_scoredyn.reference.start import Start
 from openmm_scoredyn.version import __version__
 
 
@@ -37,7 +38,7 @@ def box_path(directory: Path) -> Path:
 
 
 def run_trajectory(
-    structure: str,
+    start: Start,
     plan: SimulationPlan,
     directory: Path,
     index: int,
@@ -48,7 +49,7 @@ def run_trajectory(
 
     Parameters
     ----------
-    structure : text of a PDB file
+    start : Start, what every trajectory begins from
     report : called with (index, frames done) when the trajectory is taken up, and after every chunk
     stop : event; when set, the work ends before the next frame
 
@@ -64,7 +65,7 @@ def run_trajectory(
     report(index, done)
     if done == plan.frames_per_trajectory:
         return
-    engine = _open_engine(structure, plan, directory, index)
+    engine = _open_engine(start, plan, directory, index)
     _open_store(store, _describe(plan, index, engine))
     state = store.state() if done else b""
     if not done:
@@ -105,18 +106,13 @@ def _require_going_on(stop) -> None:
         raise Interrupted
 
 
-def _open_engine(structure: str, plan: SimulationPlan, directory: Path, index: int) -> ReferenceEngine:
-    from io import StringIO
-
-    from openmm.app import PDBFile
-
-    pdb = PDBFile(StringIO(structure))
-    seed = _seed(plan, index)
-    box = SolvatedBox.load(box_path(directory)) if plan.physics.in_water else None
+def _open_engine(start: Start, plan: SimulationPlan, directory: Path, index: int) -> ReferenceEngine:
+    seed, own = _seed(plan, index), start.system
+    box = SolvatedBox.load(box_path(directory)) if plan.physics.makes_box else None
     if plan.steering == "shooting":
         bias = TorsionBias.load(bias_path(directory))
-        return ShootingEngine(pdb.topology, pdb.positions, plan, bias, index, seed, box)
-    return ReferenceEngine(pdb.topology, pdb.positions, plan.physics, seed, box=box)
+        return ShootingEngine(start.topology, start.positions, plan, bias, index, seed, box, own)
+    return ReferenceEngine(start.topology, start.positions, plan.physics, seed, box=box, own=own)
 
 
 def _seed(plan: SimulationPlan, *numbers: int) -> int:
@@ -184,7 +180,7 @@ def _describe(plan: SimulationPlan, index: int, engine: ReferenceEngine) -> dict
         **({"shot_torsion": plan.shot_torsion} if plan.steering == "shooting" else {}),
         "package_version": __version__,
         "openmm_version": openmm.Platform.getOpenMMVersion(),
-        **(water if plan.physics.in_water else {}),
+        **(water if plan.physics.makes_box else {}),
         **segments,
     }
     return json.loads(json.dumps(header))

@@ -147,7 +147,7 @@ def test_radial_distribution_and_displacement_are_those_of_the_process(folder):
 
 def test_a_dcd_file_is_read_with_the_particles_and_the_box_of_a_trajectory(folder):
     run(folder, "single.dcd", 400)
-    options = ("--topology", folder / "reference.npz", "--spacing-ps", LAG_PS, "--temperature", 300)
+    options = ("--topology", folder / "reference.npz", "--spacing", LAG_PS, "--temperature", 300)
     rows = rows_of(folder, "single.dcd", *options, "--observable", "msd")
     for row in rows[: len(TYPES)]:
         name, _, lag, _ = row["quantity"].split()

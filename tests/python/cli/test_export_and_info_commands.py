@@ -104,7 +104,7 @@ def test_info_shows_the_card(tmp_path):
         symmetric=True,
     )
     export_program(DriftingNetwork(), tmp_path / "m.pt", card)
-    output = command("info", tmp_path / "m.pt", "--verify")
+    output = command("info", tmp_path / "m.pt", "--verify", "--full")
     for text in (
         "chlorine", "1 ps at 300 K", "MOL, 5 atoms, BrCClFH", "vacuum", "not periodic", "bonds within 90%: 4",
         "chiral centres: 1",
@@ -139,7 +139,10 @@ def test_info_tells_a_comparison_in_sentences(tmp_path):
         "notes": ["No draw was rejected."],
     }
     export_program(DriftingNetwork(), tmp_path / "m.pt", tiny_card(accuracy=accuracy))
-    output = command("info", tmp_path / "m.pt")
+    short = command("info", tmp_path / "m.pt")
+    assert "512 ns (model) against 200 ns (MD)" in short and "geometry: 1 of 2 agree" in short
+    assert "1 differs (--full)" in short and "crossings" not in short and "No draw" not in short
+    output = command("info", tmp_path / "m.pt", "--full")
     for text in (
         "512 ns (model) against 200 ns (MD)", "crossings: 11.50 ± 0.25 against 12.50 ± 0.25 1/ns, differs",
         "geometry: 1 of 2 agree", "No draw was rejected.",

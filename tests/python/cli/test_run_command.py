@@ -17,7 +17,7 @@ from kills import Killed, files_of, killed_from, run_through_kills
 from typer.testing import CliRunner
 
 from openmm_scoredyn import data
-from openmm_scoredyn.cli.duration import format_duration, parse_duration
+from openmm_scoredyn.cli.duration import format_duration, parse_duration, parse_temperature
 from openmm_scoredyn.cli.run import run
 from openmm_scoredyn.dynamics import run_replicas, store_guard
 from openmm_scoredyn.errors import MoleculeError, OutputError, ProgramError, SamplingError
@@ -227,7 +227,7 @@ def test_settings_reach_the_integrator(program, structure, tmp_path):
 def test_bad_input(program, structure, tmp_path):
     out = tmp_path / "t.dcd"
     cases = [
-        (["--length", "10"], SamplingError, "expected a positive number with a unit .* found '10'"),
+        (["--length", "10K"], SamplingError, "expected a positive number with a unit .* found '10K'"),
         (["--length", "0ns"], SamplingError, "expected a positive number"),
         (["--length", "1.5ps"], SamplingError, "expected a multiple of 1 ps, found 1.5ps"),
         (
@@ -285,6 +285,10 @@ def test_durations():
         "12.5 ps",
         "0.004 ps",
     ]
+    assert [parse_duration("10"), parse_temperature("310"), parse_temperature(" 310 K")] == [10, 310, 310]
+    for text in ("", "K", "-3K", "10ns", "nan"):
+        with pytest.raises(SamplingError, match="Temperature: expected a positive number with a unit"):
+            parse_temperature(text)
     for text in ("", "ns", "10 years", "-1ns", "nanps", "1-2ns"):
         with pytest.raises(SamplingError, match="Duration: expected a positive number with a unit"):
             parse_duration(text)

@@ -80,7 +80,7 @@ def test_mdtraj_files(tmp_path, suffix, spacing):
 
 def test_dcd_needs_a_spacing_as_the_format_does_not_hold_it(tmp_path):
     (tmp_path / "t.dcd").write_bytes(b"")
-    with pytest.raises(TrajectoryError, match=r"do not hold a reliable frame spacing; give it in ps"):
+    with pytest.raises(TrajectoryError, match=r"do not hold a reliable frame spacing; give it \(--spacing\)"):
         data.load(tmp_path / "t.dcd", topology=PDB)
 
 

@@ -122,9 +122,9 @@ def test_solvent_and_ions_are_stripped_on_request_only(tmp_path, the_card):
     assert topology.getPeriodicBoxVectors() is None
     with pytest.raises(MoleculeError, match="expected residues ACE-ALA-NME, found ACE-ALA-NME-HOH-HOH-CL"):
         fit_structure(path, the_card)
-    only_water = write(tmp_path / "w.pdb", [*water(0), ION])
+    found = read_structure(write(tmp_path / "w.pdb", [*water(0), ION]))
     with pytest.raises(MoleculeError, match="nothing is left without solvent and ions"):
-        strip_solvent(*read_structure(only_water))
+        strip_solvent(found.topology, found.positions)
 
 
 def test_box_must_fit_the_model(tmp_path, the_card):
@@ -179,7 +179,7 @@ def test_unreadable_structures(tmp_path, the_card):
     with pytest.raises(MoleculeError, match="cannot read .*missing.pdb; No such file"):
         fit_structure(tmp_path / "missing.pdb", the_card)
     (tmp_path / "x.pdb").write_text("nonsense\n")
-    with pytest.raises(MoleculeError, match="x.pdb is not a readable structure"):
+    with pytest.raises(MoleculeError, match="x.pdb is not a readable PDB structure"):
         fit_structure(tmp_path / "x.pdb", the_card)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from alanine import PDB
@@ -9,12 +10,17 @@ from typer.testing import CliRunner
 
 from openmm_scoredyn.cli import app
 from openmm_scoredyn.cli.fit import parse_budget
-from openmm_scoredyn.errors import OutputError, SamplingError, TrajectoryError
+from openmm_scoredyn.errors import MoleculeError, OutputError, SamplingError
 from openmm_scoredyn.fitting import FitRequest, fit, stages
 from openmm_scoredyn.fitting.journal import Journal
+from openmm_scoredyn.molecule.structure import read_structure
 from openmm_scoredyn.program.model import ScoreModel
+from openmm_scoredyn.reference.physics import Physics
+from openmm_scoredyn.reference.start import physics_of
 
 REQUEST = FitRequest(budget_s=60.0)
+PRMTOP = Path(PDB).with_name("alanine_dipeptide.prmtop")
+INPCRD = PRMTOP.with_suffix(".inpcrd")
 STAGES = ["training MD", "held-out MD", "training", "replicas", "comparison"]
 
 
@@ -127,8 +133,76 @@ def test_what_cannot_be_fitted_is_refused_before_any_work(tmp_path):
         FitRequest(budget_s=5)
     with pytest.raises(SamplingError, match="at least one process, found 0"):
         FitRequest(budget_s=60, processes=0)
-    with pytest.raises(TrajectoryError, match=r"fit: cannot read .*none\.pdb"):
+    with pytest.raises(MoleculeError, match=r"cannot read .*none\.pdb"):
         fit(tmp_path / "none.pdb", tmp_path / "out", REQUEST)
     assert not (tmp_path / "out").exists()
     result = CliRunner().invoke(app, ["fit", "none.pdb", "--out", str(tmp_path / "out"), "--budget", "soon"])
     assert isinstance(result.exception, SamplingError)
+
+
+def test_a_structure_with_a_force_field_of_its_own_is_simulated_with_it(small, tmp_path):
+    structure, seen = read_structure(PRMTOP), []
+    request = FitRequest(budget_s=60.0, physics=physics_of(structure, "vacuum"))
+    with pytest.raises(Interrupted):
+        fit(structure, tmp_path / "out", request, recorder(seen, "training"))
+    assert seen == ["training MD", "held-out MD"]
+    asked = json.loads((tmp_path / "out" / "fit.json").read_text())["request"]
+    assert asked["structure_sha256"] == structure.sha256
+    for folder in ("md", "held_out"):
+        plan = json.loads((tmp_path / "out" / folder / "plan.json").read_text())
+        assert plan["physics"]["own_system"] and plan["physics"]["force_field"] == [PRMTOP.name, INPCRD.name]
+
+
+def systems_of_speed(monkeypatch, structure, physics):
+    """The Systems whose speed is measured."""
+    engines, engine = [], stages.ReferenceEngine
+
+    def keep(*arguments, **options):
+        engines.append(engine(*arguments, **options))
+        return engines[-1]
+
+    monkeypatch.setattr(stages, "ReferenceEngine", keep)
+    monkeypatch.setattr(stages, "SPEED_S", 0.05)
+    assert stages.md_speed(structure, FitRequest(budget_s=60.0, physics=physics)) > 0
+    return [engine._context.getSystem() for engine in engines]
+
+
+def test_the_speed_is_that_of_the_system_that_is_simulated(monkeypatch):
+    structure = read_structure(PRMTOP)
+    (own,) = systems_of_speed(monkeypatch, structure, physics_of(structure, "implicit (GBn2)"))
+    names = [force.getName() for force in own.getForces()]
+    assert own.getNumParticles() == 22 and "CustomGBForce" in names  # GBn2; the default solvent is OBC
+
+
+def test_the_speed_in_water_is_that_of_a_box_of_it(monkeypatch):
+    (boxed,) = systems_of_speed(monkeypatch, read_structure(PDB), Physics.in_solvent("tip3p"))
+    assert boxed.getNumParticles() > 500 and boxed.usesPeriodicBoundaryConditions()
+
+
+def command(monkeypatch, *options):
+    """What `scoredyn fit` asks for: structure and request."""
+    asked = []
+
+    def take(structure, out, request, stage):
+        asked.append((structure, request))
+        raise Interrupted
+
+    monkeypatch.setattr("openmm_scoredyn.fitting.fit", take)
+    result = CliRunner().invoke(app, ["fit", *map(str, options), "--out", "out"])
+    if not isinstance(result.exception, Interrupted):
+        raise result.exception
+    return asked[0]
+
+
+def test_the_command_takes_what_simulate_takes(monkeypatch):
+    options = ("--temperature", "310K", "--timestep", "2fs", "--lag-time", "2ps")
+    structure, request = command(monkeypatch, PDB, *options, "--solvent", "vacuum")
+    assert structure.sha256 == read_structure(PDB).sha256
+    assert (request.lag_time_ps, request.physics.temperature_K, request.physics.timestep_fs) == (2, 310, 2)
+    assert (request.physics.solvent, request.physics.own_system) == ("vacuum", False)
+    structure, request = command(monkeypatch, PRMTOP, *options)
+    assert structure.holds_parameters and request.physics.own_system
+    with pytest.raises(SamplingError, match="fit: the files of the structure hold a force field"):
+        command(monkeypatch, PRMTOP, "--force-field", "amber99sbildn.xml")
+    with pytest.raises(SamplingError, match="fit: the files of the structure hold the parameters of all"):
+        command(monkeypatch, PRMTOP, "--strip")

@@ -7,11 +7,13 @@ from alanine import PDB
 from kills import files_of
 
 from openmm_scoredyn.errors import OutputError, SamplingError, TrajectoryError
+from openmm_scoredyn.molecule.structure import read_structure
 from openmm_scoredyn.reference import preparation
 from openmm_scoredyn.reference.physics import Physics
 from openmm_scoredyn.reference.plan import SimulationPlan
 from openmm_scoredyn.reference.simulate import simulate
 from openmm_scoredyn.reference.solvation import SolvatedBox
+from openmm_scoredyn.reference.start import make_start
 
 TINY = Physics.in_solvent("tip3p", padding_nm=0.6, cutoff_nm=0.45, npt_ps=0.4)
 PLAN = SimulationPlan(1, 3, equilibration_ps=0.2, frame_spacing_ps=0.04, frames_per_chunk=2, physics=TINY)
@@ -20,7 +22,7 @@ PLAN = SimulationPlan(1, 3, equilibration_ps=0.2, frame_spacing_ps=0.04, frames_
 @pytest.fixture(scope="module")
 def box(tmp_path_factory):
     directory = tmp_path_factory.mktemp("first")
-    preparation.prepare(directory, PLAN, PDB.read_text())
+    preparation.prepare(directory, PLAN, make_start(read_structure(PDB), TINY))
     return directory / "box" / "box.npz"
 
 

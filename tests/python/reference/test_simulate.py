@@ -14,7 +14,7 @@ from kills import files_of, run_through_kills
 
 from openmm_scoredyn import data
 from openmm_scoredyn.data.frame_store import FrameStore
-from openmm_scoredyn.errors import MoleculeError, OutputError, SamplingError, TrajectoryError
+from openmm_scoredyn.errors import MoleculeError, OutputError, SamplingError
 from openmm_scoredyn.molecule.geometry import backbone_torsions
 from openmm_scoredyn.reference.physics import Physics
 from openmm_scoredyn.reference.plan import SimulationPlan
@@ -163,7 +163,7 @@ def test_impossible_plans(changes, message):
 
 
 def test_bad_structures_and_paths(tmp_path):
-    with pytest.raises(TrajectoryError, match="cannot read .*missing.pdb; No such file"):
+    with pytest.raises(MoleculeError, match="cannot read .*missing.pdb; No such file"):
         simulate(tmp_path / "missing.pdb", FREE, tmp_path / "out")
     (tmp_path / "bare.pdb").write_text(
         "".join(line for line in PDB.read_text().splitlines(True) if " H" not in line[11:15])
@@ -190,7 +190,7 @@ def test_structures_and_force_fields_of_other_kinds(tmp_path):
         simulate(tmp_path / "salt.pdb", implicit, tmp_path / "out")
     (tmp_path / "ala.prmtop").write_text("%VERSION  VERSION_STAMP = V0001.000\n%FLAG TITLE\n")
     with pytest.raises(
-        TrajectoryError, match="an Amber topology holds no positions: write the molecule as a"
+        MoleculeError, match="holds no positions; expected ala.inpcrd, .* beside it, found none"
     ):
         simulate(tmp_path / "ala.prmtop", FREE, tmp_path / "out")
     files = ("amber99sbildn.xml", str(tmp_path / "ala.prmtop"))

@@ -13,11 +13,13 @@ from water import FREE, TINY
 from openmm_scoredyn import data
 from openmm_scoredyn.errors import MoleculeError, OutputError, SamplingError, TrajectoryError
 from openmm_scoredyn.molecule.geometry import backbone_torsions, dihedral_angles, phi_psi
+from openmm_scoredyn.molecule.structure import read_structure
 from openmm_scoredyn.reference import preparation
 from openmm_scoredyn.reference.bias import TorsionBias
 from openmm_scoredyn.reference.physics import Physics
 from openmm_scoredyn.reference.plan import SimulationPlan
 from openmm_scoredyn.reference.simulate import simulate
+from openmm_scoredyn.reference.start import make_start
 
 BIAS = TorsionBias((4.3, -3.7, -9.9), (-15.3, 13.2, -3.0))
 
@@ -26,7 +28,7 @@ BIAS = TorsionBias((4.3, -3.7, -9.9), (-15.3, 13.2, -3.0))
 def tiny_box(tmp_path_factory):
     """Folder with a box of one alanine dipeptide in very little water, for plans of `TINY`."""
     directory = tmp_path_factory.mktemp("box")
-    preparation.prepare(directory, FREE, PDB.read_text(), None)
+    preparation.prepare(directory, FREE, make_start(read_structure(PDB), TINY), None)
     return directory / "box"
 
 
@@ -52,7 +54,7 @@ def test_restart_in_water_gives_the_same_bytes(tmp_path, tiny_box):
 def test_the_box_is_made_once(tmp_path, tiny_box, monkeypatch):
     directory = with_box(tmp_path / "md", tiny_box)
     monkeypatch.setattr(preparation, "make_box", lambda *arguments: pytest.fail("the box was made again"))
-    preparation.prepare(directory, FREE, PDB.read_text(), None)
+    preparation.prepare(directory, FREE, make_start(read_structure(PDB), TINY), None)
     assert not list(directory.glob("*.npz")), "the folder's npz files are trajectories"
 
 
@@ -121,7 +123,7 @@ def test_mistakes_are_named_before_any_work(tmp_path):
         "".join(l for l in PDB.read_text().splitlines(True) if l.startswith(("ATOM", "HETATM"))) + water
     )
     with pytest.raises(
-        MoleculeError, match=r"water is added to the molecule; expected .* without, found 1 residues"
+        MoleculeError, match=r"expected the molecule alone, found 1 residues of water .HOH. with it"
     ):
         simulate(wet, FREE, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -1,0 +1,43 @@
+"""`scoredyn models`: what ships with the package."""
+
+import json
+
+import typer
+
+from openmm_scoredyn.cli.options import AsJson
+
+
+def models(as_json: AsJson = False) -> None:
+    """List the shipped models, one line each; their names stand wherever a path does.
+
+    Example: scoredyn models
+    """
+    from openmm_scoredyn.program.model import pretrained
+
+    found = {name: describe(name) for name in pretrained()}
+    if as_json:
+        paths = {name: str(pretrained(name)) for name in found}
+        listed = [{"name": n, "path": paths[n], "description": text} for n, text in found.items()]
+        typer.echo(json.dumps(listed, indent=1))
+        return
+    width = max(map(len, found), default=0)
+    for name, text in found.items():
+        typer.echo(f"{name:<{width}}  {text}")
+
+
+def describe(name: str) -> str:
+    """One line of a shipped model, from its card; nothing of it is run."""
+    from openmm_scoredyn.crystals.card import DenoiserCard, is_denoiser
+    from openmm_scoredyn.program.archive import open_model_file
+    from openmm_scoredyn.program.card import Card
+    from openmm_scoredyn.program.model import pretrained
+
+    text = open_model_file(pretrained(name)).card_json
+    if is_denoiser(text):
+        return f"crystal denoiser: {', '.join(DenoiserCard.from_json(text).lattices)}"
+    card = Card.from_json(text)
+    residues = dict(zip(card.particles.residue_indices, card.particles.residue_names, strict=True))
+    return (
+        f"{'-'.join(residues.values())}, {card.num_particles} atoms, {card.lag_time_ps:g} ps a step,"
+        f" {card.temperature_K:g} K, {card.provenance.solvent}"
+    )
