@@ -100,7 +100,21 @@ def export(
     if as_json:
         typer.echo(parity_json(out, report))
         return
-    table = Table(title=f"{card.name}: largest differences")
+    console = Console()
+    console.print(_parity_table(card.name, report))
+    if trained.is_dir():
+        from openmm_scoredyn.training.checkpoint import overfitting
+
+        if sentence := overfitting(trained):
+            console.print(sentence, soft_wrap=True)
+    console.print(f"Wrote {out} ({out.stat().st_size / 1e6:.1f} MB).", soft_wrap=True)
+    if note := precision_note(card):
+        console.print(note, soft_wrap=True)
+
+
+def _parity_table(name: str, report) -> Table:
+    """The largest differences between the program and the network."""
+    table = Table(title=f"{name}: largest differences")
     for heading in ("check", "latents", "allowed", "positions (nm)", "allowed"):
         table.add_column(heading, justify="left" if heading == "check" else "right")
     for check in report.checks:
@@ -112,16 +126,7 @@ def export(
             f"{check.positions_nm:.1e}",
             f"{positions:.0e}",
         )
-    console = Console()
-    console.print(table)
-    if trained.is_dir():
-        from openmm_scoredyn.training.checkpoint import overfitting
-
-        if sentence := overfitting(trained):
-            console.print(sentence, soft_wrap=True)
-    console.print(f"Wrote {out} ({out.stat().st_size / 1e6:.1f} MB).", soft_wrap=True)
-    if note := precision_note(card):
-        console.print(note, soft_wrap=True)
+    return table
 
 
 def parity_json(out: Path, report) -> str:

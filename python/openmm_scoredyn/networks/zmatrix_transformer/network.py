@@ -161,9 +161,7 @@ class ZMatrixTransformer(nn.Module):
         moving = (spread > MOVES).nonzero()[:, 0]
         slot = torch.full((coordinates,), len(moving))
         slot[moving] = torch.arange(len(moving))
-        number = torch.full((count, 3), coordinates)  # of the coordinates that each row holds
-        number[torch.from_numpy(table.row), torch.from_numpy(table.part)] = torch.arange(coordinates)
-        grid = number[groups.rows].flatten()
+        grid = _coordinates_of_rows(table, count)[groups.rows].flatten()
         soft = torch.from_numpy(table.soft)
         turning = groups.rows[:, :TURNS]
         leader = _leading_dihedral(self.coordinates, turning, soft)
@@ -301,6 +299,15 @@ class ZMatrixTransformer(nn.Module):
     def project(self, eps: Tensor, condition: list[Tensor]) -> Tensor:
         """The noise itself: all latents mean something."""
         return eps
+
+
+def _coordinates_of_rows(table: CoordinateTable, count: int) -> Tensor:
+    """Numbers of the coordinates that each row of the Z-matrix of `count` particles holds (count, 3), and the
+    number of coordinates where it holds none.
+    """
+    found = torch.full((count, 3), len(table.classes))
+    found[torch.from_numpy(table.row), torch.from_numpy(table.part)] = torch.arange(len(table.classes))
+    return found
 
 
 def _leading_dihedral(coordinates: InternalCoordinates, turning: Tensor, soft: Tensor) -> Tensor:
