@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from openmm_scoredyn.data.atomic import remove_left_over
+from openmm_scoredyn.data.atomic import make_directory, remove_left_over
 from openmm_scoredyn.errors import OutputError
 
 _LOCK_FILE = ".lock"
@@ -72,3 +72,18 @@ def _acquire(path: Path, output: Path, command: str) -> int:
 
 def _own_name() -> str:
     return f"process {os.getpid()} on {socket.gethostname()} ({shlex.join(sys.argv)[:200]})"
+
+
+@contextmanager
+def output_folder(path: str | Path, command: str) -> Iterator[Path]:
+    """A folder that is made if need be, held as `exclusive` does; a new one is removed again if nothing was
+    written, which is so where everything was refused.
+    """
+    existed = Path(path).exists()
+    folder = make_directory(path)
+    try:
+        with exclusive(folder, command):
+            yield folder
+    finally:
+        if not existed and not any(folder.iterdir()):
+            folder.rmdir()

@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from openmm_scoredyn.comparison import compare, write_report
-from openmm_scoredyn.data.atomic import make_directory, write_text_atomically
-from openmm_scoredyn.data.lock import exclusive
+from openmm_scoredyn.data.atomic import write_text_atomically
+from openmm_scoredyn.data.lock import output_folder
 from openmm_scoredyn.dynamics import store_guard
 from openmm_scoredyn.fitting import stages
 from openmm_scoredyn.fitting.journal import Journal
@@ -53,8 +53,7 @@ def fit(
     """
     if not isinstance(structure, Structure):
         structure = read_structure(structure)
-    folder = make_directory(out)
-    with exclusive(folder, "fit"):
+    with output_folder(out, "fit") as folder:
         return _fit(structure, folder, request, Journal(folder, request, structure.sha256), stage)
 
 

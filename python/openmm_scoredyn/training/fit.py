@@ -24,8 +24,7 @@ from openmm_scoredyn.data import (
     split_by_time,
     split_by_trajectory,
 )
-from openmm_scoredyn.data.atomic import make_directory
-from openmm_scoredyn.data.lock import exclusive
+from openmm_scoredyn.data.lock import output_folder
 from openmm_scoredyn.errors import MoleculeError, TrainingError
 from openmm_scoredyn.networks.examples import Examples
 from openmm_scoredyn.networks.protocol import Stage
@@ -82,14 +81,8 @@ def train(
     """
     _require_device(device)
     config.require_teacher(start_from)
-    existed = Path(directory).exists()
-    directory = make_directory(directory)
-    try:
-        with exclusive(directory, "train"):
-            return _train(trajectories, directory, config, callbacks, start_from, device)
-    finally:
-        if not existed and not any(directory.iterdir()):
-            directory.rmdir()  # everything was refused
+    with output_folder(directory, "train") as folder:
+        return _train(trajectories, folder, config, callbacks, start_from, device)
 
 
 def _train(trajectories, directory: Path, config, callbacks, start_from, device: str) -> Path:

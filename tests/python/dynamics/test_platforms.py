@@ -207,7 +207,8 @@ import bulk, openmm, pathlib, tempfile
 from openmm_scoredyn import ScoreDynamicsIntegrator
 platform, molecules, box = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 with tempfile.NamedTemporaryFile(suffix=".pt") as file:
-    bulk.save_bulk_program(pathlib.Path(file.name), bulk.Messages(2 * molecules), molecules, box, denoising_steps=2)
+    path, module = pathlib.Path(file.name), bulk.Messages(2 * molecules)
+    bulk.save_bulk_program(path, module, molecules, box, denoising_steps=2)
     integrator = ScoreDynamicsIntegrator(file.name)
     context = openmm.Context(
         bulk.make_system(molecules, box), integrator, openmm.Platform.getPlatformByName(platform)

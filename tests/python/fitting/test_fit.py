@@ -140,6 +140,19 @@ def test_what_cannot_be_fitted_is_refused_before_any_work(tmp_path):
     assert isinstance(result.exception, SamplingError)
 
 
+def test_a_refused_fit_leaves_no_folder(tmp_path):
+    """Butane, for which the default force field has no parameters."""
+    structure = tmp_path / "butane.pdb"
+    CliRunner().invoke(app, ["build", "--smiles", "CCCC", "-o", str(structure)])
+    with pytest.raises(MoleculeError, match="No template found for residue"):
+        fit(structure, tmp_path / "out", REQUEST)
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "kept").mkdir()
+    with pytest.raises(MoleculeError):
+        fit(structure, tmp_path / "kept", REQUEST)
+    assert (tmp_path / "kept").exists()
+
+
 def test_a_structure_with_a_force_field_of_its_own_is_simulated_with_it(small, tmp_path):
     structure, seen = read_structure(PRMTOP), []
     request = FitRequest(budget_s=60.0, physics=physics_of(structure, "vacuum"))
