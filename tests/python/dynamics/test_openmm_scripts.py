@@ -59,8 +59,8 @@ def test_before_and_after_the_swap(name, tmp_path, monkeypatch):
     names, printed = run(after.read_text().replace("step(100)", "step(20)"), after)
     assert names["simulation"].topology.getNumAtoms() == 22
     energies = [float(line.split(",")[1]) for line in printed.splitlines()[1:]]
-    # Of the solute alone, with its own force field, about 0 +- 50 kJ/mol: not that of a System without forces,
-    # which is 0 itself, nor that of 200 waters.
+    # Of the solute alone, with its own force field, about 0 +- 50 kJ/mol: not that of a System without
+    # forces, which is 0 itself, nor that of 200 waters.
     assert len(energies) == 2 and all(-300 < energy < 300 and abs(energy) > 1e-3 for energy in energies)
 
 
