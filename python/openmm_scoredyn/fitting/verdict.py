@@ -1,6 +1,7 @@
 """What came out of a fit, in words: which targets are met, and what would help where they are not."""
 
 import math
+import statistics
 from dataclasses import asdict, dataclass
 
 from openmm_scoredyn.comparison.measurement import Fit, sojourns_of
@@ -100,10 +101,10 @@ def _too_short(undecided: list[Row]) -> str:
             ratios.append((max(reference.error, row.candidate.error) / allowed) ** 2)
     if not ratios:
         return ""
-    times = max(2, math.ceil(max(ratios)))
+    times = max(2, math.ceil(statistics.median(ratios)))
     return (
-        f"{len(undecided)} targets need about {times} times as much MD or replicas to be judged; give a"
-        " larger budget."
+        f"Half of the targets that could not be judged, {len(undecided)}, need up to {times} times as much MD"
+        " or replicas; give a larger budget."
     )
 
 

@@ -73,9 +73,13 @@ def test_a_state_that_training_saw_often_is_not():
     assert verdict(MET, visits=12).advice == ()
 
 
-def test_how_much_more_md_is_needed_follows_from_the_error():
-    """An error of 0.10 where 0.05 is asked for: four times as much."""
-    assert "1 targets need about 4 times as much MD" in verdict(TOO_SHORT).advice[0]
+def test_how_much_more_md_is_needed_follows_from_the_errors():
+    """Errors of 0.10, 0.20 and 5 where 0.05 is asked for: 4, 16 and 10,000 times as much."""
+    assert (
+        "Half of the targets that could not be judged, 1, need up to 4 times" in verdict(TOO_SHORT).advice[0]
+    )
+    worse = verdict(TOO_SHORT, (0.70, 0.71, 0.20), (0.70, 0.71, 5.0))
+    assert "could not be judged, 3, need up to 16 times" in worse.advice[0]
 
 
 def test_overfitting_is_passed_on():
