@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from openmm_scoredyn.cli.duration import optional, parse_duration, parse_temperature
-from openmm_scoredyn.cli.options import AsJson, Observables, Selection, Spacing, Topology
+from openmm_scoredyn.cli.duration import parse_duration
+from openmm_scoredyn.cli.options import AsJson, Observables, Selection, Spacing, Topology, reading
 
 # On the page and in the JSON only, as are all groups of more rows than these.
 LONG_GROUPS = ("Geometry", "Rotors", "Autocorrelation", "Transition paths")
@@ -94,20 +94,16 @@ def compare(
         dynamics.refuse_any()
     others = chapman_kolmogorov or []
     names = distinct_names([Path(dynamics.name) if langevin else paths[0], paths[-1], *others])
-    kelvin = optional(parse_temperature, temperature)
-    options = {
-        "topology": topology,
-        "selection": selection,
-        "frame_spacing_ps": optional(parse_duration, spacing),
-        "temperature_K": kelvin,
-    }
+    options = reading(topology, selection, spacing, temperature)
     skipped_ps = parse_duration(equilibration) if equilibration else 0.0
     candidate, *further = (read_side(path, options, skipped_ps) for path in (paths[-1], *others))
     speeds = parse_speeds(speed or ())
     if model:
         speeds |= model_speeds(model, candidate.trajectories)
     if langevin:
-        trajectory, speeds[dynamics.name] = langevin_side(langevin, dynamics, candidate, kelvin, seed)
+        trajectory, speeds[dynamics.name] = langevin_side(
+            langevin, dynamics, candidate, options["temperature_K"], seed
+        )
         reference = Side.of_trajectories([trajectory])
     else:
         reference = read_side(paths[0], options)

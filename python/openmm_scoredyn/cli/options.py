@@ -3,10 +3,11 @@ expects it to.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from openmm_scoredyn.cli.duration import optional, parse_duration, parse_temperature
 from openmm_scoredyn.errors import SamplingError
 
 Observables = Annotated[
@@ -92,6 +93,18 @@ Selection = Annotated[
 ]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def reading(
+    topology: Path | None, selection: str | None, spacing: str | None, temperature: str | None
+) -> dict[str, Any]:
+    """What these options say of how trajectories are read: arguments of `data.load`."""
+    return {
+        "topology": topology,
+        "selection": selection,
+        "frame_spacing_ps": optional(parse_duration, spacing),
+        "temperature_K": optional(parse_temperature, temperature),
+    }
 
 
 def refuse_without_effect(command: str, options: dict[str, object], why: str, advice: str) -> None:

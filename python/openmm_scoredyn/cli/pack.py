@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from openmm_scoredyn.cli.duration import optional, parse_duration, parse_temperature
-from openmm_scoredyn.cli.options import Selection, Spacing, Temperature, Topology
+from openmm_scoredyn.cli.options import Selection, Spacing, Temperature, Topology, reading
 
 
 def pack(
@@ -54,10 +53,7 @@ def pack(
         out,
         name=name,
         record=described,
-        topology=topology,
-        selection=selection,
-        frame_spacing_ps=optional(parse_duration, spacing),
-        temperature_K=optional(parse_temperature, temperature),
+        **reading(topology, selection, spacing, temperature),
     )
     sums = totals(read_card(out))
     amounts = ", ".join(f"{of_kind['ns']:.4g} ns {kind}" for kind, of_kind in sums.items())

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from openmm_scoredyn.cli.duration import optional, parse_duration, parse_temperature
-from openmm_scoredyn.cli.options import Observables, Selection, Spacing, Temperature, Topology
+from openmm_scoredyn.cli.options import Observables, Selection, Spacing, Temperature, Topology, reading
 
 
 def reference(
@@ -36,10 +35,7 @@ def reference(
 
     trajectories = load(
         paths,
-        topology=topology,
-        selection=selection,
-        frame_spacing_ps=optional(parse_duration, spacing),
-        temperature_K=optional(parse_temperature, temperature),
+        **reading(topology, selection, spacing, temperature),
     )
     first = unsteered(trajectories)[0]
     observables = observables_for(first.molecule, first.box is not None, observable or ())

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from openmm_scoredyn.cli.duration import optional, parse_duration, parse_temperature
-from openmm_scoredyn.cli.options import Selection, Spacing, Temperature, Threads, Topology
+from openmm_scoredyn.cli.duration import parse_duration
+from openmm_scoredyn.cli.options import Selection, Spacing, Temperature, Threads, Topology, reading
 
 
 def train(
@@ -97,10 +97,7 @@ def train(
     config.require_teacher(start_from)
     trajectories = load(
         data,
-        topology=topology,
-        selection=selection,
-        frame_spacing_ps=optional(parse_duration, spacing),
-        temperature_K=optional(parse_temperature, temperature),
+        **reading(topology, selection, spacing, temperature),
     )
     checkpoint = run(trajectories, out, config, [RichProgressBar()], start_from, device)
     typer.echo(f"Trained: {checkpoint}. Next: scoredyn export {out} {name}.pt")

@@ -16,6 +16,7 @@ from openmm_scoredyn.fitting.request import FitRequest
 from openmm_scoredyn.fitting.verdict import Verdict, judge
 from openmm_scoredyn.molecule.structure import Structure, read_structure
 from openmm_scoredyn.observables import Observations, observables_for
+from openmm_scoredyn.program.model import ScoreModel
 from openmm_scoredyn.training.checkpoint import overfitting
 
 Stage = Callable[[str], AbstractContextManager[stages.Progress]]
@@ -66,8 +67,8 @@ def _fit(structure: Structure, folder: Path, request: FitRequest, journal: Journ
     training, held_out = md.values()
     with stage("training") as progress:
         run = stages.trained(name, training, folder / "run", request, journal, progress)
-    program = folder / f"{name}.pt"
-    model = stages.exported(run, program)
+    program = stages.exported(run)
+    model = ScoreModel(program)
     with stage("replicas") as progress:
         drawn = stages.replicas(model, training, folder / "replicas.frames", request, journal, progress)
     with stage("comparison"):
@@ -87,6 +88,6 @@ def _fit(structure: Structure, folder: Path, request: FitRequest, journal: Journ
         verdict = judge(report, guard, seen[0], overfitting(run))
         content = report.to_dict()
         kept = {key: content[key] for key in ("reference", "candidate", "rows", "notes")}
-        stages.exported(run, program, kept | {"verdict": verdict.to_dict()})
+        stages.save_judged(program, folder / f"{name}.pt", kept | {"verdict": verdict.to_dict()})
     write_text_atomically(folder / "verdict.json", json.dumps(verdict.to_dict(), indent=1) + "\n")
     return verdict

@@ -10,11 +10,14 @@ import lightning
 import numpy as np
 
 from openmm_scoredyn.data import Trajectory, load
+from openmm_scoredyn.data.atomic import write_atomically
 from openmm_scoredyn.dynamics import run_replicas
 from openmm_scoredyn.export import export_program
 from openmm_scoredyn.fitting.journal import Journal
 from openmm_scoredyn.fitting.request import FitRequest
 from openmm_scoredyn.molecule.structure import Structure
+from openmm_scoredyn.program.archive import seal
+from openmm_scoredyn.program.card import CARD_FILE
 from openmm_scoredyn.program.model import ScoreModel
 from openmm_scoredyn.reference.engine import ReferenceEngine
 from openmm_scoredyn.reference.plan import SimulationPlan
@@ -130,13 +133,24 @@ def trained(
     return folder
 
 
-def exported(run: Path, path: Path, accuracy: dict | None = None) -> ScoreModel:
-    """The program of the best checkpoint of a run, written to `path`."""
-    network, card, parametrization = load_checkpoint(run)
-    if accuracy is not None:
-        card = card.with_values(accuracy=accuracy)
-    export_program(network, path, card, parametrization)
-    return ScoreModel(path)
+def exported(run: Path) -> Path:
+    """The program of the best checkpoint of a finished run, in its folder.
+
+    It is written once: two exports of a network differ in bytes, and replicas go on with the program that
+    they began with alone.
+    """
+    path = run / "program.pt"
+    if not path.exists():
+        network, card, parametrization = load_checkpoint(run)
+        export_program(network, path, card, parametrization)
+    return path
+
+
+def save_judged(program: Path, path: Path, accuracy: dict) -> None:
+    """Write the program to `path` with what was measured in its card."""
+    card = ScoreModel(program).card.with_values(accuracy=accuracy)
+    data = seal(program.read_bytes(), {CARD_FILE: card.to_json()})
+    write_atomically(path, lambda file: file.write(data))
 
 
 def replicas(

@@ -59,14 +59,18 @@ def small():
 
 @pytest.fixture(scope="module")
 def fitted(small, tmp_path_factory):
-    """A fit that was interrupted before the training, and went on: folder, verdict, stages."""
+    """A fit that was interrupted before the training and after the replicas, and went on: folder, verdict,
+    stages.
+    """
     folder = tmp_path_factory.mktemp("fit") / "ala2"
-    first, second = [], []
+    first, second, third = [], [], []
     with pytest.raises(Interrupted):
         fit(PDB, folder, REQUEST, recorder(first, "training"))
     decided = json.loads((folder / "fit.json").read_text())["decided"]
-    verdict = fit(PDB, folder, REQUEST, recorder(second))
-    return folder, verdict, decided, second
+    with pytest.raises(Interrupted):
+        fit(PDB, folder, REQUEST, recorder(second, "comparison"))
+    verdict = fit(PDB, folder, REQUEST, recorder(third))
+    return folder, verdict, decided, third
 
 
 def test_it_goes_on_with_what_it_decided(fitted):
@@ -86,6 +90,13 @@ def test_it_leaves_a_model_with_its_verdict_and_a_page(fitted):
     assert (folder / "comparison" / "report.html").exists()
     assert verdict.word in ("missed", "undecided")  # 150 ps of MD and 60 updates
     assert len(verdict.met) + len(verdict.missed) + len(verdict.undecided) > 0
+
+
+def test_a_finished_fit_says_the_same_again(fitted):
+    folder, verdict, _, _ = fitted
+    program = (folder / f"{PDB.stem}.pt").read_bytes()
+    assert fit(PDB, folder, REQUEST) == verdict
+    assert (folder / f"{PDB.stem}.pt").read_bytes() == program
 
 
 def test_the_model_never_saw_the_md_it_is_judged_by(fitted):
