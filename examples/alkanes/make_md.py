@@ -81,12 +81,10 @@ def all_sets() -> list[Set]:
 
 
 def next_set(out: Path) -> Set | None:
-    """The trajectory that is farthest behind: those to train on up to half, the others to an eighth, then
-    all.
-    """
+    """The trajectory that is farthest behind: those to train on up to 0.4, the others to 0.2, then all."""
     sets = all_sets()
     training = [s for s in sets if s.molecule in TRAINING]
-    for group, share in ((training, 0.5), (sets, 0.12), (training, 1.0), (sets, 1.0)):
+    for group, share in ((training, 0.4), (sets, 0.2), (training, 1.0), (sets, 1.0)):
         waiting = [s for s in group if s.done_ns(out) < share * s.length_ns]
         if waiting:
             return min(waiting, key=lambda s: s.done_ns(out) / s.length_ns)
@@ -211,20 +209,31 @@ def pack(this: Set, out: Path) -> None:
     }
     with tempfile.TemporaryDirectory() as temporary:
         whole = Path(temporary) / "trajectory.dcd"
-        topology = mdtraj.Topology.from_openmm(alkane(this.molecule).topology())
-        mdtraj.Trajectory(np.concatenate([np.load(c)["positions_nm"] for c in chunks]), topology).save(
-            str(whole)
-        )
+        topology = alkane(this.molecule).topology()
+        positions = np.concatenate([np.load(c)["positions_nm"] for c in chunks])
+        mdtraj.Trajectory(positions, mdtraj.Topology.from_openmm(topology)).save(str(whole))
         written = pack_files(
             whole,
             this.packed,
             name=f"set_{this.number}",
             record=record,
-            topology=topology,
+            topology=mdtraj.Topology.from_openmm(topology),
+            system=system(topology),
             frame_spacing_ps=1.0,
             temperature_K=TEMPERATURE_K,
         )
     folder.rename(folder.with_name(written[0].stem))
+
+
+def system(topology):
+    """The alkane alone, as an openmm.System: what the dynamics had of masses, constraints and parameters."""
+    from importlib.resources import files
+
+    from openmm import app, unit
+
+    field = files("openmm_scoredyn") / "reference" / "force_fields" / "oplsaa_alkanes_tip3p.xml"
+    heavy = HYDROGEN_MASS_AMU * unit.dalton
+    return app.ForceField(str(field)).createSystem(topology, constraints=app.HBonds, hydrogenMass=heavy)
 
 
 def frames(folder: Path, name: str, begin_ps: int) -> np.ndarray:

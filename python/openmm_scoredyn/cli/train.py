@@ -95,10 +95,11 @@ def train(
         distillation=None if distil_to is None else DistillationConfig(distil_to),
     )
     config.require_teacher(start_from)
-    trajectories = load(
-        data,
-        **reading(topology, selection, spacing, temperature),
-    )
+    how = reading(topology, selection, spacing, temperature)
+    if choice.architecture.transferable:  # `load` takes one molecule at a time
+        trajectories = [trajectory for path in data for trajectory in load(path, **how)]
+    else:
+        trajectories = load(data, **how)
     checkpoint = run(trajectories, out, config, [RichProgressBar()], start_from, device)
     typer.echo(f"Trained: {checkpoint}. Next: scoredyn export {out} {name}.pt")
     if sentence := overfitting(out):

@@ -1,7 +1,7 @@
 """Add trajectories to a folder of packed ones, with a card that says what each is and how it was made."""
 
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from openmm_scoredyn.data.atomic import make_directory
@@ -19,7 +19,13 @@ _RECORDED = (*PHYSICS, "seed", "trajectory", "steering", "package_version")
 
 
 def pack(
-    sources, directory: str | Path, *, name: str | None = None, record: dict | None = None, **reading
+    sources,
+    directory: str | Path,
+    *,
+    name: str | None = None,
+    record: dict | None = None,
+    system=None,
+    **reading,
 ) -> list[Path]:
     """Pack trajectories into a folder; those of earlier calls stay, and a source that is there already is
     left out.
@@ -33,6 +39,8 @@ def pack(
     version, and any of
         force_field, solvent, integrator, friction_per_ps, timestep_fs, hydrogen_mass_amu, cutoff_nm,
         pressure_bar, seed. With hydrogen_mass_amu the masses of the molecule are those after repartitioning.
+    system : openmm.System, optional
+        Of the molecule: its masses and the parameters of its force field are packed with the frames.
     reading : topology, frame_spacing_ps, temperature_K and selection of `load`
 
     Returns
@@ -57,19 +65,35 @@ def pack(
     make_directory(directory)
     try:
         with exclusive(directory, "pack"):
-            return _pack(sources, directory, name, record, reading)
+            return _pack(sources, directory, name, _Making(record, system), reading)
     finally:
         if not existed and not any(directory.iterdir()):
             directory.rmdir()
 
 
-def _pack(sources, directory: Path, name: str | None, record: dict, reading: dict) -> list[Path]:
+@dataclass(frozen=True)
+class _Making:
+    """How trajectories were made, for what files do not say themselves: as `record` and `system` of `pack`."""
+
+    record: dict
+    system: object | None
+
+    def molecule(self, found: Particles) -> Particles:
+        """What a file without a record of its own holds, with the masses of the dynamics."""
+        if self.system is not None:
+            return found.with_system(self.system)
+        if "hydrogen_mass_amu" in self.record:
+            return _repartitioned(found, float(self.record["hydrogen_mass_amu"]))
+        return found
+
+
+def _pack(sources, directory: Path, name: str | None, making: _Making, reading: dict) -> list[Path]:
     entries = read_card(directory)
     known = {entry["source_sha256"] for entry in entries}
     new = []
     # Everything is read and checked before anything is written.
     for path in expand(sources):
-        for trajectory, metadata in _read(path, record, reading):
+        for trajectory, metadata in _read(path, making, reading):
             if trajectory.source_sha256 not in known:
                 known.add(trajectory.source_sha256)
                 new.append((name or path.resolve().parent.name, trajectory, metadata))
@@ -84,11 +108,11 @@ def _pack(sources, directory: Path, name: str | None, record: dict, reading: dic
     return written
 
 
-def _read(path: Path, record: dict, reading: dict) -> list[tuple[Trajectory, dict]]:
+def _read(path: Path, making: _Making, reading: dict) -> list[tuple[Trajectory, dict]]:
     stored = dict(FrameStore(path).header) if is_store(path) else read_metadata(path)
     if "openmm_version" in stored:
         stored.setdefault("engine", f"OpenMM {stored['openmm_version']}")
-    metadata = {key: value for key, value in (record | stored).items() if key in _RECORDED}
+    metadata = {key: value for key, value in (making.record | stored).items() if key in _RECORDED}
     if "engine" not in metadata:
         raise TrajectoryError(
             f"pack: {path} does not say what made it; expected the engine and its version, as GROMACS 2022.5;"
@@ -101,8 +125,8 @@ def _read(path: Path, record: dict, reading: dict) -> list[tuple[Trajectory, dic
                 f"pack: {path} does not say its temperature; expected it in K; give it (--temperature)."
             )
         described = {name: metadata[name] for name in ("force_field", "solvent") if name in metadata}
-        if not stored and "hydrogen_mass_amu" in metadata:
-            described["molecule"] = _repartitioned(trajectory.molecule, float(metadata["hydrogen_mass_amu"]))
+        if not stored:
+            described["molecule"] = making.molecule(trajectory.molecule)
         metadata |= {
             "frame_spacing_ps": trajectory.frame_spacing_ps,
             "temperature_K": trajectory.temperature_K,

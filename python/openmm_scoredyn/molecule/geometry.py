@@ -194,6 +194,20 @@ def rotors(particles: Particles) -> list[Rotor]:
     return found
 
 
+def equal_ends(particles: Particles) -> list[tuple[int, ...]]:
+    """Particles of one type, two or more, whose only neighbour is the same, such as the hydrogens of CH2 or
+    CH3.
+    """
+    found = []
+    for around in particles.neighbours:
+        ends = [atom for atom in around if len(particles.neighbours[atom]) == 1]
+        for kind in sorted({particles.types[atom] for atom in ends}):
+            equal = tuple(atom for atom in ends if particles.types[atom] == kind)
+            if len(equal) > 1:
+                found.append(equal)
+    return found
+
+
 def rotatable_torsions(particles: Particles) -> np.ndarray:
     """One dihedral for each bond outside of rings about which a part of the molecule turns.
 

@@ -84,6 +84,12 @@ class Particles:
         """The same particles, nothing said of a force field."""
         return replace(self, force_field=None)
 
+    def with_system(self, system) -> "Particles":
+        """The same with masses and force field of an openmm.System whose first particles these are."""
+        force_field = ForceField.from_system(system, len(self.types))
+        masses = (_in_amu(system.getParticleMass(index)) for index in range(len(self.types)))
+        return replace(self, masses_amu=tuple(masses), force_field=force_field)
+
     def subset(self, atoms: Sequence[int]) -> "Particles":
         """Some of the particles, in that order, with the bonds among them."""
         new = {atom: index for index, atom in enumerate(atoms)}
@@ -179,12 +185,15 @@ def is_element(name: str) -> bool:
 
 
 def _mass_amu(atom, system) -> float:
-    from openmm import unit
-
     if system is None and atom.element is None:
         raise MoleculeError(
             f"Particles: bead {atom.index} ({atom.name}) has no mass; expected a System, which says the"
             " masses of beads, found none; give it."
         )
-    mass = atom.element.mass if system is None else system.getParticleMass(atom.index)
+    return _in_amu(atom.element.mass if system is None else system.getParticleMass(atom.index))
+
+
+def _in_amu(mass) -> float:
+    from openmm import unit
+
     return float(mass.value_in_unit(unit.dalton))

@@ -30,6 +30,7 @@ class Known:
         where the training molecules came without a System
     other_forces : tuple of str, forces of the System that are not read, such as an implicit solvent
     largest : int, particles of the largest molecule
+    needs_force_field : bool, whether the network reads parameters, so that it cannot do without a System
     """
 
     environments: tuple[str, ...]
@@ -37,9 +38,10 @@ class Known:
     parameters: dict[str, list[tuple[float, ...]]]
     other_forces: tuple[str, ...]
     largest: int
+    needs_force_field: bool
 
     @classmethod
-    def of(cls, molecules: list[Particles]) -> "Known":
+    def of(cls, molecules: list[Particles], reads_force_field: bool = True) -> "Known":
         """What some molecules have; without a System for one of them, no force field is known."""
         masses: dict[str, list[float]] = {}
         for particles in molecules:
@@ -61,6 +63,7 @@ class Known:
             parameters,
             tuple(sorted(other)),
             max(map(len, molecules)),
+            reads_force_field and bool(parameters),
         )
 
     def require(self, particles: Particles) -> None:
@@ -95,7 +98,7 @@ class Known:
                     f"bind: {where} has another mass than in training; expected {least:g} to {largest:g} u,"
                     f" found {mass:g}; make the System with the same hydrogenMass."
                 )
-        if self.parameters:
+        if self.needs_force_field or (self.parameters and particles.force_field is not None):
             self._require_force_field(particles)
 
     def _require_force_field(self, particles: Particles) -> None:

@@ -1,6 +1,8 @@
 """Training examples in memory, and batches that are a pure function of the update number."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +12,7 @@ from torch.utils.data import IterableDataset
 
 from openmm_scoredyn.data import Trajectory, first_difference, lagged_windows
 from openmm_scoredyn.errors import TrainingError
-from openmm_scoredyn.molecule.geometry import Rotor, minimum_image, rotors
+from openmm_scoredyn.molecule.geometry import Rotor, equal_ends, minimum_image, rotors
 from openmm_scoredyn.networks.examples import FREE, SHOT_ALONG, Examples
 
 
@@ -114,7 +116,7 @@ class Molecule:
 
     examples: Examples
     network: torch.nn.Module
-    rotors: list[Rotor]
+    rename: Callable[[tuple[Tensor, ...], torch.Generator], tuple[Tensor, ...]]
     cumulative: Tensor
     latent_size: int
 
@@ -124,7 +126,11 @@ class Molecule:
         one = examples[:1]
         size = network.latent(one.before, one.after).shape[1]
         cumulative = examples.weight.double().cumsum(0)
-        return cls(examples, network, rotors(examples.particles), cumulative, size)
+        if getattr(network, "mirror_symmetric", False):
+            rename = partial(mirror_and_rename, equal_ends(examples.particles))
+        else:
+            rename = partial(turn_rotors, rotors(examples.particles))
+        return cls(examples, network, rename, cumulative, size)
 
 
 class Batches(IterableDataset):
@@ -145,8 +151,8 @@ class Batches(IterableDataset):
             yield self.batch(update)
 
     def batch(self, update: int, molecule: int | None = None) -> Batch:
-        """The batch of one update: molecule (or the one asked for), examples, random names of the hydrogens
-        of rotors, for networks without the symmetry a random rotation, noise levels and noise.
+        """The batch of one update: molecule (or the one asked for), examples, random names of equal
+        particles, for networks without the symmetry a random rotation, noise levels and noise.
         """
         size = self.config.optimization.batch_size
         generator = torch.Generator().manual_seed((self.config.optimization.seed << 32) + update)
@@ -156,7 +162,7 @@ class Batches(IterableDataset):
         drawn = torch.rand(size, generator=generator, dtype=torch.float64) * chosen.cumulative[-1]
         rows = torch.searchsorted(chosen.cumulative, drawn).clamp(max=len(chosen.examples) - 1)
         examples = chosen.examples[rows]
-        history, after = turn_rotors(chosen.rotors, (examples.history, examples.after), generator)
+        history, after = chosen.rename((examples.history, examples.after), generator)
         box = examples.box
         if not chosen.network.symmetric:
             turn = random_rotations(size, generator)
@@ -198,6 +204,28 @@ def turn_rotors(
         shift = torch.randint(3, (count, 1), generator=generator)
         order[:, list(rotor.hydrogens)] = torch.tensor(rotor.hydrogens)[(torch.arange(3) + shift) % 3]
     return tuple(_reordered(positions, order) for positions in frames)
+
+
+def mirror_and_rename(
+    groups: list[tuple[int, ...]], frames: tuple[Tensor, ...], generator: torch.Generator
+) -> tuple[Tensor, ...]:
+    """Exchange the particles of each group, and mirror every other example at random, alike in all its
+    frames: the transition density of a mirror image is the mirrored one.
+
+    Parameters
+    ----------
+    groups : particles that nothing but their names tells apart, as `equal_ends`
+    frames : as of `turn_rotors`
+    """
+    count, atoms = len(frames[0]), frames[0].shape[-2]
+    order = torch.arange(atoms).expand(count, atoms).clone()
+    for group in groups:
+        shuffled = torch.rand(count, len(group), generator=generator).argsort(1)
+        order[:, list(group)] = torch.tensor(group)[shuffled]
+    hand = 1.0 - 2.0 * torch.randint(2, (count,), generator=generator)
+    return tuple(
+        _reordered(positions, order) * hand.view(-1, *(1,) * (positions.dim() - 1)) for positions in frames
+    )
 
 
 def _reordered(positions: Tensor, order: Tensor) -> Tensor:

@@ -16,12 +16,23 @@ from openmm_scoredyn.networks.zmatrix_transformer.network import TransferableCor
 
 @dataclass(frozen=True)
 class ZMatrixTransformerConfig:
-    """Width, attention heads, and number of blocks before (once a step) and at each noise level."""
+    """Shape, and what it looks at.
+
+    Attributes
+    ----------
+    width, heads : int
+    condition_blocks, blocks : int
+        Attention once a step, and at each noise level.
+    read_force_field : bool
+        Parameters of the force field are features, so that binding needs a System. Without, particles and
+        bonds alone say what a molecule is; a System of another force field is refused all the same.
+    """
 
     width: int = 64
     heads: int = 4
-    condition_blocks: int = 2
-    blocks: int = 2
+    condition_blocks: int = 1
+    blocks: int = 4
+    read_force_field: bool = True
 
 
 class ZMatrixTransformerArchitecture(Architecture):
@@ -35,7 +46,7 @@ class ZMatrixTransformerArchitecture(Architecture):
         names = {name for part in examples for name in find_groups(part.particles).names}
         scales = fit_classes([(part.particles, part.before, part.after) for part in examples])
         closest = fit_contacts([(part.particles, part.after) for part in examples])
-        known = Known.of([part.particles for part in examples])
+        known = Known.of([part.particles for part in examples], config.read_force_field)
         fitted = {"scales": asdict(scales), "groups": sorted(names), "closest_nm": closest}
         return _core(config, known.to_tensor(**fitted))
 
@@ -66,7 +77,7 @@ def _core(config: ZMatrixTransformerConfig, content: Tensor) -> TransferableCore
 
 
 def _bound(core: TransferableCore, particles: Particles) -> ZMatrixTransformer:
-    _, more = Known.from_tensor(core.known)
+    known, more = Known.from_tensor(core.known)
     scales = ClassScales(**more["scales"])
     table = require_known(particles, scales.mean)
     groups = require_known_groups(particles, more["groups"])
@@ -74,6 +85,8 @@ def _bound(core: TransferableCore, particles: Particles) -> ZMatrixTransformer:
     mean, spread = (
         torch.tensor([values[name] for name in table.classes]) for values in (scales.mean, scales.spread)
     )
+    if not known.needs_force_field:
+        particles = particles.without_force_field()
     return ZMatrixTransformer(core, particles, table, groups, kinds, mean, spread, more["closest_nm"])
 
 

@@ -91,6 +91,7 @@ def fit_classes(parts: list[tuple[Particles, Tensor, Tensor]]) -> ClassScales:
     for particles, before, after in parts:
         table = coordinate_table(particles)
         measure = InternalCoordinates(particles)
+        held = _constrained_lengths_nm(particles)
         old, new = measure(before).double(), measure(after).double()
         for k, name in enumerate(table.classes):
             value = new[:, k]
@@ -99,6 +100,8 @@ def fit_classes(parts: list[tuple[Particles, Tensor, Tensor]]) -> ClassScales:
                 value = torch.remainder(turn + torch.pi, 2 * torch.pi) - torch.pi
             elif table.signed[k]:
                 value = torch.remainder(torch.sign(old[:, k]) * new[:, k], 2 * torch.pi)
+            elif k in held:
+                value = torch.full_like(value, held[k])
             found.setdefault(name, []).append(value)
     joined = {name: torch.cat(values) for name, values in sorted(found.items())}
     soft = {name for name in joined if name.startswith("torsion")}
@@ -106,6 +109,15 @@ def fit_classes(parts: list[tuple[Particles, Tensor, Tensor]]) -> ClassScales:
         {name: 0.0 if name in soft else float(value.mean()) for name, value in joined.items()},
         {name: float(value.std()) for name, value in joined.items()},
     )
+
+
+def _constrained_lengths_nm(particles: Particles) -> dict[int, float]:
+    """Of coordinates that are lengths of constrained bonds, by number: what data show of them is rounding."""
+    if particles.force_field is None:
+        return {}
+    held = {frozenset(map(int, term[:2])): term[2] for term in particles.force_field.constraints}
+    rows = build_zmatrix(particles).rows  # coordinate k is the length of row k
+    return {k: held[ends] for k, row in enumerate(rows) if (ends := frozenset(row[:2])) in held}
 
 
 def require_known(particles: Particles, known) -> CoordinateTable:

@@ -69,7 +69,7 @@ class TransferableCore(nn.Module):
         numbers = 3 * ROWS + 2 * TURNS * HARMONICS
         self.kind = nn.Embedding(kinds, width)
         self.describe = nn.Linear(GROUP_FEATURES, width)
-        self.see = nn.Linear(numbers, width)
+        self.see = nn.Linear(numbers + ROWS, width)
         self.relation = nn.Embedding(RELATIONS, heads)
         self.near = nn.Linear(RADIAL, heads, bias=False)
         self.condition_blocks = nn.ModuleList([GroupAttention(width, heads) for _ in range(condition_blocks)])
@@ -103,9 +103,10 @@ class TransferableCore(nn.Module):
 class ZMatrixTransformer(nn.Module):
     """Raw output of a denoiser of whitened internal coordinates, for one molecule.
 
-    A group brings the rows of its particles: length, angle and dihedral of each. No number says where along
-    a chain it is. All are invariant under rotation and translation; dihedrals change sign in a mirror. It
-    expects EDM preconditioning with sigma_data = 1.
+    A group brings the rows of its particles: length, angle and dihedral of each, and which way round the
+    names at each centre run. No number says where along a chain it is. All are invariant under rotation and
+    translation; dihedrals change sign in a mirror, and training shows both images. It expects EDM
+    preconditioning with sigma_data = 1.
 
     Parameters
     ----------
@@ -120,6 +121,7 @@ class ZMatrixTransformer(nn.Module):
 
     latent_type = "invariant"
     symmetric = True
+    mirror_symmetric = True
 
     loss_weight: Tensor
     kinds: Tensor
@@ -134,6 +136,7 @@ class ZMatrixTransformer(nn.Module):
     moving: Tensor
     slot: Tensor
     grid: Tensor
+    handed_grid: Tensor
     latent_grid: Tensor
     outlet: Tensor
     turning: Tensor
@@ -189,6 +192,7 @@ class ZMatrixTransformer(nn.Module):
             "moving": moving,
             "slot": slot,
             "grid": grid,
+            "handed_grid": grid[DIHEDRAL::3].contiguous(),  # numbers of the dihedrals
             "latent_grid": padded_slot[grid],
             "outlet": grid.argsort()[:coordinates][moving],
             "turning": turning.flatten(),
@@ -219,13 +223,14 @@ class ZMatrixTransformer(nn.Module):
         placed = deviation.index_select(1, self.grid).unflatten(1, [len(self.kinds), -1])
         angle = direction.unsqueeze(2) * self.order
         waves = torch.cat([torch.sin(angle), torch.cos(angle)], dim=2).unflatten(1, [len(self.kinds), -1])
+        handed = functional.pad(self.signs(old) * self.signed, [0, 1]).index_select(1, self.handed_grid)
         centres = frame.index_select(1, self.centres)
         arm = centres.unsqueeze(1) - centres.unsqueeze(2)
         distance = torch.sqrt((arm * arm).sum(3) + 1e-10)
         width = self.shells[1] - self.shells[0]
         shells = torch.exp(-(((distance.unsqueeze(3) - self.shells) / width) ** 2))
         bias = self.core.bias(self.relations, shells)
-        seen = torch.cat([placed, waves.flatten(2)], dim=2)
+        seen = torch.cat([placed, waves.flatten(2), handed.unflatten(1, [len(self.kinds), -1])], dim=2)
         return [old, direction, self.core.context(self.kinds, self.features, seen, bias), bias, frame]
 
     @torch.jit.export
