@@ -1,5 +1,6 @@
 """The card of a trained network: what it was trained on, and what a valid frame looks like."""
 
+from collections import Counter
 from dataclasses import asdict, replace
 
 import torch
@@ -9,6 +10,7 @@ from openmm_scoredyn.data import Trajectory, fingerprint, first_difference, open
 from openmm_scoredyn.data.guard_rules import learn_guard_rules
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import TrainingError
+from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.networks.examples import Examples
 from openmm_scoredyn.networks.known import environment
 from openmm_scoredyn.program.card import Capabilities, Card, Provenance
@@ -74,13 +76,19 @@ def describe_transferable(
         provenance=_provenance(config, trajectories, sum(map(len, examples))),
         molecules=tuple(
             {
-                "name": "-".join(dict.fromkeys(part.particles.residue_names)),
+                "name": f"{'-'.join(dict.fromkeys(part.particles.residue_names))} {_formula(part.particles)}",
                 "particles": len(part.particles),
                 "examples": len(part),
             }
             for part in examples
         ),
     )
+
+
+def _formula(particles: Particles) -> str:
+    """Number of particles of each type, such as C4H10."""
+    counts = Counter(particles.types)
+    return "".join(f"{kind}{counts[kind] if counts[kind] > 1 else ''}" for kind in sorted(counts))
 
 
 def _rules(learnt: dict, network, sample: Examples) -> GuardRules:
