@@ -39,14 +39,12 @@ def model_speeds(name: str, trajectories) -> dict[str, float]:
     """
     import numpy as np
 
-    from openmm_scoredyn.program.model import ScoreModel, path_or_shipped
-
     if not trajectories:
         raise TrajectoryError(
             "compare: a model's speed is measured from a frame of the candidate; expected trajectories, found"
             " stored observations; leave --model out."
         )
-    model = ScoreModel(path_or_shipped(name))
+    model = _model_for(name, trajectories)
     frame = trajectories[0].segments[0][0]
     speeds = {}
     for replicas in (1, REPLICAS):
@@ -65,12 +63,23 @@ def model_speeds(name: str, trajectories) -> dict[str, float]:
     return speeds
 
 
+def _model_for(name: str, trajectories):
+    """The model of this name for the molecule of the trajectories."""
+    from openmm_scoredyn.export.binding import bind_particles, open_model
+    from openmm_scoredyn.program.model import ScoreModel
+
+    model = open_model(name)
+    if isinstance(model, ScoreModel):
+        return model
+    return bind_particles(model, trajectories[0].molecule, trajectories[0].segments[0][0])
+
+
 def warn_of_training_data(name: str, reference) -> None:
     """Say so if the reference holds what the model was trained on: agreement with it proves little."""
     from openmm_scoredyn.data import shared_openings
-    from openmm_scoredyn.program.model import ScoreModel, path_or_shipped
+    from openmm_scoredyn.export.binding import open_model
 
-    card = ScoreModel(path_or_shipped(name)).card
+    card = open_model(name).card
     known = shared_openings(reference, card.provenance.training_data.get("openings", ()))
     if known:
         logging.getLogger(__name__).warning(
@@ -88,7 +97,6 @@ def guard_table(path: Path, name: str | None, trajectories) -> dict[str, dict[st
     from openmm_scoredyn.data.frame_store import is_store
     from openmm_scoredyn.dynamics import store_guard
     from openmm_scoredyn.program.guard_counts import count_rejections
-    from openmm_scoredyn.program.model import ScoreModel, path_or_shipped
 
     stores = [folder for folder in (path, *(path.iterdir() if path.is_dir() else ())) if is_store(folder)]
     counted = [counts for counts in map(store_guard, sorted(stores)) if counts]
@@ -98,6 +106,6 @@ def guard_table(path: Path, name: str | None, trajectories) -> dict[str, dict[st
             key: sum(counts[key] for counts in counted) for key in counted[0]
         }
     if name and trajectories:
-        card = ScoreModel(path_or_shipped(name)).card
+        card = _model_for(name, trajectories).card
         table["frames the guard would reject"] = count_rejections(trajectories, card)
     return table

@@ -16,6 +16,7 @@ from openmm_scoredyn.cli.options import AllowNativeCode, AsJson
 from openmm_scoredyn.cli.printable import printable
 from openmm_scoredyn.crystals.card import DenoiserCard, is_denoiser
 from openmm_scoredyn.program.card import Card
+from openmm_scoredyn.program.transferable import TransferCard
 
 _PRECISIONS = {
     "highest": "highest, float32",
@@ -47,13 +48,17 @@ def info(
     from openmm_scoredyn.crystals.model import CrystalDenoiser
     from openmm_scoredyn.program.archive import open_model_file
     from openmm_scoredyn.program.model import ScoreModel, path_or_shipped
+    from openmm_scoredyn.program.transferable import is_transferable
 
     source = path_or_shipped(model)
+    if is_transferable(source):
+        _show_transferable(source, verify, full, as_json)
+        return
     file = open_model_file(source)
     denoiser = is_denoiser(file.card_json)
     card = (DenoiserCard if denoiser else Card).from_json(file.card_json)
     if as_json:
-        typer.echo(card_json(file))
+        typer.echo(card_json(file.card_json, file.sha256))
     # Beside JSON, what else there is to say goes elsewhere.
     console = Console(stderr=as_json)
     if not as_json:
@@ -75,14 +80,35 @@ def info(
     )
 
 
-def card_json(file) -> str:
+def _show_transferable(path, verify: bool, full: bool, as_json: bool) -> None:
+    """The card of a model that has no program yet."""
+    from openmm_scoredyn.errors import ProgramError
+    from openmm_scoredyn.program.transferable import TransferableModel
+
+    if verify:
+        raise ProgramError(
+            f"info: {path} holds weights and no program; expected a score program for --verify, found a"
+            " transferable model; bind it first (scoredyn bind), or leave --verify out."
+        )
+    opened = TransferableModel.load(path)
+    if as_json:
+        typer.echo(card_json(opened.card.to_json(), opened.sha256))
+        return
+    console = Console()
+    console.print(card_table(opened.card, opened.sha256, transferable_rows, full))
+    console.print("The parts of the file have the sums it names.")
+
+
+def card_json(card: str, sha256: str) -> str:
     """The card of a model file and the SHA-256 of the file, without the golden triples."""
-    values = json.loads(file.card_json)
+    values = json.loads(card)
     values.pop("golden", None)
-    return json.dumps({"sha256": file.sha256} | values, indent=1)
+    return json.dumps({"sha256": sha256} | values, indent=1)
 
 
-def card_table(card: Card | DenoiserCard, sha256: str, rows: Callable[..., list], full: bool = True) -> Table:
+def card_table(
+    card: Card | DenoiserCard | TransferCard, sha256: str, rows: Callable[..., list], full: bool = True
+) -> Table:
     """Two columns, one row per thing a user wants to know before a run; some twenty lines unless `full`."""
     table = Table(title=Text(printable(card.name)), show_header=False)
     table.add_column(style="bold", no_wrap=True)
@@ -148,6 +174,41 @@ def _rows(card: Card) -> list[tuple[str, str]]:
     steps = f"{can.solver} with {can.denoising_steps} denoising steps"
     levels = f"sigma {can.sigma_min:g} to {can.sigma_max:g}, {can.latent_size} latents"
     return rows + [("draws", f"{steps}, {levels}")]
+
+
+def transferable_rows(card: TransferCard) -> list[tuple[str, str]]:
+    """As `_rows`, for a model that is bound to a molecule before use."""
+    can, origin = card.capabilities_of(1), card.provenance
+    rules = card.guard
+    return [
+        ("kind", "transferable model; a run binds it to its molecule"),
+        (
+            "step",
+            (
+                f"{_known(can.lag_times_ps, can.lag_time_range)} ps at"
+                f" {_known(can.temperatures_K, can.temperature_range)} K, history of {can.history_length}"
+            ),
+        ),
+        ("molecules", ", ".join(molecule["name"] for molecule in card.molecules)),
+        ("bonds", ", ".join(rules.bonds_nm)),
+        ("conditions", f"{origin.solvent}, {origin.force_field}"),
+        (
+            "guard",
+            (
+                f"bonds within {rules.bond_tolerance:.0%}, {len(rules.angles_deg)} kinds of angles,"
+                f" {len(rules.contacts_nm)} of contacts, {rules.max_displacement_nm:.2f} nm a step"
+            ),
+        ),
+        ("draws", f"{can.solver} with {can.denoising_steps} denoising steps"),
+        ("licence", origin.licence),
+        (
+            "made by",
+            (
+                f"openmm-scoredyn {origin.package_version}, torch {origin.torch_version}, format"
+                f" {card.format_version}"
+            ),
+        ),
+    ]
 
 
 def _guard(card: Card) -> str:

@@ -31,8 +31,12 @@ def describe(name: str) -> str:
     from openmm_scoredyn.program.archive import open_model_file
     from openmm_scoredyn.program.card import Card
     from openmm_scoredyn.program.model import pretrained
+    from openmm_scoredyn.program.transferable import TransferableModel, is_transferable
 
-    text = open_model_file(pretrained(name)).card_json
+    path = pretrained(name)
+    if is_transferable(path):
+        return _describe_transferable(TransferableModel.load(path).card)
+    text = open_model_file(path).card_json
     if is_denoiser(text):
         return f"crystal denoiser: {', '.join(DenoiserCard.from_json(text).lattices)}"
     card = Card.from_json(text)
@@ -40,4 +44,12 @@ def describe(name: str) -> str:
     return (
         f"{'-'.join(residues.values())}, {card.num_particles} atoms, {card.lag_time_ps:g} ps a step,"
         f" {card.temperature_K:g} K, {card.provenance.solvent}"
+    )
+
+
+def _describe_transferable(card) -> str:
+    can, known = card.capabilities, ", ".join(molecule["name"] for molecule in card.molecules)
+    return (
+        f"transferable, trained on {known}; {can['lag_times_ps'][0]:g} ps a step,"
+        f" {can['temperatures_K'][0]:g} K, {card.provenance.solvent}"
     )

@@ -73,7 +73,7 @@ def pack(
 
 @dataclass(frozen=True)
 class _Making:
-    """How trajectories were made, for what files do not say themselves: as `record` and `system` of `pack`."""
+    """How trajectories were made, where files do not say it: `record` and `system` of `pack`."""
 
     record: dict
     system: object | None

@@ -291,10 +291,10 @@ def _create(model, allow_native_code):
 def _file_of(model: str) -> str:
     """The path meant, or that of the shipped model of that name."""
     from openmm_scoredyn.errors import ProgramError
-    from openmm_scoredyn.program.model import path_or_shipped
+    from openmm_scoredyn.program.model import program_file
 
     try:
-        return str(path_or_shipped(model))
+        return str(program_file(model))
     except ProgramError as error:
         raise openmm.OpenMMException(str(error)) from None
 

@@ -21,7 +21,7 @@ from openmm_scoredyn.networks.protocol import BoundNetwork
 from openmm_scoredyn.networks.registry import NetworkChoice
 from openmm_scoredyn.program.card import Card
 from openmm_scoredyn.program.model import ScoreModel, path_or_shipped
-from openmm_scoredyn.program.transferable import SUFFIX, TransferableModel
+from openmm_scoredyn.program.transferable import TransferableModel, is_transferable
 from openmm_scoredyn.version import __version__
 
 
@@ -56,7 +56,11 @@ def bind(model, topology, system=None, *, positions=None) -> ScoreModel:
     if isinstance(model, ScoreModel):
         _require_equal(model.card.particles, topology)
         return model
-    particles = Particles.from_topology(topology, system)
+    return bind_particles(model, Particles.from_topology(topology, system), positions)
+
+
+def bind_particles(model: TransferableModel, particles: Particles, positions=None) -> ScoreModel:
+    """As `bind`, for particles that are known already."""
     centres = _stereocentres(particles, positions)
     path = _cache_folder() / f"{_content(model, particles, centres)}.pt"
     try:
@@ -75,7 +79,7 @@ def open_model(model, **options):
     if isinstance(model, bytes):
         return ScoreModel(model, **options)
     path = Path(path_or_shipped(str(model)))
-    return TransferableModel.load(path) if path.suffix == SUFFIX else ScoreModel(path, **options)
+    return TransferableModel.load(path) if is_transferable(path) else ScoreModel(path, **options)
 
 
 def bind_file(model: TransferableModel, particles: Particles, path, *, stereocentres=()) -> None:

@@ -20,11 +20,13 @@ from openmm_scoredyn.program.sample_arguments import (
     as_number,
     as_sampling_options,
 )
+from openmm_scoredyn.program.transferable import SUFFIX, is_transferable
 
 __all__ = ["Card", "ScoreModel", "pretrained", "trust_native_code"]
 
 
 _PRETRAINED = Path(__file__).parents[1] / "pretrained"
+_ENDINGS = (".pt", SUFFIX)
 
 
 class ScoreModel:
@@ -222,7 +224,7 @@ def pretrained(name: str | None = None):
     ProgramError
         If there is none of that name.
     """
-    found = {file.stem: file for file in sorted(_PRETRAINED.glob("*.pt"))}
+    found = {file.stem: file for file in sorted(_PRETRAINED.iterdir()) if file.suffix in _ENDINGS}
     if name is None:
         return tuple(found)
     if name not in found:
@@ -278,6 +280,23 @@ def trust_native_code(sha256: str) -> None:
         raise ProgramError(str(error)) from error
 
 
+def program_file(model: str) -> str | Path:
+    """As `path_or_shipped`, of a model that can be run as it is.
+
+    Raises
+    ------
+    ProgramError
+        As there, and if the model is transferable.
+    """
+    path = path_or_shipped(model)
+    if is_transferable(path):
+        raise ProgramError(
+            f"ScoreProgram: {model} is a transferable model; expected a program for one molecule; bind it to"
+            " yours first, as openmm_scoredyn.bind(model, topology) or `scoredyn bind`."
+        )
+    return path
+
+
 def _causes() -> tuple[str, ...]:
     from openmm_scoredyn.program.native import scoredyn
 
@@ -296,5 +315,5 @@ def _load(source, allow_native_code, gpu):
         return (
             scoredyn.Program.from_bytes(source, allow_native_code, gpu)
             if isinstance(source, bytes)
-            else scoredyn.Program(str(path_or_shipped(str(source))), allow_native_code, gpu)
+            else scoredyn.Program(str(program_file(str(source))), allow_native_code, gpu)
         )

@@ -19,6 +19,11 @@ CARD, WEIGHTS, DIGESTS = "card.json", "weights.safetensors", "sha256.json"
 LARGEST = {CARD: 2**24, WEIGHTS: 2**31, DIGESTS: 2**12}  # bytes, of each part
 
 
+def is_transferable(path) -> bool:
+    """Whether a path is of a transferable model, by its ending."""
+    return Path(path).suffix == SUFFIX
+
+
 @dataclass(frozen=True, kw_only=True)
 class TransferCard:
     """Description of a transferable model.

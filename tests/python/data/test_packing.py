@@ -234,6 +234,10 @@ def test_a_trajectory_of_another_program(tmp_path):
     system = build_reference_system(PDBFile(str(PDB)).topology, Physics())
     masses = [system.getParticleMass(atom).value_in_unit(unit.dalton) for atom in range(22)]
     np.testing.assert_allclose(packed.molecule.masses_amu, masses, atol=0.01)
+    data.pack(tmp_path / "run.xtc", tmp_path / "with", record=record, system=system, **described)
+    (packed,) = data.load(tmp_path / "with")
+    assert packed.molecule.masses_amu == tuple(masses)
+    assert len(packed.molecule.force_field.constraints) == 12
     (entry,) = json.loads((tmp_path / "packed" / "card.json").read_text())["files"]
     assert (entry["file"], entry["engine"], entry["seed"]) == ("gromacs_0000.npz", "GROMACS 2022.5", 4)
 

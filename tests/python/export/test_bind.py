@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from dataclasses import replace
 
 import alkanes
 import numpy as np
@@ -169,6 +170,57 @@ def test_what_it_was_not_trained_for_is_refused(model, change, message):
         system.addForce(openmm.GBSAOBCForce())
     with pytest.raises(MoleculeError, match=message):
         sd.bind(model, made, system)
+
+
+@pytest.fixture(scope="module")
+def blind(tmp_path_factory):
+    """A model of whole picometres that does not read the force field, and knows it; hardly trained."""
+    trajectory = alkanes.simulate(TRAINED[0], PICOSECONDS, 1)
+    rounded = replace(trajectory, segments=tuple(s.round(3) for s in trajectory.segments))
+    config = TrainingConfig(
+        network=NetworkChoice.of("zmatrix_transformer", width=16, heads=2, blocks=1, read_force_field=False),
+        optimization=OptimizationConfig(updates=2, batch_size=16),
+        split="time",
+    )
+    folder = tmp_path_factory.mktemp("blind")
+    train([rounded], folder, config)
+    path = folder / "blind.scoredyn"
+    result = CliRunner().invoke(cli, ["export", str(folder), str(path)])
+    assert result.exit_code == 0, result.exception
+    return path
+
+
+def test_a_model_that_does_not_read_the_force_field_needs_none_and_refuses_others(blind):
+    made = alkanes.topology("butane")
+    assert sd.bind(blind, made).card.num_particles == 14
+    with pytest.raises(MoleculeError, match="another force field; expected bond C4-C4"):
+        sd.bind(blind, made, alkanes.system(made, carbons=250000.0))
+    assert sd.bind(blind, made, alkanes.system(made)).card.num_particles == 14
+
+
+def test_constrained_bonds_have_the_length_of_the_constraint_whatever_the_data_were_rounded_to(blind):
+    butane = alkanes.molecule("butane")
+    start = alkanes.positions(butane)[None].repeat(20, 0)
+    drawn = sd.bind(blind, alkanes.topology("butane")).sample(start, 1, seed=1, guard=False)[0]
+    lengths = [
+        np.linalg.norm(drawn[:, i] - drawn[:, j], axis=1) for i, j, _ in butane.force_field.constraints
+    ]
+    np.testing.assert_allclose(lengths, 0.109, atol=1e-5)
+
+
+def test_info_and_wrong_uses_of_a_transferable_model(model):
+    shown = CliRunner().invoke(cli, ["info", str(model)])
+    assert shown.exit_code == 0, shown.exception
+    for text in ("transferable model", "PEN C5H12", "C4-H1", "1 ps at 300 K"):
+        assert text in shown.output
+    as_json = CliRunner().invoke(cli, ["info", str(model), "--json"])
+    assert json.loads(as_json.output)["molecules"][0]["particles"] == 11
+    refused = CliRunner().invoke(cli, ["info", str(model), "--verify"])
+    assert "holds weights and no program" in str(refused.exception)
+    with pytest.raises(ProgramError, match="is a transferable model; expected a program for one molecule"):
+        sd.ScoreModel(model)
+    with pytest.raises(openmm.OpenMMException, match="is a transferable model"):
+        sd.ScoreDynamicsIntegrator(str(model))
 
 
 def test_damaged_files_are_refused(model, tmp_path):

@@ -9,6 +9,7 @@ from alanine import alanine_molecule, alanine_positions
 from openmm_scoredyn.molecule.geometry import (
     bond_angles,
     dihedral_angles,
+    equal_ends,
     handedness,
     ring_torsions,
     rotatable_torsions,
@@ -45,6 +46,7 @@ def test_butane_turns_about_its_middle_and_has_two_methyls():
     assert [(rotor.centre, rotor.neighbour) for rotor in rotors(butane)] == [(0, 1), (3, 2)]
     assert rotors(butane)[0].dihedral(butane) == (2, 1, 0, 4)
     assert len(ring_torsions(butane)) == len(stereocentres(butane)) == 0
+    assert equal_ends(butane) == [(4, 5, 6), (7, 8), (9, 10), (11, 12, 13)]
 
 
 def test_cyclohexane_turns_in_its_ring_only():

@@ -1,11 +1,11 @@
-"""Renaming methyl hydrogens: a rotation, alike in both frames of a pair, that no bond length notices."""
+"""Renaming equal hydrogens: alike in both frames of a pair; of rotors a rotation that no length notices."""
 
 import torch
 from alanine import alanine_molecule, alanine_positions
 
-from openmm_scoredyn.molecule.geometry import rotors
+from openmm_scoredyn.molecule.geometry import equal_ends, rotors
 from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates, wrap
-from openmm_scoredyn.training.dataset import turn_rotors
+from openmm_scoredyn.training.dataset import mirror_and_rename, turn_rotors
 
 
 def frames(count: int = 300):
@@ -41,3 +41,23 @@ def test_both_frames_of_a_pair_are_renamed_alike_and_all_names_occur():
     for rotor in rotors(molecule):
         stayed = (first[:, rotor.hydrogens[0]] == before[:, rotor.hydrogens[0]]).all(dim=1).float().mean()
         assert abs(stayed - 1 / 3) < 4 * (2 / 9 / len(before)) ** 0.5
+
+
+def test_any_names_of_equal_ends_and_both_mirror_images_occur_alike():
+    molecule, (before, after) = alanine_molecule(), frames(3000)
+    groups = equal_ends(molecule)
+    assert sorted(map(len, groups)) == [3, 3, 3]
+    renamed, other = mirror_and_rename(groups, (before, after), torch.Generator().manual_seed(1))
+    hand, usual = (torch.linalg.det(x[:, [6, 10, 14]] - x[:, [8]]) for x in (renamed, before))  # about CA
+    mirrored = hand * usual < 0
+    assert abs(mirrored.float().mean() - 0.5) < 4 * 0.5 / len(before) ** 0.5
+    back = torch.where(mirrored[:, None, None], -renamed, renamed)
+    sixth = 4 * (5 / 36 / len(before)) ** 0.5
+    for group in map(list, groups):
+        same = (back[:, group, None] == before[:, None, group]).all(3)
+        assert torch.equal(same.sum(2), torch.ones(len(before), 3, dtype=torch.long))
+        orders, counts = same.long().argmax(2).unique(dim=0, return_counts=True)
+        assert len(orders) == 6 and (counts / len(before) - 1 / 6).abs().max() < sixth
+        # Alike in both frames.
+        theirs = torch.where(mirrored[:, None, None], -other, other)
+        assert torch.equal((theirs[:, group, None] == after[:, None, group]).all(3), same)
