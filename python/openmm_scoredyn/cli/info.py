@@ -114,7 +114,11 @@ def card_table(
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     origin = card if isinstance(card, DenoiserCard) else card.provenance
-    told = {key: value for key, value in origin.training_data.items() if full or key != "fingerprint"}
+    told = {
+        key: value
+        for key, value in origin.training_data.items()
+        if full or key not in ("fingerprint", "openings")
+    }
     trained, measured = _nested("trained on", told), _measured(origin.accuracy, full)
     if not full:
         trained, measured = _shortened(trained), _shortened(measured)

@@ -270,6 +270,12 @@ def _is_amide(types: tuple[str, ...], neighbours: list[list[int]], one: int, oth
     )
 
 
+def ring_bonds(particles: Particles) -> list[tuple[int, int]]:
+    """Bonds that are part of a ring, ascending."""
+    bridges = _bridges(particles.neighbours)
+    return sorted(bond for bond in ((min(b), max(b)) for b in particles.bonds) if bond not in bridges)
+
+
 def _bridges(neighbours: list[list[int]]) -> set[tuple[int, int]]:
     """Bonds that are in no ring, each ascending (Tarjan 1974), without recursion: chains may be long."""
     order, low, found = [-1] * len(neighbours), [0] * len(neighbours), set()

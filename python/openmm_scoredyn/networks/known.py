@@ -8,6 +8,7 @@ from torch import Tensor
 
 from openmm_scoredyn.errors import MoleculeError
 from openmm_scoredyn.molecule.force_field import ForceField
+from openmm_scoredyn.molecule.geometry import ring_bonds
 from openmm_scoredyn.molecule.particles import Particles
 
 AGREES = 1e-3  # relative, of a parameter of a force field or a mass
@@ -29,6 +30,7 @@ class Known:
     parameters : dict of lists of tuples of numbers, by a term of the force field such as "bond C4-H1"; empty
         where the training molecules came without a System
     other_forces : tuple of str, forces of the System that are not read, such as an implicit solvent
+    ring_bonds : tuple of str, kinds of bonds in rings, such as "C4-C4", sorted
     largest : int, particles of the largest molecule
     needs_force_field : bool, whether the network reads parameters, so that it cannot do without a System
     """
@@ -37,6 +39,7 @@ class Known:
     masses_amu: dict[str, tuple[float, float]]
     parameters: dict[str, list[tuple[float, ...]]]
     other_forces: tuple[str, ...]
+    ring_bonds: tuple[str, ...]
     largest: int
     needs_force_field: bool
 
@@ -62,6 +65,7 @@ class Known:
             {name: (min(values), max(values)) for name, values in sorted(masses.items())},
             parameters,
             tuple(sorted(other)),
+            tuple(sorted({name for particles in molecules for name, _ in _named_ring_bonds(particles)})),
             max(map(len, molecules)),
             reads_force_field and bool(parameters),
         )
@@ -97,6 +101,14 @@ class Known:
                 raise MoleculeError(
                     f"bind: {where} has another mass than in training; expected {least:g} to {largest:g} u,"
                     f" found {mass:g}; make the System with the same hydrogenMass."
+                )
+        for name, bond in _named_ring_bonds(particles):
+            if name not in self.ring_bonds:
+                one, other = (f"{particles.residue_names[k]}:{particles.atom_names[k]}" for k in bond)
+                raise MoleculeError(
+                    f"bind: the model never saw a bond {name} in a ring; expected"
+                    f" {', '.join(self.ring_bonds) or 'no ring'}, found {one} to {other}; use a model that"
+                    " was trained on such molecules."
                 )
         if self.needs_force_field or (self.parameters and particles.force_field is not None):
             self._require_force_field(particles)
@@ -135,9 +147,15 @@ class Known:
         own = {field.name: values.pop(field.name) for field in fields(cls)}
         own["parameters"] = {k: [tuple(entry) for entry in v] for k, v in own["parameters"].items()}
         own["masses_amu"] = {k: tuple(v) for k, v in own["masses_amu"].items()}
-        for name in ("environments", "other_forces"):
+        for name in ("environments", "other_forces", "ring_bonds"):
             own[name] = tuple(own[name])
         return cls(**own), values
+
+
+def _named_ring_bonds(particles: Particles) -> list[tuple[str, tuple[int, int]]]:
+    """Kind of each bond in a ring, and the bond."""
+    names = environment(particles)
+    return [("-".join(sorted(names[atom] for atom in bond)), bond) for bond in ring_bonds(particles)]
 
 
 def _terms(particles: Particles, field: ForceField):

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
-from openmm_scoredyn.molecule.geometry import bonded_angles
+from openmm_scoredyn.molecule.geometry import bonded_angles, bonds_apart
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.program.guard_rules import GuardRules
 
@@ -18,6 +18,8 @@ class GuardStatistics:
     angles_deg : dict of (least, largest)
     contacts_nm : dict of float, closest approach of particles four bonds or more apart
     max_displacement_nm : float
+        Of the molecules in training; more is allowed to a longer one, in proportion.
+    longest_bonds : int, bonds between the farthest particles of the longest molecule in training
     """
 
     bonds_nm: dict[str, float]
@@ -25,6 +27,7 @@ class GuardStatistics:
     angles_deg: dict[str, tuple[float, float]]
     contacts_nm: dict[str, float]
     max_displacement_nm: float
+    longest_bonds: int
 
     @classmethod
     def of(cls, parts: list[tuple[Particles, tuple[str, ...], GuardRules]]) -> "GuardStatistics":
@@ -51,6 +54,7 @@ class GuardStatistics:
             dict(sorted(angles.items())),
             dict(sorted(contacts.items())),
             max(rules.max_displacement_nm for _, _, rules in parts),
+            max(_length_bonds(particles) for particles, _, _ in parts),
         )
 
     def rules(self, particles: Particles, kinds: tuple[str, ...], **more) -> GuardRules:
@@ -71,13 +75,19 @@ class GuardStatistics:
                 for (a, b), nearest in contacts
                 if a in numbers and b in numbers
             ),
-            max_displacement_nm=self.max_displacement_nm,
+            max_displacement_nm=self.max_displacement_nm
+            * max(1.0, _length_bonds(particles) / self.longest_bonds),
             **more,
         )
 
     def to_dict(self) -> dict:
         """Plain values, ready for JSON."""
         return asdict(self)
+
+
+def _length_bonds(particles: Particles) -> int:
+    """Bonds between the two particles that are farthest apart along bonds."""
+    return int(bonds_apart(particles, len(particles)).max())
 
 
 def _key(*kinds: str) -> str:

@@ -138,6 +138,9 @@ def test_the_guard_knows_bonds_angles_and_contacts_of_the_molecule(model):
     assert len(rules.bond_lengths_nm) == 13 and rules.bond_lengths_nm[0] == pytest.approx(0.153, abs=0.003)
     assert len(rules.angles) == 24 and rules.contacts
     assert rules.stereocentres == ()
+    # A longer molecule may move as much farther: 8 bonds from end to end in hexane, 7 in pentane.
+    longer, trained = (bound(model, name).card.guard.max_displacement_nm for name in ("hexane", "pentane"))
+    assert longer == pytest.approx(trained * 7 / 6) and rules.max_displacement_nm == trained
 
 
 @pytest.mark.parametrize(
@@ -151,6 +154,7 @@ def test_the_guard_knows_bonds_angles_and_contacts_of_the_molecule(model):
         ({"hydrogen_amu": 1.008}, "has another mass than in training"),
         ({"system": False}, "expected a System, found none"),
         ({"solvent": True}, "another solvent or with other forces; expected none .*, found GBSAOBCForce"),
+        ({"ring": True}, "never saw a bond C4-C4 in a ring; expected no ring, found PEN:C0 to PEN:C1"),
         ({"apart": True}, "expected bonds that connect all 28 particles, found particle 14"),
         ({"name": "isopentane"}, "is a stereocentre, which bonds alone do not tell|never saw"),
     ],
@@ -162,6 +166,8 @@ def test_what_it_was_not_trained_for_is_refused(model, change, message):
         twice = app.Modeller(made, places)
         twice.add(made, places)
         made = twice.topology
+    if "ring" in change:
+        made = alkanes.ring()
     options = {name: change[name] for name in ("carbons", "hydrogen_amu") if name in change}
     system = None
     if change.get("system", True):

@@ -67,6 +67,18 @@ def topology(name: str, oxygen: int | None = None) -> app.Topology:
     return made
 
 
+def ring() -> app.Topology:
+    """Cyclopentane."""
+    made = app.Topology()
+    residue = made.addResidue("PEN", made.addChain())
+    carbons = [made.addAtom(f"C{k}", app.element.carbon, residue) for k in range(5)]
+    for k, carbon in enumerate(carbons):
+        made.addBond(carbon, carbons[(k + 1) % 5])
+        for number in range(2):
+            made.addBond(carbon, made.addAtom(f"H{k}{number}", app.element.hydrogen, residue))
+    return made
+
+
 def system(made: app.Topology, carbons: float = 224262.4, hydrogen_amu: float = 3.0) -> openmm.System:
     """The System of a topology, bonds to hydrogen held, hydrogens made heavier."""
     field = app.ForceField(StringIO(FORCE_FIELD.format(carbons=carbons)))
