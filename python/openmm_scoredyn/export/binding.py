@@ -61,6 +61,8 @@ def bind(model, topology, system=None, *, positions=None) -> ScoreModel:
 
 def bind_particles(model: TransferableModel, particles: Particles, positions=None) -> ScoreModel:
     """As `bind`, for particles that are known already."""
+    if positions is None and len(stereocentres(particles)):
+        _restored(model)[1].require(particles)  # what it does not know at all is said first
     centres = _stereocentres(particles, positions)
     path = _cache_folder() / f"{_content(model, particles, centres)}.pt"
     try:
@@ -89,11 +91,10 @@ def bind_file(model: TransferableModel, particles: Particles, path, *, stereocen
     ----------
     stereocentres : tuple of (centre, a, b, c), as in `GuardRules`
     """
-    choice = NetworkChoice.from_dict(model.card.provenance.network)
-    core = choice.architecture.restore(choice.config, None, model.weights)
-    network = choice.architecture.bind(core, particles).eval()
+    core, known = _restored(model)
+    architecture = NetworkChoice.from_dict(model.card.provenance.network).architecture
+    network = architecture.bind(core, particles).eval()
     latent_size = cast(BoundNetwork, network).latent_size
-    known = choice.architecture.known(core)
     kinds = environment(particles)
     card = Card(
         name=model.card.name,
@@ -110,6 +111,13 @@ def bind_file(model: TransferableModel, particles: Particles, path, *, stereocen
     parametrization = Parametrization(**model.card.provenance.network["parametrization"])
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     export_program(network, path, card, parametrization)
+
+
+def _restored(model: TransferableModel) -> tuple[torch.nn.Module, Known]:
+    """The parameters of a model, and what it knows."""
+    choice = NetworkChoice.from_dict(model.card.provenance.network)
+    core = choice.architecture.restore(choice.config, None, model.weights)
+    return core, choice.architecture.known(core)
 
 
 def _binding(model: TransferableModel, particles: Particles, known: Known) -> dict:

@@ -18,6 +18,7 @@ from openmm_scoredyn.errors import CardError, ProgramError
 from openmm_scoredyn.program.archive import open_model_file, read_checkpoint, seal, write_checkpoint
 from openmm_scoredyn.program.model import ScoreModel, pretrained
 from openmm_scoredyn.program.native import scoredyn
+from openmm_scoredyn.program.transferable import TransferableModel, is_transferable
 
 RECORDS = [("a/data.pkl", b"one" * 50), ("a/version", b"3\n"), ("a/extra/scoredyn.json", b'{"name": "x"}')]
 FOREIGN = "ScoreProgram: the file is not an archive of openmm-scoredyn: "
@@ -210,4 +211,5 @@ def test_accuracies_of_another_shape_are_shown_leaf_by_leaf(rows, make_program):
 
 def test_shipped_models_have_their_sums():
     for name in pretrained():
-        open_model_file(pretrained(name))
+        load = TransferableModel.load if is_transferable(pretrained(name)) else open_model_file
+        load(pretrained(name))

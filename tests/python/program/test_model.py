@@ -16,6 +16,7 @@ from openmm_scoredyn.export.scripting import from_bytes, script, to_bytes
 from openmm_scoredyn.program import model as model_module
 from openmm_scoredyn.program.card import Card
 from openmm_scoredyn.program.model import ScoreModel, pretrained
+from openmm_scoredyn.program.transferable import TransferableModel, TransferCard
 
 
 def with_card(path, **changes) -> bytes:
@@ -131,18 +132,22 @@ def test_incomplete_golden_example_is_refused(tiny_program):
 
 def test_pretrained_lists_and_finds(tmp_path, monkeypatch):
     monkeypatch.setattr(model_module, "_PRETRAINED", tmp_path)
-    for name in ("b.pt", "a.pt", "notes.json"):
+    for name in ("b.pt", "a.pt", "c.scoredyn", "notes.json"):
         (tmp_path / name).touch()
-    assert pretrained() == ("a", "b")
-    assert pretrained("b") == tmp_path / "b.pt"
-    with pytest.raises(ProgramError, match="no shipped model has that name; expected one of a, b, found 'c'"):
-        pretrained("c")
+    assert pretrained() == ("a", "b", "c")
+    assert pretrained("b") == tmp_path / "b.pt" and pretrained("c") == tmp_path / "c.scoredyn"
+    with pytest.raises(ProgramError, match="no shipped model has that name; expected .* a, b, c, found 'd'"):
+        pretrained("d")
 
 
 def test_every_shipped_model_loads():
+    kinds = {
+        "metals": (CrystalDenoiser, DenoiserCard),
+        "alkanes-tip3p": (TransferableModel.load, TransferCard),
+    }
     for name in pretrained():
-        kind, card = (CrystalDenoiser, DenoiserCard) if name == "metals" else (ScoreModel, Card)
-        loaded = kind(pretrained(name))
+        load, card = kinds.get(name, (ScoreModel, Card))
+        loaded = load(pretrained(name))
         assert loaded.card.name == name
         assert isinstance(loaded.card, card)
 
