@@ -1,6 +1,6 @@
 """A nanosecond of decane, which the model never saw, in 1,000 steps; nothing is trained.
 
-    python examples/simulate_decane.py
+python examples/simulate_decane.py
 """
 
 import sys

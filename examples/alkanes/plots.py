@@ -24,7 +24,7 @@ def draw(found: dict[str, dict], out: Path) -> None:
             axis.set_title(molecule)
         axes[0, 0].legend(frameon=False, fontsize=8)
         figure.tight_layout()
-        figure.savefig(out / f"{name}.png", dpi=110)
+        figure.savefig(out / f"alkanes_{name}.png", dpi=110)
         plt.close(figure)
 
 

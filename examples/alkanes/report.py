@@ -4,8 +4,10 @@
     python report.py OUT                                   # 250 replicas x 4 ns of each molecule
     python report.py OUT --model my.scoredyn --length 0.2  # another model, shorter (ns)
     python report.py OUT --molecules butane decane
+    python report.py OUT --page ../../docs/reports/alkanes.md
 
-Writes OUT/alkanes.json, OUT/table.md and OUT/*.png. The MD is that of ../data/alkanes-tip3p/held_out.
+Writes OUT/alkanes.json, OUT/table.md and OUT/alkanes_*.png; with --page the table also goes between the marks of
+that page, and the pictures beside it. The MD is that of ../data/alkanes-tip3p/held_out.
 """
 
 import argparse
@@ -28,6 +30,7 @@ from openmm_scoredyn.data import load
 DATA = Path(__file__).resolve().parents[1] / "data" / "alkanes-tip3p" / "held_out"
 SKIPPED_PS, PIECE_PS = 200, 50
 JSD_ALLOWED = 1.2  # times the floor
+BEGIN, END = "<!-- made by examples/alkanes/report.py -->", "<!-- end -->"
 
 
 def replicas(model, start_nm: np.ndarray, number: int, length_ps: int, seed: int) -> Iterator[np.ndarray]:
@@ -139,6 +142,7 @@ def main() -> None:
     parser.add_argument("--molecules", nargs="+", choices=list(HELD_OUT), default=list(HELD_OUT))
     parser.add_argument("--replicas", type=int, default=250)
     parser.add_argument("--length", type=float, default=4.0, help="ns of each replica")
+    parser.add_argument("--page", type=Path)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -152,8 +156,14 @@ def main() -> None:
         for name, one in found.items()
     }
     (given.out / "alkanes.json").write_text(json.dumps(stored, indent=1) + "\n")
-    (given.out / "table.md").write_text(markdown(found))
+    table = markdown(found)
+    (given.out / "table.md").write_text(table)
     draw(found, given.out)
+    if given.page:
+        before, _, rest = given.page.read_text().partition(BEGIN)
+        _, _, after = rest.partition(END)
+        given.page.write_text(f"{before}{BEGIN}\n\n{table}\n{END}{after}")
+        draw(found, given.page.parent)
 
 
 if __name__ == "__main__":
