@@ -6,8 +6,8 @@
     python report.py OUT --molecules butane decane
     python report.py OUT --page ../../docs/reports/alkanes.md
 
-Writes OUT/alkanes.json, OUT/table.md and OUT/alkanes_*.png; with --page the table also goes between the marks of
-that page, and the pictures beside it. The MD is that of ../data/alkanes-tip3p/held_out.
+Writes OUT/alkanes.json, OUT/table.md and OUT/alkanes_*.png; with --page the table also goes between the marks
+of that page, and the pictures beside it. The MD is that of ../data/alkanes-tip3p/held_out.
 """
 
 import argparse
