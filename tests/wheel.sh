@@ -41,5 +41,7 @@ exec(compile(script, sys.argv[1], "exec"))
 print(f"README's swap: {time.monotonic() - began:.1f} s")
 PYTHON
 cd "$work"
-env -i HOME="$work" PATH="$work/venv/bin" OMP_NUM_THREADS=1 "$work/venv/bin/python" first_steps.py "$root/README.md"
-env -i HOME="$work" PATH="$work/venv/bin" "$work/venv/bin/scoredyn" info alanine-dipeptide-obc2 --verify | tail -2
+# Without the OpenCL drivers of this machine, too: PoCL, one for processors, compiles and links.
+clean=(env -i HOME="$work" PATH="$work/venv/bin" OCL_ICD_VENDORS="$work" OMP_NUM_THREADS=1)
+"${clean[@]}" python first_steps.py "$root/README.md"
+"${clean[@]}" scoredyn info alanine-dipeptide-obc2 --verify | tail -2
