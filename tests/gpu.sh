@@ -53,15 +53,16 @@ python_tests() {
     "$PYTHON" -m pytest -v --durations=15 "${limit[@]}" tests/python/dynamics tests/python/program/test_device.py -k CUDA
 }
 
-stage facts 20 facts
-stage build 200 build
+stage facts 40 facts
+stage build 190 build
+grep -q "^== build: passed" "$OUT/stages.txt"  # nothing to test otherwise
 # OpenMM's CUDA library looks for cuFFT and NVRTC beside itself; they are beside torch.
 nvidia=$("$PYTHON" -c 'import pathlib, torch; print(pathlib.Path(torch.__file__).parents[1] / "nvidia/cu13/lib")' || true)
 export LD_LIBRARY_PATH=$nvidia:$SITE/OpenMM.libs/lib:${LD_LIBRARY_PATH:-}
 stage probe 20 "$PYTHON" tests/gpu_probe.py
 stage first_test 45 "$WORK/build/tests/TestCUDAScoreDynamicsIntegrator" mixed
 # Single contexts: microseconds a network evaluation, and the ratio to MD on the same GPU. Then the best batch.
-stage speed 75 "$PYTHON" benchmarks/speed.py --rounds 3 --json "$OUT/speed.json"
+stage speed 70 "$PYTHON" benchmarks/speed.py --rounds 3 --json "$OUT/speed.json"
 stage batches 45 "$PYTHON" benchmarks/batches.py --device cuda --rounds 2 --threads 1 8 --json "$OUT/batches.json"
 stage cpp_tests 150 cpp_tests
 stage python_tests 150 python_tests

@@ -3,8 +3,8 @@
 #
 #     tests/wheel.sh WHEEL [PYTHON]
 #
-# PYTHON (python3) makes the environment; pip takes everything else from where it is configured to, with a torch built for
-# CUDA unless a build for processors is found first. Prints how long it took from the installed wheel to the first
+# PYTHON (python3) makes the environment; uv, where it is there, or pip takes everything else from where it is configured
+# to, with a torch built for CUDA unless a build for processors is found first. Prints how long it took from the installed wheel to the first
 # 10 ps and to the end of the README's first script, and fails if the former took a minute or a compiler was in reach.
 set -euo pipefail
 wheel=$(realpath "$1")
@@ -14,8 +14,12 @@ trap 'rm -rf "$work"' EXIT
 
 "${2:-python3}" -m venv "$work/venv"
 begin=$(date +%s)
-"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check "$wheel"
-echo "pip install: $(($(date +%s) - begin)) s"
+if command -v uv > /dev/null; then
+    uv pip install --quiet --python "$work/venv/bin/python" "$wheel"
+else
+    "$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check "$wheel"
+fi
+echo "installed in $(($(date +%s) - begin)) s"
 
 cat > "$work/first_steps.py" <<'PYTHON'
 """The first 10 ps, then the README's first script."""

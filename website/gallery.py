@@ -18,6 +18,8 @@ from openmm_scoredyn.program.archive import open_model_file
 from openmm_scoredyn.program.card import Card
 
 FRAMES = 60
+# In the plural.
+VERDICTS = {AGREES: "agree", TOLERATED: TOLERATED, DIFFERS: "differ", UNDETERMINED: UNDETERMINED}
 INTRODUCTION = (
     "Shipped with the package; `scoredyn models` lists them, and a name stands wherever a path does. These"
     " pages are made from the cards that the files hold."
@@ -96,7 +98,10 @@ def _index() -> str:
             "# Models",
             INTRODUCTION,
             _table(("model", "what it is", "measured"), rows),
-            *(f"[![{describe(name)}](../{picture})]({name}.md)" for name, picture in PICTURES.items()),
+            *(
+                f"## {name}\n\n[![{describe(name)}](../{picture})]({name}.md)"
+                for name, picture in PICTURES.items()
+            ),
         ]
     )
 
@@ -107,8 +112,8 @@ def _summary(name: str) -> str:
         return "crystals up to the melting point"
     rows = _card(name).provenance.accuracy["rows"]
     return ", ".join(
-        f"{count} {verdict}"
-        for verdict in (AGREES, TOLERATED, DIFFERS, UNDETERMINED)
+        f"{count} {words}"
+        for verdict, words in VERDICTS.items()
         if (count := sum(row["verdict"] == verdict for row in rows))
     )
 
