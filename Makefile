@@ -3,6 +3,8 @@
 # make test      C++ and Python tests, README examples, style
 # make test-slow the tests that take minutes
 # make bench     the tables of benchmarks/README.md, measured here; make bench-long: those that take long
+# make docs      the site of docs/, the API and the models, in build/site/, without a warning
+# make wheel     the wheel of this Python and this torch, in dist/; tests/wheel.sh tries one out
 # make cuda-sdk  what the CUDA platform is compiled against, where there is no CUDA toolkit; `make test` then uses it
 # make gpu-wheels, make gpu   everything a machine with a GPU can show, and the packages to take there
 PYTHON ?= python3
@@ -19,7 +21,7 @@ SOURCES := $(CPP_FILES) $(shell find python/openmm_scoredyn cmake -type f -not -
     $(shell find openmm_scoredyn platforms serialization python/bindings -name CMakeLists.txt -o -name '*.in' -o -name '*.cc') \
     CMakeLists.txt pyproject.toml VERSION README.md LICENSE
 
-.PHONY: install demo test test-slow test-cpp test-python style bench bench-long cuda-sdk gpu-wheels gpu clean
+.PHONY: install demo test test-slow test-cpp test-python style bench bench-long docs wheel cuda-sdk gpu-wheels gpu clean
 
 install: $(VENV)/installed
 
@@ -66,6 +68,18 @@ bench-long: install
 	$(BIN)/python benchmarks/networks.py
 	$(BIN)/python benchmarks/atoms.py --platforms Reference OpenCL
 
+# Strict: a dead link, an anchor that is not there or a page left out of the navigation ends it.
+docs: install $(VENV)/docs-installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	$(BIN)/python -m pytest --quiet tests/site
+
+wheel: install $(VENV)/wheel-installed
+	AUDITWHEEL=$(BIN)/auditwheel tools/wheel.sh $(BIN)/python dist
+
+$(VENV)/%-installed: requirements-%.txt $(VENV)/requirements-installed
+	$(BIN)/python -m pip install --quiet --progress-bar off --requirement $<
+	touch $@
+
 # Beside the environment: a plugin whose driver is missing has no place in it.
 cuda-sdk: $(CUDA_SDK)/installed
 
@@ -91,4 +105,4 @@ style: install
 	$(BIN)/clang-format --dry-run --Werror $(CPP_FILES)
 
 clean:
-	rm -rf build $(VENV) demo-output
+	rm -rf build dist $(VENV) demo-output

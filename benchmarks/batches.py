@@ -1,7 +1,7 @@
 """Picoseconds of trajectory per second, over replicas in one batch.
 
     python benchmarks/batches.py [MODEL] [--rounds 5] [--sizes 1 4 16 ...] [--threads 1 2 ...] [--empty]
-    [--device cuda]
+    [--device cuda] [--json FILE]
 
 One process, all sizes and numbers of threads in turn. It counts processor time; on a GPU, or where more than
 one number of threads is asked for, wall time. With --empty the network is one that does nothing, so that what
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from openmm.app import PDBFile
 from speed import empty_program
-from turns import quartiles, take_turns
+from turns import keep, quartiles, take_turns
 
 import openmm_scoredyn as sd
 
@@ -64,6 +64,9 @@ def main() -> None:
     arguments.add_argument("--threads", type=int, nargs="+", default=[1])
     arguments.add_argument("--empty", action="store_true", help="a network that does nothing")
     arguments.add_argument("--device", default="cpu", help="where the network runs: cpu, cuda or cuda:N")
+    arguments.add_argument(
+        "--json", type=Path, help="seconds per ps by replicas x threads, after every round"
+    )
     options = arguments.parse_args()
     torch.set_num_threads(1)
     on_gpu = options.device != "cpu"
@@ -76,7 +79,14 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             model = sd.ScoreModel(empty_program(model.card, Path(folder))).to(options.device)
     clock = time.perf_counter if on_gpu or max(options.threads) > 1 else time.process_time
-    report(take_turns(candidates(model, replicas, options), options.rounds, clock))
+    report(
+        take_turns(
+            candidates(model, replicas, options),
+            options.rounds,
+            clock,
+            lambda times: keep(options.json, {f"{size} x {n}": row for (size, n), row in times.items()}),
+        )
+    )
 
 
 def report(times: dict[tuple[int, int], list[float]]) -> None:

@@ -2,13 +2,18 @@
 and quartiles.
 """
 
+import json
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 
 def take_turns(
-    candidates: dict[str, tuple[Callable[[], object], float]], rounds: int, clock=time.process_time
+    candidates: dict[str, tuple[Callable[[], object], float]],
+    rounds: int,
+    clock=time.process_time,
+    after_round: Callable[[dict[str, list[float]]], object] = lambda times: None,
 ) -> dict[str, list[float]]:
     """Seconds per unit of every candidate in every round, after one round of warm-up.
 
@@ -20,6 +25,8 @@ def take_turns(
     clock : callable
         `time.process_time`, the processor time of all threads of this process, which other jobs on the
         machine hardly change; or `time.perf_counter`, wall time, which alone is right for a GPU.
+    after_round : callable
+        Given what is measured so far, after every round but the warm-up: what a run that is cut short leaves.
 
     Returns
     -------
@@ -32,7 +39,17 @@ def take_turns(
             call()
             if turn > 0:
                 times[name].append((clock() - start) / units)
+        if turn > 0:
+            after_round(times)
     return times
+
+
+def keep(path: Path | None, found: dict) -> None:
+    """Write what was found as JSON, whole or not at all; without a path, nothing."""
+    if path:
+        half = path.with_suffix(".half")
+        half.write_text(json.dumps(found, indent=1))
+        half.replace(path)
 
 
 def quartiles(values: list[float]) -> tuple[float, float, float]:

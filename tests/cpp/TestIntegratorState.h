@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "Assertions.h"
+#include "NamedTests.h"
 #include "PlatformUnderTest.h"
 #include "Threads.h"
 #include "openmm/CMMotionRemover.h"
@@ -378,23 +379,25 @@ inline void testThreads() {
     ASSERT(areEqual(after(serial, 800), positionsOf(*run.context)));
 }
 
-inline void runStateTests() {
-    testCheckpointBringsItsSeed();
-    testStateFollowsTheSeed();
-    testReinitializeTakesANewSeed();
-    testChosenSeedIsTold();
-    testOtherSettingsAreRefused();
-    testDamagedCheckpointIsRefused();
-    testHistory();
-    testHistoryRefusals();
-    testKnownValues();
-    testStepSizeStartsTheHistoryAgain();
-    testFirstFrame();
-    for (const bool removesMotion : {false, true})
-        for (const bool constrained : {false, true}) testTemperature(removesMotion, constrained);
-    testForcesNobodyFeels();
-    testMassless();
-    testThreads();
+inline void runStateTests(core_tests::NamedTests& tests) {
+    RUN_NAMED(tests, testCheckpointBringsItsSeed);
+    RUN_NAMED(tests, testStateFollowsTheSeed);
+    RUN_NAMED(tests, testReinitializeTakesANewSeed);
+    RUN_NAMED(tests, testChosenSeedIsTold);
+    RUN_NAMED(tests, testOtherSettingsAreRefused);
+    RUN_NAMED(tests, testDamagedCheckpointIsRefused);
+    RUN_NAMED(tests, testHistory);
+    RUN_NAMED(tests, testHistoryRefusals);
+    RUN_NAMED(tests, testKnownValues);
+    RUN_NAMED(tests, testStepSizeStartsTheHistoryAgain);
+    RUN_NAMED(tests, testFirstFrame);
+    RUN_NAMED(tests, testTemperature, false, false);
+    RUN_NAMED(tests, testTemperature, false, true);
+    RUN_NAMED(tests, testTemperature, true, false);
+    RUN_NAMED(tests, testTemperature, true, true);
+    RUN_NAMED(tests, testForcesNobodyFeels);
+    RUN_NAMED(tests, testMassless);
+    RUN_NAMED(tests, testThreads);
 }
 
 }  // namespace integrator_tests

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "Assertions.h"
+#include "NamedTests.h"
 #include "Noise.h"
 #include "PlatformUnderTest.h"
 #include "ScoreDynamicsIntegrator.h"
@@ -349,39 +350,39 @@ inline int runIntegratorTests(const std::string& platformName, const std::string
     if (platformName == "CUDA" || platformName == "HIP") programRounding = 1e-6;
     recordsSteps = platformName == "CUDA";
     if (!loadPlatform(platformName)) return 77;
-    try {
-        testIdentity();
-        testDrift();
-        testNoiseOfAStep(ouInOneGo());
-        testNoiseOfAStep(ouDenoiser());
-        testVelocities();
-        testStationaryVariance();
-        testSeeds();
-        testCheckpoint();
-        testResamples();
-        testRecording();
-        testUnrecordable();
-        testConstraint();
-        testVirtualSiteAndOrder();
-        testWrappedMolecule();
-        testFailedStepChangesNothing("torch.full_like(latent, float('nan'))", "no acceptable draw");
-        testFailedStepChangesNothing("latent[:, :1]", "wrong shape; expected (1, 6), found (1, 1)");
-        testFailedStepChangesNothing("latent.double()", "wrong dtype; expected float32");
-        testFailedStepChangesNothing("latent @ latent", "raised an error");
-        runStateTests();
-        testRefusals();
-        testXml();
-        testCompoundIntegrator();
-        for (const char* process : {"highest", "high", "medium"}) testMatmulPrecision(process);
-        for (const SolverMethod& method : solverMethods()) testParity(ouDenoiser(), method.name, false);
-        testParity(ouInOneGo(), "heun", false);
-        testParity(ouDenoiser(), "trig_2m", true);
-    } catch (const std::exception& error) {
-        std::cout << "exception: " << error.what() << std::endl;
-        return 1;
-    }
-    std::cout << "Done" << std::endl;
-    return 0;
+    core_tests::NamedTests tests;
+    RUN_NAMED(tests, testIdentity);
+    RUN_NAMED(tests, testDrift);
+    RUN_NAMED(tests, testNoiseOfAStep, ouInOneGo());
+    RUN_NAMED(tests, testNoiseOfAStep, ouDenoiser());
+    RUN_NAMED(tests, testVelocities);
+    RUN_NAMED(tests, testStationaryVariance);
+    RUN_NAMED(tests, testSeeds);
+    RUN_NAMED(tests, testCheckpoint);
+    RUN_NAMED(tests, testResamples);
+    RUN_NAMED(tests, testRecording);
+    RUN_NAMED(tests, testUnrecordable);
+    RUN_NAMED(tests, testConstraint);
+    RUN_NAMED(tests, testVirtualSiteAndOrder);
+    RUN_NAMED(tests, testWrappedMolecule);
+    RUN_NAMED(tests, testFailedStepChangesNothing, "torch.full_like(latent, float('nan'))",
+              "no acceptable draw");
+    RUN_NAMED(tests, testFailedStepChangesNothing, "latent[:, :1]",
+              "wrong shape; expected (1, 6), found (1, 1)");
+    RUN_NAMED(tests, testFailedStepChangesNothing, "latent.double()", "wrong dtype; expected float32");
+    RUN_NAMED(tests, testFailedStepChangesNothing, "latent @ latent", "raised an error");
+    runStateTests(tests);
+    RUN_NAMED(tests, testRefusals);
+    RUN_NAMED(tests, testXml);
+    RUN_NAMED(tests, testCompoundIntegrator);
+    for (const std::string process : {"highest", "high", "medium"})
+        tests.run("testMatmulPrecision(" + process + ")", [&] { testMatmulPrecision(process); });
+    for (const SolverMethod& method : solverMethods())
+        tests.run("testParity(ouDenoiser(), " + std::string(method.name) + ")",
+                  [&] { testParity(ouDenoiser(), method.name, false); });
+    RUN_NAMED(tests, testParity, ouInOneGo(), "heun", false);
+    RUN_NAMED(tests, testParity, ouDenoiser(), "trig_2m", true);
+    return tests.finish();
 }
 
 }  // namespace integrator_tests

@@ -1,14 +1,20 @@
-"""What README.md and docs/ show is true: Python blocks run in order, commands parse, links lead somewhere,
+"""What README.md and docs/ show is true: every block of code is executed or checked, links lead somewhere,
 and the index names every page.
+
+Python blocks run in order; of shell blocks every line is checked by what it calls: commands of `scoredyn`
+parse, make targets and files exist, extras are those of pyproject.toml, `python -c` runs. `text` is no code.
 
 `<!-- not executed: reason -->` on the line before a block leaves the block out.
 """
 
+import ast
 import os
 import re
 import shlex
 import subprocess
 import sys
+import textwrap
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -19,13 +25,8 @@ from openmm_scoredyn.cli import app
 ROOT = Path(__file__).parents[2]
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
 INDEX = ROOT / "docs" / "README.md"
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS]
-LINKING = [
-    *PAGES,
-    ROOT / "CHANGELOG.md",
-    ROOT / "benchmarks" / "README.md",
-    *sorted((ROOT / "examples").rglob("*.md")),
-]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md", *DOCS]
+LINKING = [*PAGES, ROOT / "CHANGELOG.md", *sorted((ROOT / "examples").rglob("*.md"))]
 # Files of code that may name a page.
 FOLDERS = (
     "python",
@@ -49,26 +50,65 @@ CODE = [
 ]
 SCRIPTS = sorted((ROOT / "examples").glob("*.sh"))
 BLOCK = re.compile(
-    r"(?P<skip><!-- not executed: [^\n]+ -->\n)?^```(?P<language>\w+)\n(?P<code>.*?)^```$",
+    r"(?P<skip>^ *<!-- not executed: [^\n]+ -->\n)?^ *```(?P<language>\w*)\n(?P<code>.*?)^ *```$",
     re.MULTILINE | re.DOTALL,
 )
+LANGUAGES = {"python", "bash", "toml", "cpp", "text"}
+INLINE_PYTHON = re.compile(r"python -c (?:'([^']*)'|\"([^\"]*)\")")
 
 
-def blocks(path, language):
-    """(line of the first statement, code) of every block that is to be executed."""
+def blocks(path, language, skipped=False):
+    """(line of the first statement, code) of every block that is to be executed, or that is not."""
     text = path.read_text()
     return [
-        (text.count("\n", 0, found.start("code")) + 1, found["code"])
+        (text.count("\n", 0, found.start("code")) + 1, textwrap.dedent(found["code"]))
         for found in BLOCK.finditer(text)
-        if found["language"] == language and not found["skip"]
+        if found["language"] == language and bool(found["skip"]) == skipped
     ]
 
 
-def scoredyn_commands(text):
-    """Argument lists of the `scoredyn` commands in a shell text, line by line."""
-    lines = text.replace("\\\n", " ").splitlines()
-    words = [shlex.split(line, comments=True) for line in lines if line.strip().startswith("scoredyn ")]
-    return [line[1:] for line in words]
+def shell_lines(path):
+    """Lines of the shell blocks of a page, joined where they go on, without comments and `.venv/bin/`."""
+    lines = "\n".join(code for _, code in blocks(path, "bash")).replace("\\\n", " ").splitlines()
+    return [
+        line.strip().removeprefix(".venv/bin/") for line in lines if line.strip() and line.strip()[0] != "#"
+    ]
+
+
+def check_shell_line(line):
+    """Fail unless what the line calls is known here, and is there."""
+    if INLINE_PYTHON.search(line):
+        for found in INLINE_PYTHON.finditer(line):
+            exec(found[1] or found[2], {})  # noqa: S102
+        return
+    program, *arguments = shlex.split(line, comments=True)
+    if program == "scoredyn":
+        parse(arguments)
+    elif program == "make":
+        assert re.search(rf"^{arguments[0]}:", (ROOT / "Makefile").read_text(), re.MULTILINE), line
+    elif program == "python":
+        assert (ROOT / arguments[0]).is_file(), line
+    elif program == "pip":
+        extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+        named = {
+            extra for list_ in re.findall(r"openmm-scoredyn\[(.*?)\]", line) for extra in list_.split(",")
+        }
+        assert named <= extras.keys(), line
+    else:
+        raise AssertionError(f"Nothing checks {line!r}: teach this test, or show it as text.")
+
+
+def unlabelled_code(text):
+    """Lines of code that no language is given for: indented by four spaces, and by eight in a list."""
+    found, in_list, before = [], False, ""
+    for line in BLOCK.sub("", text).splitlines():
+        indent = len(line) - len(line.lstrip())
+        if line.strip() and not indent:
+            in_list = bool(re.match(r"[-*] |\d+\. ", line))
+        if line.strip() and not before.strip() and indent >= (8 if in_list else 4):
+            found.append(line.strip())
+        before = line
+    return found
 
 
 def commands_of_script(script, options, directory):
@@ -132,13 +172,57 @@ def test_python_blocks_run_in_order(path, tmp_path, monkeypatch):
         exec(compile("\n" * (line - 1) + code, str(path), "exec"), namespace)  # noqa: S102
 
 
+@pytest.mark.parametrize("path", [p for p in PAGES if blocks(p, "python", skipped=True)], ids=of_page)
+def test_blocks_that_are_not_executed_import_what_is_there(path):
+    for _, code in blocks(path, "python", skipped=True):
+        for node in ast.parse(code).body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                exec(ast.unparse(node), {})  # noqa: S102
+
+
 @pytest.mark.parametrize("path", PAGES, ids=of_page)
-def test_commands_parse(path):
-    commands = [command for _, code in blocks(path, "bash") for command in scoredyn_commands(code)]
-    for command in commands:
-        parse(command)
+def test_shell_blocks_call_what_is_there(path):
+    lines = shell_lines(path)
+    for line in lines:
+        check_shell_line(line)
     if path == ROOT / "README.md":
-        assert commands, "the search found none"
+        assert len(lines) > 2, "the search found none"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "scoredyn train md --no-such-option",
+        "make none",
+        "python none.py",
+        "pip install 'openmm-scoredyn[none]'",
+        "none",
+    ],
+)
+def test_a_wrong_shell_line_is_seen(line):
+    with pytest.raises(Exception, match=r"none|no-such-option"):
+        check_shell_line(line)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=of_page)
+def test_every_block_is_of_a_language_that_is_checked(path):
+    text = path.read_text()
+    assert {found["language"] for found in BLOCK.finditer(text)} <= LANGUAGES
+    assert unlabelled_code(text) == []
+
+
+def test_a_block_that_nothing_checks_is_seen():
+    assert unlabelled_code("a\n\n    code\n\n- b\n\n    paragraph\n\n        more\n") == ["code", "more"]
+
+
+def test_other_languages_are_right():
+    for path in PAGES:
+        for _, code in blocks(path, "toml"):
+            tomllib.loads(code)
+        for _, code in blocks(path, "cpp"):
+            parameters = code[code.index("(") :].strip()
+            headers = (ROOT / "openmm_scoredyn" / "include").glob("*.h")
+            assert any(parameters in header.read_text() for header in headers), parameters
 
 
 @pytest.mark.parametrize("short", [[], ["--short"]], ids=["whole", "short"])
@@ -150,24 +234,6 @@ def test_commands_of_the_examples_parse(script, short, tmp_path):
         parse(command)
         packed = [argument for argument in command if "/data/alanine" in argument]
         assert [argument for argument in packed if not Path(argument).exists()] == []
-
-
-def test_a_wrong_command_is_seen():
-    with pytest.raises(Exception, match="no-such-option"):
-        parse(scoredyn_commands("scoredyn train md \\\n --no-such-option")[0])
-
-
-def test_make_targets_exist():
-    makefile = (ROOT / "Makefile").read_text()
-    named = {
-        target
-        for page in PAGES
-        for _, code in blocks(page, "bash")
-        for target in re.findall(r"^make ([\w-]+)", code, re.MULTILINE)
-    }
-    assert named
-    for target in named:
-        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
 @pytest.mark.parametrize("path", LINKING, ids=of_page)

@@ -62,7 +62,7 @@ def info(
     # Beside JSON, what else there is to say goes elsewhere.
     console = Console(stderr=as_json)
     if not as_json:
-        console.print(card_table(card, file.sha256, denoiser_rows if denoiser else _rows, full))
+        console.print(card_table(card, file.sha256, denoiser_rows if denoiser else model_rows, full))
     if isinstance(card, Card) and (note := precision_note(card)):
         console.print(Text(printable(note)))
     if not verify:
@@ -139,7 +139,8 @@ def precision_note(card: Card) -> str:
     )
 
 
-def _rows(card: Card) -> list[tuple[str, str]]:
+def model_rows(card: Card) -> list[tuple[str, str]]:
+    """What a model is, row by row; nothing of what it was trained on or how it was measured."""
     can, origin = card.capabilities, card.provenance
     composition = "".join(
         f"{e}{n if n > 1 else ''}" for e, n in sorted(Counter(card.particles.types).items())
@@ -238,7 +239,7 @@ def _known(values: tuple[float, ...], is_range: bool) -> str:
 
 
 def denoiser_rows(card: DenoiserCard) -> list[tuple[str, str]]:
-    """As `_rows`, for a crystal denoiser."""
+    """As `model_rows`, for a crystal denoiser."""
     return [
         ("kind", f"crystal denoiser, at most {card.iterations} iterations"),
         ("lattices", ", ".join(card.lattices)),

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from openmm_scoredyn.errors import TrainingError
 from openmm_scoredyn.molecule.particles import Particles
+from openmm_scoredyn.networks.small_matrices import inverse_3x3
 
 MIN_SPREAD_NM = 5e-4  # a distance that a constraint holds is told from its mean to this
 
@@ -98,7 +99,7 @@ class DisplacementLatent(nn.Module):
         # A molecule on a line has no turn about it; without the term that turn would divide by zero.
         overlap = overlap + 1e-7 * overlap.diagonal(dim1=1, dim2=2).sum(1)[:, None, None] * self.axes
         latent = latent - torch.matmul(self.still, latent)
-        angles = torch.matmul(torch.linalg.inv(overlap), torch.matmul(turns, latent.flatten(1)[..., None]))
+        angles = torch.matmul(inverse_3x3(overlap), torch.matmul(turns, latent.flatten(1)[..., None]))
         return latent - torch.matmul(turns.transpose(1, 2), angles).view_as(latent)
 
     @torch.jit.export

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from openmm_scoredyn.molecule.particles import Particles
+from openmm_scoredyn.networks.small_matrices import inverse_3x3
 
 SCALE_PER_NM = 20.0  # the published 2 per Angstrom, for displacements, coordinates and cutoff
 CUTOFF_NM = 0.4
@@ -188,7 +189,7 @@ def periodic_graph(positions: Tensor, box: Tensor, cutoff_nm: float) -> tuple[Te
     """
     atoms = positions.shape[1]
     offset = positions[:, None] - positions[:, :, None]
-    fractions = torch.matmul(offset, torch.linalg.inv(box)[:, None])
+    fractions = torch.matmul(offset, inverse_3x3(box)[:, None])
     offset = torch.matmul(fractions - torch.round(fractions), box[:, None])
     near = (offset * offset).sum(-1) < cutoff_nm * cutoff_nm
     near = near & ~torch.eye(atoms, dtype=torch.bool, device=positions.device)

@@ -1,0 +1,71 @@
+"""The API reference: one page a part of the package, with every public name of it.
+
+Public are the names in `__all__` of the package and of its parts, and the modules named here, which users of
+the package import from.
+"""
+
+import importlib
+
+PACKAGE = "openmm_scoredyn"
+
+# Part -> modules of it that are public as a whole, beside its `__all__`.
+PARTS = {
+    "errors": ("errors",),
+    "units": ("units",),
+    "molecule": ("molecule.particles",),
+    "data": (),
+    "program": ("program.card", "program.model", "program.transferable"),
+    "dynamics": ("dynamics.reporters",),
+    "observables": ("observables.statistics",),
+    "comparison": (),
+    "diffusion": ("diffusion.parametrization", "diffusion.noise_levels"),
+    "networks": ("networks.protocol", "networks.registry", "networks.known", "networks.examples"),
+    "training": (),
+    "export": (),
+    "fitting": (),
+    "crystals": (
+        "crystals.model",
+        "crystals.reporter",
+        "crystals.card",
+        "crystals.checkpoint",
+        "crystals.training",
+        "crystals.export",
+    ),
+}
+
+
+def navigation() -> list:
+    """Title and page, the whole package first."""
+    return [{PACKAGE: "api/README.md"}, *({part: f"api/{part}.md"} for part in PARTS)]
+
+
+def pages() -> dict[str, str]:
+    """Page of the site -> its text, for mkdocstrings."""
+    return {"api/README.md": _package_page()} | {f"api/{part}.md": _part_page(part) for part in PARTS}
+
+
+def _package_page() -> str:
+    package = importlib.import_module(PACKAGE)
+    homes = package._HOMES
+    parts = [f"| [`{PACKAGE}.{part}`]({part}.md) | {_first_line(part)} |" for part in PARTS]
+    names = [f"::: {PACKAGE}.{homes[name]}.{name}" for name in homes if not name.startswith("_")]
+    head = f"# {PACKAGE}\n\n{_summary(package)}\n\n    import openmm_scoredyn as sd\n"
+    return "\n\n".join([head, *names, "## Parts\n\n| part | |\n|---|---|\n" + "\n".join(parts)]) + "\n"
+
+
+def _part_page(part: str) -> str:
+    module = importlib.import_module(f"{PACKAGE}.{part}")
+    names = [f"::: {PACKAGE}.{part}.{name}" for name in getattr(module, "__all__", ())]
+    whole = [
+        f"::: {PACKAGE}.{name}\n    options: {{show_root_toc_entry: false, show_root_heading: false}}"
+        for name in PARTS[part]
+    ]
+    return "\n\n".join([f"# {PACKAGE}.{part}", _summary(module), *names, *whole]) + "\n"
+
+
+def _summary(module) -> str:
+    return (module.__doc__ or "").strip()
+
+
+def _first_line(part: str) -> str:
+    return " ".join(_summary(importlib.import_module(f"{PACKAGE}.{part}")).split("\n\n")[0].split())
