@@ -1,13 +1,15 @@
 """Writing a comparison: JSON, pictures, and one self-contained HTML page."""
 
 import base64
+import functools
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from openmm_scoredyn.comparison import plots, plots_rows
+from openmm_scoredyn.comparison import plots, plots_maps, plots_rows
 from openmm_scoredyn.comparison.compare import DISTRIBUTION, ROOTS
 from openmm_scoredyn.comparison.measurement import (
     CORRELATION,
@@ -35,7 +37,7 @@ PICTURES = (
     (
         "free_energy_maps",
         "Free energy of pairs of angles",
-        plots.free_energy_maps,
+        plots_maps.free_energy_maps,
         (
             "-RT ln p in bins of 7.2 degrees, relative to the lowest bin; and the difference of the two,"
             " aligned on the bins that both visit. Coloured in the difference: bins that one side alone"
@@ -233,7 +235,7 @@ def write_report(report: ComparisonReport, directory, first_pictures=()) -> None
         folder / "comparison.json", json.dumps(report.to_dict(), indent=1, allow_nan=False) + "\n"
     )
     pictures = []
-    drawn = ((name, title, draw(report), caption) for name, title, draw, caption in PICTURES)
+    drawn = ((name, title, draw(report), caption) for name, title, draw, caption in _pictures(report))
     for name, title, content, caption in (*first_pictures, *drawn):
         if content is None:
             continue
@@ -255,6 +257,15 @@ def write_report(report: ComparisonReport, directory, first_pictures=()) -> None
         targets=target_summary(report),
     )
     write_text_atomically(folder / "report.html", page)
+
+
+def _pictures(report: ComparisonReport) -> list[tuple[str, str, Callable, str]]:
+    """All pictures, the maps of the analyses behind those of the coordinates."""
+    maps = [
+        (one.name, one.title, functools.partial(plots_maps.analysis_maps, name=one.name), one.picture_caption)
+        for one, _ in report.analyses
+    ]
+    return [*PICTURES[:2], *maps, *PICTURES[2:]]
 
 
 def _write_bytes(path: Path, content: bytes) -> None:
@@ -287,6 +298,7 @@ def _groups(report: ComparisonReport) -> list[dict]:
 def _caption(group: str, report: ComparisonReport) -> str:
     """What is common to all coordinates, then what the observables say."""
     own = [observable.captions.get(group, "") for observable in report.fit.observables]
+    own += [analysis.captions.get(group, "") for analysis, _ in report.analyses]
     return " ".join(text for text in (GROUPS.get(group, ""), *own) if text)
 
 

@@ -151,6 +151,9 @@ class Coordinate:
     bins : of their histogram, along each
     states : StateDefinition, None where there is a single state
     symbols : of the angles, as mathematics
+    atoms : of each angle the four particles, where they are torsions
+    parts : of each angle which part of the molecule turns, "backbone" or "side chain", where it has such
+        parts
     """
 
     name: str
@@ -161,6 +164,8 @@ class Coordinate:
     bins: int
     states: StateDefinition | None
     symbols: tuple[str, ...] = ()
+    atoms: tuple[tuple[int, ...], ...] = ()
+    parts: tuple[str, ...] = ()
     tolerances: Tolerances = Tolerances()
 
     def named(self, text: str) -> str:

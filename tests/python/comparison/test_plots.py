@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from chains import CENTRES, PEPTIDE, series
 
-from openmm_scoredyn.comparison import compare, plots, plots_rows
+from openmm_scoredyn.comparison import compare, plots_maps, plots_rows
+from openmm_scoredyn.comparison.distribution import shares_alone
 from openmm_scoredyn.comparison.report import format_estimate
 from openmm_scoredyn.comparison.rows import Row
 from openmm_scoredyn.comparison.uncertainty import Estimate
@@ -96,9 +97,11 @@ def test_bins_that_one_side_alone_visits_are_marked(monkeypatch):
     strayed = shown.copy()
     strayed[::4] = np.radians([120.0, -120.0])
     report = compare(series([shown]), series([strayed]), PEPTIDE, candidate_name="model")
-    assert plots.shares_alone(report, report.coordinates[0]) == (0.0, 0.25)
-    monkeypatch.setattr(plots, "as_png", lambda figure: figure)
-    difference = plots.free_energy_maps(report).axes[2]
+    name = report.coordinates[0].name
+    sides = (report.reference, report.candidate)
+    assert shares_alone(*(side.histograms[name] for side in sides)) == (0.0, 0.25)
+    monkeypatch.setattr(plots_maps, "as_png", lambda figure: figure)
+    difference = plots_maps.free_energy_maps(report).axes[2]
     texts = [text.get_text() for text in difference.get_legend().get_texts()]
     assert texts == ["reference alone: 0 % of its frames", "model alone: 25 % of its frames"]
     marks = difference.images[2].get_array()
