@@ -4,7 +4,7 @@ import numpy as np
 
 from openmm_scoredyn.comparison.autocorrelation import on_circles
 from openmm_scoredyn.comparison.blocks import Blocks
-from openmm_scoredyn.comparison.uncertainty import Estimate, standard_error
+from openmm_scoredyn.comparison.uncertainty import Estimate, standard_error, time_estimate
 
 LEVEL = float(np.exp(-1.0))
 # All lags up to the first number, then as many for each factor of ten.
@@ -49,7 +49,7 @@ def decorrelation_times(
 
     value, error = standard_error(np.concatenate(parts, axis=1), estimate, blocks, seed)
     total_ps = blocks.num_frames * frame_spacing_ps
-    return [Estimate(float(v), float(e), float(total_ps / v)) for v, e in zip(value, error, strict=True)]
+    return [time_estimate(v, e, total_ps) for v, e in zip(value, error, strict=True)]
 
 
 def _crossing(correlation: np.ndarray, times: np.ndarray) -> np.ndarray:

@@ -100,17 +100,11 @@ def _mark_one_sided(axis, plane: Plane, report: ComparisonReport) -> None:
             extent=(*plane.ranges[0], *plane.ranges[1]),
             cmap=ListedColormap([colour]),
             interpolation="nearest",
-            aspect=_aspect(plane),
+            aspect="auto",
         )
         handles.append(Patch(color=colour, label=f"{name} alone: {100 * share:.2g} % of its frames"))
     # Below the map: within it every place may hold data.
     axis.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.18), fontsize=7, frameon=False)
-
-
-def _aspect(plane: Plane) -> float:
-    """Height of a unit over its width that makes the map a square."""
-    widths = [high - low if high > low else 1.0 for low, high in plane.ranges]
-    return widths[0] / widths[1]
 
 
 def _map(axis, values: np.ndarray, plane: Plane, colours: str, low: float, high: float):
@@ -123,9 +117,10 @@ def _map(axis, values: np.ndarray, plane: Plane, colours: str, low: float, high:
         vmin=low,
         vmax=high,
         interpolation="nearest",
-        aspect=_aspect(plane),
+        aspect="auto",
     )
     axis.set(xlabel=plane.axes[0], ylabel=plane.axes[1])
+    axis.set_box_aspect(1)
     if plane.ranges[0] == CIRCLE_DEGREES:
         axis.set(xticks=TICKS, yticks=TICKS)
     return image

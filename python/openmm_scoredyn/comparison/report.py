@@ -23,14 +23,12 @@ from openmm_scoredyn.comparison.measurement import (
 from openmm_scoredyn.comparison.result import ComparisonReport
 from openmm_scoredyn.comparison.rows import DIFFERS, SIGNIFICANT, UNDETERMINED
 from openmm_scoredyn.comparison.timescales import CLUSTERS, REPORTED_LAG_PS
-from openmm_scoredyn.comparison.uncertainty import Estimate
+from openmm_scoredyn.comparison.uncertainty import Estimate, bound
 from openmm_scoredyn.data.atomic import make_directory, write_atomically, write_text_atomically
 from openmm_scoredyn.errors import MissingDependencyError
 from openmm_scoredyn.observables.protocol import Quantity
 
 CHANCE_BEYOND_SIGNIFICANT = 0.046
-# Of a rate or time: with a larger relative error not even a bound is worth saying.
-LARGEST_RELATIVE_ERROR = 10.0
 
 # File name, title, what draws it, caption.
 PICTURES = (
@@ -61,7 +59,7 @@ PICTURES = (
         plots_rows.populations,
         (
             "Share of frames in each state, and free energies relative to the state of reference, -RT ln(p /"
-            " p_0). Bars: one standard error."
+            " p_0). Bars: one standard error. Open: never visited."
         ),
     ),
     (
@@ -69,8 +67,9 @@ PICTURES = (
         "Mean first passage times",
         plots_rows.passage_times,
         (
-            "Between core sets. Bars: one standard error of the logarithm. An open triangle is a lower"
-            " bound: the time in which no event was seen."
+            "Between core sets. Bars: one standard error of the logarithm. Open marks are no numbers: the"
+            " time in which no event was seen, a bound where the error is larger than the value, or a value"
+            " whose error is not known."
         ),
     ),
     (
@@ -102,7 +101,8 @@ PICTURES = (
         (
             f"-lag / ln(eigenvalue) of reversible Markov state models of {CLUSTERS} clusters of all"
             " angles, fitted on the reference and applied to both. Bars: one standard error of the"
-            " logarithm, by bootstrap over blocks. Bands: median and central 68 % of the Bayesian"
+            " logarithm, by bootstrap over blocks; open: the error is not known, or a bound. Bands: median"
+            " and central 68 % of the Bayesian"
             f" posterior, one transition counted per lag, sampled thoroughly at {REPORTED_LAG_PS:g} ps."
             " Where a curve is flat, the model is Markovian."
         ),
@@ -178,11 +178,8 @@ def format_estimate(estimate: Estimate, quantity: Quantity | None = None) -> str
 
 
 def _bound(estimate: Estimate, is_rate: bool) -> str:
-    relative = estimate.error / estimate.value
-    if relative > LARGEST_RELATIVE_ERROR:
-        return "not known"
-    factor = 1.0 + 2.0 * relative
-    return f"< {estimate.value * factor:.2g}" if is_rate else f"> {estimate.value / factor:.2g}"
+    value = bound(estimate, from_above=is_rate)
+    return f"{'<' if is_rate else '>'} {value:.2g}" if np.isfinite(value) else "not known"
 
 
 def format_samples(estimate: Estimate) -> str:

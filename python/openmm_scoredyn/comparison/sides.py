@@ -20,20 +20,21 @@ class Angle:
 
     Attributes
     ----------
-    name, symbol : of the angle, with that of its coordinate; the symbol for pictures
+    name : of the angle, with that of its coordinate
     observable, column : where its numbers are
     coordinate : name of the Coordinate
     atoms : four int where it is a torsion, else empty
     part : of the molecule, as the observable says
+    telling : whether it tells the coordinate's rare state from others
     """
 
     name: str
-    symbol: str
     observable: str
     column: int
     coordinate: str
     atoms: tuple[int, ...]
     part: str
+    telling: bool
 
     def of(self, observations: Observations) -> np.ndarray:
         """Its numbers, (frames,) float32, rad."""
@@ -66,24 +67,18 @@ class Sides:
         """All angles of all coordinates, each once."""
         found: dict[tuple, Angle] = {}
         for observable, coordinate in self.fit.coordinates:
-            names = [
-                coordinate.name if len(coordinate.angles) == 1 else f"{coordinate.name} {angle}"
-                for angle in coordinate.angles
-            ]
-            symbols = coordinate.symbols or ("",) * len(names)
-            atoms = coordinate.atoms or ((),) * len(names)
-            parts = coordinate.parts or ("",) * len(names)
-            for angle in map(
-                Angle,
-                names,
-                symbols,
-                [observable] * len(names),
-                coordinate.columns,
-                [coordinate.name] * len(names),
-                atoms,
-                parts,
-            ):
-                found.setdefault(angle.atoms or (angle.observable, angle.column), angle)
+            single = len(coordinate.angles) == 1
+            for k, angle in enumerate(coordinate.angles):
+                one = Angle(
+                    name=coordinate.name if single else f"{coordinate.name} {angle}",
+                    observable=observable,
+                    column=coordinate.columns[k],
+                    coordinate=coordinate.name,
+                    atoms=coordinate.atoms[k] if coordinate.atoms else (),
+                    part=coordinate.parts[k] if coordinate.parts else "",
+                    telling=angle in coordinate.telling,
+                )
+                found.setdefault(one.atoms or (one.observable, one.column), one)
         return list(found.values())
 
     def joined(self, angles: Sequence[Angle]) -> tuple[np.ndarray, np.ndarray]:
@@ -93,15 +88,27 @@ class Sides:
         )
         return ours, theirs
 
-    def few(self, coordinates: Sequence[str] | None = None) -> bool:
-        """Whether the reference saw the rare state of one of these coordinates, by default of all, fewer than
-        ten times, and the candidate saw it more often: it cannot know how much chance makes of it.
+    def sojourns(self, coordinates: Sequence[str] | None = None) -> tuple[int, int]:
+        """How often reference and candidate were in the rare state of these coordinates that was seen least
+        often; by default of all.
         """
         names = self.reference.sojourns if coordinates is None else coordinates
         ours, theirs = (
             min([side.sojourns.get(name, FEW_EVENTS) for name in names], default=FEW_EVENTS)
             for side in self.both
         )
+        return ours, theirs
+
+    @property
+    def length_ratio(self) -> float:
+        """Length of the candidate over that of the reference."""
+        return self.candidate.observations.length_ns / self.reference.observations.length_ns
+
+    def few(self, coordinates: Sequence[str] | None = None) -> bool:
+        """Whether the reference saw the rare state of one of these coordinates, by default of all, fewer than
+        ten times, and the candidate saw it more often: it cannot know how much chance makes of it.
+        """
+        ours, theirs = self.sojourns(coordinates)
         return ours < min(FEW_EVENTS, theirs)
 
     def divergence_row(

@@ -12,7 +12,7 @@ import numpy as np
 from openmm_scoredyn.comparison.autocorrelation import on_circles
 from openmm_scoredyn.comparison.blocks import Blocks
 from openmm_scoredyn.comparison.markov import require_deeptime
-from openmm_scoredyn.comparison.uncertainty import Estimate, standard_error
+from openmm_scoredyn.comparison.uncertainty import Estimate, standard_error, time_estimate
 from openmm_scoredyn.observables.protocol import pairs_within
 
 CHUNK_PAIRS = 50_000
@@ -120,10 +120,7 @@ def time_scales(
 
     value, error = standard_error(_pair_sums(projected, blocks, lag, columns), estimate, blocks, seed)
     frame_ps = lag_ps / lag
-    return [
-        Estimate(float(v), float(e), float(blocks.num_frames * frame_ps / v))
-        for v, e in zip(value, error, strict=True)
-    ]
+    return [time_estimate(v, e, blocks.num_frames * frame_ps) for v, e in zip(value, error, strict=True)]
 
 
 def vamp2(projected: np.ndarray, blocks: Blocks, lag: int, seed: int = 0) -> Estimate:

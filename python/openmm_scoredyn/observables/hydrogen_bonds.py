@@ -84,12 +84,13 @@ class HydrogenBonds(Observable):
 
     def _of(self, text: str, sample: Sample) -> np.ndarray:
         """Whether a bond of that label is there, (frames,) bool."""
-        return sample.values[:, [own == text for own in self.labels]].any(axis=1)
+        chosen = np.array([own == text for own in self.labels])
+        return np.any(sample.values[:, chosen], axis=1)
 
     def statistics(self, sample: Sample, fitted: dict) -> Iterable[Statistic]:
         """Mean number, shares of those that are listed, autocorrelation of the number."""
         number, frames = sample.values.sum(axis=1, dtype=np.float64), np.arange(len(sample.values))
-        mean = Quantity(GROUP, "number, mean", "", relative_tolerance=0.05, of_frames=True)
+        mean = Quantity(GROUP, "mean number", "", relative_tolerance=0.05, of_frames=True)
         yield Statistic(
             (mean,),
             (Contribution(frames, number[:, None]),),
@@ -106,7 +107,9 @@ class HydrogenBonds(Observable):
             )
         for lag_ps, lag in sample.lags(LAGS_PS):
             if number.var() > 0:
-                yield autocorrelation(correlation_at(GROUP, "number", lag_ps), number[:, None], sample, lag)
+                yield autocorrelation(
+                    correlation_at(GROUP, "hydrogen bonds", lag_ps), number[:, None], sample, lag
+                )
 
 
 OBSERVABLES = (HydrogenBonds,)

@@ -168,6 +168,16 @@ class Coordinate:
     parts: tuple[str, ...] = ()
     tolerances: Tolerances = Tolerances()
 
+    @property
+    def telling(self) -> tuple[str, ...]:
+        """The angles that tell the rare state from others, by which it limits what is known of them."""
+        if self.states is None or not self.states.rare:
+            return ()
+        ranges = self.states[self.states.rare].region.ranges
+        return tuple(
+            angle for angle, (low, high) in zip(self.angles, ranges, strict=True) if high - low < 360.0
+        )
+
     def named(self, text: str) -> str:
         """A name of one of its quantities."""
         return f"{self.label}: {text}" if self.label else text

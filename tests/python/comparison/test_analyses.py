@@ -124,6 +124,13 @@ def test_what_has_not_decorrelated_has_no_time():
     assert np.isnan(found.value) and np.isnan(found.samples)
 
 
+def test_a_time_of_which_the_trajectories_hold_few_is_not_known_well():
+    """One jump in 400 frames: the bootstrap over its two halves sees no scatter of jumps."""
+    once = np.where(np.arange(400) < 200, 0.0, 1.0)[:, None]
+    (found,) = decorrelation_times(once, 1.0, cut([once]))
+    assert found.samples < 10 and found.error >= found.value * np.sqrt(2 / found.samples)
+
+
 def test_macrostates_keep_the_wells_of_a_chain_apart():
     generator, well = np.random.default_rng(6), 0
     path = []

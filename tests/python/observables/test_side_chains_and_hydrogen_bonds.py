@@ -97,7 +97,7 @@ def test_shares_and_correlations_are_those_of_a_chain():
     chosen = observables_for(alanine_molecule(), False, ["hydrogen_bonds"])
     sides = [Observations.from_trajectories([run(seed)], chosen) for seed in (1, 2)]
     rows = {row.quantity.name: row for row in compare(*sides, chosen).rows}
-    exact = {"number, mean": 0.6, "NME3:N-ACE1:O": 0.6, "number at 10 ps": (1 - breaks - forms) ** 10}
+    exact = {"mean number": 0.6, "NME3:N-ACE1:O": 0.6, "hydrogen bonds at 10 ps": (1 - breaks - forms) ** 10}
     for name, value in exact.items():
         assert abs(rows[name].reference.value - value) < 4 * rows[name].reference.error < 0.2 * value
         assert rows[name].verdict != "differs"

@@ -101,13 +101,18 @@ def _state_row(sides: Sides, states: Macrostates, projected: Sequence[np.ndarray
 
 def _time_rows(sides: Sides, angles: Sequence[Angle]) -> list[Row]:
     """Decorrelation times of every torsion."""
-    ratio = sides.candidate.observations.length_ns / sides.reference.observations.length_ns
     known, found = (
         decorrelation_times(one, side.observations.frame_spacing_ps, side.blocks, sides.seed)
         for one, side in zip(sides.joined(angles), sides.both, strict=True)
     )
     return [
-        make_row(Quantity(TIMES, angle.name, "ps", 0.10, ratio=True), ours, theirs, ratio)
+        make_row(
+            Quantity(TIMES, angle.name, "ps", 0.10, ratio=True, limited=angle.telling),
+            ours,
+            theirs,
+            sides.length_ratio,
+            sides.sojourns([angle.coordinate]),
+        )
         for angle, ours, theirs in zip(angles, known, found, strict=True)
     ]
 

@@ -24,7 +24,8 @@ def registered() -> dict[str, type[Analysis]]:
         for analysis in getattr(import_module(f"{analyses.__name__}.{name}"), "ANALYSES", ())
     ]
     others = [entry.load() for entry in metadata.entry_points(group=GROUP)]
-    return {analysis.name: analysis for analysis in (*own, *others)}
+    # Suites last: they say again, in others' units, what stands above them.
+    return {analysis.name: analysis for analysis in sorted((*own, *others), key=lambda one: one.suite)}
 
 
 def suite_names() -> tuple[str, ...]:

@@ -94,7 +94,7 @@ class SlowProcesses(Analysis):
         return Findings(tuple(rows), self._planes(projected), facts)
 
     def _kinetics(self, sides: Sides, components: Components, projected, lag_ps: float) -> list[Row]:
-        ratio = sides.candidate.observations.length_ns / sides.reference.observations.length_ns
+        about = (sides.length_ratio, sides.sojourns())
         measured = [
             (
                 time_scales(one[:, :PROCESSES], side.blocks, components.lag, lag_ps, sides.seed),
@@ -106,12 +106,13 @@ class SlowProcesses(Analysis):
         for process, pair in enumerate(zip(measured[0][0], measured[1][0], strict=True)):
             name = f"TICA process {process + 1} at lag {lag_ps:g} ps"
             if not all(np.isnan(estimate.value) for estimate in pair):
-                rows.append(make_row(Quantity(GROUP, name, "ps", 0.10, ratio=True), *pair, ratio))
+                quantity = Quantity(GROUP, name, "ps", 0.10, ratio=True, limited=True)
+                rows.append(make_row(quantity, *pair, *about))
         name = (
             f"VAMP-2 score of {components.kept} component{'s' * (components.kept > 1)} at lag {lag_ps:g} ps"
         )
-        quantity = Quantity(GROUP, name, "", absolute_tolerance=0.05)
-        return [*rows, make_row(quantity, measured[0][1], measured[1][1], ratio)]
+        quantity = Quantity(GROUP, name, "", absolute_tolerance=0.05, limited=True)
+        return [*rows, make_row(quantity, measured[0][1], measured[1][1], *about)]
 
     def _planes(self, projected):
         if projected[0].shape[1] < 2:
