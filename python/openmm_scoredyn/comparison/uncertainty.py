@@ -55,8 +55,8 @@ class Estimate:
 def time_estimate(value: float, error: float, total: float) -> Estimate:
     """Estimate of a time scale from trajectories that are `total` long together, in the same unit.
 
-    Of fewer than ten times its length a bootstrap does not see the scatter: the error is then at least that of
-    as many events with exponential waits, value sqrt(2 / events).
+    Of fewer than ten times its length a bootstrap does not see the scatter: the error is then at least that
+    of as many events with exponential waits, value sqrt(2 / events).
     """
     events = total / value
     least = value * np.sqrt(2.0 / events) if events < FEW_EVENTS else 0.0
