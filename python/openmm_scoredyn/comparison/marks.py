@@ -6,9 +6,6 @@ import numpy as np
 
 from openmm_scoredyn.comparison.uncertainty import Estimate, bound
 
-# Of a bound on a logarithmic axis the mark, by whether it is one from above.
-_BOUND_MARKS = {False: "^", True: "v"}
-
 
 def logarithmic_bars(values: np.ndarray, errors: np.ndarray) -> np.ndarray:
     """Lengths (2, P) down and up of error bars of one standard error of ln(value), for positive values (P,)
@@ -41,7 +38,8 @@ def mark(
 
     Notes
     -----
-    Open circle: the error is not known, or nothing was ever seen. Open triangle: a bound.
+    Open circle: the error is not known, or nothing was ever seen. Open diamond: a bound. Open triangle: no
+    event in this time.
     """
     kinds = [_kind(estimate, logarithmic) for estimate in estimates]
     values = np.array([estimate.value for estimate in estimates])
@@ -49,10 +47,11 @@ def mark(
     known = np.array([kind == "number" for kind in kinds], dtype=bool)
     bars = logarithmic_bars(values[known], errors[known]) if logarithmic else errors[known]
     style = {"fmt": f"{shape}{line}", "ms": 6, "capsize": 4, "lw": 1.6, "color": colour, "label": name}
-    axis.errorbar(places[known], values[known], yerr=bars, **style)
+    if known.any():
+        axis.errorbar(places[known], values[known], yerr=bars, **style)
     texts = {
         "waiting": ("^", f"{name}: no event in this time"),
-        "bound": (_BOUND_MARKS[from_above], f"{name}: a bound, 2 standard errors"),
+        "bound": ("D", f"{name}: at {'most' if from_above else 'least'} this (2 standard errors)"),
         "unknown": (shape, f"{name}: error not known"),
         "never": (shape, f"{name}: never visited"),
     }

@@ -49,7 +49,7 @@ def _maps(planes: list[tuple[Plane, Coordinate | None]], report: ComparisonRepor
     figure, axes = new_figure(len(planes), 3, (12.6, 4.1 * len(planes)))
     for row, (plane, coordinate) in zip(axes, planes, strict=True):
         _draw(figure, row, plane, coordinate, report)
-    return as_png(figure)
+    return as_png(figure, bbox_inches="tight")
 
 
 def _draw(figure, axes, plane: Plane, coordinate: Coordinate | None, report: ComparisonReport) -> None:

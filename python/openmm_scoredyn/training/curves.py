@@ -65,6 +65,7 @@ def _draw(found: dict[int, dict[str, float]], best: int) -> bytes:
             if points:
                 axis.plot(*zip(*points, strict=True), label=text, **style)
         axis.axvline(best, color="#667085", ls=":", lw=1.2, label=f"exported: update {best}")
-        axis.set(xlabel="update", ylabel="loss", yscale="log")
+        axis.set(xlabel="update", ylabel="loss")
+        axis.grid(color="#f2f4f7")
         axis.legend(loc="best")
         return as_png(figure)

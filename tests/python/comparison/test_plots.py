@@ -26,7 +26,7 @@ def estimates():
 
 
 def assert_one_number_one_bound_and_one_open_mark(axis):
-    """Of both sides: a bar of the logarithm; 2 / (1 + 2 * 3 / 2) as a triangle; 31 +- 1e9 nowhere; 5 without
+    """Of both sides: a bar of the logarithm; 2 / (1 + 2 * 3 / 2) as a diamond; 31 +- 1e9 nowhere; 5 without
     an error as an open circle.
     """
     containers = [c for c in axis.containers if c.has_yerr]
@@ -35,15 +35,15 @@ def assert_one_number_one_bound_and_one_open_mark(axis):
         segments = container.lines[2][0].get_segments()
         np.testing.assert_allclose([[low, high] for (_, low), (_, high) in segments], BAR)
     drawn = {line.get_label().split(": ")[-1]: line for line in axis.lines if ": " in line.get_label()}
-    bound, unknown = drawn["a bound, 2 standard errors"], drawn["error not known"]
-    assert (bound.get_marker(), list(bound.get_ydata())) == ("^", [0.5])
+    bound, unknown = drawn["at least this (2 standard errors)"], drawn["error not known"]
+    assert (bound.get_marker(), list(bound.get_ydata())) == ("D", [0.5])
     assert (unknown.get_markerfacecolor(), list(unknown.get_ydata())) == ("white", [5.0])
     every = np.concatenate([np.atleast_1d(line.get_ydata()) for line in axis.lines])
     assert not np.isin(31.0, every)
 
 
 def test_bars_of_passage_times_are_those_of_the_logarithm(monkeypatch):
-    monkeypatch.setattr(plots_rows, "as_png", lambda figure: figure)
+    monkeypatch.setattr(plots_rows, "as_png", lambda figure, **options: figure)
     rows = [
         Row(
             Quantity("Kinetics", f"first passage, {name}", "ns", ratio=True, coordinate="X"),
@@ -62,7 +62,7 @@ def test_bars_of_passage_times_are_those_of_the_logarithm(monkeypatch):
 
 
 def test_bars_of_time_scales_are_those_of_the_logarithm(monkeypatch):
-    monkeypatch.setattr(plots_rows, "as_png", lambda figure: figure)
+    monkeypatch.setattr(plots_rows, "as_png", lambda figure, **options: figure)
     known = {lag: [one] for lag, one in zip((1.0, 2.0, 5.0, 10.0), estimates(), strict=True)}
     side = SimpleNamespace(markov={"torsions": SimpleNamespace(timescales=known, posterior=known)})
     fit = SimpleNamespace(markov=["torsions"])
@@ -73,7 +73,7 @@ def test_bars_of_time_scales_are_those_of_the_logarithm(monkeypatch):
 
 
 def test_a_state_that_was_never_visited_is_no_number(monkeypatch):
-    monkeypatch.setattr(plots_rows, "as_png", lambda figure: figure)
+    monkeypatch.setattr(plots_rows, "as_png", lambda figure, **options: figure)
     quantity = Quantity("Populations", "phi>0", "", coordinate="X")
     row = Row(quantity, Estimate(0.0, 0.0, 0.0), Estimate(0.1, 0.01, 50.0), 0.0, "agrees")
     report = SimpleNamespace(rows=[row], reference_name="MD", candidate_name="model", coordinates=(X,))
@@ -111,7 +111,7 @@ def test_bins_that_one_side_alone_visits_are_marked(monkeypatch):
     name = report.coordinates[0].name
     sides = (report.reference, report.candidate)
     assert shares_alone(*(side.histograms[name] for side in sides)) == (0.0, 0.25)
-    monkeypatch.setattr(plots_maps, "as_png", lambda figure: figure)
+    monkeypatch.setattr(plots_maps, "as_png", lambda figure, **options: figure)
     difference = plots_maps.free_energy_maps(report).axes[2]
     texts = [text.get_text() for text in difference.get_legend().get_texts()]
     assert texts == ["reference alone: 0 % of its frames", "model alone: 25 % of its frames"]

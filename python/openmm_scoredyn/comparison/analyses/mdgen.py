@@ -37,11 +37,11 @@ class MDGen(Analysis):
     captions: ClassVar[Mapping[str, str]] = {
         GROUP: (
             "As MDGen's analysis script: square root of the Jensen-Shannon divergence, nats. Torsions: mean"
-            " over them, 100 bins each; backbone: phi and psi; side chains: chi. TICA of sin and cos of all"
-            " torsions of the reference with a kinetic map; 100 bins of the first component, 50 x 50 of the"
-            " first two. Markov states: 100 k-means clusters of the components that hold 95 % of the kinetic"
-            " variance, a reversible Markov model, PCCA+. Beside each the floor: what two samples of the"
-            " reference of these lengths show."
+            " over them, 100 bins each; those of the backbone, of side chains, all. TICA of sin and cos of"
+            " all torsions of the reference with a kinetic map; 100 bins of the first component, 50 x 50 of"
+            " the first two. Markov states: 100 k-means clusters of the components that hold 95 % of the"
+            " kinetic variance, a reversible Markov model, PCCA+. Beside each the floor: what two samples of"
+            " the reference of these lengths show."
         ),
         TIMES: (
             "Time at which &lt;cos(angle(t + lag) - angle(t))&gt;, less its baseline &lt;cos&gt;&sup2; +"

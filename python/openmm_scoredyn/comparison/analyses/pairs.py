@@ -20,7 +20,7 @@ MOST_PLANES = 6
 
 def neighbouring(angles: list[Angle], particles: Particles) -> list[tuple[Angle, Angle]]:
     """Pairs of torsions of different coordinates about bonds that share a particle, or that a bond joins
-    about which no torsion is known, as the peptide bond between psi and the next phi.
+    about which no torsion is known.
     """
     bonds = {frozenset(bond) for bond in particles.bonds}
     torsions = [angle for angle in angles if angle.atoms]
