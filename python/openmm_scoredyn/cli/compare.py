@@ -59,6 +59,10 @@ def compare(
             help="Trajectories of a model with another lag; repeat for several. All are compared over 10 ps.",
         ),
     ] = None,
+    suite: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Quantities of others' tables to add: mdgen; repeat for several."),
+    ] = None,
     speed: Annotated[
         list[str] | None, typer.Option(metavar="NAME=PS_PER_S", help="A speed to show; repeat for several.")
     ] = None,
@@ -111,7 +115,8 @@ def compare(
     reference.require_comparable(candidate)
     if model and reference.trajectories:
         warn_of_training_data(model, reference.trajectories)
-    report = _report([reference, candidate, *further], names, observable or (), speeds, seed)
+    sides = [reference, candidate, *further]
+    report = _report(sides, names, observable or (), speeds=speeds, suites=suite or (), seed=seed)
     report = dataclasses.replace(report, guard=guard_table(paths[-1], model, candidate.trajectories))
     write_report(report, out)
     if as_json:
@@ -120,7 +125,15 @@ def compare(
         _show(report, out)
 
 
-def _report(sides: list, names: list[str], wanted: Sequence[str], speeds: dict[str, float], seed: int):
+def _report(
+    sides: list,
+    names: list[str],
+    wanted: Sequence[str],
+    *,
+    speeds: dict[str, float],
+    suites: Sequence[str],
+    seed: int,
+):
     """The comparison of the second side with the first, and of lag times where there are more sides."""
     from openmm_scoredyn.comparison import chapman_kolmogorov, compare
 
@@ -134,6 +147,7 @@ def _report(sides: list, names: list[str], wanted: Sequence[str], speeds: dict[s
         reference_name=reference_name,
         candidate_name=candidate_name,
         speeds_ps_per_s=speeds,
+        suites=suites,
         seed=seed,
     )
     if not further:

@@ -4,7 +4,8 @@ import numpy as np
 
 from openmm_scoredyn.cli.duration import format_duration
 from openmm_scoredyn.comparison.distribution import free_energy
-from openmm_scoredyn.comparison.plots import CANDIDATE_COLOUR, HIGHEST_KJ_PER_MOL, REFERENCE_COLOUR, TICKS
+from openmm_scoredyn.comparison.plots import CANDIDATE_COLOUR, REFERENCE_COLOUR, TICKS
+from openmm_scoredyn.comparison.plots_maps import HIGHEST_KJ_PER_MOL
 from openmm_scoredyn.figures import as_png, styled_figure
 
 BINS = 50

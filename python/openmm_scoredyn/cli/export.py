@@ -70,14 +70,18 @@ def export(
     Example: scoredyn export runs/alanine alanine.pt
     """
     from openmm_scoredyn.cli.info import precision_note
+    from openmm_scoredyn.cli.train_check import checked_accuracy
     from openmm_scoredyn.export import export_program
 
+    drawn_as_checked = accuracy is None and not (solver or denoising_steps or matmul_precision)
     changes = {"solver": solver, "denoising_steps": denoising_steps, "matmul_precision": matmul_precision}
     changes = {name: value for name, value in changes.items() if value is not None}
     if out.suffix == ".scoredyn":
         _export_transferable(trained, out, changes, unfinished)
         return
     module, card, parametrization = _load(trained, unfinished)
+    if drawn_as_checked and trained.is_dir() and (measured := checked_accuracy(trained)):
+        card = card.with_values(accuracy=measured)
     if (solver or card.capabilities.solver, denoising_steps or card.capabilities.denoising_steps) != (
         card.capabilities.solver,
         card.capabilities.denoising_steps,

@@ -16,7 +16,7 @@ Observables = Annotated[
         metavar="NAME",
         help=(
             "Instead of all that the particles have: peptide, torsions, geometry, rotors, tumbling, size,"
-            " rdf, msd, dihedral:A-B-C-D or distance:A-B; repeat for several."
+            " hydrogen_bonds, rdf, msd, dihedral:A-B-C-D or distance:A-B; repeat for several."
         ),
     ),
 ]

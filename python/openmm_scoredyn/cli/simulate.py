@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from openmm_scoredyn.cli.config_file import ConfigFile
 from openmm_scoredyn.cli.duration import format_duration, parse_duration, parse_temperature
 from openmm_scoredyn.cli.options import (
     Coordinates,
@@ -91,6 +92,7 @@ def simulate(
     box: Annotated[
         Path | None, typer.Option(help="Begin in this box/box.npz of another folder instead of setting one.")
     ] = None,
+    config_file: ConfigFile = None,
 ) -> None:
     """Run molecular dynamics of a molecule in implicit solvent or in water, restartable at any time.
 

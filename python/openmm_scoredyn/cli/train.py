@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from openmm_scoredyn.cli.config_file import ConfigFile
 from openmm_scoredyn.cli.duration import parse_duration
 from openmm_scoredyn.cli.options import Selection, Spacing, Temperature, Threads, Topology, reading
 
@@ -62,6 +63,13 @@ def train(
     seed: Annotated[int, typer.Option(help="Seed of weights, batches and noise.")] = 1,
     threads: Threads = 1,
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where the network is trained.")] = "cpu",
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check/--no-check", help="At the end, a minute of replicas against the MD that was held out."
+        ),
+    ] = True,
+    config_file: ConfigFile = None,
 ):
     """Train a score model on pairs of frames one lag time apart.
 
@@ -72,10 +80,12 @@ def train(
     import torch
     from lightning.pytorch.callbacks import RichProgressBar
 
+    from openmm_scoredyn.cli.train_check import advice, show_check
     from openmm_scoredyn.data import load
     from openmm_scoredyn.training import DistillationConfig, OptimizationConfig, TrainingConfig
     from openmm_scoredyn.training import train as run
     from openmm_scoredyn.training.checkpoint import overfitting
+    from openmm_scoredyn.training.curves import write_curves
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its advertisements
     torch.set_num_threads(threads)
@@ -100,10 +110,16 @@ def train(
         trajectories = [trajectory for path in data for trajectory in load(path, **how)]
     else:
         trajectories = load(data, **how)
+    for sentence in advice(trajectories, config.lag_time_ps):
+        typer.echo(sentence)
     checkpoint = run(trajectories, out, config, [RichProgressBar()], start_from, device)
     typer.echo(f"Trained: {checkpoint}. Next: scoredyn export {out} {name}.pt")
     if sentence := overfitting(out):
         typer.echo(sentence)
+    if picture := write_curves(out):
+        typer.echo(f"Losses: {picture}")
+    if check:
+        show_check(out, trajectories, seed)
 
 
 def choose_network(asked: str | None, options: list[str], start_from: Path | None):

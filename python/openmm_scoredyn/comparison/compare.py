@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from openmm_scoredyn.comparison.distribution import divergence, divergence_by_chance, root_in_nats
+from openmm_scoredyn.comparison.analyses import chosen_analyses
+from openmm_scoredyn.comparison.distribution import cells, root_in_nats
 from openmm_scoredyn.comparison.measurement import (
     MARKOV_PASSAGES,
     Fit,
@@ -16,8 +17,8 @@ from openmm_scoredyn.comparison.measurement import (
 )
 from openmm_scoredyn.comparison.result import ComparisonReport, side_dict
 from openmm_scoredyn.comparison.rows import Row, make_row
+from openmm_scoredyn.comparison.sides import Sides
 from openmm_scoredyn.comparison.uncertainty import FEW_EVENTS, Estimate
-from openmm_scoredyn.divergence import jensen_shannon
 from openmm_scoredyn.errors import MoleculeError, TrajectoryError
 from openmm_scoredyn.observables.protocol import Observable, Quantity
 from openmm_scoredyn.observables.series import Observations, require_same_particles
@@ -39,6 +40,7 @@ def compare(
     reference_name: str = "reference",
     candidate_name: str = "candidate",
     speeds_ps_per_s: dict[str, float] | None = None,
+    suites: Sequence[str] = (),
     seed: int = 0,
 ) -> ComparisonReport:
     """Compare a candidate with a reference; what is fitted is fitted on the reference and applied to both.
@@ -49,15 +51,17 @@ def compare(
     observables : what is compared, as far as the candidate has its numbers, and the reference its numbers or
         stored statistics
     speeds_ps_per_s : measured speeds by name, shown in the report
+    suites : names of suites of other people's quantities to add, such as mdgen
 
     Raises
     ------
     TrajectoryError
-        If neither frame spacing is a multiple of the other.
+        If neither frame spacing is a multiple of the other, or there is no such suite.
     MoleculeError
         If the two are of different particles, or have no observable in common.
     """
     require_same_particles(reference.particles, candidate.particles)
+    analyses = chosen_analyses(suites)
     usable = [observable for observable in observables if observable.name in candidate.values]
     coarse = _common_spacing(reference, candidate)
     fit = Fit.of(coarse[0], usable, seed)
@@ -72,13 +76,18 @@ def compare(
     names = (reference_name, candidate_name)
     notes = _condition_notes(reference, candidate) + _sojourn_notes((ours, theirs), names, fit)
     notes += _unknown_notes(statistics, names)
+    sides = Sides(ours, theirs, fit, seed)
+    found = [(analysis, what) for analysis in analyses if (what := analysis.find(sides)) is not None]
     rows = [
-        *_distribution_rows(ours, theirs, fit, seed),
+        *_distribution_rows(sides),
         *_rows(ours.estimates, theirs.estimates, ours, theirs),
+        *(row for _, findings in found for row in findings.rows),
         *_rows(*statistics, ours, theirs),
     ]
     speeds = dict(speeds_ps_per_s or {})
-    return ComparisonReport(tuple(rows), fit, ours, theirs, *names, speeds, tuple(notes))
+    return ComparisonReport(
+        tuple(rows), fit, ours, theirs, *names, speeds, tuple(notes), analyses=tuple(found)
+    )
 
 
 def _require_common(fit: Fit, reference: Observations, candidate: Observations) -> None:
@@ -141,36 +150,22 @@ def _statistics(
     return ours, theirs
 
 
-def _distribution_rows(ours: Measurement, theirs: Measurement, fit: Fit, seed: int) -> list[Row]:
+def _distribution_rows(sides: Sides) -> list[Row]:
     """Divergence of each coordinate, then the square root of that of each of its angles, beside what chance
     would show.
     """
-    sides = zip(fit.angles(ours.observations), fit.angles(theirs.observations), strict=True)
+    both = zip(*(sides.fit.angles(side.observations) for side in sides.both), strict=True)
     rows, roots = [], []
-    for (coordinate, known), (_, found) in sides:
-        few = ours.sojourns.get(coordinate.name, FEW_EVENTS)
-        few = few < min(FEW_EVENTS, theirs.sojourns.get(coordinate.name, FEW_EVENTS))
-
-        def row(quantity, columns, bins, measure, known=known, found=found, few=few) -> Row:
-            angles, blocks = (known[:, columns], found[:, columns]), (ours.blocks, theirs.blocks)
-            measured, expected = divergence(*angles, *blocks, bins, seed, measure)
-            if few:
-                # The reference saw its rare state too seldom to know how much chance makes of it.
-                frames = ours.observations.num_frames
-                other = divergence_by_chance(angles[1], blocks[1], frames, bins, seed, measure)
-                expected = max(expected, other, key=lambda estimate: estimate.value)
-            # The spread of the expected value is the scale of chance here; the candidate's own bootstrap adds
-            # nothing to it.
-            by_chance = make_row(quantity, expected, replace(measured, error=0.0), np.inf)
-            return replace(by_chance, candidate=measured)
-
-        name = coordinate.named(coordinate.distribution)
-        quantity = divergence_quantity(name, coordinate.name)
-        rows.append(row(quantity, slice(None), coordinate.bins, jensen_shannon))
+    for (coordinate, known), (_, found) in both:
+        own, bins = [coordinate.name], coordinate.bins
+        quantity = divergence_quantity(coordinate.named(coordinate.distribution), coordinate.name)
+        labels = cells(known, bins)[:, None], cells(found, bins)[:, None]
+        rows.append(sides.divergence_row(quantity, labels, bins ** len(coordinate.angles), coordinates=own))
         for column, angle in enumerate(coordinate.angles):
             text = coordinate.named(f"sqrt(JSD) of {angle} (reference: expected by chance)")
             quantity = Quantity(ROOTS, text, "sqrt(nat)", 0.22, one_sided=True, coordinate=coordinate.name)
-            roots.append(row(quantity, slice(column, column + 1), ROOT_BINS, root_in_nats))
+            single = [cells(one[:, [column]], ROOT_BINS)[:, None] for one in (known, found)]
+            roots.append(sides.divergence_row(quantity, (single[0], single[1]), ROOT_BINS, root_in_nats, own))
     return rows + roots
 
 

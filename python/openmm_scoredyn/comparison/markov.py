@@ -32,6 +32,16 @@ def require_deeptime():
     return deeptime
 
 
+def nearest_centre(centres: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Index of the nearest of centres (n, D) of each of the points (T, D), (T,) int."""
+    nearest = np.empty(len(points), dtype=np.int64)
+    offset = 0.5 * np.sum(centres**2, axis=1)
+    for first in range(0, len(points), 100_000):
+        piece = slice(first, first + 100_000)
+        nearest[piece] = np.argmin(offset - points[piece] @ centres.T, axis=1)
+    return nearest
+
+
 def fit_markov_model(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """Reversible maximum likelihood transition matrix on the largest connected set, and the states of that
     set.

@@ -241,10 +241,6 @@ def _passage_tolerance(coordinate: Coordinate, states: StateDefinition, passage:
 
 def _correlation(coordinate: Coordinate, correlation: Autocorrelation) -> dict[Quantity, Estimate]:
     """Autocorrelations at some lags; those of the angles that tell the rare state are limited by it."""
-    states, limited = coordinate.states, set()
-    if states is not None and states.rare:
-        spans = [high - low for low, high in states[states.rare].region.ranges]
-        limited = {angle for angle, span in zip(coordinate.angles, spans, strict=True) if span < 360.0}
     result = {}
     for lag in CORRELATION_LAGS_PS:
         if lag in correlation.lags_ps:
@@ -256,7 +252,7 @@ def _correlation(coordinate: Coordinate, correlation: Autocorrelation) -> dict[Q
                     absolute_tolerance=coordinate.tolerances.autocorrelation,
                     of_frames=True,
                     coordinate=coordinate.name,
-                    limited=name.split()[-1] in limited,
+                    limited=name.split()[-1] in coordinate.telling,
                 )
                 result[quantity] = estimate
     return result

@@ -1,8 +1,8 @@
-"""Pictures of distributions and of what the coordinates do in time, as PNG."""
+"""Pictures of distributions along single angles and of what the coordinates do in time, as PNG."""
 
 import numpy as np
 
-from openmm_scoredyn.comparison.distribution import free_energy
+from openmm_scoredyn.comparison.distribution import free_energy, shares_alone
 from openmm_scoredyn.comparison.measurement import DEFAULT_TEMPERATURE_K
 from openmm_scoredyn.comparison.result import ComparisonReport
 from openmm_scoredyn.figures import as_png, styled_figure
@@ -11,7 +11,6 @@ from openmm_scoredyn.observables.states import Coordinate
 REFERENCE_COLOUR, CANDIDATE_COLOUR = "#3b4252", "#d1495b"
 # Bins that one side alone visits, in the picture of a difference.
 ONLY_REFERENCE_COLOUR, ONLY_CANDIDATE_COLOUR = "#7b5ea7", "#f2b134"
-HIGHEST_KJ_PER_MOL = 25.0
 # Coordinates that have pictures: those whose distributions are farthest apart. The tables have all.
 MOST_COORDINATES = 8
 TICKS = (-180, -90, 0, 90, 180)
@@ -55,119 +54,6 @@ def pictured(report: ComparisonReport) -> list[Coordinate]:
     return [coordinate for coordinate in report.coordinates if coordinate in first]
 
 
-def free_energy_maps(report: ComparisonReport) -> bytes | None:
-    """Free energies of both sides in the plane of two angles, and their difference."""
-    planes = [coordinate for coordinate in pictured(report) if len(coordinate.angles) == 2]
-    if not planes:
-        return None
-    figure, axes = new_figure(len(planes), 3, (12.6, 4.1 * len(planes)))
-    for row, coordinate in zip(axes, planes, strict=True):
-        _plane(figure, row, coordinate, report)
-    return as_png(figure)
-
-
-def _plane(figure, axes, coordinate: Coordinate, report: ComparisonReport) -> None:
-    sides = ((report.reference, report.reference_name), (report.candidate, report.candidate_name))
-    energies = []
-    for axis, (side, name) in zip(axes, sides, strict=False):
-        temperature_K = side.observations.temperature_K or DEFAULT_TEMPERATURE_K
-        energies.append(free_energy(side.histograms[coordinate.name], temperature_K))
-        image = _map(axis, energies[-1], coordinate, "viridis", 0.0, HIGHEST_KJ_PER_MOL)
-        axis.set_title(f"{coordinate.label} {name}".strip())
-        _outline_states(axis, coordinate)
-    figure.colorbar(
-        image, ax=list(axes[:2]), label="free energy (kJ/mol)", shrink=0.9, pad=0.02, extend="max"
-    )
-    # Aligned on the states both visit, not on one lowest bin, whose noise would tint the whole map.
-    known, found = (np.isfinite(energy) for energy in energies)
-    weight = np.where(known & found, report.reference.histograms[coordinate.name], 0.0)
-    difference = energies[1] - energies[0]
-    difference = difference - np.nansum(weight * np.nan_to_num(difference)) / max(weight.sum(), 1.0)
-    image = _map(axes[2], difference, coordinate, "RdBu_r", -5.0, 5.0)
-    axes[2].set_title("difference")
-    _mark_one_sided(axes[2], known, found, coordinate, report)
-    figure.colorbar(
-        image,
-        ax=axes[2],
-        label=f"{report.candidate_name} $-$ {report.reference_name} (kJ/mol)",
-        shrink=0.9,
-        pad=0.03,
-        extend="both",
-    )
-
-
-def shares_alone(report: ComparisonReport, coordinate: Coordinate) -> tuple[float, float]:
-    """Shares of the frames of reference and candidate that lie in bins which only they visit."""
-    ours, theirs = (side.histograms[coordinate.name] for side in (report.reference, report.candidate))
-    return float(ours[theirs == 0].sum() / ours.sum()), float(theirs[ours == 0].sum() / theirs.sum())
-
-
-def _mark_one_sided(axis, known: np.ndarray, found: np.ndarray, coordinate, report) -> None:
-    """Colour the bins that one side alone visits, and say how much of its frames lie there."""
-    from matplotlib.colors import ListedColormap
-    from matplotlib.patches import Patch
-
-    handles = []
-    marks = (
-        (known & ~found, ONLY_REFERENCE_COLOUR, report.reference_name),
-        (found & ~known, ONLY_CANDIDATE_COLOUR, report.candidate_name),
-    )
-    for (mask, colour, name), share in zip(marks, shares_alone(report, coordinate), strict=True):
-        axis.imshow(
-            np.where(mask, 1.0, np.nan).T,
-            origin="lower",
-            extent=(-180, 180, -180, 180),
-            cmap=ListedColormap([colour]),
-            interpolation="nearest",
-        )
-        handles.append(Patch(color=colour, label=f"{name} alone: {100 * share:.2g} % of its frames"))
-    # Below the map: within it every place may hold data.
-    axis.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.18), fontsize=7, frameon=False)
-
-
-def _map(axis, values: np.ndarray, coordinate: Coordinate, colours: str, low: float, high: float):
-    axis.set_facecolor("#f2f4f7")
-    image = axis.imshow(
-        values.T,
-        origin="lower",
-        extent=(-180, 180, -180, 180),
-        cmap=colours,
-        vmin=low,
-        vmax=high,
-        interpolation="nearest",
-    )
-    x, y = coordinate.symbols or coordinate.angles
-    axis.set(xlabel=f"{x} (degrees)", ylabel=f"{y} (degrees)", xticks=TICKS, yticks=TICKS)
-    return image
-
-
-def _outline_states(axis, coordinate: Coordinate) -> None:
-    """Dotted outlines of the states whose populations the report gives, but for those with parts; a range
-    through 180 is drawn on both sides.
-    """
-    states = coordinate.states.states if coordinate.states else ()
-    for state in states:
-        if any(other.inside == state.name for other in states):
-            continue
-        (left, right), (bottom, top) = state.region.ranges
-        for shift in (0, -360):
-            low = bottom + shift
-            axis.plot(
-                [left, right, right, left, left],
-                [low, low, low + top - bottom, low + top - bottom, low],
-                ls=":",
-                lw=1.0,
-                color="#667085",
-                clip_on=True,
-            )
-        label = axis.text(
-            left + 6, min(top, 180) - 7, state.symbol or state.name, fontsize=9, color="#344054", va="top"
-        )
-        # Readable on dark bins, too.
-        label.set_bbox({"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 1.0})
-    axis.set(xlim=(-180, 180), ylim=(-180, 180))
-
-
 def free_energy_profiles(report: ComparisonReport) -> bytes | None:
     """Free energies along single angles, wells shaded, bins that one side alone visits marked."""
     lines = [coordinate for coordinate in pictured(report) if len(coordinate.angles) == 1]
@@ -196,7 +82,7 @@ def _profile(axis, coordinate: Coordinate, report: ComparisonReport) -> None:
         energy = free_energy(side.histograms[coordinate.name], temperature_K)
         visited.append(np.isfinite(energy))
         axis.plot(middles, energy, line, color=colour, lw=1.6, label=name)
-    alone = shares_alone(report, coordinate)
+    alone = shares_alone(*(side.histograms[coordinate.name] for side in (report.reference, report.candidate)))
     for mask, colour, name, share, place in (
         (visited[0] & ~visited[1], ONLY_REFERENCE_COLOUR, report.reference_name, alone[0], -1.0),
         (visited[1] & ~visited[0], ONLY_CANDIDATE_COLOUR, report.candidate_name, alone[1], -2.0),

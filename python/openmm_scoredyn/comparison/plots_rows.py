@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from openmm_scoredyn.comparison.marks import mark
 from openmm_scoredyn.comparison.measurement import ENERGIES, KINETICS, PASSAGE_PREFIX, PATHS, POPULATIONS
 from openmm_scoredyn.comparison.passages import PATH_TIME, UNSEEN
 from openmm_scoredyn.comparison.plots import (
@@ -19,55 +20,25 @@ from openmm_scoredyn.comparison.rows import Row
 from openmm_scoredyn.figures import as_png
 
 OTHER_COLOURS = ("#2a9d8f", "#e9a23b", "#7b5ea7", "#3d7dca")
-LONGEST_BAR = 100.0
 # Points that an axis has room for.
 MOST_POINTS = 24
-
-
-def logarithmic_bars(values: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """Lengths (2, P) down and up of error bars of one standard error of ln(value), for positive values (P,)
-    and errors (P,).
-
-    An error of NaN has no bar; none is longer than a factor of `LONGEST_BAR`, beyond which nothing is known
-    anyway.
-    """
-    factors = np.exp(np.minimum(np.nan_to_num(errors) / values, np.log(LONGEST_BAR)))
-    return np.stack([values - values / factors, values * factors - values])
 
 
 def draw_pairs(
     axis, report: ComparisonReport, rows: Sequence[Row], unit: str, logarithmic: bool = False
 ) -> None:
     """One pair of points per row with error bars of one standard error, of the logarithm if the axis is to be
-    logarithmic.
+    logarithmic; see `mark`.
     """
     for offset, colour, name, side in (
         (-0.12, REFERENCE_COLOUR, report.reference_name, "reference"),
         (0.12, CANDIDATE_COLOUR, report.candidate_name, "candidate"),
     ):
         estimates = [getattr(row, side) for row in rows]
-        places = np.arange(len(rows)) + offset
-        seen = np.array([np.isfinite(e.value) and not np.isinf(e.error) for e in estimates], dtype=bool)
-        values = np.array([e.value for e in estimates])
-        errors = np.nan_to_num(np.array([e.error for e in estimates]), posinf=0.0)
-        bars = logarithmic_bars(values[seen], errors[seen]) if logarithmic else errors[seen]
-        axis.errorbar(
-            places[seen], values[seen], yerr=bars, fmt="o", ms=6, capsize=4, lw=1.6, color=colour, label=name
-        )
-        bound = ~seen & np.isfinite(values)
-        if bound.any():
-            axis.plot(
-                places[bound],
-                values[bound],
-                "^",
-                ms=8,
-                mfc="white",
-                color=colour,
-                label=f"{name}: no event in this time",
-            )
+        mark(axis, np.arange(len(rows)) + offset, estimates, colour, name, logarithmic=logarithmic)
     names = [symbolic(row.quantity.name.replace(PASSAGE_PREFIX, ""), report.coordinates) for row in rows]
     axis.set_xticks(range(len(rows)), names)
-    if len(rows) > 6 or max((len(row.quantity.name) for row in rows), default=0) > 24:
+    if len(rows) > 5 or max((len(row.quantity.name) for row in rows), default=0) > 24:
         axis.tick_params(axis="x", labelrotation=60, labelsize=8)
     axis.set(xlim=(-0.6, len(rows) - 0.4), ylabel=unit, yscale="log" if logarithmic else "linear")
     axis.grid(axis="y", color="#eaecf0")
@@ -125,7 +96,7 @@ def transition_paths(report: ComparisonReport) -> bytes | None:
     figure, (axes,) = new_figure(1, len(panels), (6.3 * len(panels), 4.4))
     for axis, (title, part) in zip(axes, panels, strict=True):
         draw_pairs(axis, report, part, title)
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, 1.05 if part is shares else None)
         labels = [text.get_text() for text in axis.get_xticklabels()]
         shorter = ((f": {PATH_TIME}", ""), (": share over", ","), (f": share {UNSEEN}", ", unseen"))
         for long, short in shorter:
@@ -193,23 +164,20 @@ def _time_scale_panel(axis, observable: str, report: ComparisonReport) -> None:
         markov = side.markov[observable]
         lags = np.array(sorted(markov.timescales))
         all_lags |= set(lags.tolist())
-        best, drawn = (
-            np.array([[(e.value, e.error) for e in known[lag]] for lag in lags])
-            for known in (markov.timescales, markov.posterior)
-        )
+        best = np.array([[e.value for e in markov.timescales[lag]] for lag in lags])
+        drawn = np.array([[(e.value, e.error) for e in markov.posterior[lag]] for lag in lags])
         for process in range(best.shape[1] if len(best) else 0):
-            value, error = best[:, process].T
+            value = best[:, process]
             if not np.isfinite(value).any():
                 continue
             middle, spread = np.where(np.isfinite(value), drawn[:, process].T, np.nan)
             axis.fill_between(
                 lags, np.maximum(middle - spread, 0.1), middle + spread, color=colour, alpha=0.15, lw=0
             )
-            name = label if process == 0 or not np.isfinite(best[:, 0, 0]).any() else None
-            bars = logarithmic_bars(value, error)
-            axis.errorbar(
-                lags, value, yerr=bars, fmt=marker, color=colour, ms=5, lw=1.5, capsize=3, label=name
-            )
+            # Every process of a side has the same entry in the legend.
+            name = label if process == 0 or not np.isfinite(best[:, 0]).any() else "_"
+            estimates = [markov.timescales[lag][process] for lag in lags]
+            mark(axis, lags, estimates, colour, name, logarithmic=True, shape=marker[0], line=marker[1:])
             highest = max(highest, np.nanmax(value))
     lags = np.array(sorted(all_lags) or [1.0])
     axis.fill_between(lags, 0.1, lags, color="#eaecf0", lw=0)

@@ -1,13 +1,15 @@
 """Writing a comparison: JSON, pictures, and one self-contained HTML page."""
 
 import base64
+import functools
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from openmm_scoredyn.comparison import plots, plots_rows
+from openmm_scoredyn.comparison import plots, plots_maps, plots_rows
 from openmm_scoredyn.comparison.compare import DISTRIBUTION, ROOTS
 from openmm_scoredyn.comparison.measurement import (
     CORRELATION,
@@ -21,21 +23,19 @@ from openmm_scoredyn.comparison.measurement import (
 from openmm_scoredyn.comparison.result import ComparisonReport
 from openmm_scoredyn.comparison.rows import DIFFERS, SIGNIFICANT, UNDETERMINED
 from openmm_scoredyn.comparison.timescales import CLUSTERS, REPORTED_LAG_PS
-from openmm_scoredyn.comparison.uncertainty import Estimate
+from openmm_scoredyn.comparison.uncertainty import Estimate, bound
 from openmm_scoredyn.data.atomic import make_directory, write_atomically, write_text_atomically
 from openmm_scoredyn.errors import MissingDependencyError
 from openmm_scoredyn.observables.protocol import Quantity
 
 CHANCE_BEYOND_SIGNIFICANT = 0.046
-# Of a rate or time: with a larger relative error not even a bound is worth saying.
-LARGEST_RELATIVE_ERROR = 10.0
 
 # File name, title, what draws it, caption.
 PICTURES = (
     (
         "free_energy_maps",
         "Free energy of pairs of angles",
-        plots.free_energy_maps,
+        plots_maps.free_energy_maps,
         (
             "-RT ln p in bins of 7.2 degrees, relative to the lowest bin; and the difference of the two,"
             " aligned on the bins that both visit. Coloured in the difference: bins that one side alone"
@@ -59,7 +59,7 @@ PICTURES = (
         plots_rows.populations,
         (
             "Share of frames in each state, and free energies relative to the state of reference, -RT ln(p /"
-            " p_0). Bars: one standard error."
+            " p_0). Bars: one standard error. Open: never visited."
         ),
     ),
     (
@@ -67,8 +67,9 @@ PICTURES = (
         "Mean first passage times",
         plots_rows.passage_times,
         (
-            "Between core sets. Bars: one standard error of the logarithm. An open triangle is a lower"
-            " bound: the time in which no event was seen."
+            "Between core sets. Bars: one standard error of the logarithm. Open marks are no numbers: the"
+            " time in which no event was seen, a bound where the error is larger than the value, or a value"
+            " whose error is not known."
         ),
     ),
     (
@@ -100,7 +101,8 @@ PICTURES = (
         (
             f"-lag / ln(eigenvalue) of reversible Markov state models of {CLUSTERS} clusters of all"
             " angles, fitted on the reference and applied to both. Bars: one standard error of the"
-            " logarithm, by bootstrap over blocks. Bands: median and central 68 % of the Bayesian"
+            " logarithm, by bootstrap over blocks; open: the error is not known, or a bound. Bands: median"
+            " and central 68 % of the Bayesian"
             f" posterior, one transition counted per lag, sampled thoroughly at {REPORTED_LAG_PS:g} ps."
             " Where a curve is flat, the model is Markovian."
         ),
@@ -176,11 +178,8 @@ def format_estimate(estimate: Estimate, quantity: Quantity | None = None) -> str
 
 
 def _bound(estimate: Estimate, is_rate: bool) -> str:
-    relative = estimate.error / estimate.value
-    if relative > LARGEST_RELATIVE_ERROR:
-        return "not known"
-    factor = 1.0 + 2.0 * relative
-    return f"< {estimate.value * factor:.2g}" if is_rate else f"> {estimate.value / factor:.2g}"
+    value = bound(estimate, from_above=is_rate)
+    return f"{'<' if is_rate else '>'} {value:.2g}" if np.isfinite(value) else "not known"
 
 
 def format_samples(estimate: Estimate) -> str:
@@ -233,7 +232,7 @@ def write_report(report: ComparisonReport, directory, first_pictures=()) -> None
         folder / "comparison.json", json.dumps(report.to_dict(), indent=1, allow_nan=False) + "\n"
     )
     pictures = []
-    drawn = ((name, title, draw(report), caption) for name, title, draw, caption in PICTURES)
+    drawn = ((name, title, draw(report), caption) for name, title, draw, caption in _pictures(report))
     for name, title, content, caption in (*first_pictures, *drawn):
         if content is None:
             continue
@@ -255,6 +254,15 @@ def write_report(report: ComparisonReport, directory, first_pictures=()) -> None
         targets=target_summary(report),
     )
     write_text_atomically(folder / "report.html", page)
+
+
+def _pictures(report: ComparisonReport) -> list[tuple[str, str, Callable, str]]:
+    """All pictures, the maps of the analyses behind those of the coordinates."""
+    maps = [
+        (one.name, one.title, functools.partial(plots_maps.analysis_maps, name=one.name), one.picture_caption)
+        for one, _ in report.analyses
+    ]
+    return [*PICTURES[:2], *maps, *PICTURES[2:]]
 
 
 def _write_bytes(path: Path, content: bytes) -> None:
@@ -287,6 +295,7 @@ def _groups(report: ComparisonReport) -> list[dict]:
 def _caption(group: str, report: ComparisonReport) -> str:
     """What is common to all coordinates, then what the observables say."""
     own = [observable.captions.get(group, "") for observable in report.fit.observables]
+    own += [analysis.captions.get(group, "") for analysis, _ in report.analyses]
     return " ".join(text for text in (GROUPS.get(group, ""), *own) if text)
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from openmm_scoredyn.comparison.analyses.protocol import Analysis, Findings
 from openmm_scoredyn.comparison.chapman_kolmogorov import IntervalStatistics
 from openmm_scoredyn.comparison.measurement import Fit, Measurement
 from openmm_scoredyn.comparison.rows import Row
@@ -23,6 +24,7 @@ class ComparisonReport:
     intervals : tuple of IntervalStatistics, the Chapman-Kolmogorov test where one was made, for each
         coordinate the reference first
     guard : dict of dicts by title: steps, and how many of them were rejected by cause
+    analyses : what was made of all angles, with its Findings
     """
 
     rows: tuple[Row, ...]
@@ -35,6 +37,7 @@ class ComparisonReport:
     notes: tuple[str, ...] = ()
     intervals: tuple[IntervalStatistics, ...] = ()
     guard: dict[str, dict[str, int]] = field(default_factory=dict)
+    analyses: tuple[tuple[Analysis, Findings], ...] = ()
 
     @property
     def coordinates(self) -> tuple[Coordinate, ...]:
@@ -51,6 +54,7 @@ class ComparisonReport:
             "notes": list(self.notes),
             "chapman_kolmogorov": [interval.to_dict() for interval in self.intervals],
             "guard": self.guard,
+            "analyses": {analysis.name: found.facts for analysis, found in self.analyses},
         }
 
 

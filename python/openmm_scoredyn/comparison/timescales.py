@@ -15,6 +15,7 @@ from openmm_scoredyn.comparison.markov import (
     THOROUGH_SWEEPS,
     MarkovEnsemble,
     fit_markov_model,
+    nearest_centre,
     passage_time,
     require_deeptime,
     slowest_eigenvalues,
@@ -75,13 +76,7 @@ class TimescaleModel:
 
     def assign(self, angles: np.ndarray) -> np.ndarray:
         """Cluster of every frame of angles (T, F), rad, (T,) int."""
-        points = on_circles(angles)
-        nearest = np.empty(len(points), dtype=np.int64)
-        offset = 0.5 * np.sum(self.centres**2, axis=1)
-        for start in range(0, len(points), 100_000):
-            piece = slice(start, start + 100_000)
-            nearest[piece] = np.argmin(offset - points[piece] @ self.centres.T, axis=1)
-        return nearest
+        return nearest_centre(self.centres, on_circles(angles))
 
     def measure(
         self, angles: np.ndarray, frame_spacing_ps: float, blocks: Blocks, seed: int = 0

@@ -16,6 +16,8 @@ from openmm_scoredyn.observables.protocol import Contribution, Quantity, Statist
 RESAMPLES = 400
 # Below this number of events the bootstrap does not see the spread of a Poisson count.
 FEW_EVENTS = 10
+# Of a rate or time: with a larger relative error not even a bound is worth saying.
+LARGEST_RELATIVE_ERROR = 10.0
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,28 @@ class Estimate:
                 for key in ("value", "error", "samples")
             }
         )
+
+
+def time_estimate(value: float, error: float, total: float) -> Estimate:
+    """Estimate of a time scale from trajectories that are `total` long together, in the same unit.
+
+    Of fewer than ten times its length a bootstrap does not see the scatter: the error is then at least that
+    of as many events with exponential waits, value sqrt(2 / events).
+    """
+    events = total / value
+    least = value * np.sqrt(2.0 / events) if events < FEW_EVENTS else 0.0
+    return Estimate(float(value), float(np.fmax(error, least)), float(events))
+
+
+def bound(estimate: Estimate, from_above: bool) -> float:
+    """Of a rate or time whose error is larger than its value, the bound at 2 standard errors; NaN where the
+    error is so large that not even a bound is worth saying.
+    """
+    relative = estimate.error / estimate.value
+    if relative > LARGEST_RELATIVE_ERROR:
+        return float("nan")
+    factor = 1.0 + 2.0 * relative
+    return estimate.value * factor if from_above else estimate.value / factor
 
 
 def estimates(statistic: Statistic, blocks: Blocks, seed: int = 0) -> dict[Quantity, Estimate]:

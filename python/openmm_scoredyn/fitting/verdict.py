@@ -4,14 +4,15 @@ import math
 import statistics
 from dataclasses import asdict, dataclass
 
-from openmm_scoredyn.comparison.measurement import Fit, sojourns_of
+from openmm_scoredyn.comparison.advice import entered, rarely_entered
+from openmm_scoredyn.comparison.measurement import Fit
 from openmm_scoredyn.comparison.result import ComparisonReport
 from openmm_scoredyn.comparison.rows import MET, MISSED, Row
+from openmm_scoredyn.comparison.uncertainty import FEW_EVENTS
 from openmm_scoredyn.observables.series import Observations
 
 UNDECIDED = "undecided"
 REJECTED_SHARE = 1e-3  # of the draws: the target
-ENOUGH_EVENTS = 10
 
 
 @dataclass(frozen=True)
@@ -79,16 +80,12 @@ def _name(row: Row) -> str:
 
 def _rare(training: Observations, fit: Fit) -> list[str]:
     """States that were entered too rarely to be learnt."""
-    advice = []
-    for name, events in sojourns_of(training, fit).items():
-        if len(events) < ENOUGH_EVENTS:
-            often = f"{len(events)} time{'s' if len(events) != 1 else ''}"
-            times = math.ceil(ENOUGH_EVENTS / max(1, len(events)))
-            advice.append(
-                f"The rare state of {name} was entered {often} in {training.length_ns:.3g} ns of training MD;"
-                f" give at least {times} times the budget, or add --steered MD of `scoredyn simulate`."
-            )
-    return advice
+    return [
+        f"{entered(name, events, training.length_ns)} of training MD; give at least"
+        f" {math.ceil(FEW_EVENTS / max(1, events))} times the budget, or add --steered MD of `scoredyn"
+        " simulate`."
+        for name, events in rarely_entered(training, fit).items()
+    ]
 
 
 def _too_short(undecided: list[Row]) -> str:

@@ -340,7 +340,16 @@ def backbone_torsions(molecule: Particles) -> list[tuple[tuple[int, ...], tuple[
 
 def find_backbone_torsions(molecule: Particles) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Atoms of phi (C, N, CA, C) and psi (N, CA, C, N) of every residue that has both, in chain order."""
-    torsions: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
+    return [(phi, psi) for _, phi, psi in each_backbone(molecule) if phi is not None and psi is not None]
+
+
+def each_backbone(
+    molecule: Particles,
+) -> list[tuple[int, tuple[int, ...] | None, tuple[int, ...] | None]]:
+    """Residue, atoms of phi and of psi of every residue with a backbone, in chain order; None where the chain
+    ends.
+    """
+    found: list[tuple[int, tuple[int, ...] | None, tuple[int, ...] | None]] = []
     neighbours = molecule.neighbours
     for residue in sorted(set(molecule.residue_indices)):
         own = {
@@ -350,13 +359,14 @@ def find_backbone_torsions(molecule: Particles) -> list[tuple[tuple[int, ...], t
         }
         if len(own) < 3:
             continue
+        n, ca, c = own["N"], own["CA"], own["C"]
         # The peptide bonds, not the numbering, say which residues come before and after.
-        before = _bonded(molecule, neighbours, own["N"], "C", residue)
-        after = _bonded(molecule, neighbours, own["C"], "N", residue)
-        if before is not None and after is not None:
-            n, ca, c = own["N"], own["CA"], own["C"]
-            torsions.append(((before, n, ca, c), (n, ca, c, after)))
-    return torsions
+        before = _bonded(molecule, neighbours, n, "C", residue)
+        after = _bonded(molecule, neighbours, c, "N", residue)
+        phi = None if before is None else (before, n, ca, c)
+        psi = None if after is None else (n, ca, c, after)
+        found.append((residue, phi, psi))
+    return found
 
 
 def _bonded(molecule: Particles, neighbours, atom: int, element: str, residue: int) -> int | None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from openmm_scoredyn.molecule.geometry import dihedral_angles, find_backbone_torsions
 from openmm_scoredyn.molecule.particles import Particles
+from openmm_scoredyn.molecule.peptides import BACKBONE
 from openmm_scoredyn.observables.protocol import Observable
 from openmm_scoredyn.observables.states import Coordinate, Region, State, StateDefinition
 
@@ -117,6 +118,8 @@ class Peptide(Observable):
                 bins=50,
                 states=RAMACHANDRAN,
                 symbols=(r"$\phi$", r"$\psi$"),
+                atoms=tuple(tuple(torsion) for torsion in self.atoms[2 * k : 2 * k + 2].tolist()),
+                parts=(BACKBONE, BACKBONE),
             )
             for k, residue in enumerate(self.residues)
         )

@@ -151,6 +151,9 @@ class Coordinate:
     bins : of their histogram, along each
     states : StateDefinition, None where there is a single state
     symbols : of the angles, as mathematics
+    atoms : of each angle the four particles, where they are torsions
+    parts : of each angle which part of the molecule turns, "backbone" or "side chain", where it has such
+        parts
     """
 
     name: str
@@ -161,7 +164,19 @@ class Coordinate:
     bins: int
     states: StateDefinition | None
     symbols: tuple[str, ...] = ()
+    atoms: tuple[tuple[int, ...], ...] = ()
+    parts: tuple[str, ...] = ()
     tolerances: Tolerances = Tolerances()
+
+    @property
+    def telling(self) -> tuple[str, ...]:
+        """The angles that tell the rare state from others, by which it limits what is known of them."""
+        if self.states is None or not self.states.rare:
+            return ()
+        ranges = self.states[self.states.rare].region.ranges
+        return tuple(
+            angle for angle, (low, high) in zip(self.angles, ranges, strict=True) if high - low < 360.0
+        )
 
     def named(self, text: str) -> str:
         """A name of one of its quantities."""

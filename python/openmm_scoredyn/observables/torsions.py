@@ -12,6 +12,7 @@ from openmm_scoredyn.molecule.geometry import (
     rotatable_torsions,
 )
 from openmm_scoredyn.molecule.particles import Particles
+from openmm_scoredyn.molecule.peptides import named_torsions
 from openmm_scoredyn.observables.atoms import find_atoms, label
 from openmm_scoredyn.observables.protocol import Observable, Sample
 from openmm_scoredyn.observables.states import Coordinate, wells
@@ -20,7 +21,8 @@ BINS = 100
 
 
 class Torsions(Observable):
-    """Every rotatable torsion and those of saturated rings, except phi and psi, which `Peptide` sees.
+    """Every rotatable torsion and those of saturated rings, except phi and psi of residues that have both,
+    which `Peptide` sees; those of amino acids by their names, as SER2 chi1.
 
     Parameters
     ----------
@@ -34,14 +36,21 @@ class Torsions(Observable):
 
     def __init__(self, particles: Particles, atoms: Sequence[Sequence[int]]):
         self.atoms = np.array(atoms, dtype=int).reshape(-1, 4)
-        self.labels = [label(torsion, particles) for torsion in self.atoms.tolist()]
+        named = {one.atoms: one for one in named_torsions(particles).values()}
+        known = [named.get(tuple(torsion)) for torsion in self.atoms.tolist()]
+        self.labels = [
+            one.name if one else label(torsion, particles)
+            for one, torsion in zip(known, self.atoms.tolist(), strict=True)
+        ]
+        self.parts = [one.part if one else "" for one in known]
 
     @classmethod
     def of(cls, particles: Particles, periodic: bool) -> "Torsions | None":
         """As `Observable.of`."""
         seen = {frozenset(torsion[1:3]) for pair in find_backbone_torsions(particles) for torsion in pair}
+        named = named_torsions(particles)
         atoms = [
-            torsion
+            named[bond].atoms if (bond := frozenset(torsion[1:3])) in named else torsion
             for torsion in (*rotatable_torsions(particles).tolist(), *ring_torsions(particles).tolist())
             if frozenset(torsion[1:3]) not in seen
         ]
@@ -66,6 +75,8 @@ class Torsions(Observable):
                 distribution="JSD (reference: expected by chance)",
                 bins=BINS,
                 states=fitted[name],
+                atoms=(tuple(self.atoms[k].tolist()),),
+                parts=(self.parts[k],),
             )
             for k, name in enumerate(self.labels)
         )

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 from chains import CENTRES, PEPTIDE, series
 
-from openmm_scoredyn.comparison import compare, plots, plots_rows
+from openmm_scoredyn.comparison import compare, plots_maps, plots_rows
+from openmm_scoredyn.comparison.distribution import shares_alone
 from openmm_scoredyn.comparison.report import format_estimate
 from openmm_scoredyn.comparison.rows import Row
 from openmm_scoredyn.comparison.uncertainty import Estimate
 from openmm_scoredyn.observables import Coordinate, Quantity
 
-# Relative errors of a tenth, of more than the value, and out of all bounds.
-VALUES, ERRORS = np.array([10.0, 2.0, 31.0]), np.array([1.0, 3.0, 1e9])
-FACTORS = np.exp([0.1, 1.5, np.log(100)])
+# Relative errors of a tenth, of more than the value, out of all bounds, and not known.
+VALUES, ERRORS = np.array([10.0, 2.0, 31.0, 5.0]), np.array([1.0, 3.0, 1e9, np.nan])
+BAR = [[10.0 * np.exp(-0.1), 10.0 * np.exp(0.1)]]
 
 
 X = Coordinate("X", "", (0,), ("torsion",), "JSD", 100, None)
@@ -24,16 +25,25 @@ def estimates():
     return [Estimate(value, error, 100.0) for value, error in zip(VALUES, ERRORS, strict=True)]
 
 
-def bars(figure) -> list[np.ndarray]:
-    """Ends (P, 2) of the vertical error bars of every curve of the first axis."""
-    containers = [c for c in figure.axes[0].containers if c.has_yerr]
-    return [
-        np.array([[low, high] for (_, low), (_, high) in c.lines[2][0].get_segments()]) for c in containers
-    ]
+def assert_one_number_one_bound_and_one_open_mark(axis):
+    """Of both sides: a bar of the logarithm; 2 / (1 + 2 * 3 / 2) as a diamond; 31 +- 1e9 nowhere; 5 without
+    an error as an open circle.
+    """
+    containers = [c for c in axis.containers if c.has_yerr]
+    assert len(containers) == 2
+    for container in containers:
+        segments = container.lines[2][0].get_segments()
+        np.testing.assert_allclose([[low, high] for (_, low), (_, high) in segments], BAR)
+    drawn = {line.get_label().split(": ")[-1]: line for line in axis.lines if ": " in line.get_label()}
+    bound, unknown = drawn["at least this (2 standard errors)"], drawn["error not known"]
+    assert (bound.get_marker(), list(bound.get_ydata())) == ("D", [0.5])
+    assert (unknown.get_markerfacecolor(), list(unknown.get_ydata())) == ("white", [5.0])
+    every = np.concatenate([np.atleast_1d(line.get_ydata()) for line in axis.lines])
+    assert not np.isin(31.0, every)
 
 
 def test_bars_of_passage_times_are_those_of_the_logarithm(monkeypatch):
-    monkeypatch.setattr(plots_rows, "as_png", lambda figure: figure)
+    monkeypatch.setattr(plots_rows, "as_png", lambda figure, **options: figure)
     rows = [
         Row(
             Quantity("Kinetics", f"first passage, {name}", "ns", ratio=True, coordinate="X"),
@@ -42,33 +52,35 @@ def test_bars_of_passage_times_are_those_of_the_logarithm(monkeypatch):
             0.0,
             "agrees",
         )
-        for name, one in zip("abc", estimates(), strict=True)
+        for name, one in zip("abcd", estimates(), strict=True)
     ]
     figure = plots_rows.passage_times(
         SimpleNamespace(rows=rows, reference_name="MD", candidate_name="model", coordinates=(X,))
     )
     assert figure.axes[0].get_yscale() == "log"
-    for found in bars(figure):
-        np.testing.assert_allclose(found, np.stack([VALUES / FACTORS, VALUES * FACTORS], axis=1))
+    assert_one_number_one_bound_and_one_open_mark(figure.axes[0])
 
 
 def test_bars_of_time_scales_are_those_of_the_logarithm(monkeypatch):
-    monkeypatch.setattr(plots_rows, "as_png", lambda figure: figure)
-    known = {lag: [one] for lag, one in zip((1.0, 2.0, 5.0), estimates(), strict=True)}
+    monkeypatch.setattr(plots_rows, "as_png", lambda figure, **options: figure)
+    known = {lag: [one] for lag, one in zip((1.0, 2.0, 5.0, 10.0), estimates(), strict=True)}
     side = SimpleNamespace(markov={"torsions": SimpleNamespace(timescales=known, posterior=known)})
     fit = SimpleNamespace(markov=["torsions"])
     report = SimpleNamespace(
         reference=side, candidate=side, reference_name="MD", candidate_name="model", fit=fit
     )
-    for found in bars(plots_rows.timescales(report)):
-        np.testing.assert_allclose(found, np.stack([VALUES / FACTORS, VALUES * FACTORS], axis=1))
+    assert_one_number_one_bound_and_one_open_mark(plots_rows.timescales(report).axes[0])
 
 
-@pytest.mark.parametrize("error", [np.nan, 0.0])
-def test_an_unknown_error_has_no_bar(error):
-    np.testing.assert_array_equal(
-        plots_rows.logarithmic_bars(np.array([3.0]), np.array([error])), [[0.0], [0.0]]
-    )
+def test_a_state_that_was_never_visited_is_no_number(monkeypatch):
+    monkeypatch.setattr(plots_rows, "as_png", lambda figure, **options: figure)
+    quantity = Quantity("Populations", "phi>0", "", coordinate="X")
+    row = Row(quantity, Estimate(0.0, 0.0, 0.0), Estimate(0.1, 0.01, 50.0), 0.0, "agrees")
+    report = SimpleNamespace(rows=[row], reference_name="MD", candidate_name="model", coordinates=(X,))
+    axis = plots_rows.populations(report).axes[0]
+    never = next(line for line in axis.lines if line.get_label() == "MD: never visited")
+    assert (never.get_markerfacecolor(), list(never.get_ydata())) == ("white", [0.0])
+    assert not any("model: " in line.get_label() for line in axis.lines)
 
 
 TIME, RATE = (Quantity("Kinetics", "x", unit, ratio=True) for unit in ("ns", "1/ns"))
@@ -96,9 +108,11 @@ def test_bins_that_one_side_alone_visits_are_marked(monkeypatch):
     strayed = shown.copy()
     strayed[::4] = np.radians([120.0, -120.0])
     report = compare(series([shown]), series([strayed]), PEPTIDE, candidate_name="model")
-    assert plots.shares_alone(report, report.coordinates[0]) == (0.0, 0.25)
-    monkeypatch.setattr(plots, "as_png", lambda figure: figure)
-    difference = plots.free_energy_maps(report).axes[2]
+    name = report.coordinates[0].name
+    sides = (report.reference, report.candidate)
+    assert shares_alone(*(side.histograms[name] for side in sides)) == (0.0, 0.25)
+    monkeypatch.setattr(plots_maps, "as_png", lambda figure, **options: figure)
+    difference = plots_maps.free_energy_maps(report).axes[2]
     texts = [text.get_text() for text in difference.get_legend().get_texts()]
     assert texts == ["reference alone: 0 % of its frames", "model alone: 25 % of its frames"]
     marks = difference.images[2].get_array()

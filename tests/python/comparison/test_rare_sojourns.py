@@ -7,7 +7,7 @@ from chains import CENTRES, PEPTIDE, counted, joined, series
 from openmm_scoredyn.comparison import compare
 from openmm_scoredyn.comparison.autocorrelation import autocorrelation, on_circles
 from openmm_scoredyn.comparison.blocks import correlation_frames, cut
-from openmm_scoredyn.comparison.distribution import divergence
+from openmm_scoredyn.comparison.distribution import cells, divergence
 from openmm_scoredyn.comparison.states import drawn_as_events, populations
 from openmm_scoredyn.comparison.states import sojourns as find_sojourns
 from openmm_scoredyn.observables.peptide import RAMACHANDRAN
@@ -134,6 +134,9 @@ def test_the_floor_of_a_candidate_shorter_than_a_block_is_what_such_pieces_show(
     reference = [slow(seed, 20_000) for seed in range(4)]
     known = joined(reference)
     pieces = [joined([slow(100 + seed, 200)]) for seed in range(40)]
-    pairs = [divergence(known[0], angles, known[1], blocks, bins=50) for angles, blocks in pieces]
+    labels = cells(known[0], 50)[:, None]
+    pairs = [
+        divergence(labels, cells(angles, 50)[:, None], known[1], blocks, 50**2) for angles, blocks in pieces
+    ]
     shown, expected = (np.array([pair[k].value for pair in pairs]) for k in (0, 1))
     assert abs(shown.mean() - expected.mean()) < 3 * shown.std() / np.sqrt(40)

@@ -61,7 +61,7 @@ def test_rejected_draws_are_a_target():
 
 
 @pytest.mark.parametrize(
-    ("visits", "often", "times"), [(0, "0 times", 10), (1, "1 time ", 10), (4, "4 times", 3)]
+    ("visits", "often", "times"), [(0, "never", 10), (1, "once ", 10), (4, "4 times", 3)]
 )
 def test_a_state_that_training_hardly_saw_is_named_with_what_would_help(visits, often, times):
     (sentence,) = verdict(MET, visits=visits).advice

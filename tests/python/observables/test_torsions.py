@@ -131,7 +131,14 @@ def test_observables_follow_from_the_particles():
 
     assert names(butane()) == {"geometry", "rotors", "size", "torsions", "tumbling"}
     assert names(cyclohexane()) == {"geometry", "size", "torsions", "tumbling"}
-    assert names(alanine_molecule()) == {"geometry", "peptide", "rotors", "size", "tumbling"}
+    assert names(alanine_molecule()) == {
+        "geometry",
+        "hydrogen_bonds",
+        "peptide",
+        "rotors",
+        "size",
+        "tumbling",
+    }
     assert names(bead_chain()) == {"geometry", "size", "torsions", "tumbling"}
     loose = bead_chain(4).subset([0, 2])
     assert names(loose, periodic=True) == {"msd", "rdf"}

@@ -1,0 +1,159 @@
+"""`scoredyn train`: options from a file, advice, curves, a held-out check, and a run that is lengthened."""
+
+import json
+
+import numpy as np
+import pytest
+from small_md import run_dialanine
+from test_feel import invoke
+
+from openmm_scoredyn import data
+from openmm_scoredyn.cli.train_check import advice, checked_accuracy
+from openmm_scoredyn.errors import SamplingError
+from openmm_scoredyn.program.model import ScoreModel
+from openmm_scoredyn.training.checkpoint import read_checkpoint
+from openmm_scoredyn.training.curves import read_metrics
+
+FILE = """
+data = ["md1.npz", "md2.npz"]
+out = "run"
+updates = 40
+batch-size = 64
+lag_time = 1
+set = ["width=16", "blocks=1"]
+split = "time"
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two short trajectories, and a run of 60 updates: 40 from the file, then lengthened on the command
+    line.
+    """
+    folder = tmp_path_factory.mktemp("train")
+    for number in (1, 2):
+        trajectory = run_dialanine(600, number)
+        fields = {
+            "frame_spacing_ps": trajectory.frame_spacing_ps,
+            "temperature_K": trajectory.temperature_K,
+            "molecule": trajectory.molecule.to_dict(),
+            "steered": False,
+            "consecutive": True,
+            "force_field": "amber99sbildn.xml",
+            "solvent": "vacuum",
+        }
+        data.save_archive(folder / f"md{number}.npz", trajectory.positions[None], fields)
+    (folder / "run.toml").write_text(FILE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr("openmm_scoredyn.cli.train_check.SECONDS", 2.0)
+        first = invoke("train", "--config", "run.toml", "--no-check")
+        second = invoke("train", "--config", "run.toml", "--updates", "60")
+    (folder / "first.txt").write_text(first)
+    (folder / "second.txt").write_text(second)
+    return folder
+
+
+def test_the_file_gives_options_and_what_is_typed_goes_before_it(folder):
+    config = read_checkpoint(folder / "run").config
+    assert config.optimization.batch_size == 64 and config.lag_time_ps == 1.0 and config.split == "time"
+    assert config.network.config.width == 16
+    assert config.optimization.updates == 60, "lengthened on the command line"
+
+
+def test_little_data_is_said_before_training(folder):
+    text = (folder / "first.txt").read_text()
+    assert text.index("pairs of frames 1 ps apart, fewer than 10,000: expect overfitting") < text.index(
+        "Trained:"
+    )
+    assert "The rare state of ALA3 was entered" in text
+
+
+def test_curves_hold_every_part_of_a_run_once(folder):
+    found = read_metrics(folder / "run")
+    assert list(found) == sorted(found) and max(found) == 60
+    losses = {
+        update: numbers["validation_loss"]
+        for update, numbers in found.items()
+        if "validation_loss" in numbers
+    }
+    assert losses == pytest.approx(dict(read_checkpoint(folder / "run").held_out_loss)) and set(losses) == {
+        40,
+        60,
+    }
+    table = (folder / "run" / "losses.csv").read_text().splitlines()
+    assert table[0].startswith("update,") and len(table) == 1 + len(found)
+    assert (folder / "run" / "losses.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_the_check_is_of_the_lengthened_run_and_stands_in_the_card(folder, monkeypatch):
+    assert not (folder / "first.txt").read_text().count("Held-out check")
+    text = (folder / "second.txt").read_text()
+    assert "ALA2: beta" in text and "Geometry:" in text and "Held-out check with all plots" in text
+    kept = json.loads((folder / "run" / "held_out.json").read_text())
+    assert kept["update"] == 60 and kept["accuracy"]["reference"]["name"] == "held-out MD"
+    groups = {row["group"] for row in kept["accuracy"]["rows"]}
+    assert {"Populations", "Kinetics", "Geometry"} <= groups
+    monkeypatch.chdir(folder)
+    invoke("export", "run", "model.pt")
+    assert ScoreModel("model.pt").card.provenance.accuracy["rows"] == kept["accuracy"]["rows"]
+    invoke("export", "run", "other.pt", "--denoising-steps", "4")
+    assert not ScoreModel("other.pt").card.provenance.accuracy, "it was measured with other draws"
+
+
+def test_a_check_of_an_earlier_network_is_not_taken(folder, tmp_path):
+    (tmp_path / "best.ckpt").write_bytes((folder / "run" / "best.ckpt").read_bytes())
+    kept = json.loads((folder / "run" / "held_out.json").read_text())
+    (tmp_path / "held_out.json").write_text(json.dumps(kept | {"update": 40}))
+    assert checked_accuracy(tmp_path) == {}
+    (tmp_path / "held_out.json").write_text(json.dumps(kept))
+    assert checked_accuracy(tmp_path) == kept["accuracy"]
+
+
+def test_much_data_needs_no_advice(folder):
+    (trajectory,) = data.load([folder / "md1.npz"])
+    assert any("pairs of frames" in sentence for sentence in advice([trajectory], 1.0))
+    long = type(trajectory)(**vars(trajectory) | {"segments": (np.tile(trajectory.segments[0], (20, 1, 1)),)})
+    assert not any("pairs of frames" in sentence for sentence in advice([long], 1.0))
+    steered = type(trajectory)(**vars(trajectory) | {"steered": True})
+    assert not any("rare state" in sentence for sentence in advice([trajectory, steered], 1.0))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("update = 10", "names no option; expected .* found 'update'; did you mean updates\\?"),
+        ("qqq = 1", "found 'qqq'; choose one of batch-size, check, data,"),
+        (
+            "updates = true",
+            "updates in run.toml has no value of that kind; expected text or a number, found True",
+        ),
+        ("check = 'no'", "expected true or false, found 'no'"),
+        ("[network]\nwidth = 3", "network in run.toml has no value of that kind; expected text or a number"),
+        ("updates = [1, 2]", "expected text or a number, found \\[1, 2\\]"),
+        ("updates 10", "cannot read run.toml .*; expected a TOML file"),
+    ],
+)
+def test_a_wrong_file_is_one_sentence(tmp_path, monkeypatch, content, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run.toml").write_text(content)
+    with pytest.raises(SamplingError, match=message) as refusal:
+        invoke("train", "--config", "run.toml")
+    assert str(refusal.value).startswith("train: ") and "\n" not in str(refusal.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["run.toml"]
+
+
+def test_a_missing_file_and_a_wrong_number_are_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SamplingError, match="cannot read run.toml .*No such file"):
+        invoke("train", "--config", "run.toml")
+    (tmp_path / "run.toml").write_text("data = 'md.npz'\nout = 'run'\nupdates = 12.5")
+    with pytest.raises(AssertionError, match="Invalid value for '--updates'"):
+        invoke("train", "--config", "run.toml")
+
+
+def test_simulate_takes_a_file_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run.toml").write_text("lenght = '1ns'")
+    with pytest.raises(SamplingError, match="simulate: run.toml names no option; .*did you mean length"):
+        invoke("simulate", "--config", "run.toml")
