@@ -1,12 +1,14 @@
-"""Whether a binary trajectory file is whole: its size against the headers of its frames.
+"""Whether a trajectory file is whole; of a binary one: its size against the headers of its frames.
 
 Readers stop at a frame that is cut, without a word.
 """
 
 import os
 import struct
+from functools import partial
 from pathlib import Path
 
+from openmm_scoredyn.data.frame_lines import require_whole_text
 from openmm_scoredyn.errors import TrajectoryError
 
 _XTC_MAGIC = (1995, 2023)
@@ -17,20 +19,23 @@ _TRR_MAGIC, _TRR_INTEGERS, _TRR_SIZES = 1993, 13, 10
 _DCD_HEAD = 92  # of the first record, with its two lengths
 
 
-def require_whole(path: Path) -> None:
-    """Refuse an XTC, TRR or DCD file whose last frame is cut, or that holds another number of frames than it
-    says.
+def require_whole(path: Path, atoms: int | None = None) -> None:
+    """Refuse a file whose last frame is cut, or that holds another number of frames than it says.
 
-    Files of other formats are let through: their readers refuse what is cut.
+    Parameters
+    ----------
+    path : .xtc, .trr, .dcd, or a text format of `require_whole_text`; others are let through, whose readers
+        refuse what is cut
+    atoms : number of atoms, where the format does not say it
 
     Raises
     ------
     TrajectoryError
         Naming the frame.
     """
-    check = {".xtc": _check_xtc, ".trr": _check_trr, ".dcd": _check_dcd}.get(path.suffix.lower())
-    if check is None:
-        return
+    check = {".xtc": _check_xtc, ".trr": _check_trr, ".dcd": _check_dcd}.get(
+        path.suffix.lower(), partial(require_whole_text, atoms=atoms)
+    )
     try:
         check(path)
     except (OSError, struct.error) as error:

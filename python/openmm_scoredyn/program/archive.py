@@ -14,8 +14,8 @@ from openmm import OpenMMException
 from openmm_scoredyn.errors import CardError, ProgramError
 
 SUMS_RECORD = "extra/SHA256SUMS"
-# Which line of which file of the exporting machine an operator came from, and the sources of compiled code with
-# the commands that compiled them: nothing that a program needs.
+# Which line of which file of the exporting machine an operator came from, and the sources of compiled code
+# with the commands that compiled them: nothing that a program needs.
 _DEBUG_RECORDS = (".debug_pkl", ".cpp")
 
 
@@ -58,9 +58,7 @@ def open_model_file(source: str | os.PathLike | bytes):
         return scoredyn.ModelFile(os.fspath(source))
 
 
-def seal(
-    data: bytes, extra_files: dict[str, str] | None = None, hidden_folders: Iterable[str] = ()
-) -> bytes:
+def seal(data: bytes, extra_files: dict[str, str] | None = None, hidden_folders: Iterable[str] = ()) -> bytes:
     """An archive of torch as this package reads it: records stored as they are, with the SHA-256 of all of
     them, and without the debug records, which name files of the machine that wrote them.
 
@@ -72,8 +70,8 @@ def seal(
     extra_files : dict of str to str
         Records that are put into the folder `extra`, such as the card.
     hidden_folders : paths
-        Folders that compiled code names in its messages. Slashes take the place of their names, so that nothing
-        moves.
+        Folders that compiled code names in its messages. Slashes take the place of their names, so that
+        nothing moves.
 
     Raises
     ------
