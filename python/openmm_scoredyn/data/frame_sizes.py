@@ -24,8 +24,8 @@ def require_whole(path: Path, atoms: int | None = None) -> None:
 
     Parameters
     ----------
-    path : .xtc, .trr, .dcd, or a text format of `require_whole_text`; others are let through, whose readers
-        refuse what is cut
+    path : .xtc, .trr, .dcd, .nc, or a text format of `require_whole_text`; others are let through, whose
+        readers refuse what is cut
     atoms : number of atoms, where the format does not say it
 
     Raises
@@ -33,9 +33,7 @@ def require_whole(path: Path, atoms: int | None = None) -> None:
     TrajectoryError
         Naming the frame.
     """
-    check = {".xtc": _check_xtc, ".trr": _check_trr, ".dcd": _check_dcd}.get(
-        path.suffix.lower(), partial(require_whole_text, atoms=atoms)
-    )
+    check = _CHECKS.get(path.suffix.lower(), partial(require_whole_text, atoms=atoms))
     try:
         check(path)
     except (OSError, struct.error) as error:
@@ -127,6 +125,29 @@ def _check_dcd(path: Path) -> None:
             f" {whole};"
             " make or copy it again."
         )
+
+
+def _check_netcdf(path: Path) -> None:
+    """NetCDF 3, which Amber writes: SciPy refuses a file with fewer bytes than its head says, where netCDF4,
+    which mdtraj prefers to it, makes up what is not there. NetCDF 4 is HDF5, which refuses it.
+    """
+    with open(path, "rb") as file:
+        if file.read(3) != b"CDF":
+            return
+    from scipy.io import netcdf_file
+
+    try:
+        netcdf_file(path, "r", mmap=True).close()
+    except (ValueError, TypeError, IndexError) as error:
+        raise TrajectoryError(
+            f"Trajectory: {path} is cut; expected the variables that its head lists, found fewer bytes"
+            f" ({error}); copy the file again."
+        ) from None
+
+
+_CHECKS = {".xtc": _check_xtc, ".trr": _check_trr, ".dcd": _check_dcd} | dict.fromkeys(
+    (".nc", ".netcdf", ".ncdf"), _check_netcdf
+)
 
 
 def _cut(path: Path, frame: int, expected: int, found: int) -> TrajectoryError:

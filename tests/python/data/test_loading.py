@@ -220,12 +220,13 @@ def test_a_text_file_that_lacks_a_line_is_refused(tmp_path, name):
 
 
 def test_a_netcdf_file_that_is_cut_is_refused(tmp_path):
+    """Before mdtraj reads it with netCDF4, where that is installed: it makes up what is missing."""
     path = save(tmp_path / "t.nc", np.arange(6.0))
     assert data.load(path, topology=PDB)[0].n_frames == 6
     content = path.read_bytes()
     for length in (len(content) - 10, len(content) // 2, 60):
         path.write_bytes(content[:length])
-        with pytest.raises(TrajectoryError, match=r"cannot read .*t.nc \(.*check both files"):
+        with pytest.raises(TrajectoryError, match=r"t.nc is cut; expected the variables that its head lists"):
             data.load(path, topology=PDB)
 
 
