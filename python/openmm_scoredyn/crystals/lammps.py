@@ -101,7 +101,8 @@ def _rows(file: TextIO, path: Path, number: int, count: int, width: int) -> list
     rows: list[list[str]] = []
     for line in file:
         row = line.split()
-        if len(row) != width or row[0] == _MARK:
+        # The last number of a line that is not ended may have lost digits.
+        if len(row) != width or row[0] == _MARK or not line.endswith("\n"):
             break
         rows.append(row)
         if len(rows) == count:

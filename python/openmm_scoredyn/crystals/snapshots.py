@@ -1,7 +1,6 @@
 """Frames of trajectories: read with ASE, mdtraj or OVITO, written as extended xyz."""
 
 import re
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from openmm_scoredyn.data.frame_sizes import require_whole
 from openmm_scoredyn.errors import MissingDependencyError, TrajectoryError
 
 ANGSTROM_PER_NM = 10.0
@@ -70,7 +70,7 @@ def read_snapshots(path: str | Path, topology: str | Path | None = None) -> Iter
     Raises
     ------
     TrajectoryError
-        If the file cannot be read or holds no frame.
+        If the file cannot be read, is cut or holds no frame.
     MissingDependencyError
         If none of the packages that could read it is installed.
     """
@@ -86,9 +86,10 @@ def read_snapshots(path: str | Path, topology: str | Path | None = None) -> Iter
     if is_dump(path):
         yield from _not_empty(read_dump(path), path)
         return
-    if path.suffix.lower() == ".pdb":
-        _check_models(path)
-    readers = [_with_mdtraj] if path.suffix.lower() in MDTRAJ_FORMATS else [_with_ase, _with_ovito]
+    by_mdtraj = path.suffix.lower() in MDTRAJ_FORMATS
+    if not by_mdtraj:
+        require_whole(path)
+    readers = [_with_mdtraj] if by_mdtraj else [_with_ase, _with_ovito]
     reasons = []
     for reader in readers:
         frames = reader(path, topology)
@@ -129,30 +130,6 @@ def _not_empty(frames: Iterator[Snapshot], path: Path) -> Iterator[Snapshot]:
         )
     yield first
     yield from frames
-
-
-def _check_models(path: Path) -> None:
-    """Refuse a PDB file that was cut inside a model, which its readers do not notice."""
-    text = path.read_bytes()
-    models, ends = (len(re.findall(mark, text)) for mark in (rb"(?m)^MODEL ", rb"(?m)^ENDMDL"))
-    if models != ends:
-        raise TrajectoryError(
-            f"read_snapshots: {path} is cut; expected an ENDMDL for each of {models} MODEL lines, found"
-            f" {ends}; get the file again."
-        )
-
-
-def _check_length(path: Path, found: int) -> None:
-    """Refuse a DCD file with fewer frames than its header says, which its readers do not notice."""
-    with path.open("rb") as file:
-        start = file.read(12)
-    order = "<" if start[:4] == b"T\x00\x00\x00" else ">"
-    said = struct.unpack(f"{order}i", start[8:12])[0] if start[4:8] == b"CORD" else 0
-    if found < said:
-        raise TrajectoryError(
-            f"read_snapshots: {path} is cut; expected {said} frames, as its header says, found {found}; get"
-            " the file again."
-        )
 
 
 def write_snapshot(file: BinaryIO, snapshot: Snapshot, structures=None) -> None:
@@ -232,10 +209,9 @@ def _with_mdtraj(path: Path, topology) -> Iterator[Snapshot]:
         import mdtraj
     except ImportError:
         raise MissingDependencyError("not installed (pip install 'openmm-scoredyn[analysis]')") from None
-    if path.suffix.lower() == ".dcd":
-        with mdtraj.open(str(path)) as trajectory:
-            _check_length(path, len(trajectory))
-    for piece in mdtraj.iterload(str(path), chunk=10, **({} if topology is None else {"top": str(topology)})):
+    known = {} if topology is None else {"top": mdtraj.load_topology(str(topology))}
+    require_whole(path, known["top"].n_atoms if known else None)
+    for piece in mdtraj.iterload(str(path), chunk=10, **known):
         elements = tuple(atom.element.symbol if atom.element else "X" for atom in piece.topology.atoms)
         for index in range(piece.n_frames):
             boxes = piece.unitcell_vectors

@@ -1,12 +1,14 @@
-"""Whether a binary trajectory file is whole: its size against the headers of its frames.
+"""Whether a trajectory file is whole; of a binary one: its size against the headers of its frames.
 
 Readers stop at a frame that is cut, without a word.
 """
 
 import os
 import struct
+from functools import partial
 from pathlib import Path
 
+from openmm_scoredyn.data.frame_lines import require_whole_text
 from openmm_scoredyn.errors import TrajectoryError
 
 _XTC_MAGIC = (1995, 2023)
@@ -17,20 +19,21 @@ _TRR_MAGIC, _TRR_INTEGERS, _TRR_SIZES = 1993, 13, 10
 _DCD_HEAD = 92  # of the first record, with its two lengths
 
 
-def require_whole(path: Path) -> None:
-    """Refuse an XTC, TRR or DCD file whose last frame is cut, or that holds another number of frames than it
-    says.
+def require_whole(path: Path, atoms: int | None = None) -> None:
+    """Refuse a file whose last frame is cut, or that holds another number of frames than it says.
 
-    Files of other formats are let through: their readers refuse what is cut.
+    Parameters
+    ----------
+    path : .xtc, .trr, .dcd, .nc, or a text format of `require_whole_text`; others are let through, whose
+        readers refuse what is cut
+    atoms : number of atoms, where the format does not say it
 
     Raises
     ------
     TrajectoryError
         Naming the frame.
     """
-    check = {".xtc": _check_xtc, ".trr": _check_trr, ".dcd": _check_dcd}.get(path.suffix.lower())
-    if check is None:
-        return
+    check = _CHECKS.get(path.suffix.lower(), partial(require_whole_text, atoms=atoms))
     try:
         check(path)
     except (OSError, struct.error) as error:
@@ -122,6 +125,29 @@ def _check_dcd(path: Path) -> None:
             f" {whole};"
             " make or copy it again."
         )
+
+
+def _check_netcdf(path: Path) -> None:
+    """NetCDF 3, which Amber writes: SciPy refuses a file with fewer bytes than its head says, where netCDF4,
+    which mdtraj prefers to it, makes up what is not there. NetCDF 4 is HDF5, which refuses it.
+    """
+    with open(path, "rb") as file:
+        if file.read(3) != b"CDF":
+            return
+    from scipy.io import netcdf_file
+
+    try:
+        netcdf_file(path, "r", mmap=True).close()
+    except (ValueError, TypeError, IndexError) as error:
+        raise TrajectoryError(
+            f"Trajectory: {path} is cut; expected the variables that its head lists, found fewer bytes"
+            f" ({error}); copy the file again."
+        ) from None
+
+
+_CHECKS = {".xtc": _check_xtc, ".trr": _check_trr, ".dcd": _check_dcd} | dict.fromkeys(
+    (".nc", ".netcdf", ".ncdf"), _check_netcdf
+)
 
 
 def _cut(path: Path, frame: int, expected: int, found: int) -> TrajectoryError:

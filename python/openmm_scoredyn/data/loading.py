@@ -118,7 +118,6 @@ class _Reading:
             raise TrajectoryError(
                 f"Trajectory: {path.suffix} files do not hold a reliable frame spacing; give it (--spacing)."
             )
-        require_whole(path)
         like = _trajectory_like(self.topology)
         periodic = self.periodic or (like is not None and like.box is not None)
         topology: Any = self.topology if like is None else _mdtraj_topology(like.molecule)
@@ -281,11 +280,14 @@ def _load_with_mdtraj(path: Path, topology, selection: str | None):
     """An mdtraj.Trajectory with whole molecules."""
     mdtraj = _mdtraj()
     keywords = {} if topology is None else {"top": _as_mdtraj(topology)}
+    require_whole(path, keywords["top"].n_atoms if keywords else None)
     try:
         loaded = mdtraj.load(str(path), **keywords)
         if selection is not None:
             loaded = loaded.atom_slice(_selected(loaded.topology, selection))
         if loaded.unitcell_vectors is not None and loaded.n_atoms > 1 and loaded.topology.n_bonds:
+            # mdtraj reads boxes of .gro files in double precision, which its own function does not take.
+            loaded.unitcell_vectors = loaded.unitcell_vectors.astype(np.float32)
             loaded.make_molecules_whole(inplace=True)
     except ImportError as error:
         # mdtraj reads HDF5 with PyTables, which is not among its own requirements.

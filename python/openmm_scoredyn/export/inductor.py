@@ -6,6 +6,7 @@ import os
 import shutil
 import warnings
 from functools import partial
+from pathlib import Path
 from typing import cast
 
 import torch
@@ -20,7 +21,8 @@ from openmm_scoredyn.program.native import scoredyn
 
 # One thread in the generated code, whatever the exporting process uses, because the number is compiled in.
 # Matrix products follow the threads of the process that runs the program.
-_OPTIONS = {"aot_inductor.package": True, "cpp.threads": 1}
+# Tables of source lines name the folders of this machine and are nothing that a program needs.
+_OPTIONS = {"aot_inductor.package": True, "aot_inductor.enable_line_tables": False, "cpp.threads": 1}
 _MAX_BATCH = 2**24
 
 
@@ -61,7 +63,12 @@ class CompiledMethods:
 
         buffer = io.BytesIO()
         package_pt2(buffer, aoti_files=self.files)
-        return seal(buffer.getvalue(), extra_files)
+        return seal(buffer.getvalue(), extra_files, hidden_folders=self._folders())
+
+    def _folders(self) -> list[str]:
+        """Where torch and the sources were, which messages of the compiled code name."""
+        compiled = {str(Path(file).parent) for files in self.files.values() for file in files}
+        return [str(Path(torch.__file__).parents[1]), *sorted(compiled)]
 
 
 class LoadedPackage:

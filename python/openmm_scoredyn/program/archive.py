@@ -5,7 +5,7 @@ run.
 import io
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,8 +14,9 @@ from openmm import OpenMMException
 from openmm_scoredyn.errors import CardError, ProgramError
 
 SUMS_RECORD = "extra/SHA256SUMS"
-# Which line of which file of the exporting machine an operator came from: nothing that a program needs.
-_DEBUG_RECORDS = ".debug_pkl"
+# Which line of which file of the exporting machine an operator came from, and the sources of compiled code
+# with the commands that compiled them: nothing that a program needs.
+_DEBUG_RECORDS = (".debug_pkl", ".cpp")
 
 
 @contextmanager
@@ -57,7 +58,7 @@ def open_model_file(source: str | os.PathLike | bytes):
         return scoredyn.ModelFile(os.fspath(source))
 
 
-def seal(data: bytes, extra_files: dict[str, str] | None = None) -> bytes:
+def seal(data: bytes, extra_files: dict[str, str] | None = None, hidden_folders: Iterable[str] = ()) -> bytes:
     """An archive of torch as this package reads it: records stored as they are, with the SHA-256 of all of
     them, and without the debug records, which name files of the machine that wrote them.
 
@@ -68,6 +69,9 @@ def seal(data: bytes, extra_files: dict[str, str] | None = None) -> bytes:
         made of that.
     extra_files : dict of str to str
         Records that are put into the folder `extra`, such as the card.
+    hidden_folders : paths
+        Folders that compiled code names in its messages. Slashes take the place of their names, so that
+        nothing moves.
 
     Raises
     ------
@@ -82,10 +86,18 @@ def seal(data: bytes, extra_files: dict[str, str] | None = None) -> bytes:
     extra = {f"{folder}/extra/{name}": text.encode() for name, text in (extra_files or {}).items()}
     replaced = {f"{folder}/{SUMS_RECORD}", *extra}
     records = [
-        record for record in records if record[0] not in replaced and not record[0].endswith(_DEBUG_RECORDS)
+        (name, _without(content, hidden_folders))
+        for name, content in records
+        if name not in replaced and not name.endswith(_DEBUG_RECORDS)
     ]
     with core_errors():
         return scoredyn.write_record_archive(records + list(extra.items()))
+
+
+def _without(content: bytes, folders: Iterable[str]) -> bytes:
+    for folder in map(os.fsencode, folders):
+        content = content.replace(folder, b"/" * len(folder))
+    return content
 
 
 def trust_operator(name: str) -> None:

@@ -4,7 +4,6 @@ import json
 import signal
 import threading
 from pathlib import Path
-from typing import Any
 
 import lightning
 import torch
@@ -49,7 +48,6 @@ class Saving(lightning.Callback):
         self.fields = {"config": json.dumps(config.to_dict()), "card": card}
         self.held_out_loss: list[tuple[int, float]] = []  # update, loss
         self._signal: int | None = None
-        self._before: dict[int, Any] = {}
 
     def state_dict(self):
         """What a resumed run must know."""
@@ -64,10 +62,10 @@ class Saving(lightning.Callback):
         checkpoint["openmm_scoredyn"] = self.fields | {"held_out_loss": json.dumps(self.held_out_loss)}
 
     def on_train_start(self, trainer, module):
-        """From here on a signal waits for the end of the update in progress."""
+        """From here on a signal waits for the end of the update; Lightning gives the signals back."""
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
-                self._before[number] = signal.signal(number, self._note)
+                signal.signal(number, self._note)
 
     def on_train_batch_end(self, trainer, module, *rest):
         """Save where it is due; end the run where a signal came.
@@ -95,14 +93,6 @@ class Saving(lightning.Callback):
             return
         self._measured(trainer, float(trainer.callback_metrics["validation_loss"]))
 
-    def on_fit_end(self, trainer, module):
-        """Give the signals back."""
-        self._restore()
-
-    def on_exception(self, trainer, module, exception):
-        """As `on_fit_end`."""
-        self._restore()
-
     def _measured(self, trainer, loss: float) -> None:
         best = min((value for _, value in self.held_out_loss), default=float("inf"))
         self.held_out_loss.append((trainer.global_step, loss))
@@ -112,14 +102,12 @@ class Saving(lightning.Callback):
 
     def _note(self, number, frame):
         if self._signal is not None:  # whoever asks twice does not want to wait
-            self._restore()
-            raise KeyboardInterrupt
+            raise TrainingInterrupted(
+                f"train: {signal.Signals(number).name} came again and ended the run within an update;"
+                f" {self.directory} holds what was saved before; give the same command again to go on.",
+                number,
+            )
         self._signal = number
-
-    def _restore(self):
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before = {}
 
     def _save(self, trainer, name: str) -> None:
         trainer.save_checkpoint(self.directory / name)  # whole or not at all: SealedCheckpoints

@@ -142,7 +142,7 @@ def damaged(trajectory, folder):
     contents = {
         "has no cell": re.sub(r'Lattice="[^"]*" |pbc="T T T"', "", text),
         "are nowhere": text.replace(text.splitlines()[5].split()[1], "nan", 1),
-        "cannot read": "nothing of the kind\n",
+        "damaged before line 2": "nothing of the kind\n",
         "overlap": text.replace(text.splitlines()[6], text.splitlines()[5]),
     }
     for sentence, content in contents.items():

@@ -5,8 +5,11 @@ refused.
 import gzip
 import io
 
+import ase.io
+import mdtraj
 import numpy as np
 import pytest
+from ase.build import bulk
 
 from openmm_scoredyn import errors
 from openmm_scoredyn.crystals.snapshots import Snapshot, read_snapshots, write_snapshot
@@ -174,3 +177,40 @@ def test_cut_files_of_other_formats_are_refused(tmp_path):
             cut.write_bytes(data)
             with pytest.raises(errors.TrajectoryError, match="cut|damaged|cannot read"):
                 list(read_snapshots(cut, tmp_path / "one.pdb"))
+
+
+@pytest.mark.parametrize("name", ["hot.extxyz", "hot.xyz", "hot.pdb", "XDATCAR", "hot.dump"])
+def test_a_text_file_that_is_cut_is_refused(tmp_path, name):
+    """Within its last number, and within its last frame."""
+    path = tmp_path / name
+    if name == "hot.dump":
+        path.write_text(dump())
+    else:
+        crystal = bulk("Cu", cubic=True)
+        ase.io.write(path, [crystal] * 3, format={"XDATCAR": "vasp-xdatcar", "hot.xyz": "xyz"}.get(name))
+    content = path.read_bytes()
+    whole = content[: content.rindex(b"ENDMDL") + 7] if name == "hot.pdb" else content
+    path.write_bytes(whole)
+    frames = list(read_snapshots(path))
+    assert len(frames) > 1
+    lines = whole.splitlines(keepends=True)
+    cuts = [b"".join(lines[:-1]), b"".join(lines[:-2])] + [whole[:-2]] * (name != "hot.pdb")
+    for part in cuts:
+        path.write_bytes(part)
+        with pytest.raises(errors.TrajectoryError, match=rf"{name} is cut"):
+            list(read_snapshots(path))
+
+
+def test_binary_trajectories_that_are_cut_are_refused(tmp_path):
+    crystal = bulk("Cu", cubic=True)
+    ase.io.write(tmp_path / "hot.pdb", crystal)
+    loaded = mdtraj.load(tmp_path / "hot.pdb")
+    loaded = mdtraj.join([loaded] * 3)
+    loaded.time = np.arange(3)
+    for name in ("hot.dcd", "hot.xtc", "hot.trr", "hot.mdcrd"):
+        loaded.save(tmp_path / name)
+        path, content = tmp_path / name, (tmp_path / name).read_bytes()
+        assert len(list(read_snapshots(path, tmp_path / "hot.pdb"))) == 3
+        path.write_bytes(content[:-10])
+        with pytest.raises(errors.TrajectoryError, match=rf"{name} is cut"):
+            list(read_snapshots(path, tmp_path / "hot.pdb"))

@@ -1,6 +1,7 @@
 """What comes from outside is looked at: times, sizes, values that contradict each other, geometry, twins."""
 
 import dataclasses
+import gzip
 import logging
 import struct
 
@@ -155,13 +156,77 @@ def test_frames_of_trr_files_are_told_by_their_heads(tmp_path, number, box, velo
     require_whole(path)  # nothing says that there were more
 
 
+def arc(frames, box: bool) -> str:
+    """Frames (T, N, 3), nm, as Tinker writes them; no library does."""
+    text = ""
+    for frame in 10 * frames:
+        text += f"{len(frame):6d}  alanine dipeptide\n" + "    30.0 30.0 30.0 90.0 90.0 90.0\n" * box
+        rows = (f"{i + 1:6d}  C {x:12.6f}{y:12.6f}{z:12.6f}     1\n" for i, (x, y, z) in enumerate(frame))
+        text += "".join(rows)
+    return text
+
+
+def written_as_text(path, box: bool):
+    """Six frames."""
+    cell = {"unitcell_lengths": np.full((6, 3), 3.0), "unitcell_angles": np.full((6, 3), 90.0)}
+    if path.suffix == ".arc":
+        path.write_text(arc(moving(6), box))
+        return path
+    save(path, np.arange(6.0), **(cell if box else {}))
+    if path.suffix == ".gz":
+        path.write_bytes(gzip.decompress(path.read_bytes()))
+    return path
+
+
+@pytest.mark.parametrize("box", [False, True])
+@pytest.mark.parametrize("name", ["t.mdcrd", "t.xyz", "t.gro", "t.lammpstrj", "t.arc", "t.pdb", "t.xyz.gz"])
+def test_a_text_file_that_is_cut_is_refused(tmp_path, name, box):
+    """Anywhere but between two frames, and within its last number."""
+    if name == "t.lammpstrj" and not box:
+        pytest.skip("mdtraj writes a dump with a box only")
+    path = tmp_path / name
+    packed = path.suffix == ".gz"
+    content = written_as_text(path, box).read_bytes()
+
+    def load(part):
+        path.write_bytes(gzip.compress(part) if packed else part)
+        return data.load(path, topology=PDB, frame_spacing_ps=1.0)[0]
+
+    np.testing.assert_allclose(load(content).positions, moving(6), atol=1e-3)
+    lines = content.splitlines(keepends=True)
+    last = 1 + max(n for n, line in enumerate(lines) if name != "t.pdb" or line.startswith(b"ENDMDL"))
+    for missing in (1, 3, 6):
+        with pytest.raises(
+            TrajectoryError, match=rf"{name} is cut; expected all lines of frame 5, each ended"
+        ):
+            load(b"".join(lines[: last - missing]))
+    if name != "t.pdb":  # whose models say where they end
+        for lost in (1, 2):
+            with pytest.raises(
+                TrajectoryError, match=rf"{name} is cut; .*the end of the file in line {last}"
+            ):
+                load(content[:-lost])
+
+
+@pytest.mark.parametrize("name", ["t.mdcrd", "t.xyz", "t.gro", "t.lammpstrj", "t.arc"])
+def test_a_text_file_that_lacks_a_line_is_refused(tmp_path, name):
+    path = tmp_path / name
+    lines = written_as_text(path, box=True).read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-15] + lines[-14:]))
+    with pytest.raises(
+        TrajectoryError, match=rf"{name} is (damaged before|cut; .*end of the file in) line \d+"
+    ):
+        data.load(path, topology=PDB, frame_spacing_ps=1.0)
+
+
 def test_a_netcdf_file_that_is_cut_is_refused(tmp_path):
+    """Before mdtraj reads it with netCDF4, where that is installed: it makes up what is missing."""
     path = save(tmp_path / "t.nc", np.arange(6.0))
     assert data.load(path, topology=PDB)[0].n_frames == 6
     content = path.read_bytes()
     for length in (len(content) - 10, len(content) // 2, 60):
         path.write_bytes(content[:length])
-        with pytest.raises(TrajectoryError, match=r"cannot read .*t.nc \(.*check both files"):
+        with pytest.raises(TrajectoryError, match=r"t.nc is cut; expected the variables that its head lists"):
             data.load(path, topology=PDB)
 
 

@@ -13,6 +13,7 @@ import tiny_models
 import torch
 from tiny_models import DriftingNetwork, OneStepNetwork, tiny_card
 from torch import Tensor, nn
+from torch._inductor.runtime.cache_dir_utils import cache_dir
 
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import ExportError
@@ -204,12 +205,17 @@ def test_dropout_is_off_in_the_program(tmp_path):
     assert export_program(DroppingNetwork().train(), tmp_path / "out.pt", tiny_card(), symmetric=True).passed
 
 
-def test_an_export_names_no_folder_of_the_machine(tiny_program):
-    """Neither the source nor the home, nor any other file's place."""
+@pytest.mark.parametrize("format", ["torchscript", "aoti"])
+def test_an_export_names_no_folder_of_the_machine(format, tiny_program, request):
+    """Neither the source, nor the home, nor what compiled it: no record that loading does not need, and no
+    message of a library.
+    """
+    path = tiny_program if format == "torchscript" else request.getfixturevalue("tiny_package")[0]
     folders = {str(Path.home()), str(Path(tiny_models.__file__).parent), str(Path(torch.__file__).parents[1])}
+    folders |= {cache_dir(), str(Path.cwd())}
     assert all(len(folder) > 1 for folder in folders)
-    with zipfile.ZipFile(tiny_program) as archive:
-        assert not [name for name in archive.namelist() if name.endswith(".debug_pkl")]
+    with zipfile.ZipFile(path) as archive:
+        assert not [name for name in archive.namelist() if name.endswith((".debug_pkl", ".cpp"))]
         for name in archive.namelist():
             content = archive.read(name)
             named = [folder for folder in folders if folder.encode() in content]

@@ -60,6 +60,23 @@ def test_a_signal_ends_a_run_after_the_update_it_came_in_and_it_goes_on_to_the_s
         assert_equal_weights(ended.weights, whole.weights)
 
 
+@pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_second_signal_does_not_wait_for_the_end_of_the_update(tmp_path, number, status):
+    class Twice(Signal):
+        def on_train_batch_start(self, trainer, *rest):
+            for _ in range(2):
+                super().on_train_batch_start(trainer)
+
+    handlers = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    with pytest.raises(TrainingInterrupted, match="came again .*; .*ended holds what was saved") as raised:
+        train(data(), tmp_path / "ended", tiny(), [Twice(number, 7)])
+    assert raised.value.exit_status == status
+    assert read_checkpoint(tmp_path / "ended").update < 7
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == handlers
+    train(data(), tmp_path / "ended", tiny())
+    assert read_checkpoint(tmp_path / "ended").update == 12
+
+
 def test_the_command_says_how_to_go_on_and_exits_as_signals_do(tmp_path, monkeypatch, capsys):
     from openmm_scoredyn import cli
 
