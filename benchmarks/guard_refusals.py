@@ -133,7 +133,9 @@ def main() -> None:
             for rule, values in closeness(segment, card).items():
                 found.setdefault(rule, []).append(values)
         total += counts["frames"]
-    print("| rule | closest of all frames | statistical inefficiency, frames | frames in a cluster of extremes |")
+    print(
+        "| rule | closest of all frames | statistical inefficiency, frames | frames in a cluster of extremes |"
+    )
     for rule, series in found.items():
         print(
             f"| {rule} | {max(one.max() for one in series):.3f} | {inefficiency(series):.1f} |"
