@@ -89,8 +89,10 @@ def compare(
     )
     from openmm_scoredyn.cli.compare_sides import Side, distinct_names, read_side
     from openmm_scoredyn.comparison import write_report
+    from openmm_scoredyn.comparison.analyses import chosen_analyses
 
     _require_sides(paths, langevin)
+    chosen_analyses(suite or ())  # an unknown suite is refused before anything is read
     dynamics = LangevinOptions(system, integrator, length, wall_seconds, friction, timestep)
     if langevin:
         dynamics.require_one_limit()

@@ -119,7 +119,7 @@ def train(
     if picture := write_curves(out):
         typer.echo(f"Losses: {picture}")
     if check:
-        show_check(out, trajectories, seed)
+        show_check(out, trajectories)
 
 
 def choose_network(asked: str | None, options: list[str], start_from: Path | None):

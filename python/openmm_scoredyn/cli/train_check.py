@@ -8,7 +8,7 @@ from pathlib import Path
 from openmm_scoredyn.errors import ScoreDynError
 
 FOLDER, FILE = "held_out_check", "held_out.json"
-REPLICAS = 64
+REPLICAS, SEED = 64, 1
 SECONDS = 60.0
 _MOST_STEPS = 10_000
 # 1,000 pairs of butane were overfitted within 1,000 updates; 54,000 of alanine dipeptide were not in 17,000.
@@ -33,10 +33,13 @@ def advice(trajectories, lag_time_ps: float) -> list[str]:
             f"These are {pairs:,} pairs of frames {lag_time_ps:g} ps apart, fewer than {FEW_PAIRS:,}: expect"
             " overfitting; more MD, or frames closer together, helps more than more updates."
         )
+    # Of several molecules, spacings or temperatures there is no one count of visits; steered MD and paths are
+    # there to show what is rare.
     molecule = trajectories[0].molecule
     alike = all(first_difference(molecule, one.molecule) is None for one in trajectories)
-    # Steered MD and paths are there to show what is rare.
-    if alike and not any(one.steered for one in trajectories):
+    alike &= len({(one.frame_spacing_ps, one.temperature_K) for one in trajectories}) == 1
+    whole = all(len(segment) > 1 for one in trajectories for segment in one.segments)
+    if alike and whole and not any(one.steered for one in trajectories):
         angles = [
             one for one in observables_for(molecule, trajectories[0].box is not None) if one.keeps_frames
         ]
@@ -45,7 +48,7 @@ def advice(trajectories, lag_time_ps: float) -> list[str]:
     return found
 
 
-def held_out_check(run: Path, trajectories, seed: int):
+def held_out_check(run: Path, trajectories):
     """Replicas of the best network of a run, compared with the MD that was held out; kept in the run.
 
     Returns
@@ -63,7 +66,7 @@ def held_out_check(run: Path, trajectories, seed: int):
 
     folder = make_directory(run / FOLDER)
     checkpoint = best_checkpoint(run)
-    report = _compared(folder, checkpoint, _held_out(run, trajectories, checkpoint), seed)
+    report = _compared(folder, checkpoint, _held_out(run, trajectories, checkpoint))
     write_report(report, folder)
     content = report.to_dict()
     kept = {key: content[key] for key in ("reference", "candidate", "rows", "notes")}
@@ -95,7 +98,7 @@ def _held_out(run: Path, trajectories, checkpoint) -> list:
     return held_out
 
 
-def _compared(folder: Path, checkpoint, held_out: list, seed: int):
+def _compared(folder: Path, checkpoint, held_out: list):
     """The comparison of replicas that begin at held-out frames with those trajectories."""
     import shutil
 
@@ -115,11 +118,11 @@ def _compared(folder: Path, checkpoint, held_out: list, seed: int):
     model = ScoreModel(program)
     frames = np.concatenate([segment for one in held_out for segment in one.segments])
     starts = frames[np.linspace(0, len(frames) - 1, REPLICAS).astype(int)]
-    run_replicas(model, starts, store, _steps(model, starts, held_out), seed=seed)
+    run_replicas(model, starts, store, _steps(model, starts, held_out), seed=SEED)
     observables = observables_for(held_out[0].molecule)
     known, drawn = (Observations.from_trajectories(part, observables) for part in (held_out, load([store])))
     name = checkpoint.config.name
-    report = compare(known, drawn, observables, reference_name="held-out MD", candidate_name=name, seed=seed)
+    report = compare(known, drawn, observables, reference_name="held-out MD", candidate_name=name, seed=SEED)
     return dataclasses.replace(report, guard={"draws rejected in the run": store_guard(store) or {}})
 
 
@@ -133,7 +136,7 @@ def _steps(model, starts, held_out: list) -> int:
     return int(min(max(100, wanted), max(100, SECONDS / seconds), _MOST_STEPS))
 
 
-def show_check(run: Path, trajectories, seed: int) -> None:
+def show_check(run: Path, trajectories) -> None:
     """Make the check and print what it comes to; a network that cannot be checked is no failed training."""
     import typer
     from rich.console import Console
@@ -144,7 +147,7 @@ def show_check(run: Path, trajectories, seed: int) -> None:
     from openmm_scoredyn.comparison.rows import DIFFERS
 
     try:
-        report = held_out_check(run, trajectories, seed)
+        report = held_out_check(run, trajectories)
     except ScoreDynError as error:
         typer.echo(f"No held-out check: {error}")
         return

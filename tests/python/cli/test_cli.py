@@ -145,6 +145,10 @@ def test_version_is_shown():
             "compare missing gone --out md --length 1ns --friction 10",
             "found --length 1ns, --friction 10.0; give --langevin",
         ),
+        (
+            "compare missing gone --out md --suite mgden",
+            "unknown suite; expected one of mdgen, found 'mgden'",
+        ),
         ("compare empty --out md", "expected a reference and a candidate, found 1 paths"),
         ("compare missing empty --out md", "no npz file or store of frames in the folder empty"),
         ("compare missing gone --out md", "cannot read gone; No such file or directory"),

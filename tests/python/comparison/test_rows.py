@@ -52,11 +52,12 @@ def test_judgement_and_target(quantity, reference, candidate, judgement, target)
     assert found.to_dict()["target"] == target
 
 
-def test_no_row_is_both_within_error_and_missed():
+@pytest.mark.parametrize("quantity", [TIME, ENERGY, DIVERGENCE])
+def test_no_row_is_both_within_error_and_missed(quantity):
     generator = np.random.default_rng(1)
     for _ in range(2000):
         value, factor, *errors = np.exp(generator.normal(size=4) * [1.0, 0.3, 1.0, 1.0] - [0, 0, 3, 3])
-        found = row(TIME, (value, value * errors[0]), (value * factor, value * errors[1]))
+        found = row(quantity, (value, value * errors[0]), (value * factor, value * errors[1]))
         assert (found.judgement, found.target) != ("within error", "missed")
 
 
