@@ -4,9 +4,9 @@
     python benchmarks/ensembles.py workers [--rounds 3]
     python benchmarks/ensembles.py tasks
 
-`memory` prints the highest resident memory of each process, `workers` wall time of the same ensemble by one and
-two workers in turn, `tasks` what a task costs beside its steps: empty tasks through the scheduler, and opening
-and closing a store of 1 and of 1,000 chunks.
+`memory` prints the highest resident memory of each process, `workers` the wall time of one ensemble by one
+and by two workers in turn, `tasks` what a task costs beside its steps, in processor time: empty tasks through
+the scheduler, and a task of one step in a store of 1 and of 1,000 chunks.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from openmm_scoredyn.data.frame_store import FrameStore
 from openmm_scoredyn.dynamics import open_cluster, run_ensemble, run_replicas
 
 MODEL = "alanine-dipeptide-tip3p"
-EMPTY_TASKS = 2000
+EMPTY_TASKS = 300
 
 
 def start_of_model() -> np.ndarray:
@@ -63,7 +63,8 @@ def memory(options) -> None:
         workers = executor._client.run(peak_bytes).values()
         stored = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
     print(
-        f"\n{options.replicas} replicas x {options.length} ps in {seconds:.0f} s, {stored / 1e6:.0f} MB stored"
+        f"\n{options.replicas} x {options.length} ps in {seconds:.0f} s, {stored / 1e6:.0f} MB stored,"
+        f" load {os.getloadavg()[0]:.0f}"
     )
     print(f"peak, MB: scheduler {peak_bytes() / 1e6:.0f}, workers {[round(b / 1e6) for b in workers]}")
 
@@ -94,7 +95,7 @@ def workers(options) -> None:
 
 
 def tasks(options) -> None:
-    """Milliseconds of processor time a task, of the scheduler's process and of a worker; none of it steps."""
+    """Processor time of tasks without steps: of the scheduler's process, and of a worker; and of steps."""
     with open_cluster("local:1") as executor:
         executor.submit(int, 0).result()
         before = executor._client.submit(processor_seconds, pure=False).result()[1]
@@ -104,36 +105,47 @@ def tasks(options) -> None:
         wall, own = time.monotonic() - began, time.process_time() - own
         there = executor._client.submit(processor_seconds, pure=False).result()[1] - before
     print(
-        f"empty task: {1e3 * wall / EMPTY_TASKS:.2f} ms wall, {1e3 * own / EMPTY_TASKS:.2f} ms of scheduler and"
-        f" client, {1e3 * there / EMPTY_TASKS:.2f} ms of a worker"
+        f"empty task: {1e3 * wall / EMPTY_TASKS:.2f} ms wall, {1e3 * own / EMPTY_TASKS:.2f} ms of scheduler"
+        f" and client, {1e3 * there / EMPTY_TASKS:.2f} ms of a worker"
     )
     model, start = sd.ScoreModel(sd.pretrained(MODEL)), np.repeat(start_of_model()[None], 256, axis=0)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         for chunks in (1, 1000):
-            report_store(model, start, Path(folder) / f"{chunks}.frames", chunks)
+            report(
+                f"task of one step, store of {chunks} chunks", costs_of_store(model, start, folder, chunks)
+            )
+    report("1,000 steps of 256 replicas", [10 * cost for cost in costs_of_steps(model, start)])
 
 
-def report_store(model, start: np.ndarray, store: Path, chunks: int) -> None:
-    """What a chunk of one step costs in a store of so many chunks, less the step itself."""
-    run_replicas(model, start[:1], store, 1, seed=1)  # its header; the chunks are repeated by hand
+def costs_of_store(model, start: np.ndarray, folder, chunks: int) -> list[float]:
+    """Processor time, ms, of a chunk of one step of one replica, in a store of so many chunks."""
+    store = Path(folder) / f"{chunks}.frames"
+    run_replicas(model, start[:1], store, 1, seed=1)  # the first chunk; those after it are made by hand
     opened = FrameStore(store)
     for number in range(1, chunks):
-        opened.append({"positions": start[:1, None]}, opened.state(), {**opened.note, "steps": number + 1})
+        opened.append({"positions": start[:1, None]}, opened.state(), opened.note | {"steps": number + 1})
     costs = []
     for number in range(20):
-        began = time.perf_counter()
+        began = time.process_time()
         run_replicas(model, start[:1], store, chunks + number + 1, seed=1)
-        costs.append(time.perf_counter() - began)
-    low, middle, high = quartiles(costs)
-    print(
-        f"task of one step, store of {chunks} chunks: {1e3 * middle:.1f} ms ({1e3 * low:.1f} - {1e3 * high:.1f})"
-    )
+        costs.append(1e3 * (time.process_time() - began))
+    return costs
+
+
+def costs_of_steps(model, start: np.ndarray) -> list[float]:
+    """Processor time, ms, of 100 steps of a batch."""
     costs = []
     for _ in range(5):
-        began = time.perf_counter()
+        began = time.process_time()
         model.sample(start, 100, save_every=100, seed=1)
-        costs.append((time.perf_counter() - began) * 10)
-    print(f"1,000 steps of 256 replicas: {quartiles(costs)[1]:.1f} s, load {os.getloadavg()[0]:.1f}")
+        costs.append(1e3 * (time.process_time() - began))
+    return costs
+
+
+def report(what: str, costs_ms: list[float]) -> None:
+    """Print a row."""
+    low, middle, high = quartiles(costs_ms)
+    print(f"{what}: {middle:.1f} ms ({low:.1f} - {high:.1f})")
 
 
 def main() -> None:

@@ -27,8 +27,12 @@ QUEUES = {
 }
 _SCHEMES = ("tcp", "tls", "ws", "wss")
 _CONNECT_S = 10
-# Of workers under one task before it is given up: queues take nodes back, and a task that was killed goes on.
-_ALLOWED_KILLS = 10
+_SETTINGS = {
+    # Workers killed under one task before it is given up: queues take nodes back, and the task goes on.
+    "distributed.scheduler.allowed-failures": 10,
+    # A process that does not answer for long may have a busy machine; one that is killed is seen at once.
+    "distributed.comm.timeouts.tcp": "300s",
+}
 
 
 @contextmanager
@@ -58,7 +62,7 @@ def open_cluster(cluster: str, threads_per_task: int = 1) -> Iterator[Executor]:
         )
     distributed = _import("distributed")
     with ExitStack() as stack:
-        stack.enter_context(_quiet())
+        stack.enter_context(_settings())
         if settings is not None:
             address: Any = stack.enter_context(_queue(settings))
         elif kind == "local":
@@ -81,15 +85,15 @@ def _import(package: str):
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Dask reports connections that end, each with a traceback; what matters is raised."""
+def _settings() -> Iterator[None]:
+    """Ours; and Dask does not report connections that end, each with a traceback: what matters is raised."""
     import dask
 
     logger = logging.getLogger("distributed")
     before = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
-        with dask.config.set({"distributed.scheduler.allowed-failures": _ALLOWED_KILLS}):
+        with dask.config.set(_SETTINGS):
             yield
     finally:
         logger.setLevel(before)
