@@ -8,7 +8,7 @@ from openmm import unit
 from openmm.app import PDBFile
 
 import openmm_scoredyn as sd
-from openmm_scoredyn.cli.info import denoiser_rows, model_rows
+from openmm_scoredyn.cli.info import denoiser_rows, model_rows, transferable_rows
 from openmm_scoredyn.cli.models import describe
 from openmm_scoredyn.comparison.report import format_estimate
 from openmm_scoredyn.comparison.rows import AGREES, DIFFERS, TOLERATED, UNDETERMINED
@@ -16,6 +16,7 @@ from openmm_scoredyn.comparison.uncertainty import Estimate
 from openmm_scoredyn.crystals.card import DenoiserCard, is_denoiser
 from openmm_scoredyn.program.archive import open_model_file
 from openmm_scoredyn.program.card import Card
+from openmm_scoredyn.program.transferable import TransferableModel, TransferCard, is_transferable
 
 FRAMES = 60
 # In the plural.
@@ -28,13 +29,16 @@ INTRODUCTION = (
 PICTURES = {
     "alanine-dipeptide-obc2": "alanine.png",
     "alanine-dipeptide-tip3p": "reports/alanine_water.png",
+    "alkanes-tip3p": "reports/alkanes_torsions.png",
     "metals": "how_to/denoising.png",
 }
 REPORTS = {
     "alanine-dipeptide-obc2": ("reports/alanine_implicit.md", "the report"),
     "alanine-dipeptide-tip3p": ("reports/alanine_water.md", "the report"),
+    "alkanes-tip3p": ("reports/alkanes.md", "the report"),
     "metals": ("how_to/denoise_crystals.md", "how to denoise crystals"),
 }
+ROWS = {Card: model_rows, DenoiserCard: denoiser_rows, TransferCard: transferable_rows}
 
 
 def navigation() -> list:
@@ -77,16 +81,19 @@ def model_page(name: str) -> str:
     denoiser = isinstance(card, DenoiserCard)
     accuracy = card.accuracy if denoiser else card.provenance.accuracy
     training = card.training_data if denoiser else card.provenance.training_data
-    tables = _denoiser_tables(accuracy) if denoiser else _comparison_tables(accuracy)
+    if isinstance(card, TransferCard):
+        tables = []  # measured molecule by molecule, in the report
+    else:
+        tables = _denoiser_tables(accuracy) if denoiser else _comparison_tables(accuracy)
     parts = [f"# {name}", f"{describe(name)}. `scoredyn info {name} --full` prints the same card."]
     if name in REPORTS:
         page, title = REPORTS[name]
         parts.append(f"More: [{title}](../{page}).")
     if name in PICTURES:
         parts.append(f"![{describe(name)}](../{PICTURES[name]})")
-    if not denoiser:
+    if _is_dynamics(name):
         parts.append(f"[{FRAMES} steps, one frame each, as XYZ]({name}.xyz){{ .trajectory }}")
-    parts += ["## What it knows", _table(("", ""), denoiser_rows(card) if denoiser else model_rows(card))]
+    parts += ["## What it knows", _table(("", ""), ROWS[type(card)](card))]
     parts += ["## What it was trained on", _table(("", ""), _leaves(training))]
     return "\n\n".join([*parts, *tables]) + "\n"
 
@@ -108,6 +115,8 @@ def _index() -> str:
 
 def _summary(name: str) -> str:
     """How many rows of its table agree, or what the table has instead of verdicts."""
+    if isinstance(_card(name), TransferCard):
+        return "five molecules that it never saw"
     if not _is_dynamics(name):
         return "crystals up to the melting point"
     rows = _card(name).provenance.accuracy["rows"]
@@ -177,8 +186,11 @@ def _table(head: tuple[str, ...], rows) -> str:
 
 
 @cache
-def _card(name: str) -> Card | DenoiserCard:
-    text = open_model_file(sd.pretrained(name)).card_json
+def _card(name: str) -> Card | DenoiserCard | TransferCard:
+    path = sd.pretrained(name)
+    if is_transferable(path):
+        return TransferableModel.load(path).card
+    text = open_model_file(path).card_json
     return DenoiserCard.from_json(text) if is_denoiser(text) else Card.from_json(text)
 
 

@@ -58,6 +58,10 @@ class SamplingError(ScoreDynError):
     """A trajectory cannot be drawn from a model with the arguments given."""
 
 
+class ClusterError(ScoreDynError):
+    """Work cannot be given to a cluster, or its workers or their scheduler are gone."""
+
+
 class LatticeError(ScoreDynError):
     """A crystal lattice cannot be built or read."""
 

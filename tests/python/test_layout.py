@@ -49,6 +49,10 @@ OPTIONAL = (
     "jinja2",
     "rich",
     "typer",
+    "dask",
+    "distributed",
+    "dask_jobqueue",
+    "westpa",
 )
 
 

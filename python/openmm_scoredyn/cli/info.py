@@ -182,7 +182,7 @@ def model_rows(card: Card) -> list[tuple[str, str]]:
 
 
 def transferable_rows(card: TransferCard) -> list[tuple[str, str]]:
-    """As `_rows`, for a model that is bound to a molecule before use."""
+    """As `model_rows`, for a model that is bound to a molecule before use."""
     can, origin = card.capabilities_of(1), card.provenance
     rules = card.guard
     return [

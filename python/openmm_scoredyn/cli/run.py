@@ -1,7 +1,8 @@
-"""`scoredyn run`: a trajectory of a model, as an ordinary OpenMM simulation or as many replicas
-in one batch.
+"""`scoredyn run`: a trajectory of a model, as an ordinary OpenMM simulation, as many replicas in one batch,
+or as an ensemble of batches on a cluster.
 """
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -30,9 +31,25 @@ def run(
     length: Annotated[
         str, typer.Option(help="Time to simulate, earlier interrupted runs included, as 10ns.")
     ],
-    out: Annotated[Path, typer.Option(help="NAME.dcd or NAME.xtc; NAME.frames for replicas.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="NAME.dcd or NAME.xtc; NAME.frames for replicas; with --cluster a folder."),
+    ],
     save_every: Annotated[str | None, typer.Option(help="Time between frames; default: every step.")] = None,
     replicas: Annotated[int, typer.Option(min=1, help="Independent replicas, drawn together.")] = 1,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            help=(
+                "Share the replicas out among workers: local, or local:N processes; NAME.toml for the jobs"
+                " of a queueing system, or a Dask scheduler as tcp://HOST:8786."
+            )
+        ),
+    ] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(min=1, help="Replicas that one task of a cluster draws together; default: 256."),
+    ] = None,
     seed: Annotated[
         int, typer.Option(min=1, max=2**31 - 1, help="Another seed gives another trajectory.")
     ] = 1,
@@ -64,14 +81,16 @@ def run(
 
     Example: scoredyn run alanine-dipeptide-obc2 ala2.pdb --length 10ns --out traj.dcd
     """
-    from openmm_scoredyn.dynamics import store_guard
+    from openmm_scoredyn.dynamics.ensemble import REPLICAS_PER_BATCH
     from openmm_scoredyn.dynamics.prepare import bound_model
     from openmm_scoredyn.export.binding import open_model
     from openmm_scoredyn.molecule.structure import read_structure
 
-    batch = replicas > 1 or out.suffix == ".frames"
-    _require_effect(batch, platform, force_field, device)
-    place = device or ("cuda" if platform == "CUDA" else "cpu")
+    together = replicas > 1 or out.suffix == ".frames" or cluster is not None
+    _require_effect(together, platform, force_field, device)
+    _require_cluster(cluster, batch, out)
+    # The workers of a cluster have the devices.
+    place = "cpu" if cluster else device or ("cuda" if platform == "CUDA" else "cpu")
     opened = open_model(model, allow_native_code=allow_native_code, device=place)
     molecule = read_structure(structure, coordinates=coordinates, parameters=parameters or (), system=system)
     loaded = bound_model(opened, molecule, strip=strip).to(place)
@@ -80,9 +99,15 @@ def run(
     n_steps = steps_of(length, lag)
     every = 1 if save_every is None else steps_of(save_every, lag)
     options = {"solver": solver, "denoising_steps": denoising_steps, "max_resamples": max_resamples}
-    if batch:
-        _run_replicas(loaded, molecule, out, n_steps, every, replicas, strip, repair, threads, seed, options)
-        paths, refused = [out], store_guard(out)
+    if together:
+        start = _start_of(loaded, molecule, strip, repair) | options
+        common = {"seed": seed, "save_every": every, "num_threads": threads, **start}
+        if cluster:
+            common |= {"device": device or "cpu", "replicas_per_batch": batch or REPLICAS_PER_BATCH}
+            stores = _run_on_cluster(loaded, out, n_steps, replicas, cluster, common)
+        else:
+            stores = _run_replicas(loaded, out, n_steps, replicas, common)
+        paths, refused = [out], _sum_of_guards(stores)
     else:
         paths, refused = _run_single(
             loaded,
@@ -103,10 +128,10 @@ def run(
 
 
 def _require_effect(
-    batch: bool, platform: str | None, force_field: list[str] | None, device: str | None
+    together: bool, platform: str | None, force_field: list[str] | None, device: str | None
 ) -> None:
     """Refuse options of a single simulation for replicas, and the reverse."""
-    if batch:
+    if together:
         refuse_without_effect(
             "run",
             {"platform": platform, "force-field": force_field},
@@ -122,10 +147,21 @@ def _require_effect(
         )
 
 
-def _guard_sentence(refused: dict[str, int] | None) -> str:
+def _require_cluster(cluster: str | None, batch: int | None, out: Path) -> None:
+    """Refuse a file for what needs a folder, and the reverse."""
+    if cluster is None:
+        refuse_without_effect(
+            "run", {"batch": batch}, "only a cluster draws batches", "leave it out, or give --cluster"
+        )
+    elif out.suffix in (".dcd", ".xtc", ".frames"):
+        raise OutputError(
+            f"run: a cluster writes a folder of stores, one a batch; expected a folder, found {out.name};"
+            " rename it, or leave out --cluster."
+        )
+
+
+def _guard_sentence(refused: dict[str, int]) -> str:
     """How many draws the guard rejected, by cause; of a run that went on, since it went on."""
-    if refused is None:
-        return "What the guard rejected is not recorded."
     from openmm_scoredyn.program.native import scoredyn
 
     causes = [f"{cause.replace('_', ' ')} {refused[cause]}" for cause in scoredyn.CAUSES]
@@ -138,33 +174,65 @@ def _check_folder(out: Path) -> None:
         raise OutputError(f"run: the folder {out.parent} does not exist; create it or choose another.")
 
 
-def _run_replicas(
-    model, structure, out, n_steps, every, replicas, strip, repair, threads, seed, options
-) -> None:
+def _start_of(model, structure, strip: bool, repair: bool) -> dict:
+    """First frame `positions` (N, 3) and `box` (3, 3) or None, nm, of all replicas."""
     import numpy as np
     from openmm import unit
 
-    from openmm_scoredyn.cli.progress import time_progress
-    from openmm_scoredyn.dynamics import run_replicas
     from openmm_scoredyn.dynamics.prepare import fit_structure
 
     topology, positions = fit_structure(structure, model.card, strip=strip, repair=repair)
     box = topology.getPeriodicBoxVectors()
-    # Times of the bar are those of all replicas together.
-    scale = model.card.lag_time_ps * replicas
-    with time_progress(f"{replicas} replicas") as progress:
-        run_replicas(
+    return {
+        "positions": np.float32(positions),
+        "box": None if box is None else box.value_in_unit(unit.nanometer),
+    }
+
+
+@contextmanager
+def _progress_of_all(description: str, scale_ps: float):
+    """A bar with the time of all replicas together, for reports of steps of `scale_ps` each."""
+    from openmm_scoredyn.cli.progress import time_progress
+
+    with time_progress(description) as progress:
+        yield lambda done, total: progress(done * scale_ps, total * scale_ps)
+
+
+def _run_replicas(model, out, n_steps, replicas, options) -> list[Path]:
+    import numpy as np
+
+    from openmm_scoredyn.dynamics import run_replicas
+
+    first = options.pop("positions")
+    start = np.broadcast_to(first, (replicas, *first.shape))
+    with _progress_of_all(f"{replicas} replicas", model.card.lag_time_ps * replicas) as progress:
+        return [run_replicas(model, start, out, n_steps, progress=progress, **options)]
+
+
+def _run_on_cluster(model, out, n_steps, replicas, cluster, options) -> list[Path]:
+    from openmm_scoredyn.dynamics import open_cluster, run_ensemble
+
+    with (
+        open_cluster(cluster, options["num_threads"]) as executor,
+        _progress_of_all(f"{replicas} replicas", model.card.lag_time_ps) as progress,
+    ):
+        return run_ensemble(
             model,
-            np.broadcast_to(np.float32(positions), (replicas, *positions.shape)),
-            out,
-            n_steps,
-            save_every=every,
-            progress=lambda done, total: progress(done * scale, total * scale),
-            num_threads=threads,
-            seed=seed,
-            box=None if box is None else box.value_in_unit(unit.nanometer),
+            folder=out,
+            n_steps=n_steps,
+            n_replicas=replicas,
+            executor=executor,
+            progress=progress,
             **options,
         )
+
+
+def _sum_of_guards(stores: list[Path]) -> dict[str, int]:
+    """`store_guard` of all stores together."""
+    from openmm_scoredyn.dynamics import store_guard
+
+    counts = [store_guard(store) or {} for store in stores]
+    return {name: sum(own[name] for own in counts) for name in counts[0]}
 
 
 def _run_single(

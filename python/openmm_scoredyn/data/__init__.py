@@ -2,6 +2,7 @@
 
 from openmm_scoredyn.data.cutting import cut, discard, divide, reordered
 from openmm_scoredyn.data.loading import load
+from openmm_scoredyn.data.mdtraj_bridge import iterate_mdtraj
 from openmm_scoredyn.data.packing import pack
 from openmm_scoredyn.data.same_data import (
     check_training_data,
@@ -30,6 +31,7 @@ __all__ = [
     "fingerprint",
     "first_difference",
     "frames_per_lag",
+    "iterate_mdtraj",
     "lagged_windows",
     "load",
     "opening_digest",

@@ -10,13 +10,14 @@ import numpy as np
 
 from openmm_scoredyn.data.frame_sizes import require_whole
 from openmm_scoredyn.data.frame_store import is_store, load_store
+from openmm_scoredyn.data.mdtraj_bridge import import_mdtraj, mdtraj_topology
 from openmm_scoredyn.data.sidecars import read_sidecar
 from openmm_scoredyn.data.store import load_archive
 from openmm_scoredyn.data.time_stamps import segments_of
 from openmm_scoredyn.data.trajectory import Trajectory, require_same_molecule
 from openmm_scoredyn.errors import MissingDependencyError, TrajectoryError
 from openmm_scoredyn.molecule.formats import find_format
-from openmm_scoredyn.molecule.particles import Particles, is_element
+from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.molecule.structure import read_structure
 
 _LOGGER = logging.getLogger(__name__)
@@ -120,7 +121,7 @@ class _Reading:
             )
         like = _trajectory_like(self.topology)
         periodic = self.periodic or (like is not None and like.box is not None)
-        topology: Any = self.topology if like is None else _mdtraj_topology(like.molecule)
+        topology: Any = self.topology if like is None else mdtraj_topology(like.molecule)
         loaded = _load_with_mdtraj(path, topology, self.selection)
         if not periodic:
             _refuse_solvent(path, loaded.topology)
@@ -217,17 +218,6 @@ def _inside(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix == ".npz" or is_store(path))
 
 
-def _mdtraj():
-    try:
-        import mdtraj
-    except ImportError:
-        raise MissingDependencyError(
-            "Trajectory: files other than npz are read with mdtraj, which is not installed; "
-            "run `pip install 'openmm-scoredyn[analysis]'`."
-        ) from None
-    return mdtraj
-
-
 def _trajectory_like(topology) -> Trajectory | None:
     """The trajectory that is given for a topology; None where a topology is."""
     if not isinstance(topology, (str, Path)):
@@ -236,23 +226,6 @@ def _trajectory_like(topology) -> Trajectory | None:
     if is_store(path):
         return load_store(path)[0]
     return load_archive(path, None, None)[0] if path.suffix.lower() == ".npz" and path.is_file() else None
-
-
-def _mdtraj_topology(particles: Particles):
-    """Particles as mdtraj reads files with; beads are its virtual sites."""
-    mdtraj = _mdtraj()
-    topology = mdtraj.Topology()
-    chain, residues, atoms = topology.add_chain(), {}, []
-    for kind, name, residue, index in zip(
-        particles.types, particles.atom_names, particles.residue_names, particles.residue_indices, strict=True
-    ):
-        if index not in residues:
-            residues[index] = topology.add_residue(residue, chain)
-        element = mdtraj.element.get_by_symbol(kind) if is_element(kind) else mdtraj.element.virtual
-        atoms.append(topology.add_atom(name, element, residues[index]))
-    for i, j in particles.bonds:
-        topology.add_bond(atoms[i], atoms[j])
-    return topology
 
 
 def _molecule_of(topology, path: Path) -> Particles:
@@ -268,7 +241,7 @@ def _molecule_of(topology, path: Path) -> Particles:
 
 def _as_mdtraj(topology):
     """An mdtraj.Topology from a structure of any format, or from what mdtraj takes for one."""
-    mdtraj = _mdtraj()
+    mdtraj = import_mdtraj()
     if not isinstance(topology, (str, Path)):
         return getattr(topology, "topology", topology)
     if find_format(Path(topology)) is None:
@@ -278,7 +251,7 @@ def _as_mdtraj(topology):
 
 def _load_with_mdtraj(path: Path, topology, selection: str | None):
     """An mdtraj.Trajectory with whole molecules."""
-    mdtraj = _mdtraj()
+    mdtraj = import_mdtraj()
     keywords = {} if topology is None else {"top": _as_mdtraj(topology)}
     require_whole(path, keywords["top"].n_atoms if keywords else None)
     try:

@@ -5,6 +5,7 @@ import os
 import shlex
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +14,11 @@ from openmm_scoredyn.data.atomic import make_directory, remove_left_over
 from openmm_scoredyn.errors import OutputError
 
 _LOCK_FILE = ".lock"
+_SECONDS_BETWEEN_TRIES = 0.2
 
 
 @contextmanager
-def exclusive(output: str | Path, command: str) -> Iterator[None]:
+def exclusive(output: str | Path, command: str, wait_s: float = 0.0) -> Iterator[None]:
     """Hold an output, a file or a folder, for one process; what killed ones left of it is removed first.
 
     The lock is the operating system's (flock): it ends with the process, so that nothing has to be removed
@@ -26,15 +28,16 @@ def exclusive(output: str | Path, command: str) -> Iterator[None]:
     ----------
     output : to be written; for a folder, which must exist, the lock lies in it, for a file beside it
     command : for messages, as "run"
+    wait_s : how long to wait for another process that holds it
 
     Raises
     ------
     OutputError
-        If another process holds it, named in the message, or the place cannot be written.
+        If another process holds it for longer, named in the message, or the place cannot be written.
     """
     output = Path(output)
     path = output / _LOCK_FILE if output.is_dir() else output.with_name(f".{output.name}.lock")
-    descriptor = _acquire(path, output, command)
+    descriptor = _acquire(path, output, command, time.monotonic() + wait_s)
     try:
         os.truncate(descriptor, 0)
         os.pwrite(descriptor, _own_name().encode(), 0)
@@ -46,8 +49,8 @@ def exclusive(output: str | Path, command: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _acquire(path: Path, output: Path, command: str) -> int:
-    """Descriptor of the lock file, locked."""
+def _acquire(path: Path, output: Path, command: str, deadline: float) -> int:
+    """Descriptor of the lock file, locked; `deadline` in the time of `time.monotonic`."""
     while True:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -60,6 +63,9 @@ def _acquire(path: Path, output: Path, command: str) -> int:
         except OSError:
             holder = os.pread(descriptor, 1000, 0).decode(errors="replace") or "another process"
             os.close(descriptor)
+            if time.monotonic() < deadline:
+                time.sleep(_SECONDS_BETWEEN_TRIES)
+                continue
             raise OutputError(
                 f"{command}: {output} is being written by {holder}; wait until it has ended, or choose"
                 " another"

@@ -28,6 +28,8 @@ def run_replicas(
     seed: int,
     save_every: int = 1,
     steps_per_chunk: int | None = None,
+    first_replica: int = 0,
+    wait_s: float = 0.0,
     progress: Callable[[int, int], None] | None = None,
     box=None,
     **sampling,
@@ -48,6 +50,8 @@ def run_replicas(
     seed : 1 to 2**31 - 1
     steps_per_chunk : steps between two writes to the disk, rounded up to a multiple of `save_every`; None: at
         most 1000, and as few as make a chunk of 64 MB
+    first_replica : number of the first replica, of which its noise is a function
+    wait_s : how long to wait for another process that writes the store
     progress : called with (steps done, steps in all)
     box : (3, 3), nm, rows are the box vectors; of a periodic model
     **sampling : as those of `ScoreModel.sample`: how steps are drawn, lag_time_ps, temperature_K, num_threads
@@ -81,16 +85,17 @@ def run_replicas(
     if box is not None:
         sampling |= {"box": np.asarray(box, dtype=np.float32)}
     try:
-        identity = _identify(model, positions, seed, save_every, sampling)
+        identity = identify(model, positions, seed, save_every, first_replica, sampling)
     except MemoryError:
         raise _too_many(positions) from None
     header = json.loads(json.dumps(_describe(model, identity, save_every)))
-    length = _steps_of_a_chunk(model, positions, save_every, steps_per_chunk)
+    length = steps_of_a_chunk(model, len(positions), save_every, steps_per_chunk)
+    drawing = {"seed": seed, "first_replica": first_replica, **sampling}
     make_directory(out)
-    with exclusive(out, "run"):
+    with exclusive(out, "run", wait_s):
         store = _open(out, header)
         try:
-            _fill(model, positions, store, n_steps, length, seed, save_every, sampling, progress)
+            _fill(model, positions, store, n_steps, length, save_every, drawing, progress)
         except (MemoryError, RuntimeError) as error:
             # Torch says it in words of its own.
             if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
@@ -112,7 +117,7 @@ def _open(out: Path, header: dict) -> FrameStore:
     """The store to go on with, of the same run; a new one where there is none."""
     store = FrameStore(out)
     if store.header:
-        _require_same_run(out, header, store.header)
+        require_same_run(out, header, store.header)
         store.remove_uncommitted()
     elif out.exists() and any(path.name != ".lock" for path in out.iterdir()):
         raise OutputError(f"run: {out} exists already and is no store of frames; choose another name.")
@@ -121,7 +126,7 @@ def _open(out: Path, header: dict) -> FrameStore:
     return store
 
 
-def _fill(model, positions, store, n_steps, length, seed, save_every, sampling, progress) -> None:
+def _fill(model, positions, store, n_steps, length, save_every, drawing, progress) -> None:
     """Draw what the store lacks."""
     done, histories, counts = _take_up(store, model, positions, n_steps)
     while done < n_steps:
@@ -129,9 +134,7 @@ def _fill(model, positions, store, n_steps, length, seed, save_every, sampling, 
             progress(done, n_steps)
         steps = min(length, n_steps - done)
         before = _counts_of(model)
-        frames, histories = _advance(
-            model, histories, steps, save_every, first_step=done, seed=seed, **sampling
-        )
+        frames, histories = _advance(model, histories, steps, save_every, first_step=done, **drawing)
         after = _counts_of(model)
         counts = {name: counts[name] + after[name] - before[name] for name in counts}
         done += steps
@@ -142,9 +145,10 @@ def _fill(model, positions, store, n_steps, length, seed, save_every, sampling, 
         progress(n_steps, n_steps)
 
 
-def _steps_of_a_chunk(model, positions: np.ndarray, save_every: int, asked: int | None) -> int:
+def steps_of_a_chunk(model, n_replicas: int, save_every: int, asked: int | None) -> int:
+    """Steps between two writes to the disk, a multiple of `save_every`; `asked` as that of `run_replicas`."""
     if asked is None:
-        frames = max(1, _CHUNK_BYTES // (4 * np.size(positions)))
+        frames = max(1, _CHUNK_BYTES // (12 * n_replicas * model.card.num_particles))
         # A longer history needs every step, not the saved ones alone.
         asked = min(
             _LONGEST_CHUNK, frames * (save_every if model.card.capabilities.history_length == 1 else 1)
@@ -168,12 +172,13 @@ def _counts_of(model) -> dict[str, int]:
     return counted | model.rejected_draws_by_cause
 
 
-def _identify(model, positions, seed, save_every, sampling) -> dict:
-    start = hashlib.sha256(np.ascontiguousarray(positions, dtype=np.float32).tobytes()).hexdigest()
+def identify(model, positions, seed, save_every, first_replica, sampling) -> dict:
+    """Whatever the frames of a run depend on, JSON-ready; arguments as those of `run_replicas`."""
     return {
         "model_sha256": model.sha256,
-        "start_sha256": start,
+        "start_sha256": digest_of(positions),
         "n_replicas": len(positions),
+        "first_replica": first_replica,
         "seed": seed,
         "save_every": save_every,
         **as_sampling_options(model, sampling),
@@ -182,6 +187,11 @@ def _identify(model, positions, seed, save_every, sampling) -> dict:
         "device": model.device.partition(":")[0],  # which of several like ones changes nothing
         "box_nm": sampling["box"].tolist() if "box" in sampling else None,
     }
+
+
+def digest_of(positions: np.ndarray) -> str:
+    """SHA-256, hexadecimal, of first frames."""
+    return hashlib.sha256(np.ascontiguousarray(positions, dtype=np.float32).tobytes()).hexdigest()
 
 
 def _pack(histories: np.ndarray) -> bytes:
@@ -208,7 +218,8 @@ def _take_up(store: FrameStore, model, positions: np.ndarray, n_steps: int):
     return done, np.load(BytesIO(store.state()), allow_pickle=False), store.note["counts"]
 
 
-def _require_same_run(out: Path, ours: dict, stored: dict) -> None:
+def require_same_run(out: Path, ours: dict, stored: dict) -> None:
+    """Raise `OutputError`, naming the first setting, where what is stored at `out` is of other settings."""
     different = [key for key in ours if ours[key] != stored.get(key)]
     if different:
         key = different[0]

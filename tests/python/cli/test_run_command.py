@@ -331,3 +331,26 @@ def test_one_process_writes_replicas(program, tmp_path):
 
     run_replicas(model, start, out, 20, seed=1, progress=again)
     assert not list(out.glob(".*"))
+
+
+def test_an_ensemble_on_a_cluster(program, structure, tmp_path):
+    pytest.importorskip("distributed")
+    arguments = [program, structure, "--length", "30ps", "--save-every", "3ps", "--seed", 4, "--replicas", 5]
+    result = invoke(*arguments, "--batch", 2, "--cluster", "local:1", "--out", tmp_path / "e")
+    assert "150 ps in" in result.output and "displacement 0." in " ".join(result.output.split())
+    together = invoke(*arguments, "--out", tmp_path / "r.frames") and data.load(tmp_path / "r.frames")[0]
+    parts = [segment for trajectory in data.load(tmp_path / "e") for segment in trajectory.segments]
+    np.testing.assert_array_equal(np.stack(parts), np.stack(together.segments))
+    assert len(list((tmp_path / "e").glob("replicas_*.frames"))) == 3
+    before = files_of(tmp_path / "e")
+    refused = [
+        (["--out", tmp_path / "x.frames"], "expected a folder, found x.frames; rename it"),
+        (["--out", tmp_path / "e", "--platform", "CPU"], "expected none of --platform"),
+        (["--out", tmp_path / "e", "--batch", 3], "expected replicas_per_batch 3, found 2"),
+    ]
+    for options, message in refused:
+        with pytest.raises((OutputError, SamplingError), match=message):
+            invoke(*arguments, "--cluster", "local:1", "--batch", 2, *options)
+    with pytest.raises(SamplingError, match="only a cluster draws batches; expected none of --batch, found"):
+        invoke(*arguments, "--batch", 2, "--out", tmp_path / "r.frames")
+    assert files_of(tmp_path / "e") == before

@@ -168,3 +168,28 @@ def test_reading_needs_no_memory(tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert 4 * trajectory.n_frames * 66 > 29e6 and peak < 10e6
+
+
+def test_mdtraj_reads_a_piece_at_a_time(tmp_path, monkeypatch):
+    mdtraj = pytest.importorskip("mdtraj")
+    box = 3 * np.eye(3, dtype=np.float32)
+    frames = write(tmp_path / "t.frames", (4, 4, 3), replicas=2, box_nm=box.tolist())
+    longest = 0
+    read = StoredFrames.__getitem__
+
+    def measured(self, chosen):
+        nonlocal longest
+        found = read(self, chosen)
+        longest = max(longest, len(found))
+        return found
+
+    monkeypatch.setattr(StoredFrames, "__getitem__", measured)
+    pieces = list(data.iterate_mdtraj(data.load(tmp_path / "t.frames"), n_frames=5))
+    assert longest == 5 and all(isinstance(piece, mdtraj.Trajectory) for piece in pieces)
+    assert [piece.n_frames for piece in pieces] == [5, 5, 1, 5, 5, 1], "no piece goes over a replica's end"
+    np.testing.assert_array_equal(np.concatenate([p.xyz for p in pieces]), frames.reshape(-1, 22, 3))
+    np.testing.assert_allclose(pieces[1].time, [10, 12, 14, 16, 18])
+    np.testing.assert_allclose(pieces[-1].unitcell_vectors[0], box, atol=1e-6)
+    assert [atom.name for atom in pieces[0].topology.atoms] == list(alanine_molecule().atom_names)
+    psi = np.concatenate([mdtraj.compute_psi(piece)[1] for piece in pieces])
+    assert psi.shape == (22, 1)
