@@ -131,7 +131,8 @@ class _Mdcrd:
         if self._has_box is None:
             self._has_box = _is_numbers(lines.peek(), (3,))
         if self._has_box:
-            _require_numbers(*lines.take(), (3,))
+            (box,) = lines.take()
+            _require_numbers(box, (3,))
         return 1
 
 
