@@ -60,6 +60,9 @@ torch::jit::Module loadFrozen(const ModelFile& file, const std::vector<std::stri
     for (const std::string& method : found) {
         auto graph = frozen.get_method(method).graph();
         requirePureMethod(graph, method, name);
+        // On a GPU it would join linear layers of one input, whose results then are slices that `view`
+        // refuses.
+        if (!device.is_cpu()) continue;
         try {
             torch::jit::OptimizeFrozenGraph(graph, true);
         } catch (const std::exception& error) {

@@ -28,6 +28,8 @@ public:
     double computeKineticEnergy(OpenMM::ContextImpl& context) override;
 
 protected:
+    /// Make the context wait for what the program does with arrays of an earlier step. Called as handOver.
+    virtual void waitForProgram() {}
     /// Give an array of the context to the program, as a pointer into the memory of device(). Called with the
     /// context current, like takeBack.
     virtual float* handOver(OpenMM::ComputeArray& array);

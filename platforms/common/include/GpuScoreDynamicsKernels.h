@@ -29,6 +29,8 @@ public:
     std::shared_ptr<void> selectProgram() override { return bridge_.select(); }
 
 protected:
+    // The history may still be read from the array that is about to be written.
+    void waitForProgram() override { bridge_.contextWaits(); }
     float* handOver(OpenMM::ComputeArray& array) override {
         bridge_.programWaits();
         auto& onDevice = dynamic_cast<Array&>(array.getArray());

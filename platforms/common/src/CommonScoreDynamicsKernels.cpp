@@ -105,6 +105,7 @@ void CommonIntegrateScoreDynamicsStepKernel::createKernels() {
 
 float* CommonIntegrateScoreDynamicsStepKernel::gather(ContextImpl&) {
     const ContextSelector selector(cc_);
+    waitForProgram();
     uploadBox();
     uploadCellOffsets();
     gatherKernel_->execute(cc_.getNumAtoms());

@@ -33,14 +33,17 @@ CudaBridge::CudaBridge(OpenMM::CudaContext& context) : context_(context) {
 }
 
 CudaBridge::~CudaBridge() {
-    // Nothing can be done about an error here.
-    if (stream_) {
-        const auto selected = select();
-        cuStreamSynchronize(stream_);
-        cuStreamDestroy(stream_);
+    // Nothing can be done about an error here, and after an earlier one every call may fail.
+    if (cuCtxPushCurrent(primary_) == CUDA_SUCCESS) {
+        if (stream_) {
+            cuStreamSynchronize(stream_);
+            cuStreamDestroy(stream_);
+        }
+        if (contextDone_) cuEventDestroy(contextDone_);
+        if (programDone_) cuEventDestroy(programDone_);
+        CUcontext popped;
+        cuCtxPopCurrent(&popped);
     }
-    if (contextDone_) cuEventDestroy(contextDone_);
-    if (programDone_) cuEventDestroy(programDone_);
     if (primary_) cuDevicePrimaryCtxRelease(context_.getDevice());
 }
 
