@@ -70,7 +70,7 @@ def memory(options) -> None:
 
 
 def workers(options) -> None:
-    """Wall time of 16 batches of 256 replicas x 200 ps by one worker and by two, in turn."""
+    """Wall time of 8 batches of 256 replicas x 20 ps by one worker and by two, in turn."""
     model, start = sd.ScoreModel(sd.pretrained(MODEL)), start_of_model()
     times: dict[int, list[float]] = {1: [], 2: []}
     with (
@@ -82,14 +82,12 @@ def workers(options) -> None:
             for count, executor in ((1, one), (2, two)):
                 began = time.monotonic()
                 out = Path(folder) / f"{number}_{count}"
-                run_ensemble(
-                    model, start, out, 200, n_replicas=4096, seed=1, save_every=10, executor=executor
-                )
+                run_ensemble(model, start, out, 20, n_replicas=2048, seed=1, save_every=10, executor=executor)
                 if number >= 0:
                     times[count].append(time.monotonic() - began)
     for count, values in times.items():
         low, middle, high = quartiles(values)
-        print(f"{count} workers: {middle:.1f} s ({low:.1f} - {high:.1f}), {4096 * 200 / middle:,.0f} ps/s")
+        print(f"{count} workers: {middle:.1f} s ({low:.1f} - {high:.1f}), {2048 * 20 / middle:,.0f} ps/s")
     ratios = [a / b for a, b in zip(times[1], times[2], strict=True)]
     print(f"two against one: {np.round(ratios, 2)}, load {os.getloadavg()[0]:.1f}")
 

@@ -121,7 +121,7 @@ class ScorePropagator(WESTPropagator):
         path = path.decode() if isinstance(path, bytes) else path
         if path not in self._structures:
             _, positions = fit_structure(read_structure(Path(path)), self.model.card, repair=False)
-            self._structures[path] = np.asarray(positions, dtype=np.float32)
+            self._structures[path] = np.asarray(positions, np.float32)
         return self._structures[path]
 
 

@@ -3,7 +3,6 @@
 import json
 import multiprocessing
 import threading
-import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 
@@ -13,6 +12,7 @@ import pytest
 from kills import files_of, run_through_kills
 
 from openmm_scoredyn import data
+from openmm_scoredyn.data import lock
 from openmm_scoredyn.data.frame_store import StoredFrames
 from openmm_scoredyn.data.lock import exclusive
 from openmm_scoredyn.dynamics import ensemble, run_ensemble, store_guard
@@ -234,11 +234,17 @@ def test_a_worker_waits_for_one_that_lost_its_scheduler(model, whole, tmp_path, 
     held.__enter__()
     for name in ("ensemble.json", "program.pt", "start.npy"):
         (tmp_path / "e" / name).write_bytes(whole[name])
-    release = threading.Timer(0.5, held.__exit__, (None, None, None))
-    release.start()
-    began = time.monotonic()
-    run_ensemble(model, START, tmp_path / "e", N_STEPS, **OPTIONS)
-    assert time.monotonic() - began > 0.4
+    waits = []
+
+    def release(seconds):
+        if not waits:
+            held.__exit__(None, None, None)
+        waits.append(seconds)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lock.time, "sleep", release)
+        run_ensemble(model, START, tmp_path / "e", N_STEPS, **OPTIONS)
+    assert waits
     assert files_of(tmp_path / "e") == whole
     monkeypatch.setattr(ensemble, "_WAIT_FOR_LOCK_S", 0.3)
     with (
