@@ -58,7 +58,7 @@ OPTIONAL = (
 
 # The crystal denoiser is a product of its own: of the rest it may import the ground and the archive alone.
 GROUND_OF_CRYSTALS = ("crystals", "errors", "version", "figures")
-MODULES_OF_CRYSTALS = ("data.atomic", "data.lock", "program.archive", "program.precision")
+MODULES_OF_CRYSTALS = ("data.atomic", "data.frame_sizes", "data.lock", "program.archive", "program.precision")
 
 
 def module_name(path):

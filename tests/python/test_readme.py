@@ -229,7 +229,9 @@ def test_other_languages_are_right():
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_commands_of_the_examples_parse(script, short, tmp_path):
     commands = commands_of_script(script, [*short, "run", "out"], tmp_path)
-    assert {"simulate", "train", "export", "run", "compare"} <= {command[0] for command in commands}
+    made_with_gromacs = script.name == "train_alkanes.sh"  # and compared by a script of its own
+    others = set() if made_with_gromacs else {"simulate", "compare"}
+    assert {"train", "export", "run"} | others <= {command[0] for command in commands}
     for command in commands:
         parse(command)
         packed = [argument for argument in command if "/data/alanine" in argument]

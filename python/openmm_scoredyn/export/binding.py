@@ -128,12 +128,18 @@ def _binding(model: TransferableModel, particles: Particles, known: Known) -> di
         "trained_on": [molecule["name"] for molecule in model.card.molecules],
         "particles": size,
         "largest_in_training": largest,
-        "extrapolation": (
-            f"{size} particles, {size / largest:.2g} times the largest in training ({largest})"
-            if size > largest
-            else "none in size"
-        ),
+        "extrapolation": _extrapolation(size, largest, known.new_joints(particles)),
     }
+
+
+def _extrapolation(size: int, largest: int, new_joints: tuple[str, ...]) -> str:
+    """In what a molecule goes beyond those in training."""
+    text = "none in size"
+    if size > largest:
+        text = f"{size} particles, {size / largest:.2g} times the largest in training ({largest})"
+    if new_joints:
+        text += f"; groups that training never had side by side: {', '.join(new_joints)}"
+    return text
 
 
 def _require_equal(expected: Particles, topology) -> None:

@@ -30,6 +30,9 @@ class Known:
     parameters : dict of lists of tuples of numbers, by a term of the force field such as "bond C4-H1"; empty
         where the training molecules came without a System
     other_forces : tuple of str, forces of the System that are not read, such as an implicit solvent
+    joints : tuple of str
+        Kinds of bonds between particles of several bonds, each with its own neighbours, such as
+        "C4(C4 H1 H1 H1)-C4(C4 C4 H1 H1)", sorted.
     ring_bonds : tuple of str, kinds of bonds in rings, such as "C4-C4", sorted
     largest : int, particles of the largest molecule
     needs_force_field : bool, whether the network reads parameters, so that it cannot do without a System
@@ -39,6 +42,7 @@ class Known:
     masses_amu: dict[str, tuple[float, float]]
     parameters: dict[str, list[tuple[float, ...]]]
     other_forces: tuple[str, ...]
+    joints: tuple[str, ...]
     ring_bonds: tuple[str, ...]
     largest: int
     needs_force_field: bool
@@ -65,6 +69,7 @@ class Known:
             {name: (min(values), max(values)) for name, values in sorted(masses.items())},
             parameters,
             tuple(sorted(other)),
+            tuple(sorted({name for particles in molecules for name in _joints(particles)})),
             tuple(sorted({name for particles in molecules for name, _ in _named_ring_bonds(particles)})),
             max(map(len, molecules)),
             reads_force_field and bool(parameters),
@@ -113,6 +118,10 @@ class Known:
         if self.needs_force_field or (self.parameters and particles.force_field is not None):
             self._require_force_field(particles)
 
+    def new_joints(self, particles: Particles) -> tuple[str, ...]:
+        """Bonds of a molecule between groups that no training molecule had side by side, sorted."""
+        return tuple(sorted(_joints(particles) - set(self.joints)))
+
     def _require_force_field(self, particles: Particles) -> None:
         field = particles.force_field
         if field is None:
@@ -147,9 +156,19 @@ class Known:
         own = {field.name: values.pop(field.name) for field in fields(cls)}
         own["parameters"] = {k: [tuple(entry) for entry in v] for k, v in own["parameters"].items()}
         own["masses_amu"] = {k: tuple(v) for k, v in own["masses_amu"].items()}
-        for name in ("environments", "other_forces", "ring_bonds"):
+        for name in ("environments", "other_forces", "joints", "ring_bonds"):
             own[name] = tuple(own[name])
         return cls(**own), values
+
+
+def _joints(particles: Particles) -> set[str]:
+    names, near = environment(particles), particles.neighbours
+    described = [f"{name}({' '.join(sorted(names[k] for k in around))})" for name, around in zip(names, near)]
+    return {
+        "-".join(sorted((described[i], described[j])))
+        for i, j in particles.bonds
+        if min(len(near[i]), len(near[j])) > 1
+    }
 
 
 def _named_ring_bonds(particles: Particles) -> list[tuple[str, tuple[int, int]]]:

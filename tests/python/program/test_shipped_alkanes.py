@@ -57,8 +57,9 @@ def topology(particles: Particles) -> app.Topology:
     return made
 
 
-@pytest.mark.parametrize("smiles", ["CCCCCCCCCC", "CC(C)CC", "CC(C)(C)CC", "CC(C)(C)C(C)(C)C"])
+@pytest.mark.parametrize("smiles", ["CCCCCCCCCC", "CC(C)CC", "CC(C)(C)CC"])
 def test_alkanes_from_smiles_with_any_names_of_their_hydrogens(smiles):
+    """Draws are accepted as often whichever way round equal hydrogens are named; four standard errors."""
     made = build(smiles=smiles)
     positions = np.asarray(made.positions, dtype=float)
     groups = equal_ends(Particles.from_topology(made.topology))
@@ -66,15 +67,28 @@ def test_alkanes_from_smiles_with_any_names_of_their_hydrogens(smiles):
     for group in map(list, groups):  # the other way round
         order[group] = group[::-1]
     renamed, there = select_atoms(made.topology, positions, order)
-    for topology, start in ((made.topology, positions), (renamed, there)):
-        model = sd.bind(MODEL, topology, positions=start)
-        frames = model.sample(np.repeat(np.asarray(start)[None], 20, 0), 20, seed=1)
-        assert np.isfinite(frames).all() and model.num_rejected_draws <= 0.01 * 400
+    rejected = []
+    for named, start in ((made.topology, positions), (renamed, there)):
+        model = sd.bind(MODEL, named, positions=start)
+        frames = model.sample(np.repeat(np.asarray(start)[None], 50, 0), 40, seed=1)
+        assert np.isfinite(frames).all()
+        rejected.append(model.num_rejected_steps)
+    one, other = rejected
+    assert abs(one - other) <= 4 * (one + other + 1) ** 0.5
+    assert max(rejected) < 0.15 * 2000
 
 
 def test_the_card_says_how_far_it_is_from_what_was_trained():
-    binding = sd.bind(MODEL, build(smiles="CCCCCCCCCC").topology).card.provenance.training_data["binding"]
-    assert binding["extrapolation"] == "32 particles, 1.4 times the largest in training (23)"
+    def said(smiles):
+        made = build(smiles=smiles)
+        card = sd.bind(MODEL, made.topology, positions=made.positions).card
+        return card.provenance.training_data["binding"]["extrapolation"]
+
+    assert said("CCCCCCCCCC") == "32 particles, 1.4 times the largest in training (23)"
+    assert said("CCCC") == "none in size"
+    assert said("CC(C)CC") == (
+        "none in size; groups that training never had side by side: C4(C4 C4 C4 H1)-C4(C4 C4 H1 H1)"
+    )
 
 
 @pytest.mark.parametrize(
