@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,9 @@ from openmm_scoredyn.program.card import Card
 from openmm_scoredyn.program.model import ScoreModel, path_or_shipped
 from openmm_scoredyn.program.transferable import TransferableModel, is_transferable
 from openmm_scoredyn.version import __version__
+
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def bind(model, topology, system=None, *, positions=None) -> ScoreModel:
@@ -66,10 +70,12 @@ def bind_particles(model: TransferableModel, particles: Particles, positions=Non
     centres = _stereocentres(particles, positions)
     path = _cache_folder() / f"{_content(model, particles, centres)}.pt"
     try:
-        return ScoreModel(path)
+        bound = ScoreModel(path)
     except ScoreDynError:  # not there, or damaged
         bind_file(model, particles, path, stereocentres=centres)
-        return ScoreModel(path)
+        bound = ScoreModel(path)
+    _warn_of_new_joints(bound)
+    return bound
 
 
 def open_model(model, **options):
@@ -128,8 +134,21 @@ def _binding(model: TransferableModel, particles: Particles, known: Known) -> di
         "trained_on": [molecule["name"] for molecule in model.card.molecules],
         "particles": size,
         "largest_in_training": largest,
+        "new_joints": list(known.new_joints(particles)),
         "extrapolation": _extrapolation(size, largest, known.new_joints(particles)),
     }
+
+
+def _warn_of_new_joints(bound: ScoreModel) -> None:
+    """Say where a model knows no torsion of its molecule."""
+    new = bound.card.provenance.training_data["binding"]["new_joints"]
+    if new:
+        _LOGGER.warning(
+            "bind: %s never saw these groups side by side: %s; trust neither populations nor rates of what"
+            " turns there before they are compared with MD.",
+            bound.card.name,
+            ", ".join(new),
+        )
 
 
 def _extrapolation(size: int, largest: int, new_joints: tuple[str, ...]) -> str:

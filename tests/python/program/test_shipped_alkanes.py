@@ -78,7 +78,9 @@ def test_alkanes_from_smiles_with_any_names_of_their_hydrogens(smiles):
     assert max(rejected) < 0.15 * 2000
 
 
-def test_the_card_says_how_far_it_is_from_what_was_trained():
+def test_the_card_says_how_far_it_is_from_what_was_trained(caplog):
+    caplog.set_level("WARNING", "openmm_scoredyn")
+
     def said(smiles):
         made = build(smiles=smiles)
         card = sd.bind(MODEL, made.topology, positions=made.positions).card
@@ -86,9 +88,12 @@ def test_the_card_says_how_far_it_is_from_what_was_trained():
 
     assert said("CCCCCCCCCC") == "32 particles, 1.4 times the largest in training (23)"
     assert said("CCCC") == "none in size"
+    assert caplog.messages == []
     assert said("CC(C)CC") == (
         "none in size; groups that training never had side by side: C4(C4 C4 C4 H1)-C4(C4 C4 H1 H1)"
     )
+    (warning,) = caplog.messages
+    assert "never saw these groups side by side: C4(C4 C4 C4 H1)-C4(C4 C4 H1 H1); trust neither" in warning
 
 
 @pytest.mark.parametrize(
