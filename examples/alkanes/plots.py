@@ -22,7 +22,7 @@ def draw(found: dict[str, dict], out: Path) -> None:
         for axis, (molecule, one) in zip(axes[0], found.items()):
             panel(axis, one)
             axis.set_title(molecule)
-        axes[0, 0].legend(frameon=False, fontsize=8)
+        axes[0, 0].legend(frameon=False, fontsize=6)
         figure.tight_layout()
         figure.savefig(out / f"alkanes_{name}.png", dpi=110)
         plt.close(figure)
@@ -65,6 +65,8 @@ def _rates(axis, one: dict) -> None:
             )
     axis.set_xlabel("place, from the end of the chain")
     axis.set_ylabel("hops per ns in the well")
+    axis.set_xticks(sorted(set(places)))
+    axis.set_xlim(0.5, max(places) + 0.5)
     axis.set_ylim(bottom=0)
 
 

@@ -25,7 +25,6 @@ from openmm_scoredyn.program.model import ScoreModel, path_or_shipped
 from openmm_scoredyn.program.transferable import TransferableModel, is_transferable
 from openmm_scoredyn.version import __version__
 
-
 _LOGGER = logging.getLogger(__name__)
 
 
