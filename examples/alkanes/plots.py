@@ -22,7 +22,7 @@ def draw(found: dict[str, dict], out: Path) -> None:
         for axis, (molecule, one) in zip(axes[0], found.items()):
             panel(axis, one)
             axis.set_title(molecule)
-        axes[0, 0].legend(frameon=False, fontsize=6)
+        axes[0, -1].legend(frameon=False, fontsize=6)
         figure.tight_layout()
         figure.savefig(out / f"alkanes_{name}.png", dpi=110)
         plt.close(figure)
