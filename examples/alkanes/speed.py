@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 from turns import quartiles, take_turns
 
 BATCH, SINGLE_STEPS, BATCH_STEPS = 256, 200, 5
-GROMACS_PS, OPENMM_PS = 40, 4
+GROMACS_PS, OPENMM_PS = 40, 1
 FORCE_FIELD = Path(sd.__file__).parent / "reference" / "force_fields" / "oplsaa_alkanes_tip3p.xml"
 
 
