@@ -5,7 +5,7 @@ computed.
 import json
 from collections import Counter
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -16,7 +16,9 @@ from openmm_scoredyn.cli.options import AllowNativeCode, AsJson
 from openmm_scoredyn.cli.printable import printable
 from openmm_scoredyn.crystals.card import DenoiserCard, is_denoiser
 from openmm_scoredyn.program.card import Card
-from openmm_scoredyn.program.transferable import TransferCard
+
+if TYPE_CHECKING:  # it brings numpy, which help does not need
+    from openmm_scoredyn.program.transferable import TransferCard
 
 _PRECISIONS = {
     "highest": "highest, float32",
@@ -107,7 +109,7 @@ def card_json(card: str, sha256: str) -> str:
 
 
 def card_table(
-    card: Card | DenoiserCard | TransferCard, sha256: str, rows: Callable[..., list], full: bool = True
+    card: "Card | DenoiserCard | TransferCard", sha256: str, rows: Callable[..., list], full: bool = True
 ) -> Table:
     """Two columns, one row per thing a user wants to know before a run; some twenty lines unless `full`."""
     table = Table(title=Text(printable(card.name)), show_header=False)
@@ -181,7 +183,7 @@ def model_rows(card: Card) -> list[tuple[str, str]]:
     return rows + [("draws", f"{steps}, {levels}")]
 
 
-def transferable_rows(card: TransferCard) -> list[tuple[str, str]]:
+def transferable_rows(card: "TransferCard") -> list[tuple[str, str]]:
     """As `model_rows`, for a model that is bound to a molecule before use."""
     can, origin = card.capabilities_of(1), card.provenance
     rules = card.guard

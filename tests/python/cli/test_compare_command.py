@@ -70,12 +70,12 @@ def test_a_reference_that_trained_the_model_is_said(tmp_path, caplog, monkeypatc
     from types import SimpleNamespace
 
     from openmm_scoredyn.cli.compare_model import warn_of_training_data
-    from openmm_scoredyn.program import model as module
+    from openmm_scoredyn.export import binding as module
 
     reference = [make_trajectory(30, seed=seed) for seed in range(3)]
     known = {"openings": [data.opening_digest(reference[2]), "0" * 16]}
     card = SimpleNamespace(name="a-model", provenance=SimpleNamespace(training_data=known))
-    monkeypatch.setattr(module, "ScoreModel", lambda path: SimpleNamespace(card=card))
+    monkeypatch.setattr(module, "open_model", lambda name: SimpleNamespace(card=card))
     warn_of_training_data("alanine-dipeptide-obc2", reference)
     assert "1 of 3 reference trajectories trained a-model" in caplog.text
     caplog.clear()
