@@ -82,7 +82,7 @@ def model_page(name: str) -> str:
     accuracy = card.accuracy if denoiser else card.provenance.accuracy
     training = card.training_data if denoiser else card.provenance.training_data
     if isinstance(card, TransferCard):
-        tables = []  # measured molecule by molecule, in the report
+        tables = _tables_of_many()
     else:
         tables = _denoiser_tables(accuracy) if denoiser else _comparison_tables(accuracy)
     parts = [f"# {name}", f"{describe(name)}. `scoredyn info {name} --full` prints the same card."]
@@ -96,6 +96,16 @@ def model_page(name: str) -> str:
     parts += ["## What it knows", _table(("", ""), ROWS[type(card)](card))]
     parts += ["## What it was trained on", _table(("", ""), _leaves(training))]
     return "\n\n".join([*parts, *tables]) + "\n"
+
+
+def _tables_of_many() -> list[str]:
+    """Of a transferable model, which is measured molecule by molecule."""
+    return [
+        "## What it misses",
+        "Whatever turns between groups that training never had side by side, of which binding warns.",
+        "## Measured",
+        "Molecules that no training saw, against MD: in the report.",
+    ]
 
 
 def _index() -> str:

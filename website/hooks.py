@@ -85,6 +85,8 @@ def linked(uri: str, found: re.Match) -> str:
 
 def source_of(uri: str) -> str:
     """The file of the repository that a page of the site is made from."""
+    if uri.startswith("files/"):
+        return uri.removeprefix("files/")
     return COPIES.get(uri, f"docs/{uri}")
 
 

@@ -26,9 +26,8 @@ from openmm_scoredyn.molecule.geometry import (
 )
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.observables.protocol import Quantity
-from openmm_scoredyn.units import GAS_CONSTANT_KJ_PER_MOL_K
 
-TEMPERATURE_K = 300.0
+KT_KJ_PER_MOL = 0.00831446 * 300
 BLOCK_FRAMES = 1000  # of 1 ps
 TORSION_LAGS_PS, ROTOR_LAGS_PS = (1, 2, 5, 10, 50), (1, 5)
 CORE = np.radians(30)
@@ -210,7 +209,7 @@ def _wells_of(blocks: Blocks, wells: np.ndarray, place: str) -> dict[Quantity, E
     counts = blocks.sum(np.stack([(wells == 0).mean(1), (wells > 0).mean(1) / 2], 1))
     value, error = standard_error(
         counts,
-        lambda sums: -GAS_CONSTANT_KJ_PER_MOL_K * TEMPERATURE_K * np.log(sums[..., 1:] / sums[..., :1]),
+        lambda sums: -KT_KJ_PER_MOL * np.log(sums[..., 1:] / sums[..., :1]),
         blocks,
     )
     quantity = Quantity("free energy", f"gauche - trans, torsion {place}", "kJ/mol", absolute_target=0.2)

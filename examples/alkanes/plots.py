@@ -4,9 +4,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from measure import TEMPERATURE_K, Series
-
-from openmm_scoredyn.units import GAS_CONSTANT_KJ_PER_MOL_K
+from measure import KT_KJ_PER_MOL, Series
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -37,7 +35,7 @@ def _torsions(axis, one: dict) -> None:
             counts, _ = np.histogram(np.degrees(series.torsions[:, columns]), edges)
             counts = counts + counts[::-1]  # the two hands are alike
             with np.errstate(divide="ignore"):
-                energy = -GAS_CONSTANT_KJ_PER_MOL_K * TEMPERATURE_K * np.log(counts / counts.max())
+                energy = -KT_KJ_PER_MOL * np.log(counts / counts.max())
             label = f"{side.upper() if side == 'md' else side}" if number == 0 else None
             axis.plot(
                 (edges[1:] + edges[:-1]) / 2, energy + 4 * number, style, color=colour, lw=1, label=label
