@@ -22,7 +22,7 @@ def dynamic_wheel(settings):
 
 
 def wheel_version():
-    """That of the file VERSION; with SCOREDYN_LABEL_TORCH=1 the release of torch, too, as 0.8.0+torch2.13."""
+    """That of the file VERSION; with SCOREDYN_LABEL_TORCH=1 the release of torch, too, as 0.9.0+torch2.13."""
     release = (Path(__file__).parents[1] / "VERSION").read_text().strip()
     if os.environ.get("SCOREDYN_LABEL_TORCH") != "1":
         return release

@@ -4,7 +4,7 @@
 #     tools/wheel.sh PYTHON [FOLDER]
 #
 # PYTHON is the interpreter of an environment that holds that torch, openmm and what requirements.txt names under
-# "build". The wheel asks for exactly these releases, and its version names torch: 0.8.0+torch2.13. It holds none of
+# "build". The wheel asks for exactly these releases, and its version names torch: 0.9.0+torch2.13. It holds none of
 # the libraries of torch and openmm; auditwheel (of requirements-wheel.txt, in PATH or $AUDITWHEEL) says which glibc
 # it needs. Where `make cuda-sdk` was run, the CUDA platform is in it; CUDA graphs are where torch was built for CUDA.
 set -euo pipefail
