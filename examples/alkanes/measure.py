@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from openmm_scoredyn.comparison.blocks import Blocks, cut
-from openmm_scoredyn.comparison.distribution import block_divergence_by_chance
+from openmm_scoredyn.comparison.distribution import divergence
 from openmm_scoredyn.comparison.states import milestones
 from openmm_scoredyn.comparison.uncertainty import Estimate, standard_error
-from openmm_scoredyn.divergence import jensen_shannon
 from openmm_scoredyn.molecule.geometry import (
     bond_angles,
     bond_lengths,
@@ -275,10 +274,9 @@ def size_divergence(md: Series, model: Series, column: int) -> tuple[float, floa
     MD drawn again from its own blocks would show at these lengths.
     """
     edges = np.linspace(*np.percentile(md.size_nm[:, column], [0, 100]) + [-1e-3, 1e-3], SIZE_BINS + 1)
-    counts = []
-    for side in (md, model):
-        bins = np.clip(np.digitize(side.size_nm[:, column], edges) - 1, 0, SIZE_BINS - 1)
-        counts.append(side.blocks.count(np.arange(len(bins)), bins, SIZE_BINS))
-    ratio = model.nanoseconds / md.nanoseconds
-    floor = block_divergence_by_chance(counts[0], counts[0], md.blocks, ratio, seed=1)
-    return float(jensen_shannon(counts[0].sum(0), counts[1].sum(0))), floor.value
+    ours, theirs = (
+        np.clip(np.digitize(side.size_nm[:, column : column + 1], edges) - 1, 0, SIZE_BINS - 1)
+        for side in (md, model)
+    )
+    measured, floor = divergence(ours, theirs, md.blocks, model.blocks, SIZE_BINS, seed=1)
+    return measured.value, floor.value

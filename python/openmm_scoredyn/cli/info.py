@@ -149,13 +149,7 @@ def model_rows(card: Card) -> list[tuple[str, str]]:
     )
     residues = dict(zip(card.particles.residue_indices, card.particles.residue_names))
     rows = [
-        (
-            "step",
-            (
-                f"{_known(can.lag_times_ps, can.lag_time_range)} ps at"
-                f" {_known(can.temperatures_K, can.temperature_range)} K, history of {can.history_length}"
-            ),
-        ),
+        _step(can),
         ("molecule", f"{'-'.join(residues.values())}, {card.num_particles} atoms, {composition}"),
         (
             "conditions",
@@ -168,13 +162,7 @@ def model_rows(card: Card) -> list[tuple[str, str]]:
             f"{'SE(3), checked at export' if can.symmetric else 'none claimed'}; {can.latent_type} latents",
         ),
         ("licence", origin.licence),
-        (
-            "made by",
-            (
-                f"openmm-scoredyn {origin.package_version}, torch {origin.torch_version}, format"
-                f" {card.format_version}"
-            ),
-        ),
+        _made_by(origin, card.format_version),
     ]
     if not can.denoising_steps:
         return rows + [("draws", f"in one step from {can.latent_size} normals")]
@@ -189,13 +177,7 @@ def transferable_rows(card: "TransferCard") -> list[tuple[str, str]]:
     rules = card.guard
     return [
         ("kind", "transferable model; a run binds it to its molecule"),
-        (
-            "step",
-            (
-                f"{_known(can.lag_times_ps, can.lag_time_range)} ps at"
-                f" {_known(can.temperatures_K, can.temperature_range)} K, history of {can.history_length}"
-            ),
-        ),
+        _step(can),
         ("molecules", ", ".join(molecule["name"] for molecule in card.molecules)),
         ("bonds", ", ".join(rules.bonds_nm)),
         ("conditions", f"{origin.solvent}, {origin.force_field}"),
@@ -208,14 +190,21 @@ def transferable_rows(card: "TransferCard") -> list[tuple[str, str]]:
         ),
         ("draws", f"{can.solver} with {can.denoising_steps} denoising steps"),
         ("licence", origin.licence),
-        (
-            "made by",
-            (
-                f"openmm-scoredyn {origin.package_version}, torch {origin.torch_version}, format"
-                f" {card.format_version}"
-            ),
-        ),
+        _made_by(origin, card.format_version),
     ]
+
+
+def _step(can) -> tuple[str, str]:
+    """Row of what a step is, from `Capabilities`."""
+    lags = _known(can.lag_times_ps, can.lag_time_range)
+    temperatures = _known(can.temperatures_K, can.temperature_range)
+    return "step", f"{lags} ps at {temperatures} K, history of {can.history_length}"
+
+
+def _made_by(origin, format_version: str) -> tuple[str, str]:
+    """Row of the releases that wrote a file."""
+    releases = f"openmm-scoredyn {origin.package_version}, torch {origin.torch_version}"
+    return "made by", f"{releases}, format {format_version}"
 
 
 def _guard(card: Card) -> str:
@@ -254,13 +243,7 @@ def denoiser_rows(card: DenoiserCard) -> list[tuple[str, str]]:
             ),
         ),
         ("licence", card.licence),
-        (
-            "made by",
-            (
-                f"openmm-scoredyn {card.package_version}, torch {card.torch_version}, format"
-                f" {card.format_version}"
-            ),
-        ),
+        _made_by(card, card.format_version),
     ]
 
 
