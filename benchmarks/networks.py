@@ -68,8 +68,8 @@ def repeated(probe: Probe, batch: int) -> Probe:
 def forms_of(name: str, network) -> tuple[dict, Probe]:
     """The eager, the frozen and, except for the plain one, the compiled program; inputs for it."""
     card = ScoreModel(pretrained("alanine-dipeptide-obc2")).card
-    before, after = pairs(2)
-    size = network.latent(before, after).shape[1]
+    one = examples()[:1]
+    size = network.latent(one.before, one.after, network.condition(*one.situation)).shape[1]
     card = card.with_values(latent_size=size, latent_type=network.latent_type, has_start=False)
     probe = make_probe(card, None, None)
     program = wrap(network.eval(), card, Parametrization())

@@ -48,14 +48,18 @@ void requireKnownHere(const KnownValues& known, double value, const char* name, 
     throw OpenMM::OpenMMException(text.str());
 }
 
+void requireKnownOf(const ScoreProgram& program, double lagTimePs, double temperatureK) {
+    requireKnownHere(program.card().lagTimesPs, lagTimePs, "lag time", "ps");
+    requireKnownHere(program.card().temperaturesK, temperatureK, "temperature", "K");
+}
+
 py::tuple sample(const std::shared_ptr<ScoreProgram>& program, const FloatArray& historyArray,
                  const FloatArray& box, double lagTimePs, double temperatureK, int64_t numSteps,
                  int64_t saveEvery, uint32_t seed, uint64_t firstStep, uint32_t firstReplica, int numThreads,
                  bool guarded, const py::kwargs& options) {
     const Card& card = program->card();
     const int batch = requireBatch(*program, historyArray, box);
-    requireKnownHere(card.lagTimesPs, lagTimePs, "lag time", "ps");
-    requireKnownHere(card.temperaturesK, temperatureK, "temperature", "K");
+    requireKnownOf(*program, lagTimePs, temperatureK);
     requireAtLeast(0, numSteps, "n_steps");
     requireAtLeast(1, saveEvery, "save_every");
     program->setNumThreads(numThreads);
@@ -114,6 +118,9 @@ void bindProgram(py::module_& m) {
         .def_property_readonly("path", [](const ScoreProgram& p) { return p.archive().path(); })
         .def_property_readonly("sha256", [](const ScoreProgram& p) { return p.archive().sha256(); })
         .def_property_readonly("source", [](const ScoreProgram& p) { return py::bytes(p.archive().bytes()); })
+        .def("require_known", &requireKnownOf,
+             "Raise OpenMMException for a lag time or a temperature that the model does not know.",
+             "lag_time_ps"_a, "temperature_K"_a)
         .def("sample", &sample,
              "Draw n_steps steps for every replica of history (B, H, N, 3), in boxes (B, 3, 3). Returns the "
              "frames\n"

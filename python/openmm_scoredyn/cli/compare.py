@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from openmm_scoredyn.cli.duration import parse_duration
 from openmm_scoredyn.cli.options import AsJson, Observables, Selection, Spacing, Topology, reading
+from openmm_scoredyn.units import parse_duration
 
 # On the page and in the JSON only, as are all groups of more rows than these.
 LONG_GROUPS = ("Geometry", "Rotors", "Autocorrelation", "Transition paths")

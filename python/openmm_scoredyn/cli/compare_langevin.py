@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from openmm_scoredyn.cli.duration import parse_duration
 from openmm_scoredyn.cli.options import refuse_without_effect
+from openmm_scoredyn.units import parse_duration
 
 
 @dataclass(frozen=True)

@@ -1,53 +1,14 @@
-"""Times and temperatures as a user types them: 10ns, 0.5 us, 250ps, 4fs, 300K, with the unit or without."""
+"""Times of a run: how many steps they are, and how they are written."""
 
-import math
-import re
 from collections.abc import Callable
 
 from openmm_scoredyn.errors import SamplingError
-
-_PICOSECONDS = {"fs": 1e-3, "ps": 1.0, "ns": 1e3, "us": 1e6, "ms": 1e9}
-
-
-def parse_duration(text: str) -> float:
-    """Picoseconds in a text such as "10ns"; a number alone is in ps.
-
-    Raises
-    ------
-    SamplingError
-        If it is not a positive number with one of the units, or without.
-    """
-    return _parse("Duration", text, _PICOSECONDS, "ps", "10ns")
-
-
-def parse_temperature(text: str) -> float:
-    """Kelvin in a text such as "300K"; a number alone is in K.
-
-    Raises
-    ------
-    SamplingError
-        If it is not a positive number with that unit, or without.
-    """
-    return _parse("Temperature", text, {"K": 1.0}, "K", "300K")
+from openmm_scoredyn.units import PICOSECONDS, parse_duration
 
 
 def optional(parse: Callable[[str], float], text: str | None) -> float | None:
     """What `parse` makes of a text; None where an option was not given."""
     return None if text is None else parse(text)
-
-
-def _parse(what: str, text: str, units: dict[str, float], default: str, example: str) -> float:
-    match = re.fullmatch(rf"\s*([0-9.eE+-]+?)\s*({'|'.join(units)})?\s*", text)
-    try:
-        value = float(match[1]) * units[match[2] or default] if match else math.nan
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value > 0):
-        raise SamplingError(
-            f"{what}: expected a positive number with a unit ({', '.join(units)}) or in {default} without,"
-            f" found {text!r}; write for instance {example}."
-        )
-    return value
 
 
 def steps_of(duration: str, lag_time_ps: float) -> int:
@@ -70,6 +31,6 @@ def steps_of(duration: str, lag_time_ps: float) -> int:
 def format_duration(picoseconds: float) -> str:
     """The shortest usual way to write a time."""
     for unit in ("us", "ns", "ps"):
-        if picoseconds >= _PICOSECONDS[unit]:
-            return f"{picoseconds / _PICOSECONDS[unit]:.4g} {unit}"
+        if picoseconds >= PICOSECONDS[unit]:
+            return f"{picoseconds / PICOSECONDS[unit]:.4g} {unit}"
     return f"{picoseconds:.4g} ps"

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from openmm_scoredyn.cli.duration import parse_duration, parse_temperature
 from openmm_scoredyn.cli.options import (
     Coordinates,
     ForceField,
@@ -23,6 +22,7 @@ from openmm_scoredyn.cli.options import (
 )
 from openmm_scoredyn.cli.structures import choose_physics, read_molecule
 from openmm_scoredyn.errors import SamplingError
+from openmm_scoredyn.units import parse_duration, parse_temperature
 
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from openmm_scoredyn.cli.duration import optional, parse_duration, parse_temperature
+from openmm_scoredyn.cli.duration import optional
 from openmm_scoredyn.errors import SamplingError
+from openmm_scoredyn.units import parse_duration, parse_temperature
 
 Observables = Annotated[
     list[str] | None,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from openmm_scoredyn.cli.duration import format_duration, steps_of
+from openmm_scoredyn.cli.duration import format_duration, optional, steps_of
 from openmm_scoredyn.cli.options import (
     AllowNativeCode,
     Coordinates,
@@ -21,6 +21,7 @@ from openmm_scoredyn.cli.options import (
     refuse_without_effect,
 )
 from openmm_scoredyn.errors import OutputError
+from openmm_scoredyn.units import parse_duration
 
 
 def run(
@@ -35,6 +36,12 @@ def run(
         Path,
         typer.Option(help="NAME.dcd or NAME.xtc; NAME.frames for replicas; with --cluster a folder."),
     ],
+    lag_time: Annotated[
+        str | None,
+        typer.Option(
+            "--lag-time", "--lag", help="Time of one step, where the model knows several; default: its first."
+        ),
+    ] = None,
     save_every: Annotated[str | None, typer.Option(help="Time between frames; default: every step.")] = None,
     replicas: Annotated[int, typer.Option(min=1, help="Independent replicas, drawn together.")] = 1,
     cluster: Annotated[
@@ -95,13 +102,14 @@ def run(
     molecule = read_structure(structure, coordinates=coordinates, parameters=parameters or (), system=system)
     loaded = bound_model(opened, molecule, strip=strip).to(place)
     _check_folder(out)
-    lag = loaded.card.lag_time_ps
+    lag = optional(parse_duration, lag_time) or loaded.card.lag_time_ps
+    loaded.require_known(lag_time_ps=lag)
     n_steps = steps_of(length, lag)
     every = 1 if save_every is None else steps_of(save_every, lag)
     options = {"solver": solver, "denoising_steps": denoising_steps, "max_resamples": max_resamples}
     if together:
         start = _start_of(loaded, molecule, strip, repair) | options
-        common = {"seed": seed, "save_every": every, "num_threads": threads, **start}
+        common = {"seed": seed, "save_every": every, "num_threads": threads, "lag_time_ps": lag, **start}
         if cluster:
             common |= {"device": device or "cpu", "replicas_per_batch": batch or REPLICAS_PER_BATCH}
             stores = _run_on_cluster(loaded, out, n_steps, replicas, cluster, common)
@@ -113,6 +121,7 @@ def run(
             loaded,
             molecule,
             out,
+            lag,
             n_steps,
             every,
             strip,
@@ -205,7 +214,7 @@ def _run_replicas(model, out, n_steps, replicas, options) -> list[Path]:
 
     first = options.pop("positions")
     start = np.broadcast_to(first, (replicas, *first.shape))
-    with _progress_of_all(f"{replicas} replicas", model.card.lag_time_ps * replicas) as progress:
+    with _progress_of_all(f"{replicas} replicas", options["lag_time_ps"] * replicas) as progress:
         return [run_replicas(model, start, out, n_steps, progress=progress, **options)]
 
 
@@ -214,7 +223,7 @@ def _run_on_cluster(model, out, n_steps, replicas, cluster, options) -> list[Pat
 
     with (
         open_cluster(cluster, options["num_threads"]) as executor,
-        _progress_of_all(f"{replicas} replicas", model.card.lag_time_ps) as progress,
+        _progress_of_all(f"{replicas} replicas", options["lag_time_ps"]) as progress,
     ):
         return run_ensemble(
             model,
@@ -236,7 +245,7 @@ def _sum_of_guards(stores: list[Path]) -> dict[str, int]:
 
 
 def _run_single(
-    model, structure, out, n_steps, every, strip, repair, force_field, platform, threads, seed, options
+    model, structure, out, lag, n_steps, every, strip, repair, force_field, platform, threads, seed, options
 ):
     import openmm
 
@@ -245,7 +254,7 @@ def _run_single(
     from openmm_scoredyn.dynamics.integrator import ScoreDynamicsIntegrator
     from openmm_scoredyn.dynamics.prepare import prepare
 
-    integrator = ScoreDynamicsIntegrator(model)
+    integrator = ScoreDynamicsIntegrator(model, stepSize=lag)
     integrator.setRandomNumberSeed(seed)
     integrator.setNumThreads(threads)
     integrator.setSamplingOptions(**options)
@@ -267,7 +276,6 @@ def _run_single(
         "platform": simulation.context.getPlatform().getName(),
         "openmm_version": openmm.Platform.getOpenMMVersion(),
     }
-    lag = model.card.lag_time_ps
     with time_progress("Running") as progress:
         files = run_simulation(
             simulation,

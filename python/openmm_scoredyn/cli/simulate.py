@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from openmm_scoredyn.cli.config_file import ConfigFile
-from openmm_scoredyn.cli.duration import format_duration, parse_duration, parse_temperature
+from openmm_scoredyn.cli.duration import format_duration
 from openmm_scoredyn.cli.options import (
     Coordinates,
     ForceField,
@@ -23,6 +23,7 @@ from openmm_scoredyn.cli.options import (
 )
 from openmm_scoredyn.cli.structures import choose_physics, read_molecule
 from openmm_scoredyn.cli.throughput import Throughput
+from openmm_scoredyn.units import parse_duration, parse_temperature
 
 _FRAMES_PER_CHUNK_IN_WATER = 200
 _LENGTH, _SEGMENTS = "20ns", 200

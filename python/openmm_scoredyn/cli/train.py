@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 import typer
 
 from openmm_scoredyn.cli.config_file import ConfigFile
-from openmm_scoredyn.cli.duration import parse_duration
 from openmm_scoredyn.cli.options import Selection, Spacing, Temperature, Threads, Topology, reading
+from openmm_scoredyn.units import parse_durations
 
 
 def train(
@@ -34,7 +34,12 @@ def train(
         list[str] | None,
         typer.Option("--set", help="An option of the network, NAME=VALUE, such as width=128 or gates=true."),
     ] = None,
-    lag_time: Annotated[str, typer.Option(help="Physical time of one step, as 1ps.")] = "1ps",
+    lag_time: Annotated[
+        str,
+        typer.Option(
+            "--lag-time", "--lag", help="Physical time of one step, as 1ps, or a range of them, as 1ps:1ns."
+        ),
+    ] = "1ps",
     updates: Annotated[int, typer.Option(help="Number of optimiser updates.")] = 17_000,
     batch_size: Annotated[int, typer.Option(help="Pairs per update.")] = 1024,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate of Adam.")] = 1e-3,
@@ -91,6 +96,7 @@ def train(
     torch.set_num_threads(threads)
     choice = choose_network(network, set_ or [], start_from)
     recipe = choice.architecture.recipe
+    shortest, longest = parse_durations(lag_time)
     config = TrainingConfig(
         name=name,
         network=choice,
@@ -100,7 +106,8 @@ def train(
         prediction=recipe.prediction,
         schedule=recipe.schedule,
         noise=noise_levels(recipe.noise, noise_mean, noise_spread),
-        lag_time_ps=parse_duration(lag_time),
+        lag_time_ps=shortest,
+        longest_lag_time_ps=longest,
         split=split,
         distillation=None if distil_to is None else DistillationConfig(distil_to),
     )

@@ -19,7 +19,7 @@ from openmm_scoredyn.data.trajectory import (
     first_difference,
     require_same_molecule,
 )
-from openmm_scoredyn.data.windows import frames_per_lag, lagged_windows
+from openmm_scoredyn.data.windows import frames_per_lag, lagged_windows, windows_of_all_lags
 
 __all__ = [
     "Split",
@@ -45,4 +45,5 @@ __all__ = [
     "split_by_molecule",
     "split_by_time",
     "split_by_trajectory",
+    "windows_of_all_lags",
 ]

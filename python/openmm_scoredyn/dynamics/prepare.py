@@ -18,6 +18,7 @@ from openmm_scoredyn.molecule.structure import (
     solute_atoms,
     strip_solvent,
 )
+from openmm_scoredyn.units import parse_duration
 
 
 def prepare(
@@ -31,6 +32,7 @@ def prepare(
     force_field=None,
     constraints=None,
     integrator=None,
+    lag=None,
     platform=None,
     seed: int = 0,
     forces_only_reported: bool = False,
@@ -55,6 +57,8 @@ def prepare(
     energies
     constraints : as in `ForceField.createSystem`, with a force field; kept after every step
     integrator : openmm.Integrator; a ScoreDynamicsIntegrator of the model unless given
+    lag : float, ps, Quantity, or text as "100ps"; of each step, where the model knows several
+        (`ScoreDynamicsIntegrator.setStepSize`); default: the first that it knows
     forces_only_reported : accept forces that no force field makes, as restraints, which no step feels
         (`ScoreDynamicsIntegrator.setForcesOnlyReported`)
     platform : openmm.Platform or its name
@@ -85,7 +89,8 @@ def prepare(
     else:
         system = _system_of_model(system, found.topology.getNumAtoms(), fitted.source, model.card)
     if integrator is None:
-        integrator = ScoreDynamicsIntegrator(model)
+        step_ps = parse_duration(lag) if isinstance(lag, str) else lag
+        integrator = ScoreDynamicsIntegrator(model, stepSize=step_ps)
         integrator.setRandomNumberSeed(seed)
         integrator.setForcesOnlyReported(forces_only_reported)
     if isinstance(platform, str):

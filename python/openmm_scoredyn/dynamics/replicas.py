@@ -82,6 +82,7 @@ def run_replicas(
             " and"
             f" {n_steps}; correct them."
         )
+    model.require_known(**{k: sampling.get(k) for k in ("lag_time_ps", "temperature_K")})
     if box is not None:
         sampling |= {"box": np.asarray(box, dtype=np.float32)}
     try:

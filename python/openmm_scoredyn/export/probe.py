@@ -83,8 +83,8 @@ def make_probe(card: Card, history: Tensor | None, box: Tensor | None) -> Probe:
     return Probe(
         history=frames + 5e-4 * normal(*frames.shape),
         box=box.expand(REPLICAS, 3, 3).clone(),
-        lag_time_ps=_known(capabilities.lag_times_ps),
-        temperature_K=_known(capabilities.temperatures_K),
+        lag_time_ps=_known(capabilities.lag_times_ps, capabilities.lag_time_range),
+        temperature_K=_known(capabilities.temperatures_K, capabilities.temperature_range),
         sigma=sigma,
         clean=clean,
         noised=clean + sigma[:, None] * normal(*clean.shape),
@@ -92,8 +92,11 @@ def make_probe(card: Card, history: Tensor | None, box: Tensor | None) -> Probe:
     )
 
 
-def _known(values: tuple[float, ...]) -> Tensor:
-    """What a model knows of a quantity, in turn, (B,)."""
+def _known(values: tuple[float, ...], is_range: bool) -> Tensor:
+    """What a model knows of a quantity, in turn, (B,); of a range the ends and their geometric mean."""
+    if is_range:
+        low, high = values
+        values = (low, high, (low * high) ** 0.5)
     return torch.tensor([values[k % len(values)] for k in range(REPLICAS)])
 
 

@@ -49,8 +49,8 @@ class Network(Protocol):
         """Positions (B, N, 3), nm, one lag time later."""
         ...
 
-    def latent(self, before: Tensor, after: Tensor) -> Tensor:
-        """Clean latents (B, D) of pairs of frames (B, N, 3), nm; `advance` undoes it."""
+    def latent(self, before: Tensor, after: Tensor, condition: list[Tensor]) -> Tensor:
+        """Clean latents (B, D) of pairs of frames (B, N, 3), nm, and the condition; `advance` undoes it."""
         ...
 
     def project(self, eps: Tensor, condition: list[Tensor]) -> Tensor:
@@ -119,11 +119,14 @@ class Architecture(ABC):
     transferable : bool
         Whether one network serves many molecules; it then writes `bind` and `known`, and what it binds has a
         `latent_size`.
+    lag_range : bool
+        Whether a network may be trained on examples of many lag times.
     """
 
     config: type
     recipe: Recipe = Recipe()
     transferable: bool = False
+    lag_range: bool = False
 
     @abstractmethod
     def fit(self, config, examples: Sequence[Examples]) -> nn.Module:

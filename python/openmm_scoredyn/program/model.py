@@ -119,6 +119,21 @@ class ScoreModel:
         self.device = _name(gpu)
         return self
 
+    def require_known(self, *, lag_time_ps: float | None = None, temperature_K: float | None = None) -> None:
+        """Refuse a lag time, ps, or a temperature, K, that the model does not know.
+
+        Raises
+        ------
+        SamplingError
+        """
+        try:
+            self.program.require_known(
+                as_number("lag_time_ps", lag_time_ps, self.card.lag_time_ps),
+                as_number("temperature_K", temperature_K, self.card.temperature_K),
+            )
+        except OpenMMException as error:
+            raise SamplingError(str(error)) from error
+
     def sample(
         self,
         positions,

@@ -60,7 +60,9 @@ class TrainingConfig:
     sigma_min, sigma_max : float
         Range of noise levels a solver will use.
     lag_time_ps : float
-        Physical time of one step of the model.
+        Physical time of one step of the model; the shortest, of a model of a range.
+    longest_lag_time_ps : float or None
+        End of the range of lag times of a model that knows more than one.
     time_reversal : bool
         Use pairs of unsteered equilibrium trajectories in both directions, as detailed balance allows.
     split : {"trajectory", "time", "molecule"}
@@ -80,6 +82,7 @@ class TrainingConfig:
     sigma_min: float = 0.02
     sigma_max: float = 40.0
     lag_time_ps: float = 1.0
+    longest_lag_time_ps: float | None = None
     time_reversal: bool = True
     split: str = "trajectory"
     validation_fraction: float = 0.1
@@ -91,6 +94,23 @@ class TrainingConfig:
                 f"TrainingConfig: unknown split; expected one of {', '.join(SPLITS)}, found {self.split!r};"
                 " choose one."
             )
+        longest = self.longest_lag_time_ps
+        if longest is not None and not self.network.architecture.lag_range:
+            raise TrainingError(
+                f"TrainingConfig: {self.network.name} does not see the lag time; expected one lag time, found"
+                f" {self.lag_time_ps:g} to {longest:g} ps; choose one, or another network."
+            )
+        if longest is not None and longest <= self.lag_time_ps:
+            raise TrainingError(
+                "TrainingConfig: expected a range of lag times that ascends, found"
+                f" {self.lag_time_ps:g} to {longest:g} ps; exchange the ends."
+            )
+
+    @property
+    def lag_times_ps(self) -> tuple[float, ...]:
+        """The lag time, or the two ends of the range."""
+        longest = self.longest_lag_time_ps
+        return (self.lag_time_ps,) if longest is None else (self.lag_time_ps, longest)
 
     @property
     def history_length(self) -> int:

@@ -10,17 +10,29 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from openmm_scoredyn.data import Trajectory, first_difference, lagged_windows
+from openmm_scoredyn.data import Trajectory, first_difference, lagged_windows, windows_of_all_lags
 from openmm_scoredyn.errors import TrainingError
 from openmm_scoredyn.molecule.geometry import Rotor, equal_ends, minimum_image, rotors
 from openmm_scoredyn.networks.examples import FREE, SHOT_ALONG, Examples
 
 
 def collect_examples(
-    trajectories: list[Trajectory], lag_time_ps: float, time_reversal: bool, history_length: int = 1
+    trajectories: list[Trajectory],
+    lag_time_ps: float,
+    time_reversal: bool,
+    history_length: int = 1,
+    *,
+    longest_lag_time_ps: float | None = None,
+    seed: int = 0,
 ) -> list[Examples]:
     """All examples of all trajectories, molecule by molecule in the order in which they first appear; those
     of unsteered trajectories, and paths, in both directions if `time_reversal`.
+
+    Parameters
+    ----------
+    longest_lag_time_ps : ps, optional
+        End of a range that begins with `lag_time_ps`; the lags of examples are drawn from it with `seed`.
+        Paths that were shot keep the lag they were shot for.
 
     Raises
     ------
@@ -39,15 +51,26 @@ def collect_examples(
         same = (g for g in groups if first_difference(g[0].molecule, trajectory.molecule) is None)
         group = next(same, None)
         groups.append([trajectory]) if group is None else group.append(trajectory)
-    return [_of_one_molecule(group, lag_time_ps, time_reversal, history_length) for group in groups]
+
+    def windows(trajectory: Trajectory, number: int) -> np.ndarray:
+        if longest_lag_time_ps is None or trajectory.weights is not None:
+            return lagged_windows(trajectory, lag_time_ps, history_length)
+        ends = lag_time_ps, longest_lag_time_ps
+        return windows_of_all_lags(trajectory, *ends, history_length, seed=seed + number)
+
+    return [_of_one_molecule(group, windows, lag_time_ps, time_reversal) for group in groups]
 
 
 def _of_one_molecule(
-    trajectories: list[Trajectory], lag_time_ps: float, time_reversal: bool, history_length: int
+    trajectories: list[Trajectory],
+    windows_of: Callable[[Trajectory, int], np.ndarray],
+    lag_time_ps: float,
+    time_reversal: bool,
 ) -> Examples:
     parts = []
-    for trajectory in trajectories:
-        windows = lagged_windows(trajectory, lag_time_ps, history_length)
+    for place, trajectory in enumerate(trajectories):
+        windows = windows_of(trajectory, place)
+        lags_ps = (windows[:, -1] - windows[:, -2]) * trajectory.frame_spacing_ps
         weights = trajectory.weights
         paths = weights is not None
         number = SHOT_ALONG[trajectory.shot_torsion] if paths else FREE
@@ -63,7 +86,7 @@ def _of_one_molecule(
                     box,
                     np.ones(count, np.float32) if weights is None else weights[:, direction],
                     np.full(count, number, np.int8),
-                    np.full(count, lag_time_ps, np.float32),
+                    lags_ps.astype(np.float32),
                     np.full(count, trajectory.temperature_K, np.float32),
                 )
             )
@@ -124,7 +147,7 @@ class Molecule:
     def of(cls, examples: Examples, network) -> "Molecule":
         """Of examples and the network bound to their particles."""
         one = examples[:1]
-        size = network.latent(one.before, one.after).shape[1]
+        size = network.latent(one.before, one.after, network.condition(*one.situation)).shape[1]
         cumulative = examples.weight.double().cumsum(0)
         if getattr(network, "mirror_symmetric", False):
             rename = partial(mirror_and_rename, equal_ends(examples.particles))

@@ -99,9 +99,10 @@ def _rules(learnt: dict, network, sample: Examples) -> GuardRules:
 
 def _capabilities(network, config: TrainingConfig, trajectories: list[Trajectory], sample: Examples):
     return Capabilities(
-        lag_times_ps=(config.lag_time_ps,),
+        lag_times_ps=config.lag_times_ps,
+        lag_time_range=config.longest_lag_time_ps is not None,
         temperatures_K=(common_temperature(trajectories),),
-        latent_size=network.latent(sample.before[:1], sample.after[:1]).shape[1],
+        latent_size=_latents(network, sample[:1]).shape[1],
         history_length=config.history_length,
         periodic=bool(sample.box.any()),
         sigma_min=config.sigma_min,
@@ -113,6 +114,10 @@ def _capabilities(network, config: TrainingConfig, trajectories: list[Trajectory
         latent_type=network.latent_type,
         symmetric=network.symmetric,
     )
+
+
+def _latents(network, examples: Examples) -> torch.Tensor:
+    return network.latent(examples.before, examples.after, network.condition(*examples.situation))
 
 
 def _provenance(config: TrainingConfig, trajectories: list[Trajectory], count: int) -> Provenance:
@@ -148,7 +153,8 @@ def _largest_step(network, sample: Examples) -> float:
     for begin in range(0, len(sample), 4096):
         part = sample[begin : begin + 4096]
         with torch.no_grad():
-            latent, condition = network.latent(part.before, part.after), network.condition(*part.situation)
+            condition = network.condition(*part.situation)
+            latent = network.latent(part.before, part.after, condition)
             moved = network.advance(latent, condition, part.history, part.box) - part.before
         largest = max(largest, float(torch.linalg.vector_norm(moved, dim=-1).max()))
     return largest

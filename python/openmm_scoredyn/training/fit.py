@@ -96,7 +96,14 @@ def _train(trajectories, directory: Path, config, callbacks, start_from, device:
     split = _split(trajectories, directory, config)
     parts = split.select(trajectories)
     training, held_out = (
-        collect_examples(part, config.lag_time_ps, config.time_reversal, config.history_length)
+        collect_examples(
+            part,
+            config.lag_time_ps,
+            config.time_reversal,
+            config.history_length,
+            longest_lag_time_ps=config.longest_lag_time_ps,
+            seed=config.optimization.seed,
+        )
         for part in parts
     )
     choice = config.network
@@ -141,8 +148,9 @@ def _require_one_run(
     if previous.exists():
         _require_same_run(previous, config)
     common_temperature(trajectories)
-    for trajectory in trajectories:
-        frames_per_lag(trajectory.frame_spacing_ps, config.lag_time_ps)
+    if config.longest_lag_time_ps is None:
+        for trajectory in trajectories:
+            frames_per_lag(trajectory.frame_spacing_ps, config.lag_time_ps)
 
 
 def _own_callbacks(network, config: TrainingConfig, card, directory: Path, held_out) -> list:

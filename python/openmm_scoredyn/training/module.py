@@ -48,7 +48,7 @@ class ScoreTraining(lightning.LightningModule):
         """Mean denoising loss of a batch."""
         network = self._bound[batch.molecule]
         condition, eps = self.given(network, batch)
-        clean = network.latent(batch.history[:, -1], batch.after)
+        clean = network.latent(batch.history[:, -1], batch.after, condition)
         return denoising_loss(network, self.parametrization, clean, condition, batch.sigma, eps).mean()
 
     def given(self, network, batch: Batch):

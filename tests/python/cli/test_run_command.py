@@ -17,12 +17,13 @@ from kills import Killed, files_of, killed_from, run_through_kills
 from typer.testing import CliRunner
 
 from openmm_scoredyn import data
-from openmm_scoredyn.cli.duration import format_duration, parse_duration, parse_temperature
+from openmm_scoredyn.cli.duration import format_duration
 from openmm_scoredyn.cli.run import run
 from openmm_scoredyn.dynamics import run_replicas, store_guard
 from openmm_scoredyn.errors import MoleculeError, OutputError, ProgramError, SamplingError
 from openmm_scoredyn.program.model import ScoreModel
 from openmm_scoredyn.program.native import scoredyn
+from openmm_scoredyn.units import parse_duration, parse_temperature
 
 APP = typer.Typer()
 APP.command()(run)

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 from alanine import make_trajectory
 
-from openmm_scoredyn.data import cut, discard, divide, lagged_windows, split_by_trajectory
+from openmm_scoredyn.data import (
+    cut,
+    discard,
+    divide,
+    lagged_windows,
+    split_by_trajectory,
+    windows_of_all_lags,
+)
 from openmm_scoredyn.errors import LagTimeError, TrajectoryError
 
 
@@ -104,3 +111,35 @@ def test_discard_leaves_out_the_beginning_of_every_segment():
     assert left.source_sha256 != numbered(9, 7, spacing=0.5).source_sha256
     with pytest.raises(TrajectoryError, match="expected segments longer than 3 ps, found one of 3 ps"):
         discard(numbered(9, 7, spacing=0.5), 3.0)
+
+
+def test_lags_of_a_range_are_drawn_evenly_in_the_logarithm_as_far_as_the_segment_reaches():
+    trajectory = numbered(30_000, 5, 2)
+    windows = windows_of_all_lags(trajectory, 1.0, 100.0, seed=3)
+    x = trajectory.frames(windows)[..., 0, 0]
+    lag = windows[:, 1] - windows[:, 0]
+    np.testing.assert_array_equal(x[:, 1] - x[:, 0], lag)  # within segments
+    assert lag.min() == 1 and lag.max() == 100
+    long = lag[windows[:, 0] < 29_900]
+    for low, high in ((1, 4), (4, 20), (20, 101)):
+        expected = np.log(high / low) / np.log(101)
+        error = np.sqrt(expected * (1 - expected) / len(long))
+        assert abs(((low <= long) & (long < high)).mean() - expected) < 4 * error
+    np.testing.assert_array_equal(windows, windows_of_all_lags(trajectory, 1.0, 100.0, seed=3))
+    assert (windows != windows_of_all_lags(trajectory, 1.0, 100.0, seed=4)).any()
+
+
+def test_histories_of_a_range_are_one_lag_apart():
+    windows = windows_of_all_lags(numbered(200), 1.0, 20.0, 3, seed=2)
+    gaps = np.diff(windows, axis=1)
+    assert windows.shape[1] == 4 and (gaps == gaps[:, :1]).all() and windows.max() < 200
+
+
+def test_frames_farther_apart_than_the_shortest_lag_show_the_longer_ones():
+    windows = windows_of_all_lags(numbered(100, spacing=10.0), 1.0, 35.0, seed=2)
+    assert set(windows[:, 1] - windows[:, 0]) == {1, 2, 3}
+
+
+def test_a_range_without_a_multiple_of_the_spacing_is_refused():
+    with pytest.raises(LagTimeError, match="expected one of 2 ps from 0.5 to 1.5 ps, found none"):
+        windows_of_all_lags(numbered(10, spacing=2.0), 0.5, 1.5, seed=1)

@@ -5,7 +5,7 @@ denoiser is known.
 import pytest
 import torch
 from alanine import alanine_molecule, make_trajectory
-from small_networks import ask, fit_network, network, pairs, situation, step
+from small_networks import ask, fit_network, latents, network, pairs, situation, step
 from tiny_models import MOLECULE, POSITIONS
 
 from openmm_scoredyn.diffusion.parametrization import Parametrization, denoising_loss
@@ -89,7 +89,7 @@ def test_a_step_leads_to_the_next_frame_superposed_on_the_first():
     turn = random_rotations(len(after), torch.Generator().manual_seed(5))
     model, mass = network("equivariant"), mass_fractions(alanine_molecule())
     expected = superposed(after, before, mass)
-    built = step(model, model.latent(before, after @ turn + 1.0), before)
+    built = step(model, latents(model, before, after @ turn + 1.0), before)
     assert (built - expected).abs().max() < 2e-6
     assert (torch.cdist(built, built) - torch.cdist(after, after)).abs().max() < 5e-6
 
@@ -97,7 +97,7 @@ def test_a_step_leads_to_the_next_frame_superposed_on_the_first():
 def test_latents_of_the_training_pairs_have_unit_variance_and_do_not_correlate():
     before, after = pairs(4000)
     model = fit_network("equivariant", before, after, width=8, blocks=1)
-    latent = model.latent(before, after).double().unflatten(1, [-1, 3])
+    latent = latents(model, before, after).double().unflatten(1, [-1, 3])
     covariance = torch.einsum("pia,pja->ij", latent, latent) / (3 * len(latent))
     model = network("equivariant").rows
     expected = torch.eye(22) - model.still.double()

@@ -310,7 +310,7 @@ def test_paths_along_one_torsion_alone_are_refused(tmp_path):
 def test_the_network_is_told_of_one_event_at_most():
     network, _ = gated_network(0.3)
     told = []
-    network.inner.predict_seen = lambda latent, level, seen: told.append(seen[:, -2:]) or 0 * latent
+    network.inner.predict_seen = lambda latent, level, seen, growth: told.append(seen[:, -2:]) or 0 * latent
     likely, unlikely = -2.0, 2.0  # distribution functions 0.02 and 0.98
     latent = torch.zeros(4, network.moving + 2)
     latent[:, network.moving :] = torch.tensor(

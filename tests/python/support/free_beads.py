@@ -62,7 +62,7 @@ class FreeBeadsNetwork(nn.Module):
         return history[:, -1] + latent.unflatten(1, [-1, 3]) * self.spread
 
     @torch.jit.ignore
-    def latent(self, before: Tensor, after: Tensor) -> Tensor:
+    def latent(self, before: Tensor, after: Tensor, condition: list[Tensor]) -> Tensor:
         """Displacements of unit variance."""
         return ((after - before) / self.spread).flatten(1)
 

@@ -19,6 +19,11 @@ def ask(model, latent, level, frames):
     return model.predict(latent.flatten(1), level, condition).view_as(latent)
 
 
+def latents(model, before, after):
+    """Clean latents (B, D) of pairs of frames (B, N, 3), nm."""
+    return model.latent(before, after, model.condition(*situation(before)))
+
+
 def step(model, latent, frames):
     """Frames (B, N, 3), nm, that latents (B, D) lead to."""
     history, box, *_ = now = situation(frames)

@@ -103,7 +103,7 @@ class EquivariantNetwork(nn.Module):
         return history[:, -1] + self.rows.displacement(internal)
 
     @torch.jit.ignore
-    def latent(self, before: Tensor, after: Tensor) -> Tensor:
+    def latent(self, before: Tensor, after: Tensor, condition: list[Tensor]) -> Tensor:
         """Latents (B, 3 N) of pairs of positions (B, N, 3), nm."""
         return self.rows.encode(before, after).flatten(1)
 

@@ -121,7 +121,7 @@ class MessagePassingNetwork(nn.Module):
         return history[:, -1] + centred(latent.unflatten(1, [-1, 3])) / self.scale
 
     @torch.jit.ignore
-    def latent(self, before: Tensor, after: Tensor) -> Tensor:
+    def latent(self, before: Tensor, after: Tensor, condition: list[Tensor]) -> Tensor:
         """Scaled displacement (B, 3 N) without its centre, of pairs of positions (B, N, 3), nm."""
         return (centred(after - before) * self.scale).flatten(1)
 

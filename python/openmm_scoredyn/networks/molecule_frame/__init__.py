@@ -7,7 +7,8 @@ from openmm_scoredyn.networks.molecule_frame.conformation import ConformationLat
 from openmm_scoredyn.networks.molecule_frame.gate import EVENTS, EventGate
 from openmm_scoredyn.networks.molecule_frame.gated import GatedNetwork
 from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates
-from openmm_scoredyn.networks.molecule_frame.network import MoleculeFrameNetwork
+from openmm_scoredyn.networks.molecule_frame.lags import LagRange, fit_lag_range
+from openmm_scoredyn.networks.molecule_frame.network import LagRangeNetwork, MoleculeFrameNetwork
 from openmm_scoredyn.networks.molecule_frame.scales import ConformationScales, fit_scales
 from openmm_scoredyn.networks.protocol import Architecture, load_weights, only
 
@@ -25,19 +26,27 @@ class MoleculeFrame(Architecture):
     """Entry of the registry."""
 
     config = MoleculeFrameConfig
+    lag_range = True
 
     def fit(self, config, examples):
         """A fresh network, its scales fitted to ordinary motion, of which shot paths hold too little."""
         examples = only(examples, "molecule_frame")
         usual = examples if examples.shot.all() else examples[~examples.shot]
-        scales = fit_scales(InternalCoordinates(examples.particles), usual.before, usual.after)
-        return _build(config, ConformationLatent(examples.particles, scales))
+        pairs = InternalCoordinates(examples.particles), usual.before, usual.after
+        lag, shortest = usual.lag_time_ps, usual.lag_time_ps.min()
+        if bool((lag == shortest).all()):
+            return _build(config, ConformationLatent(examples.particles, fit_scales(*pairs)))
+        lags = fit_lag_range(*pairs, lag)
+        scales = fit_scales(*pairs, lags.spread(lag).double(), lag < 2 * shortest)
+        return _build(config, ConformationLatent(examples.particles, scales), lags)
 
     def restore(self, config, particles, weights):
         """The network of a state dict."""
         prefix = "inner.conformation." if config.gates else "conformation."
         scales = ConformationScales(**{f.name: weights[prefix + f.name] for f in fields(ConformationScales)})
-        return load_weights(_build(config, ConformationLatent(particles, scales)), weights)
+        ranged = "lags.ends" in weights
+        lags = LagRange(weights["lags.ends"], weights["lags.growth"]) if ranged else None
+        return load_weights(_build(config, ConformationLatent(particles, scales), lags), weights)
 
     def check(self, config, examples):
         """Refuse shot paths for a network without gates, and gates without the paths they are fitted to."""
@@ -51,7 +60,9 @@ class MoleculeFrame(Architecture):
         return [ours], [theirs]
 
 
-def _build(config: MoleculeFrameConfig, conformation: ConformationLatent):
+def _build(config: MoleculeFrameConfig, conformation: ConformationLatent, lags: LagRange | None = None):
+    if lags is not None:
+        return LagRangeNetwork(lags, conformation, config.width, config.blocks)
     if not config.gates:
         return MoleculeFrameNetwork(conformation, config.width, config.blocks)
     inner = MoleculeFrameNetwork(conformation, config.width, config.blocks, flags=EVENTS)

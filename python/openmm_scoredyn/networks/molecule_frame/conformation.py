@@ -51,14 +51,22 @@ class ConformationLatent(nn.Module):
         )
 
     @torch.jit.export
-    def encode(self, old: Tensor, new: Tensor) -> Tensor:
-        """Latents (B, D) of pairs of measured coordinates (B, C)."""
-        return (change_of(old, new, self.origin, self.soft, self.periodic) - self.centre) @ self.whiten
+    def encode(self, old: Tensor, new: Tensor, growth: Tensor | None = None) -> Tensor:
+        """Latents (B, D) of pairs of measured coordinates (B, C).
+
+        `growth` (B, C), here and below: of the lag time of each pair, as `LagRange.spread`; one lag time has
+        none.
+        """
+        change = change_of(old, new, self.origin, self.soft, self.periodic) - self.centre
+        return (change if growth is None else change / growth) @ self.whiten
 
     @torch.jit.export
-    def decode(self, latent: Tensor, old: Tensor) -> Tensor:
+    def decode(self, latent: Tensor, old: Tensor, growth: Tensor | None) -> Tensor:
         """Measured coordinates (B, C) one lag time after `old` (B, C); inverse of `encode`."""
-        return latent @ self.unwhiten + self.centre + torch.where(self.soft, old, self.origin)
+        change = latent @ self.unwhiten
+        if growth is not None:
+            change = change * growth
+        return change + self.centre + torch.where(self.soft, old, self.origin)
 
     @torch.jit.export
     def features(self, old: Tensor) -> Tensor:
@@ -81,7 +89,7 @@ class ConformationLatent(nn.Module):
         return torch.cat([angle, angle + torch.pi / 2], dim=1)
 
     @torch.jit.export
-    def destination(self, latent: Tensor, variance: Tensor, phases: Tensor) -> Tensor:
+    def destination(self, latent: Tensor, variance: Tensor, phases: Tensor, growth: Tensor | None) -> Tensor:
         """Harmonics (B, H) of the soft dihedrals that a noised latent (B, D) leads to, from `phases` (B, H),
         at noise levels whose squares are `variance` (B,).
 
@@ -91,5 +99,10 @@ class ConformationLatent(nn.Module):
         # Constants, which freezing computes once.
         turns = (self.unwhiten[:, self.soft_rows][:, None] * self.order).flatten(1)
         rates = (-0.5 * (self.order * self.soft_noise) ** 2).flatten(1)
-        turned = torch.addmm(phases, latent, torch.cat([turns, turns], dim=1))
-        return torch.sin(turned) * torch.exp(variance.unsqueeze(1) * torch.cat([rates, rates], dim=1))
+        if growth is None:
+            turned = torch.addmm(phases, latent, torch.cat([turns, turns], dim=1))
+            return torch.sin(turned) * torch.exp(variance.unsqueeze(1) * torch.cat([rates, rates], dim=1))
+        grown = growth.index_select(1, self.soft_rows).repeat(1, self.order.shape[1])
+        turn, damping = (latent @ turns) * grown, rates * grown * grown * variance.unsqueeze(1)
+        turned = phases + torch.cat([turn, turn], dim=1)
+        return torch.sin(turned) * torch.exp(torch.cat([damping, damping], dim=1))

@@ -64,7 +64,7 @@ class GatedNetwork(nn.Module):
         happens = (latent[:, self.moving :] < seen[:, -self.events :]).to(seen.dtype)
         first = happens * (torch.cumsum(happens, dim=1) < 1.5)
         told = torch.cat([seen[:, : -self.events], first], dim=1)
-        raw = self.inner.predict_seen(latent[:, : self.moving], level, told)
+        raw = self.inner.predict_seen(latent[:, : self.moving], level, told, None)
         return functional.pad(raw, [0, self.events])
 
     @torch.jit.ignore
@@ -75,11 +75,11 @@ class GatedNetwork(nn.Module):
         return [torch.cat([seen, known], dim=1)]
 
     @torch.jit.ignore
-    def latent(self, before: Tensor, after: Tensor) -> Tensor:
+    def latent(self, before: Tensor, after: Tensor, condition: list[Tensor]) -> Tensor:
         """Latents (B, D + E) of pairs of positions (B, N, 3), nm; every u, which the network is not trained
         on, is 0.
         """
-        return functional.pad(self.inner.latent(before, after), [0, self.events])
+        return functional.pad(self.inner.latent(before, after, condition), [0, self.events])
 
     @torch.jit.ignore
     def project(self, eps: Tensor, condition: list[Tensor]) -> Tensor:

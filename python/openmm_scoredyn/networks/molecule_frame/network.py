@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from openmm_scoredyn.networks.molecule_frame.conformation import ConformationLatent
+from openmm_scoredyn.networks.molecule_frame.lags import FEATURES as LAG_FEATURES
+from openmm_scoredyn.networks.molecule_frame.lags import LagRange
 
 # The stiff latents are nearly independent normals, of which there is little to learn: without a weight their
 # noise drowns the gradient of the few soft ones. The optimum of each latent does not depend on it.
@@ -70,10 +72,10 @@ class MoleculeFrameNetwork(nn.Module):
     @torch.jit.export
     def predict(self, latent: Tensor, level: Tensor, condition: list[Tensor]) -> Tensor:
         """Raw output (B, D) from scaled latents (B, D), level ln(sigma)/4 (B,) and condition (B, S)."""
-        return self.predict_seen(latent, level, condition[0])
+        return self.predict_seen(latent, level, condition[0], None)
 
     @torch.jit.export
-    def predict_seen(self, latent: Tensor, level: Tensor, condition: Tensor) -> Tensor:
+    def predict_seen(self, latent: Tensor, level: Tensor, condition: Tensor, growth: Tensor | None) -> Tensor:
         """Raw output (B, D) from scaled latents (B, D), level ln(sigma)/4 (B,) and condition
         (B, S + flags).
         """
@@ -84,7 +86,7 @@ class MoleculeFrameNetwork(nn.Module):
         parts = [
             latent,
             condition[:, self.measured : self.measured + self.features],
-            self.conformation.destination(noised, variance, phases),
+            self.conformation.destination(noised, variance, phases, growth),
             level.unsqueeze(1),
             torch.sin(wave),
             torch.cos(wave),
@@ -96,10 +98,10 @@ class MoleculeFrameNetwork(nn.Module):
         return self.outlet(self.norm(hidden))
 
     @torch.jit.ignore
-    def latent(self, before: Tensor, after: Tensor) -> Tensor:
+    def latent(self, before: Tensor, after: Tensor, condition: list[Tensor]) -> Tensor:
         """Latents (B, D) of pairs of positions (B, N, 3), nm."""
         coordinates = self.conformation.coordinates
-        return self.conformation.encode(coordinates(before), coordinates(after))
+        return self.conformation.encode(coordinates(before), coordinates(after), None)
 
     @torch.jit.ignore
     def project(self, eps: Tensor, condition: list[Tensor]) -> Tensor:
@@ -109,7 +111,50 @@ class MoleculeFrameNetwork(nn.Module):
     @torch.jit.export
     def advance(self, latent: Tensor, condition: list[Tensor], history: Tensor, box: Tensor) -> Tensor:
         """Positions (B, N, 3), nm, one lag time after the newest frame of the history."""
-        new = self.conformation.decode(latent, condition[0][:, : self.measured])
+        new = self.conformation.decode(latent, condition[0][:, : self.measured], None)
+        return self.conformation.coordinates.place(new, history[:, -1])
+
+
+class LagRangeNetwork(MoleculeFrameNetwork):
+    """The same for a range of lag times, which it is shown; changes are measured in what is usual for each.
+
+    Parameters
+    ----------
+    lags : LagRange
+    conformation, width, blocks : as `MoleculeFrameNetwork`
+    """
+
+    def __init__(self, lags: LagRange, conformation: ConformationLatent, width: int = 256, blocks: int = 4):
+        super().__init__(conformation, width, blocks, flags=LAG_FEATURES)
+        self.lags = lags
+
+    @torch.jit.export
+    def condition(
+        self, history: Tensor, box: Tensor, lag_time_ps: Tensor, temperature_K: Tensor
+    ) -> list[Tensor]:
+        """What the network of one lag time sees, with what it is shown of the lag time (B, S + flags); and
+        how far the coordinates go in it (B, C).
+        """
+        old = self.conformation.coordinates(history[:, -1])
+        shown = [old, self.conformation.features(old), self.conformation.phases(old)]
+        shown.append(self.lags.features(lag_time_ps))
+        return [torch.cat(shown, dim=1), self.lags.spread(lag_time_ps)]
+
+    @torch.jit.export
+    def predict(self, latent: Tensor, level: Tensor, condition: list[Tensor]) -> Tensor:
+        """Raw output (B, D) from scaled latents (B, D), level ln(sigma)/4 (B,) and condition."""
+        return self.predict_seen(latent, level, condition[0], condition[1])
+
+    @torch.jit.ignore
+    def latent(self, before: Tensor, after: Tensor, condition: list[Tensor]) -> Tensor:
+        """Latents (B, D) of pairs of positions (B, N, 3), nm."""
+        coordinates = self.conformation.coordinates
+        return self.conformation.encode(coordinates(before), coordinates(after), condition[1])
+
+    @torch.jit.export
+    def advance(self, latent: Tensor, condition: list[Tensor], history: Tensor, box: Tensor) -> Tensor:
+        """Positions (B, N, 3), nm, one lag time after the newest frame of the history."""
+        new = self.conformation.decode(latent, condition[0][:, : self.measured], condition[1])
         return self.conformation.coordinates.place(new, history[:, -1])
 
 

@@ -48,8 +48,28 @@ def change_of(old: Tensor, new: Tensor, origin: Tensor, soft: Tensor, periodic: 
     return torch.where(periodic, wrap(difference), difference)
 
 
-def fit_scales(coordinates: InternalCoordinates, before: Tensor, after: Tensor) -> ConformationScales:
+def turns(phasor: Tensor) -> Tensor:
+    """Which angles turn, from their mean phasors (C,): those of a circular standard deviation above
+    `SOFT_SPREAD_RAD`.
+    """
+    return torch.sqrt(-2 * torch.log(phasor.abs().clamp(1e-12, 1.0))) > SOFT_SPREAD_RAD
+
+
+def fit_scales(
+    coordinates: InternalCoordinates,
+    before: Tensor,
+    after: Tensor,
+    growth: Tensor | None = None,
+    remembered: Tensor | None = None,
+) -> ConformationScales:
     """Fit on pairs one lag time apart, (P, N, 3) nm each, of the training part only.
+
+    Parameters
+    ----------
+    growth : (P, C), optional
+        Of the lag time of each pair, as `LagRange.spread`, where lag times differ.
+    remembered : (P,) bool, optional
+        Pairs that say which stiff coordinates a lag time does not forget; default: all.
 
     Raises
     ------
@@ -69,10 +89,12 @@ def fit_scales(coordinates: InternalCoordinates, before: Tensor, after: Tensor) 
         )
     periodic = torch.arange(new.shape[1]) >= 2 * before.shape[1] - 3
     phasor = torch.exp(1j * new).mean(0)
-    soft = periodic & (torch.sqrt(-2 * torch.log(phasor.abs().clamp(1e-12, 1.0))) > SOFT_SPREAD_RAD)
+    soft = periodic & turns(phasor)
     origin = torch.where(periodic, phasor.angle(), new.mean(0))
     origin = torch.where(soft, torch.zeros_like(origin), origin)
     change = change_of(old, new, origin, soft, periodic)
+    if growth is not None:
+        change = change / growth
     spread = change.std(0)
     kept = (spread > FIXED_SPREAD).nonzero()[:, 0]
     values, vectors = torch.linalg.eigh(torch.corrcoef(change[:, kept].T))
@@ -81,7 +103,8 @@ def fit_scales(coordinates: InternalCoordinates, before: Tensor, after: Tensor) 
     unwhiten = torch.zeros(len(kept), change.shape[1], dtype=torch.float64)
     unwhiten[:, kept] = (vectors * values.sqrt() @ vectors.T) * spread[kept]
     past = change_of(old, old, origin, soft, periodic)
-    covariance = (past * (change - change.mean(0))).mean(0)
+    product = past * (change - change.mean(0))
+    covariance = (product if remembered is None else product[remembered]).mean(0)
     seen = ~soft & (spread > FIXED_SPREAD) & (covariance.abs() > REMEMBERED * spread**2)
     feature_scale = torch.where(seen, 1 / spread, torch.zeros_like(spread))
     numbers = (origin, change.mean(0), whiten, unwhiten, feature_scale)

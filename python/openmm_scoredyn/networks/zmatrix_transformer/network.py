@@ -295,7 +295,7 @@ class ZMatrixTransformer(nn.Module):
         return functional.pad(rows + lead, [0, 1]).index_select(1, self.turning)
 
     @torch.jit.ignore
-    def latent(self, before: Tensor, after: Tensor) -> Tensor:
+    def latent(self, before: Tensor, after: Tensor, condition: list[Tensor]) -> Tensor:
         """Latents (B, D) of pairs of positions (B, N, 3), nm."""
         change = self.change(self.coordinates(before), self.coordinates(after)) * self.gain
         return change[:, self.moving]

@@ -1,0 +1,165 @@
+"""Networks of a range of lag times, against dihedrals that turn by free diffusion: exp(-D t) of the direction
+is left after t, whatever the time is parted into.
+"""
+
+import numpy as np
+import pytest
+import torch
+from alanine import alanine_molecule, alanine_positions
+
+from openmm_scoredyn.data import Trajectory
+from openmm_scoredyn.errors import SamplingError, TrainingError
+from openmm_scoredyn.export import export_program
+from openmm_scoredyn.molecule.geometry import backbone_torsions
+from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates, wrap
+from openmm_scoredyn.networks.molecule_frame.lags import KNOTS, LagRange, fit_lag_range
+from openmm_scoredyn.networks.registry import NetworkChoice
+from openmm_scoredyn.program.model import ScoreModel
+from openmm_scoredyn.training import OptimizationConfig, TrainingConfig, train
+from openmm_scoredyn.training.checkpoint import best_checkpoint
+from openmm_scoredyn.training.dataset import collect_examples
+
+SHORTEST_PS, LONGEST_PS = 1.0, 16.0
+RATE_PER_PS = 0.06
+FRAMES = 6000
+
+
+def measure() -> InternalCoordinates:
+    return InternalCoordinates(alanine_molecule())
+
+
+def turning() -> list[int]:
+    """The coordinates phi and psi: about their bonds, against an atom beyond, and first of their parent."""
+    molecule, coordinates = alanine_molecule(), measure()
+    middles = [set(atoms[1:3]) for torsions in backbone_torsions(molecule) for atoms in torsions]
+    found = []
+    for k, (_, parent, grandparent, beyond) in enumerate(coordinates.rows.T.tolist()):
+        about = {parent, grandparent} in middles and beyond not in molecule.neighbours[parent]
+        if k >= 2 and about and not coordinates.has_sibling[k]:
+            found.append(2 * len(molecule) - 5 + k)
+    return found
+
+
+def diffusion(seed: int, frames: int = FRAMES) -> Trajectory:
+    """Alanine dipeptide of which phi and psi diffuse freely, and nothing else moves but by 1 %."""
+    rng, coordinates = np.random.default_rng(seed), measure()
+    like = torch.as_tensor(alanine_positions()).float().expand(frames, 22, 3)
+    values = coordinates(like).double()
+    values += 0.01 * values.abs() * torch.from_numpy(rng.standard_normal(values.shape))
+    for k in turning():
+        step = rng.normal(0, np.sqrt(2 * RATE_PER_PS * SHORTEST_PS), frames)
+        values[:, k] += torch.from_numpy(np.cumsum(step))
+    return Trajectory(
+        segments=(coordinates.place(values.float(), like).numpy(),),
+        frame_spacing_ps=SHORTEST_PS,
+        temperature_K=300.0,
+        molecule=alanine_molecule(),
+        steered=False,
+        consecutive=True,
+        source_sha256=f"diffusion{seed}".encode().hex(),
+        force_field="none",
+        solvent="vacuum",
+    )
+
+
+def configuration(**fields) -> TrainingConfig:
+    usual = {
+        "network": NetworkChoice.of("molecule_frame", width=48, blocks=2),
+        "optimization": OptimizationConfig(
+            updates=400, batch_size=512, learning_rate=3e-3, warmup_updates=20, ema_decay=0.98
+        ),
+        "lag_time_ps": SHORTEST_PS,
+        "longest_lag_time_ps": LONGEST_PS,
+    }
+    return TrainingConfig("diffusion", **usual | fields)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> ScoreModel:
+    folder = tmp_path_factory.mktemp("lags")
+    train([diffusion(1), diffusion(2)], folder / "run", configuration())
+    checkpoint = best_checkpoint(folder / "run")
+    export_program(checkpoint.network(), folder / "m.pt", checkpoint.card, checkpoint.parametrization)
+    return ScoreModel(folder / "m.pt")
+
+
+def left(model: ScoreModel, lag_ps: float, steps: int, replicas: int = 2000) -> tuple[np.ndarray, float]:
+    """Mean cosine of what phi and psi have turned after some steps of a lag, and its standard error."""
+    start = np.broadcast_to(alanine_positions().astype(np.float32), (replicas, 22, 3))
+    end = model.sample(start, steps, seed=5, lag_time_ps=lag_ps, guard=False)[-1]
+    turned = (measure()(torch.from_numpy(end)) - measure()(torch.as_tensor(start.copy())))[:, turning()]
+    cosine = np.cos(turned.numpy())
+    return cosine.mean(0), float(cosine.std() / np.sqrt(replicas))
+
+
+@pytest.mark.parametrize("lag_ps", [1.0, 2.6, 4.0, 16.0])
+def test_one_step_of_any_lag_turns_as_far_as_diffusion_does(model, lag_ps):
+    """Also of one between those of the training data."""
+    found, error = left(model, lag_ps, 1)
+    assert np.abs(found - np.exp(-RATE_PER_PS * lag_ps)).max() < 0.03 + 4 * error
+
+
+def test_steps_of_every_lag_agree_after_the_same_time(model):
+    """Chapman and Kolmogorov's equation: 16 x 1 ps, 4 x 4 ps and 1 x 16 ps."""
+    results = [left(model, lag, round(16 / lag))[0] for lag in (1.0, 4.0, 16.0)]
+    assert np.abs(np.array(results) - np.exp(-RATE_PER_PS * 16)).max() < 0.1
+    assert results[0].shape == (2,)
+
+
+def test_a_lag_beyond_the_range_is_refused_before_anything_is_drawn(model, tmp_path):
+    from openmm_scoredyn.dynamics import run_replicas
+
+    start = alanine_positions().astype(np.float32)[None]
+    for lag in (0.5, 17.0):
+        with pytest.raises(SamplingError, match=f"expected 1 to 16 ps, found {lag:g} ps"):
+            model.sample(start, 1, seed=1, lag_time_ps=lag)
+        with pytest.raises(SamplingError, match=f"expected 1 to 16 ps, found {lag:g} ps"):
+            run_replicas(model, start, tmp_path / "x.frames", 1, seed=1, lag_time_ps=lag)
+        assert not (tmp_path / "x.frames").exists()
+
+
+def test_golden_examples_hold_both_ends_of_the_range_and_a_lag_between(model):
+    golden = {round(entry["lag_time_ps"], 3) for entry in model.card.golden}
+    assert golden == {1.0, 4.0, 16.0}
+    assert model.card.capabilities.lag_time_range and model.card.capabilities.lag_times_ps == (1.0, 16.0)
+
+
+def test_latents_have_unit_spread_at_every_lag_and_advance_undoes_them():
+    (pairs,) = collect_examples([diffusion(3)], 1.0, True, longest_lag_time_ps=16.0, seed=1)
+    choice = NetworkChoice.of("molecule_frame", width=8, blocks=1)
+    network = choice.architecture.fit(choice.config, [pairs])
+    condition = network.condition(*pairs.situation)
+    latent = network.latent(pairs.before, pairs.after, condition)
+    soft = network.loss_weight > network.loss_weight.min()
+    assert int(soft.sum()) == 2
+    for low, high in ((1, 2), (3, 6), (10, 17)):
+        chosen = (pairs.lag_time_ps >= low) & (pairs.lag_time_ps < high)
+        spread = latent[chosen][:, soft].std(0)
+        assert ((spread - 1).abs() < 0.12).all()
+    back = network.advance(latent, condition, pairs.history, pairs.box)
+    difference = measure()(back) - measure()(pairs.after)
+    difference[:, 41:] = wrap(difference[:, 41:])
+    assert difference.abs().max() < 2e-3
+
+
+def test_growth_is_linear_between_knots_and_ends_with_the_range():
+    growth = torch.arange(float(KNOTS))[:, None].expand(KNOTS, 3).clone()
+    lags = LagRange(torch.tensor([1.0, 1000.0]), growth)
+    at = torch.tensor([1.0, 1000.0, 1000.0**0.5, 1000.0 ** (1.25 / (KNOTS - 1))])
+    expected = torch.tensor([0.0, KNOTS - 1, (KNOTS - 1) / 2, 1.25])
+    torch.testing.assert_close(lags.spread(at)[:, 0], expected, atol=1e-4, rtol=0)
+    assert lags.features(at).shape[0] == 4 and (lags.features(at)[0] != lags.features(at)[1]).any()
+
+
+def test_knots_between_multiples_of_the_frame_spacing_are_filled():
+    (pairs,) = collect_examples([diffusion(4, 800)], 1.0, False, longest_lag_time_ps=3.0, seed=1)
+    lags = fit_lag_range(measure(), pairs.before, pairs.after, pairs.lag_time_ps)
+    grown = lags.growth[:, turning()]
+    assert torch.isfinite(lags.growth).all() and (grown[1:] >= grown[:-1] - 1e-6).all()
+
+
+def test_a_network_that_does_not_see_the_lag_is_not_trained_on_many():
+    with pytest.raises(TrainingError, match="equivariant does not see the lag time; expected one lag time"):
+        configuration(network=NetworkChoice.of("equivariant"))
+    with pytest.raises(TrainingError, match="expected a range of lag times that ascends, found 4 to 2 ps"):
+        configuration(lag_time_ps=4.0, longest_lag_time_ps=2.0)
