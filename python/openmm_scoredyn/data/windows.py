@@ -118,7 +118,7 @@ def _beginnings(trajectory: Trajectory, lag: int, history_length: int) -> tuple[
         lag_ps = lag * trajectory.frame_spacing_ps
         raise TrajectoryError(
             f"lagged_windows: no segment is long enough; expected more than {history_length * lag} frames for"
-            f" {history_length} lags of {lag_ps:g} ps, found at most {found}; use a longer trajectory, a shorter"
-            " lag or a shorter history."
+            f" {history_length} lags of {lag_ps:g} ps, found at most {found}; use a longer trajectory, a"
+            " shorter lag or a shorter history."
         )
     return first, np.concatenate(after)
