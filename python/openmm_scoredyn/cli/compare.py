@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from openmm_scoredyn.cli.options import AsJson, Observables, Selection, Spacing, Topology, reading
+from openmm_scoredyn.cli.options import (
+    AsJson,
+    Observables,
+    Selection,
+    Spacing,
+    Topology,
+    reading,
+    refuse_without_effect,
+)
 from openmm_scoredyn.units import parse_duration
 
 # On the page and in the JSON only, as are all groups of more rows than these.
@@ -56,8 +64,14 @@ def compare(
         list[Path] | None,
         typer.Option(
             metavar="OTHER",
-            help="Trajectories of a model with another lag; repeat for several. All are compared over 10 ps.",
+            help=(
+                "Trajectories of a model with another lag; repeat for several. All are compared over"
+                " --interval."
+            ),
         ),
+    ] = None,
+    interval: Annotated[
+        str | None, typer.Option(help="Time over which --chapman-kolmogorov compares them; 10ps.")
     ] = None,
     suite: Annotated[
         list[str] | None,
@@ -99,6 +113,13 @@ def compare(
     else:
         dynamics.refuse_any()
     others = chapman_kolmogorov or []
+    if not others:
+        refuse_without_effect(
+            "compare",
+            {"interval": interval},
+            "an interval is that of models of several lags",
+            "leave it out, or give their trajectories with --chapman-kolmogorov",
+        )
     names = distinct_names([Path(dynamics.name) if langevin else paths[0], paths[-1], *others])
     options = reading(topology, selection, spacing, temperature)
     skipped_ps = parse_duration(equilibration) if equilibration else 0.0
@@ -118,7 +139,15 @@ def compare(
     if model and reference.trajectories:
         warn_of_training_data(model, reference.trajectories)
     sides = [reference, candidate, *further]
-    report = _report(sides, names, observable or (), speeds=speeds, suites=suite or (), seed=seed)
+    report = _report(
+        sides,
+        names,
+        observable or (),
+        speeds=speeds,
+        suites=suite or (),
+        interval_ps=parse_duration(interval) if interval else None,
+        seed=seed,
+    )
     report = dataclasses.replace(report, guard=guard_table(paths[-1], model, candidate.trajectories))
     write_report(report, out)
     if as_json:
@@ -134,6 +163,7 @@ def _report(
     *,
     speeds: dict[str, float],
     suites: Sequence[str],
+    interval_ps: float | None,
     seed: int,
 ):
     """The comparison of the second side with the first, and of lag times where there are more sides."""
@@ -155,7 +185,10 @@ def _report(
     if not further:
         return report
     compared = dict(zip(names[1:], (candidate, *further), strict=True))
-    intervals = chapman_kolmogorov(reference, compared, observables, reference_name=reference_name, seed=seed)
+    over = {} if interval_ps is None else {"interval_ps": interval_ps}
+    intervals = chapman_kolmogorov(
+        reference, compared, observables, reference_name=reference_name, seed=seed, **over
+    )
     return dataclasses.replace(report, intervals=tuple(intervals))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from openmm_scoredyn.errors import MoleculeError
+from openmm_scoredyn.errors import MoleculeError, SamplingError
 from openmm_scoredyn.molecule.matching import check_handedness, lacks_atoms, match_atoms
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.molecule.repair import repair_structure
@@ -74,6 +74,8 @@ def prepare(
     ------
     MoleculeError
         If the structure is not the model's molecule, or periodic where the model is not or the reverse.
+    SamplingError
+        If a lag is given beside an integrator, or is no time.
     """
     from openmm import Platform, app
 
@@ -88,6 +90,11 @@ def prepare(
         system = build_system(fitted.topology, model.card, force_field=force_field, constraints=constraints)
     else:
         system = _system_of_model(system, found.topology.getNumAtoms(), fitted.source, model.card)
+    if integrator is not None and lag is not None:
+        raise SamplingError(
+            f"prepare: the integrator given has a step size of its own; expected no lag beside it, found {lag};"
+            " leave it out, and call integrator.setStepSize."
+        )
     if integrator is None:
         step_ps = parse_duration(lag) if isinstance(lag, str) else lag
         integrator = ScoreDynamicsIntegrator(model, stepSize=step_ps)

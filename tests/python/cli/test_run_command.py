@@ -23,7 +23,7 @@ from openmm_scoredyn.dynamics import run_replicas, store_guard
 from openmm_scoredyn.errors import MoleculeError, OutputError, ProgramError, SamplingError
 from openmm_scoredyn.program.model import ScoreModel
 from openmm_scoredyn.program.native import scoredyn
-from openmm_scoredyn.units import parse_duration, parse_temperature
+from openmm_scoredyn.units import parse_duration, parse_durations, parse_temperature
 
 APP = typer.Typer()
 APP.command()(run)
@@ -159,6 +159,27 @@ def test_replicas_take_the_lag_time_and_temperature_chosen(make_program, tmp_pat
     np.testing.assert_allclose(trajectory.segments[0][-1], START + [0.2, 0.12, 0], rtol=0, atol=1e-5)
 
 
+def test_the_lag_time_is_chosen_and_another_is_refused_before_anything_is_written(
+    make_program, structure, tmp_path
+):
+    """Every step moves by 0.01 nm a ps: where a run ends says which lag time its steps had."""
+    program = make_program(programs.LagAndTemperature(), lag_times_ps=[1.0, 5.0], lag_time_range=True)
+    single, many = tmp_path / "a.dcd", tmp_path / "a.frames"
+    options = ("--length", "8ps", "--lag", "4ps")
+    invoke(program, structure, *options, "--out", single)
+    invoke(program, structure, *options, "--replicas", 2, "--out", many)
+    for path in (single, many):
+        (trajectory,) = data.load(path)
+        assert trajectory.frame_spacing_ps == 4.0
+        frames = trajectory.segments[0]
+        assert len(frames) == 2
+        np.testing.assert_allclose((frames[1] - frames[0])[:, 0], 0.04, rtol=0, atol=1e-4)
+    for out in ("b.dcd", "b.frames"):
+        with pytest.raises(SamplingError, match="expected 1 to 5 ps, found 8 ps"):
+            invoke(program, structure, "--length", "8ps", "--lag", "8ps", "--out", tmp_path / out)
+        assert not (tmp_path / out).exists()
+
+
 @pytest.mark.parametrize("length", [45, 60])
 def test_replicas_made_longer_equal_those_of_one_call(make_program, tmp_path, length):
     """A finished run goes on within a chunk and at its end, with the counts of all of its steps."""
@@ -270,6 +291,14 @@ def test_a_program_that_always_fails_leaves_empty_files(make_program, structure,
         invoke(program, structure, "--length", "5ps", "--out", tmp_path / "t.dcd", "--max-resamples", 2)
     assert (tmp_path / "t.dcd").stat().st_size == 0
     assert (tmp_path / "t.log.csv").read_text().count("\n") == 1
+
+
+def test_a_range_of_durations():
+    assert parse_durations("1ps:1ns") == (1.0, 1000.0)
+    assert parse_durations("2ps") == (2.0, None)
+    for text in ("1ps:", ":1ns", "1ps:2ps:3ps"):
+        with pytest.raises(SamplingError, match="expected a positive number with a unit"):
+            parse_durations(text)
 
 
 def test_durations():

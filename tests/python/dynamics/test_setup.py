@@ -6,10 +6,11 @@ import numpy as np
 import programs
 import pytest
 from alanine import PDB, alanine_molecule, alanine_positions
+from openmm import OpenMMException
 from openmm.unit import picosecond
 
 from openmm_scoredyn.dynamics.prepare import build_system, fit_structure
-from openmm_scoredyn.errors import MoleculeError
+from openmm_scoredyn.errors import MoleculeError, SamplingError
 from openmm_scoredyn.molecule.matching import match_atoms
 from openmm_scoredyn.molecule.structure import read_structure, strip_solvent
 from openmm_scoredyn.program.card import Card
@@ -248,6 +249,24 @@ def test_prepare_gives_a_simulation_that_steps(make_program, tmp_path):
     assert 0 < np.abs(moved - positions).max() < 0.02
     np.testing.assert_array_equal(moved, state_after(3, 5, model.source)[0])
     assert not np.array_equal(moved, state_after(4, 5)[0])
+
+
+@pytest.mark.parametrize("lag", ["2.5ps", 2.5, 2.5 * picosecond])
+def test_prepare_takes_the_lag_time(make_program, tmp_path, lag):
+    from openmm_scoredyn.dynamics.prepare import prepare
+
+    path = write(tmp_path / "x.pdb", [MOLECULE_PDB])
+    program = make_program(programs.LagAndTemperature(), lag_times_ps=[1.0, 5.0], lag_time_range=True)
+    simulation = prepare(path, program, lag=lag, platform="Reference")
+    simulation.step(1)
+    state = simulation.context.getState(getPositions=True)
+    assert state.getTime().value_in_unit(picosecond) == 2.5
+    moved = state.getPositions(asNumpy=True)._value - programs.POSITIONS
+    np.testing.assert_allclose(moved[:, 0], 0.025, rtol=0, atol=1e-4)
+    with pytest.raises(OpenMMException, match="trained for a step of 1 to 5 ps, but the step size is 9 ps"):
+        prepare(path, program, lag="9ps", platform="Reference")
+    with pytest.raises(SamplingError, match="expected no lag beside it, found 2ps"):
+        prepare(path, program, lag="2ps", integrator=simulation.integrator)
 
 
 def test_prepare_takes_another_integrator(make_program, tmp_path):

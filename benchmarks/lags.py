@@ -1,0 +1,85 @@
+"""Speed of a model of a range of lag times against MD in the same implicit solvent, on one core, in one run.
+
+    python benchmarks/lags.py [MODEL] [--lags 1 10 100 1000] [--rounds 7] [--json FILE]
+
+The candidates take turns, round after round, after one to warm up; medians with quartiles are printed, and the
+ratio of medians. MD is what the model's reference was made with: AMBER99SB-ILDN with OBC2 as `GBSAOBCForce` on
+the Reference platform, the fastest here for 22 atoms, 4 fs, hydrogens of 3 amu, X-H bonds constrained.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import openmm
+import torch
+from openmm import app, unit
+from turns import keep, quartiles, take_turns
+
+import openmm_scoredyn as sd
+
+BATCH = 256
+SINGLE_STEPS, BATCH_STEPS, MD_PS = 200, 4, 40
+TIMESTEP_PS, FRICTION_PER_PS, HYDROGEN_MASS_AMU = 0.004, 10.0, 3.0
+MD = "MD, implicit solvent"
+
+
+def molecular_dynamics(pdb: app.PDBFile, temperature_K: float) -> app.Simulation:
+    """Langevin dynamics in the implicit solvent, ready to step."""
+    system = app.ForceField("amber99sbildn.xml", "amber99_obc.xml").createSystem(
+        pdb.topology, constraints=app.HBonds, hydrogenMass=HYDROGEN_MASS_AMU
+    )
+    integrator = openmm.LangevinMiddleIntegrator(temperature_K, FRICTION_PER_PS, TIMESTEP_PS)
+    platform = openmm.Platform.getPlatformByName("Reference")
+    simulation = app.Simulation(pdb.topology, system, integrator, platform)
+    simulation.context.setPositions(pdb.positions)
+    simulation.minimizeEnergy(maxIterations=100)
+    return simulation
+
+
+def candidates(path: Path, pdb_file: Path, lags_ps: list[float]) -> dict:
+    """What takes turns, by name: the work, and how many picoseconds it is."""
+    model = sd.ScoreModel(path)
+    simulation = molecular_dynamics(app.PDBFile(str(pdb_file)), model.card.temperature_K)
+    found = {MD: (lambda: simulation.step(round(MD_PS / TIMESTEP_PS)), MD_PS)}
+    for lag in lags_ps:
+        single = sd.prepare(pdb_file, path, lag=lag, platform="Reference", seed=1)
+        state = single.context.getState(positions=True).getPositions(asNumpy=True)
+        start = state.value_in_unit(unit.nanometer).astype(np.float32)
+        replicas = np.repeat(start[None], BATCH, axis=0)
+        found[f"single, {lag:g} ps"] = (lambda s=single: s.step(SINGLE_STEPS), SINGLE_STEPS * lag)
+        found[f"batch of {BATCH}, {lag:g} ps"] = (
+            lambda x=replicas, lag=lag: model.sample(x, BATCH_STEPS, seed=3, lag_time_ps=lag),
+            BATCH * BATCH_STEPS * lag,
+        )
+    return found
+
+
+def main() -> None:
+    """Measure and print."""
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("model", nargs="?", default="alanine-dipeptide-obc2-lags")
+    arguments.add_argument("--lags", nargs="+", type=float, default=[1, 10, 100, 1000], help="ps")
+    arguments.add_argument("--rounds", type=int, default=7)
+    arguments.add_argument("--json", type=Path)
+    options = arguments.parse_args()
+    torch.set_num_threads(1)
+    path = Path(options.model) if Path(options.model).exists() else sd.pretrained(options.model)
+    pdb_file = sd.pretrained("alanine-dipeptide-obc2").with_name("alanine-dipeptide.pdb")
+    works = candidates(path, pdb_file, options.lags)
+    times = take_turns(
+        works,
+        options.rounds,
+        time.process_time,
+        lambda times: keep(options.json, {"seconds_per_ps": times}),
+    )
+    base = quartiles(times[MD])[1]
+    print(f"{'':28}{'ps/s':>14}  {'quartiles':>27}{'of MD':>10}")
+    for name, values in times.items():
+        low, middle, high = quartiles(values)
+        print(f"{name:28}{1 / middle:14,.0f}  {1 / high:13,.0f} {1 / low:13,.0f}{base / middle:10,.0f}x")
+
+
+if __name__ == "__main__":
+    main()
