@@ -2,9 +2,10 @@
 
     python benchmarks/lags.py [MODEL] [--lags 1 10 100 1000] [--rounds 7] [--json FILE]
 
-The candidates take turns, round after round, after one to warm up; medians with quartiles are printed, and the
-ratio of medians. MD is what the model's reference was made with: AMBER99SB-ILDN with OBC2 as `GBSAOBCForce` on
-the Reference platform, the fastest here for 22 atoms, 4 fs, hydrogens of 3 amu, X-H bonds constrained.
+The candidates take turns, round after round, after one to warm up; medians with quartiles are printed, and
+the ratio of medians. MD is what the model's reference was made with: AMBER99SB-ILDN with OBC2 as
+`GBSAOBCForce` on the Reference platform, the fastest here for 22 atoms, 4 fs, hydrogens of 3 amu, X-H bonds
+constrained.
 """
 
 import argparse

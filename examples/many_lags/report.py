@@ -5,9 +5,9 @@
     python report.py OUT --model my.pt --lags 1ps 100ps
     python report.py OUT --page ../../docs/reports/many_lags.md
 
-Draws replicas with `scoredyn run`, 256 of them and 1,000 steps each after the first 100 steps or ns, compares those
-of each lag time with `scoredyn compare`, and all over 100 ps (Chapman-Kolmogorov). Writes OUT/table.md, OUT/many_lags.json
-and OUT/chapman_kolmogorov.png; with --page the table also goes between the marks of that page, and the picture beside it.
+Draws replicas with `scoredyn run`, compares those of each lag time with `scoredyn compare`, and all over 100 ps
+(Chapman-Kolmogorov). Writes OUT/table.md, OUT/many_lags.json and OUT/chapman_kolmogorov.png; with --page the
+table also goes between the marks of that page, and the picture beside it.
 """
 
 import argparse
@@ -99,7 +99,7 @@ def cell(value: dict | None) -> str:
 
 
 def markdown(lags: list[str], found: dict, drawn: dict, evaluations: int) -> str:
-    """A line for each quantity, a column for each lag time; MD at the spacing of the lag stands above the model."""
+    """A line for each quantity, a column for each lag time; MD at the spacing of the lag stands above."""
     lines = ["| | " + " | ".join(lags) + " |", "|---" * (len(lags) + 1) + "|"]
     for name, title in ROWS.items():
         sides = [next((r for r in found[lag]["rows"] if r["quantity"] == name), None) for lag in lags]

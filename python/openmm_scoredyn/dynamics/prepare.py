@@ -92,8 +92,8 @@ def prepare(
         system = _system_of_model(system, found.topology.getNumAtoms(), fitted.source, model.card)
     if integrator is not None and lag is not None:
         raise SamplingError(
-            f"prepare: the integrator given has a step size of its own; expected no lag beside it, found {lag};"
-            " leave it out, and call integrator.setStepSize."
+            "prepare: the integrator given has a step size of its own; expected no lag beside it, found"
+            f" {lag}; leave it out, and call integrator.setStepSize."
         )
     if integrator is None:
         step_ps = parse_duration(lag) if isinstance(lag, str) else lag
