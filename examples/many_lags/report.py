@@ -5,7 +5,7 @@
     python report.py OUT --model my.pt --lags 1ps 100ps
     python report.py OUT --page ../../docs/reports/many_lags.md
 
-Draws replicas with `scoredyn run`, compares those of each lag time with `scoredyn compare`, and all over 100 ps
+Draws replicas with `scoredyn run`, compares those of each lag with `scoredyn compare`, and all over 100 ps
 (Chapman-Kolmogorov). Writes OUT/table.md, OUT/many_lags.json and OUT/chapman_kolmogorov.png; with --page the
 table also goes between the marks of that page, and the picture beside it.
 """
