@@ -26,7 +26,7 @@ SKIPPED_STEPS = 100
 SKIPPED_PS = 2000.0
 BEGIN, END = "<!-- made by examples/many_lags/report.py -->", "<!-- end -->"
 ROWS = {
-    "Ramachandran JSD": "Ramachandran JSD, bit",
+    "Ramachandran JSD (reference: expected by chance)": "Ramachandran JSD, bit (MD: by chance)",
     "alpha_R - beta": "alpha_R - beta, kJ/mol",
     "phi>0 - beta": "phi > 0 - beta, kJ/mol",
     "first passage, beta -> alpha_R": "first passage, beta -> alpha_R, ns",
@@ -95,7 +95,8 @@ def cell(value: dict | None) -> str:
     """Value and error of one side of a row."""
     if value is None or value.get("value") is None:
         return "no event"
-    return f"{value['value']:.3g} ± {value['error']:.2g}"
+    error = "?" if value["error"] is None else f"{value['error']:.2g}"
+    return f"{value['value']:.3g} ± {error}"
 
 
 def markdown(lags: list[str], found: dict, drawn: dict, evaluations: int) -> str:
@@ -134,8 +135,8 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--model", default="alanine-dipeptide-obc2-lags")
     parser.add_argument("--lags", nargs="+", default=["1ps", "10ps", "100ps", "1000ps"])
-    parser.add_argument("--steps", type=int, default=4000, help="after those that are left out")
-    parser.add_argument("--replicas", type=int, default=256)
+    parser.add_argument("--steps", type=int, default=2000, help="after those that are left out")
+    parser.add_argument("--replicas", type=int, default=128)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--page", type=Path)
     given = parser.parse_args()
