@@ -48,7 +48,7 @@ def fit(
     timestep: Timestep = "4fs",
     seed: Annotated[int, typer.Option(min=1, help="Of everything.")] = 1,
 ) -> None:
-    """Simulate a molecule, train a model on it, run it, and judge it by MD that it never saw.
+    """Simulate a molecule, train a model on it, run it, and judge it by MD that it never saw, in rounds.
 
     Example: scoredyn fit molecule.pdb --out fit/ --budget 30min --processes 2
     """
@@ -78,6 +78,8 @@ def fit(
     )
     verdict = run(molecule, out, request, _stage)
     console = Console()
+    for sentence in verdict.rounds:
+        console.print(sentence, soft_wrap=True, markup=False)
     console.print(verdict.sentence(), soft_wrap=True)
     for title, names in (("Missed", verdict.missed), ("Too short to judge", verdict.undecided)):
         if names:
@@ -112,7 +114,7 @@ def _stage(name: str) -> Iterator:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description:<12}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description:<26}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(name, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

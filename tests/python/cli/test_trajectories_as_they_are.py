@@ -1,5 +1,6 @@
 """Trajectories as people have them: with water, in another order of atoms, or as `run` left them."""
 
+import dataclasses
 from pathlib import Path
 
 import mdtraj
@@ -112,6 +113,33 @@ def test_compare_brings_atoms_into_the_order_of_the_reference(tmp_path):
         )
     plain, other = ((tmp_path / n / "report" / "comparison.json").read_text() for n in ("plain", "turned"))
     assert plain == other
+
+
+def test_compare_knows_a_molecule_under_other_names(tmp_path):
+    """The same frames, one residue of names that say nothing, in another order: the same comparison."""
+    ours, theirs = make_trajectory(300, seed=0), make_trajectory(300, seed=1)
+    order = np.random.default_rng(3).permutation(22)
+    turned = data.reordered(theirs, order)
+    names = {
+        "atom_names": tuple(f"X{k}" for k in range(22)),
+        "residue_names": ("UNL",) * 22,
+        "residue_indices": (0,) * 22,
+    }
+    turned = dataclasses.replace(turned, molecule=dataclasses.replace(turned.molecule, **names))
+    reference = save(tmp_path / "reference.npz", ours)
+    for name, trajectory in (("plain", theirs), ("turned", turned)):
+        (tmp_path / name).mkdir()
+        candidate = save(tmp_path / name / "candidate.npz", trajectory)
+        invoke(
+            "compare", reference, candidate, "--out", tmp_path / name / "report", "--observable", "peptide"
+        )
+    plain, other = ((tmp_path / n / "report" / "comparison.json").read_text() for n in ("plain", "turned"))
+    assert plain == other
+    mirror = dataclasses.replace(turned, segments=tuple(-segment for segment in turned.segments))
+    (tmp_path / "mirror").mkdir()
+    candidate = save(tmp_path / "mirror" / "candidate.npz", mirror)
+    with pytest.raises(MoleculeError, match="differ in handedness"):
+        invoke("compare", reference, candidate, "--out", tmp_path / "mirror" / "report")
 
 
 def test_another_molecule_is_not_reordered():
