@@ -116,7 +116,9 @@ def _steps(molecule: Particles, colours: list[int]) -> list[_Step]:
     all others, hydrogens last.
     """
     counts, around = Counter(colours), molecule.neighbours
-    inner, outer, seen = [], [], set()
+    inner: list[_Step] = []
+    outer: list[_Step] = []
+    seen: set[int] = set()
     rank = [(len(near) < 2, counts[colours[atom]], atom) for atom, near in enumerate(around)]
     for start in sorted(range(len(molecule)), key=rank.__getitem__):
         if start in seen:

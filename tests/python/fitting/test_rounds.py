@@ -81,6 +81,10 @@ def test_the_next_round_goes_where_the_miss_points(rows, known, kind):
 
 
 def test_it_says_why():
+    met = chosen({"psi": MET}, **evidence())
+    assert met == Choice(STOP, "all targets were met on the validation MD", (0, 0), met=True)
+    short = chosen({"psi": UNDECIDED}, **evidence())
+    assert not short.met and "too short to judge all" in short.because and short.score == (0, 1)
     overfitted = chosen({"psi": MISSED}, **evidence(fell=-0.2, overfitted=OVERFITTED))
     assert overfitted.because == "the training overfitted"
     rare = chosen({"phi": MISSED}, **evidence(rare={"phi": 1}))

@@ -64,8 +64,8 @@ def test_steered_or_too_short_md_is_refused_in_a_sentence(in_a_box):
     folder, trajectories = in_a_box
     with pytest.raises(TrainingError, match="expected trajectories that are neither steered nor shot"):
         held_out_check(folder, [replace(one, steered=True) for one in trajectories])
-    with pytest.raises(TrainingError, match="expected held-out segments of more than 199 frames"):
-        train_check._starts(trajectories, beads.LAG_PS, 200)
+    with pytest.raises(TrainingError, match="expected held-out segments of more than 200 frames"):
+        train_check._starts(trajectories, beads.LAG_PS, 201)
 
 
 def test_a_transferable_model_is_checked_on_every_molecule(tmp_path, capsys):
