@@ -58,8 +58,10 @@ def fit(
 
     from openmm_scoredyn.fitting import FitRequest
     from openmm_scoredyn.fitting import fit as run
+    from openmm_scoredyn.fitting.verdict import listed
 
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for name in ("lightning.pytorch", "openmm_scoredyn"):  # a line of progress a stage says enough
+        logging.getLogger(name).setLevel(logging.WARNING)
     budget_s = parse_budget(budget)
     molecule = read_molecule("fit", structure, coordinates, parameters, system, strip, repair)
     request = FitRequest(
@@ -81,11 +83,11 @@ def fit(
     for sentence in verdict.rounds:
         console.print(sentence, soft_wrap=True, markup=False)
     console.print(verdict.sentence(), soft_wrap=True)
-    for title, names in (("Missed", verdict.missed), ("Too short to judge", verdict.undecided)):
-        if names:
-            console.print(f"{title}: {', '.join(names)}.", soft_wrap=True, markup=False)
+    if verdict.undecided:
+        console.print(f"Too short to judge: {listed(verdict.undecided)}.", soft_wrap=True, markup=False)
     for sentence in verdict.advice:
         console.print(sentence, soft_wrap=True, markup=False)
+    console.print(f"All names: {out / 'verdict.json'}.", soft_wrap=True)
     console.print(
         f"Model: {out / structure.stem}.pt. Page: {out / 'comparison' / 'report.html'}.", soft_wrap=True
     )

@@ -11,8 +11,9 @@ from openmm_scoredyn.observables.series import Observations
 from openmm_scoredyn.observables.states import StateDefinition
 from openmm_scoredyn.training.checkpoint import overfitting, read_checkpoint
 
-# The loss counts as falling where the last quarter of the updates took away more than this.
-FALLING = 0.01
+# The loss counts as falling where the last quarter of the updates brought more than this of its whole fall:
+# the learning rate goes to zero, so that every loss flattens.
+FALLING = 0.05
 LAST_PART = 0.25
 
 
@@ -26,7 +27,7 @@ class Evidence:
     rare : by the name of a coordinate, how often the free MD entered its rare state, where fewer than ten
         times
     states : by the name of a coordinate, that of its rare state, and those of the parts of that state
-    fell : share of the held-out loss that the last quarter of the updates took away
+    fell : share of the whole fall of the held-out loss that came in the last quarter of the updates
     overfitted : how the held-out loss rose after its least value, a sentence; empty where it did not
     steered, shot : whether the MD held segments that begin at rotamers, and paths that were shot
     turns : whether a torsion turns, so that segments can begin at rotamers
@@ -80,11 +81,11 @@ def loss_of(run: Path) -> dict:
 
 
 def fall(losses: list[tuple[int, float]]) -> float:
-    """Share of the held-out loss of (update, loss), ascending, that the last quarter of the updates took
-    away; negative where it rose.
+    """Share of the whole fall of the held-out loss of (update, loss), ascending, that came in the last
+    quarter of the updates; 0 where it did not fall.
     """
-    if len(losses) < 2:
+    if len(losses) < 2 or losses[-1][1] >= losses[0][1]:
         return 0.0
     start = (1 - LAST_PART) * losses[-1][0]
     before = [loss for update, loss in losses if update <= start] or [losses[0][1]]
-    return (before[-1] - losses[-1][1]) / abs(before[-1])
+    return (before[-1] - losses[-1][1]) / (losses[0][1] - losses[-1][1])

@@ -60,7 +60,8 @@ def choose(verdict: Verdict, report: ComparisonReport, evidence: Evidence) -> Ch
     elif not missed and not rare and not verdict.too_many_rejected:
         kind, because = STOP, "no target was missed on the validation MD, which is too short to judge all"
     elif evidence.falling and unexplained:
-        kind, because = UPDATES, f"the held-out loss still fell, by {evidence.fell:.1%} in the last quarter"
+        kind = UPDATES
+        because = f"the held-out loss still fell, {evidence.fell:.0%} of its fall in the last quarter"
     elif rare:
         kind = _torsional(rare, evidence)
         because = f"rare states were entered fewer than ten times ({', '.join(sorted(rare))})"

@@ -24,6 +24,7 @@ from openmm_scoredyn.training import OptimizationConfig, TrainingConfig, load_ch
 
 REPLICAS = 64
 BATCH_SIZE = 512
+AVERAGED = 10  # the average of the weights is over one in so many of the updates of a short run
 LEAST_UPDATES, MOST_UPDATES = 400, 30_000
 LEAST_STEPS, MOST_STEPS = 100, 10_000
 _WARM_UPDATES, _TIMED_UPDATES = 10, 30
@@ -37,7 +38,8 @@ class Run:
     ----------
     number : of the run, in its folder's name
     updates : in all
-    begun_with : updates that it was begun with, from which the rhythm of its validations follows
+    begun_with : updates that it was begun with, from which the rhythm of its validations and the length of
+        its average follow
     start_from : number of the run that its network comes from; 0 for none
     gates : whether it learns from paths that were shot
     """
@@ -59,6 +61,8 @@ class Run:
             batch_size=BATCH_SIZE,
             validation_every=max(50, self.begun_with // 20),
             warmup_updates=min(300, self.begun_with // 10),
+            # An average over more than a short run holds would be of its first weights.
+            ema_decay=min(0.999, 1 - AVERAGED / self.begun_with),
             seed=request.seed,
         )
         return TrainingConfig(

@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from openmm_scoredyn.comparison.advice import entered
@@ -114,8 +115,8 @@ def _missed(missed: list[Row], evidence: Evidence) -> str:
         cause = f"{evidence.overfitted[:-1]}; more MD helps, more updates do not."
     elif evidence.falling:
         cause = (
-            f"the held-out loss still fell, by {evidence.fell:.1%} in the last quarter of the updates; more"
-            " updates help (a larger budget)."
+            f"the held-out loss still fell, {evidence.fell:.0%} of its whole fall in the last quarter of the"
+            " updates; more updates help (a larger budget)."
         )
     else:
         cause = (
@@ -127,11 +128,13 @@ def _missed(missed: list[Row], evidence: Evidence) -> str:
 
 def _listed(rows: list[Row]) -> str:
     """The beginning of a sentence on missed targets: their names; empty where there are none."""
-    if not rows:
-        return ""
-    names = [name_of(row) for row in rows[:MOST_NAMES]]
-    more = f" and {len(rows) - MOST_NAMES} more" if len(rows) > MOST_NAMES else ""
-    return f"Missed {', '.join(names)}{more}: "
+    return f"Missed {listed([name_of(row) for row in rows])}: " if rows else ""
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f"{', '.join(names[:MOST_NAMES])}{more}"
 
 
 def _too_short(undecided: list[Row]) -> str:

@@ -23,17 +23,20 @@ class Interrupted(Exception):
     pass
 
 
-def test_a_journal_decides_once_and_adds_up_times(tmp_path):
+def test_a_journal_decides_once_and_adds_up_times(tmp_path, monkeypatch):
+    """5 s, and 3 s of a call that was interrupted; another journal of the folder goes on with both."""
+    times = iter([10.0, 15.0, 20.0, 23.0])
+    monkeypatch.setattr("openmm_scoredyn.fitting.journal.time.perf_counter", lambda: next(times))
     journal = Journal(tmp_path, REQUEST, "00")
     assert journal.decide("updates", lambda: 7) == 7
     with journal.timed("training"):
         pass
     again = Journal(tmp_path, REQUEST, "00")
-    assert again.decide("updates", lambda: 8) == 7
-    first = again.spent_s
+    assert again.decide("updates", lambda: 8) == again.known("updates") == 7
     with pytest.raises(Interrupted), again.timed("training"):
         raise Interrupted
-    assert Journal(tmp_path, REQUEST, "00").seconds("training") == again.spent_s > first > 0
+    last = Journal(tmp_path, REQUEST, "00")
+    assert last.seconds("training") == last.spent_s == 8.0 and last.seconds("replicas") == 0.0
 
 
 def test_a_journal_of_another_molecule_or_a_damaged_one_is_refused(tmp_path):

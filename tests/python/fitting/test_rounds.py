@@ -89,7 +89,7 @@ def test_it_says_why():
     assert overfitted.because == "the training overfitted"
     rare = chosen({"phi": MISSED}, **evidence(rare={"phi": 1}))
     assert rare.because == "rare states were entered fewer than ten times (phi)"
-    assert "by 20.0% in the last quarter" in chosen({"psi": MISSED}, **evidence(fell=0.2)).because
+    assert "20% of its fall in the last quarter" in chosen({"psi": MISSED}, **evidence(fell=0.2)).because
 
 
 def test_rejected_draws_are_a_miss_too():
@@ -116,9 +116,11 @@ def test_the_model_is_that_of_the_best_round_and_the_latest_of_equal_ones():
 
 
 def test_whether_the_loss_still_fell_is_told_by_the_last_quarter():
-    assert fall([(25, 4.0), (50, 2.0), (75, 1.0), (100, 0.9)]) == pytest.approx(0.1)
+    assert fall([(25, 4.0), (50, 2.0), (75, 1.0), (100, 0.9)]) == pytest.approx(0.1 / 3.1)
     assert fall([(25, 4.0), (50, 1.0), (75, 1.0), (100, 1.0)]) == 0.0
-    assert fall([(75, 1.0), (100, 1.5)]) < 0
+    assert fall([(75, 1.0), (100, 1.5)]) == 0.0
+    # A run that is too short falls evenly: a third of the fall from the first validation on.
+    assert fall([(25, 4.0), (50, 3.0), (75, 2.0), (100, 1.0)]) == pytest.approx(1 / 3)
     assert fall([(100, 1.0)]) == 0.0
 
 
@@ -164,6 +166,9 @@ def test_a_round_does_what_was_chosen(work):
     shot = amounts.run_of(4, [], work)
     assert shot == stages.Run(4, 6000, 6000, start_from=0, gates=True), "another network, from scratch"
     assert shot.config("x", REQUEST).network.config.gates
+    assert shot.config("x", REQUEST).optimization.ema_decay == pytest.approx(1 - 10 / 6000)
+    assert stages.Run(1, 500, 400).config("x", REQUEST).optimization.ema_decay == pytest.approx(0.975)
+    assert stages.Run(1, 20_000, 20_000).config("x", REQUEST).optimization.ema_decay == 0.999
     after(4, FREE, 100.0, work)
     assert amounts.amounts_of(5, work)[md.TRAINING] == first[md.TRAINING] + 2000
     assert amounts.run_of(5, [], work) == stages.Run(5, 600, 600, start_from=4, gates=True)

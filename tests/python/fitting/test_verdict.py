@@ -81,10 +81,10 @@ def test_shooting_is_named_where_it_can_be_done_and_was_not():
 
 def test_every_miss_stands_in_one_sentence_with_what_is_missing():
     rare, other = verdict(
-        MISSED, MISSED, MISSED, MET, coordinates=("phi", "psi", "phi"), rare={"phi": 1}, fell=0.03
+        MISSED, MISSED, MISSED, MET, coordinates=("phi", "psi", "phi"), rare={"phi": 1}, fell=0.3
     ).advice
     assert rare.startswith("Missed Populations: phi>0 0, Populations: phi>0 2: phi>0 of phi was entered once")
-    assert other.startswith("Missed Populations: trans 1: the held-out loss still fell, by 3.0%")
+    assert other.startswith("Missed Populations: trans 1: the held-out loss still fell, 30% of its")
     assert "more updates help" in other
     (overfitted,) = verdict(MISSED, overfitted="Held-out loss rose.").advice
     assert (

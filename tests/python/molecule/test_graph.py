@@ -95,15 +95,23 @@ def test_a_search_without_end_is_given_up(monkeypatch):
         match_graph(ours[0], ours[0], ours[1], ours[1])
 
 
+def carbons(count: int, bonds) -> Particles:
+    names = tuple(f"C{k}" for k in range(count))
+    return Particles(("C",) * count, (12.0,) * count, names, ("UNL",) * count, (0,) * count, tuple(bonds))
+
+
+def test_bonds_that_close_rings_count_too():
+    """Two rings of three and one of six: all neighbourhoods are the same, and so are the ways along bonds."""
+    three = carbons(6, [(0, 1), (1, 2), (0, 2), (3, 4), (4, 5), (3, 5)])
+    six = carbons(6, [(k, (k + 1) % 6) for k in range(6)])
+    positions = np.random.default_rng(1).normal(size=(6, 3))
+    for found, expected in ((three, six), (six, three)):
+        with pytest.raises(MoleculeError, match="the same, bonded otherwise"):
+            match_graph(found, expected, positions, positions)
+
+
 def test_long_molecules_are_no_matter_of_recursion():
     count = 1500
-    chain = Particles(
-        ("C",) * count,
-        (12.0,) * count,
-        tuple(f"C{k}" for k in range(count)),
-        ("UNL",) * count,
-        (0,) * count,
-        tuple((k, k + 1) for k in range(count - 1)),
-    )
+    chain = carbons(count, [(k, k + 1) for k in range(count - 1)])
     positions = np.arange(3.0 * count).reshape(-1, 3)
     np.testing.assert_array_equal(match_graph(chain, chain, positions, positions), np.arange(count))
