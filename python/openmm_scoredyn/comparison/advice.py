@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from openmm_scoredyn.comparison.measurement import Fit, sojourns_of
 from openmm_scoredyn.comparison.uncertainty import FEW_EVENTS
-from openmm_scoredyn.observables.peptide import Peptide
+from openmm_scoredyn.observables.peptide import shot_along
 from openmm_scoredyn.observables.protocol import Observable
 from openmm_scoredyn.observables.series import Observations
 
@@ -22,14 +22,6 @@ def entered(state: str, events: int, length_ns: float) -> str:
     return f"{state} was entered {often} in {length_ns:.3g} ns"
 
 
-def can_be_shot(fit: Fit) -> str:
-    """Name of the coordinate along which `scoredyn simulate --shooting` shoots: that of the only residue with
-    phi and psi; empty where there is none, or several.
-    """
-    residues = [coordinate.name for name, coordinate in fit.coordinates if name == Peptide.name]
-    return residues[0] if len(residues) == 1 else ""
-
-
 def too_little_data(observations: Observations, observables: Sequence[Observable]) -> list[str]:
     """A sentence for each coordinate whose rare state a model cannot learn from these trajectories: how often
     it was entered, what that is worth, and how much more it takes.
@@ -40,7 +32,7 @@ def too_little_data(observations: Observations, observables: Sequence[Observable
         known = entered(f"The rare state of {name}", events, observations.length_ns)
         worth = f"known to {100 * math.sqrt(2.0 / events):.0f} % at best" if events else "not in them"
         times = math.ceil(FEW_EVENTS / max(1, events))
-        other = "--shooting" if name == can_be_shot(fit) else "--rotamers"
+        other = "--shooting" if name == shot_along(fit.coordinates) else "--rotamers"
         sentences.append(
             f"{known}: its population and rates are {worth}; give at least {times} times as much MD, or"
             f" segments of `scoredyn simulate {other}`."

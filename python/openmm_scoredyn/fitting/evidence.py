@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from openmm_scoredyn.comparison.advice import can_be_shot, rarely_entered
+from openmm_scoredyn.comparison.advice import rarely_entered
 from openmm_scoredyn.comparison.measurement import Fit
 from openmm_scoredyn.comparison.rows import Row
 from openmm_scoredyn.molecule.geometry import rotatable_torsions
+from openmm_scoredyn.observables.peptide import shot_along
 from openmm_scoredyn.observables.series import Observations
 from openmm_scoredyn.observables.states import StateDefinition
 from openmm_scoredyn.training.checkpoint import overfitting, read_checkpoint
@@ -65,7 +66,7 @@ class Evidence:
             steered=steered,
             shot=shot,
             turns=len(rotatable_torsions(training.particles)) > 0,
-            shoots_along=can_be_shot(fit),
+            shoots_along=shot_along(fit.coordinates),
         )
 
 

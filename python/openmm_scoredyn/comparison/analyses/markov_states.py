@@ -96,7 +96,7 @@ class MarkovStates(Analysis):
     name = "markov"
     captions: ClassVar[Mapping[str, str]] = {
         GROUP: (
-            "A state is a well of every torsion (of a residue: a basin of its plane), as they occur together;"
+            "A state is a well of every torsion (of a residue: a part of its plane), as they occur together;"
             " the ten that hold most of the reference are taken, the most populated first. A torsion is in"
             " the well whose core it was last in, a molecule in the listed state that it was last in."
             " Populations are shares of frames. Time scales are those of a reversible Markov model of these"
