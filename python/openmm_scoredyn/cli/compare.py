@@ -134,7 +134,7 @@ def compare(
         reference = Side.of_trajectories([trajectory])
     else:
         reference = read_side(paths[0], options)
-    candidate, *further = (side.in_order_of(reference.particles) for side in (candidate, *further))
+    candidate, *further = (side.in_order_of(reference) for side in (candidate, *further))
     reference.require_comparable(candidate)
     if model and reference.trajectories:
         warn_of_training_data(model, reference.trajectories)

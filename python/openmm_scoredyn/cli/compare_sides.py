@@ -40,21 +40,30 @@ class Side:
         conditions = (first.molecule, first.box is not None, first.frame_spacing_ps, first.temperature_K)
         return cls(*conditions, trajectories=trajectories, whole=whole)
 
-    def in_order_of(self, particles) -> "Side":
-        """The same side with its atoms in the order of another's; itself where the order is the same.
+    def in_order_of(self, reference: "Side") -> "Side":
+        """The same side with its atoms in the order of the reference; itself where the order is the same.
+
+        Atoms are known by residue and name, and by the graph of the bonds where names differ.
 
         Raises
         ------
         MoleculeError
-            If they are not of one molecule.
+            If they are not of one molecule, or names differ and one side holds no positions, which tell the
+            hydrogens of a CH2 apart.
         """
         from openmm_scoredyn.data import reordered
         from openmm_scoredyn.data.trajectory import first_difference
-        from openmm_scoredyn.molecule.matching import match_particles
+        from openmm_scoredyn.molecule.graph import match_graph
+        from openmm_scoredyn.molecule.matching import match_particles, same_names
 
-        if self.trajectories is None or first_difference(particles, self.particles) is None:
+        known = reference.particles
+        if self.trajectories is None or first_difference(known, self.particles) is None:
             return self
-        order = match_particles(self.particles, particles)
+        if same_names(self.particles, known) or reference.trajectories is None:
+            order = match_particles(self.particles, known)
+        else:
+            ours, theirs = (side.trajectories[0].segments[0][0] for side in (self, reference))
+            order = match_graph(self.particles, known, ours, theirs)
         trajectories, whole = (
             [reordered(trajectory, order) for trajectory in part] for part in (self.trajectories, self.whole)
         )

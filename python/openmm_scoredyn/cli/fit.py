@@ -48,7 +48,7 @@ def fit(
     timestep: Timestep = "4fs",
     seed: Annotated[int, typer.Option(min=1, help="Of everything.")] = 1,
 ) -> None:
-    """Simulate a molecule, train a model on it, run it, and judge it by MD that it never saw.
+    """Simulate a molecule, train a model on it, run it, and judge it by MD that it never saw, in rounds.
 
     Example: scoredyn fit molecule.pdb --out fit/ --budget 30min --processes 2
     """
@@ -58,8 +58,10 @@ def fit(
 
     from openmm_scoredyn.fitting import FitRequest
     from openmm_scoredyn.fitting import fit as run
+    from openmm_scoredyn.fitting.verdict import listed
 
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for name in ("lightning.pytorch", "openmm_scoredyn"):  # a line of progress a stage says enough
+        logging.getLogger(name).setLevel(logging.WARNING)
     budget_s = parse_budget(budget)
     molecule = read_molecule("fit", structure, coordinates, parameters, system, strip, repair)
     request = FitRequest(
@@ -78,12 +80,14 @@ def fit(
     )
     verdict = run(molecule, out, request, _stage)
     console = Console()
+    for sentence in verdict.rounds:
+        console.print(sentence, soft_wrap=True, markup=False)
     console.print(verdict.sentence(), soft_wrap=True)
-    for title, names in (("Missed", verdict.missed), ("Too short to judge", verdict.undecided)):
-        if names:
-            console.print(f"{title}: {', '.join(names)}.", soft_wrap=True, markup=False)
+    if verdict.undecided:
+        console.print(f"Too short to judge: {listed(verdict.undecided)}.", soft_wrap=True, markup=False)
     for sentence in verdict.advice:
         console.print(sentence, soft_wrap=True, markup=False)
+    console.print(f"All names: {out / 'verdict.json'}.", soft_wrap=True)
     console.print(
         f"Model: {out / structure.stem}.pt. Page: {out / 'comparison' / 'report.html'}.", soft_wrap=True
     )
@@ -112,7 +116,7 @@ def _stage(name: str) -> Iterator:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description:<12}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description:<26}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(name, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -43,6 +43,13 @@ def simulate(
         bool,
         typer.Option("--steered", help="Begin every segment at phi and psi drawn uniformly, then let go."),
     ] = False,
+    rotamers: Annotated[
+        bool,
+        typer.Option(
+            "--rotamers",
+            help="Likewise with every rotatable torsion, side chains and molecules without phi included.",
+        ),
+    ] = False,
     shooting: Annotated[
         bool,
         typer.Option(
@@ -104,7 +111,7 @@ def simulate(
     from openmm_scoredyn.reference.preparation import stored_seed
     from openmm_scoredyn.reference.simulate import simulate as run
 
-    _refuse_without_effect(steered, shooting, length, segments)
+    _refuse_without_effect(steered or rotamers, shooting, length, segments)
     spacing_ps = parse_duration(spacing)
     length_ps = parse_duration(_LENGTH if length is None else length)
     molecule = read_molecule("simulate", structure, coordinates, parameters, system, strip, repair)
@@ -120,10 +127,10 @@ def simulate(
     )
     plan = SimulationPlan(
         n_trajectories=trajectories,
-        n_segments=(_SEGMENTS if segments is None else segments) if steered or shooting else 1,
+        n_segments=(_SEGMENTS if segments is None else segments) if steered or rotamers or shooting else 1,
         # Both ends of a segment are frames.
         frames_per_segment=2 if shooting else round(length_ps / spacing_ps) + 1,
-        steering=parse_steering(steered, shooting, start),
+        steering=parse_steering(steered, rotamers, shooting, start),
         shot_torsion=along,
         equilibration_ps=parse_duration(equilibration or ("200ps" if physics.in_water else "1ns")),
         frame_spacing_ps=spacing_ps,
@@ -162,16 +169,21 @@ def _refuse_without_effect(steered: bool, shooting: bool, length: str | None, se
             "simulate",
             {"segments": segments},
             "a free trajectory has no segments",
-            "leave it out, or give --steered or --shooting",
+            "leave it out, or give --steered, --rotamers or --shooting",
         )
 
 
-def parse_steering(steered: bool, shooting: bool, start: str | None) -> str | tuple[float, float]:
+def parse_steering(
+    steered: bool, rotamers: bool, shooting: bool, start: str | None
+) -> str | tuple[float, float]:
     """`SimulationPlan.steering`; (phi, psi) in degrees from a text such as "60,-90"."""
-    if steered + shooting + (start is not None) > 1:
-        raise typer.BadParameter("--steered, --shooting and --start exclude each other; give one of them")
+    if steered + rotamers + shooting + (start is not None) > 1:
+        raise typer.BadParameter(
+            "--steered, --rotamers, --shooting and --start exclude each other; give one of them"
+        )
     if start is None:
-        return "uniform" if steered else "shooting" if shooting else "none"
+        chosen = {"uniform": steered, "rotamers": rotamers, "shooting": shooting}
+        return next((name for name, given in chosen.items() if given), "none")
     try:
         phi, psi = (float(angle) for angle in start.split(","))
     except ValueError:

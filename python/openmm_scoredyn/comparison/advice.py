@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from openmm_scoredyn.comparison.measurement import Fit, sojourns_of
 from openmm_scoredyn.comparison.uncertainty import FEW_EVENTS
+from openmm_scoredyn.observables.peptide import shot_along
 from openmm_scoredyn.observables.protocol import Observable
 from openmm_scoredyn.observables.series import Observations
 
@@ -15,10 +16,10 @@ def rarely_entered(observations: Observations, fit: Fit) -> dict[str, int]:
     return {name: events for name, events in found.items() if events < FEW_EVENTS}
 
 
-def entered(name: str, events: int, length_ns: float) -> str:
-    """The sentence's beginning: how often, in how long."""
+def entered(state: str, events: int, length_ns: float) -> str:
+    """The sentence's beginning: how often a state was entered, in how long."""
     often = "never" if events == 0 else "once" if events == 1 else f"{events} times"
-    return f"The rare state of {name} was entered {often} in {length_ns:.3g} ns"
+    return f"{state} was entered {often} in {length_ns:.3g} ns"
 
 
 def too_little_data(observations: Observations, observables: Sequence[Observable]) -> list[str]:
@@ -28,10 +29,12 @@ def too_little_data(observations: Observations, observables: Sequence[Observable
     fit = Fit.of(observations, observables, markov_models=False)
     sentences = []
     for name, events in rarely_entered(observations, fit).items():
+        known = entered(f"The rare state of {name}", events, observations.length_ns)
         worth = f"known to {100 * math.sqrt(2.0 / events):.0f} % at best" if events else "not in them"
         times = math.ceil(FEW_EVENTS / max(1, events))
+        other = "--shooting" if name == shot_along(fit.coordinates) else "--rotamers"
         sentences.append(
-            f"{entered(name, events, observations.length_ns)}: its population and rates are {worth}; give at"
-            f" least {times} times as much MD, or paths of `scoredyn simulate --shooting`."
+            f"{known}: its population and rates are {worth}; give at least {times} times as much MD, or"
+            f" segments of `scoredyn simulate {other}`."
         )
     return sentences

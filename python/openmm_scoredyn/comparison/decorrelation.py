@@ -52,6 +52,30 @@ def decorrelation_times(
     return [time_estimate(v, e, total_ps) for v, e in zip(value, error, strict=True)]
 
 
+def component_time(component: np.ndarray, frame_spacing_ps: float, blocks: Blocks, seed: int = 0) -> Estimate:
+    """Time, ps, at which the autocovariance of a component (T,) about 0 has fallen to 1/e of that at lag 0.
+
+    Notes
+    -----
+    A component that is centred on the reference is not centred on a candidate with other populations, whose
+    autocovariance then falls to a level above 0, as in MDGen's script; NaN where that is above 1/e.
+    """
+    lags = lag_grid(max(blocks.lengths) // 2)
+    parts = [blocks.sum(np.column_stack([component**2, np.ones(len(component))]))]
+    for lag in lags.tolist():
+        earlier, later = blocks.lagged_pairs(lag)
+        parts.append(blocks.sums_at(later, component[earlier] * component[later]))
+    times = np.concatenate([[0.0], lags * frame_spacing_ps])
+
+    def estimate(sums: np.ndarray) -> np.ndarray:
+        square = (sums[..., 0] / sums[..., 1])[..., None]
+        pairs = sums[..., 2:].reshape(*sums.shape[:-1], len(lags), 2)
+        return _crossing((pairs[..., 0] / pairs[..., 1] / square)[..., None], times)
+
+    value, error = standard_error(np.concatenate(parts, axis=1), estimate, blocks, seed)
+    return time_estimate(float(value[0]), float(error[0]), blocks.num_frames * frame_spacing_ps)
+
+
 def _crossing(correlation: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Where (..., L, F) correlations at times[1:], 1 at times[0], first fall below the level, (..., F)."""
     curve = np.concatenate(

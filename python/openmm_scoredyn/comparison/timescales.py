@@ -96,7 +96,10 @@ class TimescaleModel:
             sweeps = THOROUGH_SWEEPS if lag_ps == REPORTED_LAG_PS else SWEEPS
             matrices = MarkovEnsemble.of(counts, blocks, size, lag, sweeps, seed)
             value, error, middle, spread = matrices.apply(
-                lambda matrix, active, lag_ps=lag_ps: self._implied(matrix, active, lag_ps), PROCESSES
+                lambda matrix, active, lag_ps=lag_ps: implied_times(
+                    matrix, active, self.sides, lag_ps, PROCESSES
+                ),
+                PROCESSES,
             )
             for known, values, errors in (
                 (result.timescales, value, error),
@@ -112,20 +115,6 @@ class TimescaleModel:
                     self.pairs, lag_ps * value, lag_ps * np.fmax(error, spread), strict=True
                 ):
                     result.passages[pair] = Estimate(float(v), float(e), float("nan"))
-        return result
-
-    def _implied(self, transition: np.ndarray, active: np.ndarray, lag_ps: float) -> np.ndarray:
-        """Time scales, ps, of the reference's processes in one matrix; NaN where a process is
-        not connected.
-        """
-        result = np.full(PROCESSES, np.nan)
-        # A process whose smaller side was never visited is missing from the matrix, not fast: the others move
-        # up. A single cluster of the side, as one on its rim, does not bring the process back.
-        connected = [k for k, side in enumerate(self.sides) if np.isin(side, active).mean() >= 0.5]
-        for process, eigenvalue in zip(connected, slowest_eigenvalues(transition, PROCESSES), strict=False):
-            # What decays within the lag leaves an eigenvalue of noise, whose "time scale" grows with the lag.
-            if RESOLVED_EIGENVALUE < eigenvalue < 1.0:
-                result[process] = -lag_ps / np.log(eigenvalue)
         return result
 
     def _passages(self, transition: np.ndarray, active: np.ndarray) -> np.ndarray:
@@ -170,7 +159,7 @@ def fit_timescales(
         clusters, clusters
     )
     fitted = fit_markov_model(counts.astype(np.float64))
-    return TimescaleModel(centres, () if fitted is None else _sides(*fitted), states)
+    return TimescaleModel(centres, () if fitted is None else slow_sides(*fitted, PROCESSES), states)
 
 
 def _flattened(angles: np.ndarray, seed: int) -> np.ndarray:
@@ -188,12 +177,36 @@ def _flattened(angles: np.ndarray, seed: int) -> np.ndarray:
     return angles[np.sort(chosen)]
 
 
-def _sides(transition: np.ndarray, active: np.ndarray) -> tuple[np.ndarray, ...]:
-    """The states where each slow right eigenvector is within half of its largest magnitude."""
+def slow_sides(transition: np.ndarray, active: np.ndarray, number: int) -> tuple[np.ndarray, ...]:
+    """For each of the slowest processes of a transition matrix (m, m) of some states (m,), the states on its
+    smaller side: where the right eigenvector is within half of its largest magnitude.
+    """
     values, vectors = np.linalg.eig(transition)
-    order = np.argsort(-values.real)[1 : PROCESSES + 1]
+    order = np.argsort(-values.real)[1 : number + 1]
     sides = []
     for vector in vectors[:, order].real.T:
         peak = vector[np.argmax(np.abs(vector))]
         sides.append(active[vector / peak > 0.5])
     return tuple(sides)
+
+
+def implied_times(
+    transition: np.ndarray, active: np.ndarray, sides: tuple[np.ndarray, ...], lag_ps: float, number: int
+) -> np.ndarray:
+    """Time scales, ps, of the reference's processes in one matrix, (number,); NaN where a process is not
+    connected.
+
+    Parameters
+    ----------
+    transition, active : matrix (m, m) and its states (m,)
+    sides : of the reference, as `slow_sides` gives them
+    """
+    result = np.full(number, np.nan)
+    # A process whose smaller side was never visited is missing from the matrix, not fast: the others move up.
+    # A single cluster of the side, as one on its rim, does not bring the process back.
+    connected = [k for k, side in enumerate(sides) if np.isin(side, active).mean() >= 0.5]
+    for process, eigenvalue in zip(connected, slowest_eigenvalues(transition, number), strict=False):
+        # What decays within the lag leaves an eigenvalue of noise, whose "time scale" grows with the lag.
+        if RESOLVED_EIGENVALUE < eigenvalue < 1.0:
+            result[process] = -lag_ps / np.log(eigenvalue)
+    return result

@@ -1,6 +1,6 @@
 """Trajectories: reading, windows of frames, splitting, and the stores they are written to."""
 
-from openmm_scoredyn.data.cutting import cut, discard, divide, reordered
+from openmm_scoredyn.data.cutting import beginning, cut, discard, divide, reordered
 from openmm_scoredyn.data.loading import load
 from openmm_scoredyn.data.mdtraj_bridge import iterate_mdtraj
 from openmm_scoredyn.data.packing import pack
@@ -24,6 +24,7 @@ from openmm_scoredyn.data.windows import frames_per_lag, lagged_windows, windows
 __all__ = [
     "Split",
     "Trajectory",
+    "beginning",
     "check_training_data",
     "cut",
     "discard",

@@ -65,6 +65,13 @@ def discard(trajectory: Trajectory, time_ps: float) -> Trajectory:
     return _part(trajectory, kept, f"from {frames}")
 
 
+def beginning(trajectory: Trajectory, frames: int) -> Trajectory:
+    """The first frames, two or more, of a trajectory of one segment; itself where it holds no more."""
+    if frames >= trajectory.n_frames:
+        return trajectory
+    return _part(trajectory, [(0, 0, frames)], f"first {frames}")
+
+
 def reordered(trajectory: Trajectory, order: np.ndarray) -> Trajectory:
     """The same trajectory with its particles in another order, as `match_particles` gives it."""
     return replace(

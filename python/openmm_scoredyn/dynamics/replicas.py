@@ -42,7 +42,8 @@ def run_replicas(
     Parameters
     ----------
     model : ScoreModel
-    positions : (B, N, 3), nm, first frame of each replica
+    positions : (B, N, 3), nm, first frame of each replica, which is also its history; or (B, H, N, 3),
+        histories of a model that sees H frames, newest last
     out : NAME.frames to write, a store (`data.frame_store`) of frames after the first, n_steps / save_every
     of
         each replica; `data.load` reads it
@@ -204,12 +205,10 @@ def _pack(histories: np.ndarray) -> bytes:
 def _take_up(store: FrameStore, model, positions: np.ndarray, n_steps: int):
     """Steps done, histories and counts after the last chunk; those of the start where there is none."""
     if not store.chunks:
-        start = np.asarray(positions, np.float32)[:, None]
-        return (
-            0,
-            np.repeat(start, model.card.capabilities.history_length, axis=1),
-            dict.fromkeys(_counts_of(model), 0),
-        )
+        histories = np.asarray(positions, np.float32)
+        if histories.ndim == 3:
+            histories = np.repeat(histories[:, None], model.card.capabilities.history_length, axis=1)
+        return 0, histories, dict.fromkeys(_counts_of(model), 0)
     done = store.note["steps"]
     if done > n_steps:
         raise SamplingError(

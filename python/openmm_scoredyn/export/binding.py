@@ -66,7 +66,7 @@ def bind_particles(model: TransferableModel, particles: Particles, positions=Non
     """As `bind`, for particles that are known already."""
     if positions is None and len(stereocentres(particles)):
         _restored(model)[1].require(particles)  # what it does not know at all is said first
-    centres = _stereocentres(particles, positions)
+    centres = centres_of(particles, positions)
     path = _cache_folder() / f"{_content(model, particles, centres)}.pt"
     try:
         bound = ScoreModel(path)
@@ -173,7 +173,7 @@ def _require_equal(expected: Particles, topology) -> None:
         )
 
 
-def _stereocentres(particles: Particles, positions) -> tuple[tuple[int, int, int, int], ...]:
+def centres_of(particles: Particles, positions) -> tuple[tuple[int, int, int, int], ...]:
     """(centre, a, b, c) of every particle that keeps its handedness, as `positions` have them."""
     centres = stereocentres(particles)
     if len(centres) == 0:

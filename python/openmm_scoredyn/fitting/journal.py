@@ -1,8 +1,13 @@
-"""What a fit decided, kept in a file, so that a call that was interrupted goes on with the same numbers."""
+"""What a fit decided and how long it took, kept in a file, so that a call that was interrupted goes on with
+the same numbers.
+"""
 
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from openmm_scoredyn.data.atomic import write_text_atomically
 from openmm_scoredyn.errors import OutputError
@@ -12,7 +17,7 @@ FILE = "fit.json"
 
 
 class Journal:
-    """Decisions of a fit by name, and the request they were made for.
+    """Decisions of a fit by name, wall time by stage, and the request they were made for.
 
     Parameters
     ----------
@@ -29,15 +34,18 @@ class Journal:
     def __init__(self, folder: Path, request: FitRequest, structure_sha256: str):
         self._path = folder / FILE
         self._asked = json.loads(json.dumps(request.to_dict() | {"structure_sha256": structure_sha256}))
-        self._decided: dict[str, float] = {}
+        self._decided: dict[str, Any] = {}
+        self._seconds: dict[str, float] = {}
         if self._path.exists():
-            self._decided = self._read(folder)
+            self._decided, self._seconds = self._read(folder)
 
-    def _read(self, folder: Path) -> dict[str, float]:
+    def _read(self, folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
         try:
             stored = json.loads(self._path.read_text())
-            known, decided = stored["request"], dict(stored["decided"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            known = stored["request"]
+            decided = dict(stored["decided"])
+            seconds = {str(name): float(value) for name, value in stored["seconds"].items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise OutputError(
                 f"fit: cannot read {self._path} ({type(error).__name__}); expected what an earlier fit wrote;"
                 " choose another folder."
@@ -48,12 +56,39 @@ class Journal:
                     f"fit: {folder} holds a fit with other settings; expected {name} {known.get(name)}, found"
                     f" {asked}; give the same ones, or another folder."
                 )
-        return decided
+        return decided, seconds
 
-    def decide(self, name: str, compute: Callable[[], float]) -> float:
-        """The number of that name: of an earlier call, else `compute()`."""
+    def decide(self, name: str, compute: Callable[[], Any]) -> Any:
+        """The decision of that name: of an earlier call, else `compute()`, JSON-ready."""
         if name not in self._decided:
             self._decided[name] = compute()
-            content = {"request": self._asked, "decided": self._decided}
-            write_text_atomically(self._path, json.dumps(content, indent=1) + "\n")
+            self._write()
         return self._decided[name]
+
+    def known(self, name: str) -> Any:
+        """The decision of that name; None where there is none yet."""
+        return self._decided.get(name)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the wall time of what is done here to that of a stage, also where it is interrupted."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._seconds[stage] = self.seconds(stage) + time.perf_counter() - started
+            if self._decided:  # what is refused at once leaves nothing behind
+                self._write()
+
+    def seconds(self, stage: str) -> float:
+        """Wall time of a stage so far, s, of all calls; what a kill cut short is not in it."""
+        return self._seconds.get(stage, 0.0)
+
+    @property
+    def spent_s(self) -> float:
+        """Wall time of all stages, s."""
+        return sum(self._seconds.values())
+
+    def _write(self) -> None:
+        content = {"request": self._asked, "decided": self._decided, "seconds": self._seconds}
+        write_text_atomically(self._path, json.dumps(content, indent=1) + "\n")

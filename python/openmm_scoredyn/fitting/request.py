@@ -6,8 +6,15 @@ from dataclasses import asdict, dataclass, field
 from openmm_scoredyn.errors import SamplingError
 from openmm_scoredyn.reference.physics import Physics
 
-# Of the budget; what is left is for imports, the export and the comparison.
-SHARES = {"training MD": 0.27, "held-out MD": 0.18, "training": 0.35, "replicas": 0.08}
+# Of the budget. The first round; what later rounds get follows from what is left.
+SHARES = {"training MD": 0.16, "validation MD": 0.08, "training": 0.22, "replicas": 0.04}
+# Kept for the end; what the rounds did not use is added to the held-out MD.
+FINAL_SHARES = {"held-out MD": 0.18, "final replicas": 0.06}
+# Kept for imports, exports and comparisons.
+OVERHEAD = 0.06
+# A round that has less than this of the budget is not begun.
+LEAST_ROUND = 0.08
+ROUNDS = 4
 LEAST_BUDGET_S = 60.0
 
 
@@ -42,8 +49,13 @@ class FitRequest:
             )
 
     def seconds(self, share: str) -> float:
-        """Wall time of one part of the work, as named in SHARES."""
-        return SHARES[share] * self.budget_s
+        """Wall time of one part of the work, as named in SHARES and FINAL_SHARES."""
+        return (SHARES | FINAL_SHARES)[share] * self.budget_s
+
+    def left_for_rounds(self, spent_s: float) -> float:
+        """Wall time, s, that further rounds may use where so much is spent."""
+        kept = sum(FINAL_SHARES.values()) + OVERHEAD
+        return (1 - kept) * self.budget_s - spent_s
 
     def to_dict(self) -> dict:
         """JSON-ready."""

@@ -87,6 +87,18 @@ def match_particles(found: Particles, expected: Particles) -> np.ndarray:
     return order
 
 
+def same_names(found: Particles, expected: Particles) -> bool:
+    """Whether two molecules have the same residues, in order, of the same atoms, in any order."""
+    ours, theirs = (
+        [
+            (name, sorted((one.atom_names[atom], one.types[atom]) for atom in atoms))
+            for name, atoms in _model_residues(one)
+        ]
+        for one in (expected, found)
+    )
+    return ours == theirs
+
+
 def lacks_atoms(topology, molecule: Particles) -> bool:
     """Whether a structure has the residues of the model but not all their atoms, so that repairing it makes
     sense.

@@ -1,6 +1,6 @@
 """phi and psi of the residues of a peptide, with fixed core sets in the Ramachandran plane."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -123,6 +123,14 @@ class Peptide(Observable):
             )
             for k, residue in enumerate(self.residues)
         )
+
+
+def shot_along(coordinates: Iterable[tuple[str, Coordinate]]) -> str:
+    """Name of the coordinate along which `scoredyn simulate --shooting` shoots, of (observable, Coordinate):
+    that of the only residue with phi and psi; empty where there is none, or several.
+    """
+    residues = [coordinate.name for name, coordinate in coordinates if name == Peptide.name]
+    return residues[0] if len(residues) == 1 else ""
 
 
 OBSERVABLES = (Peptide,)

@@ -15,8 +15,8 @@ from openmm_scoredyn.reference.system import build_reference_system, langevin_si
 from openmm_scoredyn.units import GAS_CONSTANT_KJ_PER_MOL_K
 
 _HARMONICS = 10
-_METADYNAMICS_PS = 4000.0
-_METADYNAMICS_IN_WATER_PS = 1000.0  # a quarter of an hour on a processor; the bias need not be exact
+METADYNAMICS_PS = 4000.0
+METADYNAMICS_IN_WATER_PS = 1000.0  # a quarter of an hour on a processor; the bias need not be exact
 _HILL_WIDTH_RAD = 0.2
 _HILL_HEIGHT_KJ_PER_MOL = 1.0
 _HILL_EVERY_PS = 0.2
@@ -121,7 +121,7 @@ def find_bias(
         system, [variable], physics.temperature_K, _BIAS_FACTOR, _HILL_HEIGHT_KJ_PER_MOL, frequency
     )
     simulation = langevin_simulation(topology, positions, system, physics, seed)
-    duration_ps = _METADYNAMICS_IN_WATER_PS if physics.in_water else _METADYNAMICS_PS
+    duration_ps = METADYNAMICS_IN_WATER_PS if physics.in_water else METADYNAMICS_PS
     metadynamics.step(simulation, round(duration_ps * 1000 / physics.timestep_fs))
     # The grid holds both ends of the period.
     free_energy = metadynamics.getFreeEnergy().value_in_unit(unit.kilojoule_per_mole)[:-1]

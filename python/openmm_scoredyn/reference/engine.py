@@ -5,7 +5,7 @@ from io import BytesIO
 import numpy as np
 
 from openmm_scoredyn.errors import SamplingError
-from openmm_scoredyn.molecule.geometry import find_backbone_torsions
+from openmm_scoredyn.molecule.geometry import find_backbone_torsions, rotatable_torsions
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.reference.bias import TorsionBias
 from openmm_scoredyn.reference.physics import Physics
@@ -35,10 +35,13 @@ class ReferenceEngine:
     bias : (TorsionBias, atoms of the torsion it acts on) or None, at work in `advance_biased` alone
     box : SolvatedBox or None, copies of the molecule in water, which then stand for `positions`
     own : System that came with the topology, the molecule first in both, or None
+    rotamers : steer every rotatable torsion instead of phi and psi
 
     Attributes
     ----------
-    torsions : atoms of phi and psi of every residue of every copy
+    residues : number of residues of one copy with phi and psi
+    steered : atoms of the torsions that `steer` pulls, copy by copy: phi and psi of every residue, or every
+        rotatable torsion
 
     Raises
     ------
@@ -57,6 +60,7 @@ class ReferenceEngine:
         bias: tuple[TorsionBias, tuple[int, ...]] | None = None,
         box: SolvatedBox | None = None,
         own=None,
+        rotamers: bool = False,
     ):
         import openmm
 
@@ -70,10 +74,13 @@ class ReferenceEngine:
             self.molecule = self.molecule.subset(list(range(solute_size(topology))))
         copies, atoms = box.copies if box is not None else 1, len(self.molecule)
         self._kept = copies * atoms
-        self.torsions = [
-            tuple(tuple(copy * atoms + atom for atom in four) for four in pair)
-            for copy in range(copies)
-            for pair in find_backbone_torsions(self.molecule)
+        backbone = find_backbone_torsions(self.molecule)
+        self.residues = len(backbone)
+        torsions = [torsion for pair in backbone for torsion in pair]
+        if rotamers:
+            torsions = [tuple(torsion) for torsion in rotatable_torsions(self.molecule).tolist()]
+        self.steered = [
+            tuple(copy * atoms + atom for atom in four) for copy in range(copies) for four in torsions
         ]
         self._add_steering(system)
         if bias is not None:
@@ -91,7 +98,7 @@ class ReferenceEngine:
         self._steering = openmm.CustomTorsionForce("steering_k*(1-cos(theta-target))")
         self._steering.addGlobalParameter("steering_k", 0.0)
         self._steering.addPerTorsionParameter("target")
-        for atoms in (atoms for pair in self.torsions for atoms in pair):
+        for atoms in self.steered:
             self._steering.addTorsion(*atoms, [0.0])
         system.addForce(self._steering)
         self._steering.setForceGroup(_STEERING_GROUP)
@@ -105,12 +112,9 @@ class ReferenceEngine:
         self._advance(equilibration_ps)
 
     def steer(self, targets: np.ndarray) -> None:
-        """Pull phi and psi of every residue to targets (residues, 2), radians, hold them in water, and
-        release them.
-        """
-        flat = np.ravel(targets)
-        for index, atoms in enumerate(atoms for pair in self.torsions for atoms in pair):
-            self._steering.setTorsionParameters(index, *atoms, [float(flat[index])])
+        """Pull the torsions of `steered` to targets (K,), radians, hold them in water, and release them."""
+        for index, (atoms, target) in enumerate(zip(self.steered, targets, strict=True)):
+            self._steering.setTorsionParameters(index, *atoms, [float(target)])
         self._steering.updateParametersInContext(self._context)
         self._integrator.setIntegrationForceGroups(_ORDINARY_GROUPS | {_STEERING_GROUP})
         for constant, duration_ps in _STEERING_RAMP:

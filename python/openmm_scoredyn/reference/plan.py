@@ -27,10 +27,11 @@ class SimulationPlan:
     frames_per_segment : frames of a segment, >= 2
     steering : how a segment begins.
         "none" goes on from where the trajectory is; "uniform" first pulls every phi and psi to a target drawn
-        uniformly and releases it; a pair (phi, psi) in degrees pulls every residue there; "shooting" makes
-        every segment one path of two frames, shot both ways (see `shooting.ShootingEngine`). After a pull,
-        frame 0 is the moment of release: positions and velocities are independent in equilibrium, so even the
-        first pair is an exact draw of the transition density.
+        uniformly and releases it; "rotamers" does so with every rotatable torsion, those of side chains and
+        of molecules that are no peptides too; a pair (phi, psi) in degrees pulls every residue there;
+        "shooting" makes every segment one path of two frames, shot both ways (see
+        `shooting.ShootingEngine`). After a pull, frame 0 is the moment of release: positions and velocities
+        are independent in equilibrium, so even the first pair is an exact draw of the transition density.
     shot_torsion : "phi" or "psi", the barriers of which paths are shot from
     equilibration_ps : ps, before the first frame of a trajectory
     frame_spacing_ps : ps, a multiple of the time step

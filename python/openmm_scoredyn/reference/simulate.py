@@ -65,7 +65,7 @@ def simulate(
         field does not make the solvent of the plan.
     MoleculeError
         If the structure cannot be read, the force field does not fit, or steering is asked of a molecule
-        without phi and psi.
+        without phi and psi, or rotamers of one without rotatable torsions.
     OutputError
         If the folder cannot be written, another process writes it, or it holds trajectories of another plan,
         bias or box.
@@ -113,13 +113,21 @@ def _check(start: Start, plan: SimulationPlan) -> None:
         )
     # Without the water, which would take its time.
     physics = replace(plan.physics, solvent=VACUUM) if plan.physics.makes_box else plan.physics
-    engine = ReferenceEngine(start.topology, start.positions, physics, seed=1, own=start.system)
+    rotamers = plan.steering == "rotamers"
+    engine = ReferenceEngine(
+        start.topology, start.positions, physics, seed=1, own=start.system, rotamers=rotamers
+    )
     _say_if_slow(start, physics)
-    residues = len(engine.torsions)
-    if plan.steering != "none" and not residues:
+    residues = engine.residues
+    if rotamers and not engine.steered:
+        raise MoleculeError(
+            "simulate: rotamers are those of torsions outside of rings; expected a molecule with one or more,"
+            " found none; simulate without steering."
+        )
+    if plan.steering not in ("none", "rotamers") and not residues:
         raise MoleculeError(
             "simulate: steering needs a residue with phi and psi; expected backbone atoms C, N, CA, C, N,"
-            " found none; simulate without steering."
+            " found none; simulate with --rotamers, or without steering."
         )
     if plan.steering == "shooting" and residues != 1:
         raise MoleculeError(

@@ -112,7 +112,10 @@ def _open_engine(start: Start, plan: SimulationPlan, directory: Path, index: int
     if plan.steering == "shooting":
         bias = TorsionBias.load(bias_path(directory))
         return ShootingEngine(start.topology, start.positions, plan, bias, index, seed, box, own)
-    return ReferenceEngine(start.topology, start.positions, plan.physics, seed, box=box, own=own)
+    rotamers = plan.steering == "rotamers"
+    return ReferenceEngine(
+        start.topology, start.positions, plan.physics, seed, box=box, own=own, rotamers=rotamers
+    )
 
 
 def _seed(plan: SimulationPlan, *numbers: int) -> int:
@@ -137,12 +140,12 @@ def _next_chunk(
 def _next_frame(engine: ReferenceEngine, plan: SimulationPlan, index: int, frame: int) -> np.ndarray:
     if frame % plan.frames_per_segment:
         engine.step(plan.steps_per_frame)
-    elif plan.steering == "uniform":
+    elif plan.steering in ("uniform", "rotamers"):
         # Drawn from the segment's own numbers, so that a restart needs no generator state.
         generator = np.random.default_rng([plan.seed, index, frame // plan.frames_per_segment])
-        engine.steer(generator.uniform(-np.pi, np.pi, (len(engine.torsions), 2)))
+        engine.steer(generator.uniform(-np.pi, np.pi, len(engine.steered)))
     elif plan.steering != "none":
-        engine.steer(np.tile(np.radians(plan.steering), (len(engine.torsions), 1)))
+        engine.steer(np.tile(np.radians(plan.steering), len(engine.steered) // 2))
     elif frame:
         engine.step(plan.steps_per_frame)
     return engine.positions()

@@ -240,6 +240,7 @@ def _require_same_run(checkpoint: Path, config: TrainingConfig) -> None:
 def _trainer(directory: Path, config: TrainingConfig, callbacks: list, device: str) -> lightning.Trainer:
     optimization = config.optimization
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")  # it holds the split
+    warnings.filterwarnings("ignore", ".*LeafSpec.*is deprecated")  # of Lightning to itself
     return lightning.Trainer(
         accelerator=device,
         devices=1,

@@ -17,7 +17,7 @@ from openmm_scoredyn.training.curves import read_metrics
 FILE = """
 data = ["md1.npz", "md2.npz"]
 out = "run"
-updates = 40
+updates = 60
 batch-size = 64
 lag_time = 1
 set = ["width=16", "blocks=1"]
@@ -27,7 +27,7 @@ split = "time"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Two short trajectories, and a run of 60 updates: 40 from the file, then lengthened on the command
+    """Two short trajectories, and a run of 110 updates: 60 from the file, then lengthened on the command
     line.
     """
     folder = tmp_path_factory.mktemp("train")
@@ -48,7 +48,7 @@ def folder(tmp_path_factory):
         patch.chdir(folder)
         patch.setattr("openmm_scoredyn.cli.train_check.SECONDS", 2.0)
         first = invoke("train", "--config", "run.toml", "--no-check")
-        second = invoke("train", "--config", "run.toml", "--updates", "60")
+        second = invoke("train", "--config", "run.toml", "--updates", "110")
     (folder / "first.txt").write_text(first)
     (folder / "second.txt").write_text(second)
     return folder
@@ -58,7 +58,7 @@ def test_the_file_gives_options_and_what_is_typed_goes_before_it(folder):
     config = read_checkpoint(folder / "run").config
     assert config.optimization.batch_size == 64 and config.lag_time_ps == 1.0 and config.split == "time"
     assert config.network.config.width == 16
-    assert config.optimization.updates == 60, "lengthened on the command line"
+    assert config.optimization.updates == 110, "lengthened on the command line"
 
 
 def test_little_data_is_said_before_training(folder):
@@ -71,15 +71,17 @@ def test_little_data_is_said_before_training(folder):
 
 def test_curves_hold_every_part_of_a_run_once(folder):
     found = read_metrics(folder / "run")
-    assert list(found) == sorted(found) and max(found) == 60
+    assert list(found) == sorted(found) and max(found) == 110
+    # Every fiftieth update is logged: one of the first part, and one of the second.
+    assert [update for update, numbers in found.items() if "train_loss" in numbers] == [50, 100]
     losses = {
         update: numbers["validation_loss"]
         for update, numbers in found.items()
         if "validation_loss" in numbers
     }
     assert losses == pytest.approx(dict(read_checkpoint(folder / "run").held_out_loss)) and set(losses) == {
-        40,
         60,
+        110,
     }
     table = (folder / "run" / "losses.csv").read_text().splitlines()
     assert table[0].startswith("update,") and len(table) == 1 + len(found)
@@ -91,7 +93,7 @@ def test_the_check_is_of_the_lengthened_run_and_stands_in_the_card(folder, monke
     text = (folder / "second.txt").read_text()
     assert "ALA2: beta" in text and "Geometry:" in text and "Held-out check with all plots" in text
     kept = json.loads((folder / "run" / "held_out.json").read_text())
-    assert kept["update"] == 60 and kept["accuracy"]["reference"]["name"] == "held-out MD"
+    assert kept["update"] == 110 and kept["accuracy"]["reference"]["name"] == "held-out MD"
     groups = {row["group"] for row in kept["accuracy"]["rows"]}
     assert {"Populations", "Kinetics", "Geometry"} <= groups
     monkeypatch.chdir(folder)
@@ -104,7 +106,7 @@ def test_the_check_is_of_the_lengthened_run_and_stands_in_the_card(folder, monke
 def test_a_check_of_an_earlier_network_is_not_taken(folder, tmp_path):
     (tmp_path / "best.ckpt").write_bytes((folder / "run" / "best.ckpt").read_bytes())
     kept = json.loads((folder / "run" / "held_out.json").read_text())
-    (tmp_path / "held_out.json").write_text(json.dumps(kept | {"update": 40}))
+    (tmp_path / "held_out.json").write_text(json.dumps(kept | {"update": 60}))
     assert checked_accuracy(tmp_path) == {}
     (tmp_path / "held_out.json").write_text(json.dumps(kept))
     assert checked_accuracy(tmp_path) == kept["accuracy"]

@@ -1,5 +1,6 @@
 """Trajectories as people have them: with water, in another order of atoms, or as `run` left them."""
 
+import dataclasses
 from pathlib import Path
 
 import mdtraj
@@ -94,8 +95,19 @@ def save(path, trajectory):
     return path
 
 
+def renamed(trajectory):
+    """The same atoms in another order, as one residue of names that say nothing."""
+    turned = data.reordered(trajectory, np.random.default_rng(3).permutation(22))
+    names = {
+        "atom_names": tuple(f"X{k}" for k in range(22)),
+        "residue_names": ("UNL",) * 22,
+        "residue_indices": (0,) * 22,
+    }
+    return dataclasses.replace(turned, molecule=dataclasses.replace(turned.molecule, **names))
+
+
 def test_compare_brings_atoms_into_the_order_of_the_reference(tmp_path):
-    """The same frames in another order give the same comparison, digit for digit."""
+    """The same frames in another order, or under other names, give the same comparison, digit for digit."""
     ours, theirs = make_trajectory(300, seed=0), make_trajectory(300, seed=1)
     order = np.array([*range(6)[::-1], *range(6, 16), *range(21, 15, -1)])
     turned = data.reordered(theirs, order)
@@ -104,14 +116,25 @@ def test_compare_brings_atoms_into_the_order_of_the_reference(tmp_path):
         data.reordered(turned, match_particles(turned.molecule, theirs.molecule)).positions, theirs.positions
     )
     reference = save(tmp_path / "reference.npz", ours)
-    for name, trajectory in (("plain", theirs), ("turned", turned)):
+    for name, trajectory in (("plain", theirs), ("turned", turned), ("renamed", renamed(turned))):
         (tmp_path / name).mkdir()
         candidate = save(tmp_path / name / "candidate.npz", trajectory)
         invoke(
             "compare", reference, candidate, "--out", tmp_path / name / "report", "--observable", "peptide"
         )
-    plain, other = ((tmp_path / n / "report" / "comparison.json").read_text() for n in ("plain", "turned"))
-    assert plain == other
+    plain, *others = (
+        (tmp_path / name / "report" / "comparison.json").read_text()
+        for name in ("plain", "turned", "renamed")
+    )
+    assert others == [plain, plain]
+
+
+def test_a_mirror_image_under_other_names_is_refused(tmp_path):
+    ours, theirs = make_trajectory(300, seed=0), make_trajectory(300, seed=1)
+    mirror = renamed(dataclasses.replace(theirs, segments=tuple(-segment for segment in theirs.segments)))
+    sides = save(tmp_path / "reference.npz", ours), save(tmp_path / "candidate.npz", mirror)
+    with pytest.raises(MoleculeError, match="differ in handedness"):
+        invoke("compare", *sides, "--out", tmp_path / "report")
 
 
 def test_another_molecule_is_not_reordered():

@@ -10,11 +10,12 @@ from small_md import bead_chain, dialanine
 
 from openmm_scoredyn.comparison import compare
 from openmm_scoredyn.comparison.analyses import chosen_analyses, suite_names
+from openmm_scoredyn.comparison.analyses.markov_states import MarkovStates
 from openmm_scoredyn.comparison.analyses.mdgen import MDGen
 from openmm_scoredyn.comparison.analyses.pairs import Pairs, neighbouring
 from openmm_scoredyn.comparison.analyses.slow import SlowProcesses
 from openmm_scoredyn.comparison.blocks import cut
-from openmm_scoredyn.comparison.decorrelation import decorrelation_times
+from openmm_scoredyn.comparison.decorrelation import component_time, decorrelation_times
 from openmm_scoredyn.comparison.macrostates import fit_macrostates
 from openmm_scoredyn.comparison.measurement import Fit, measure
 from openmm_scoredyn.comparison.sides import Sides
@@ -117,6 +118,75 @@ def test_decorrelation_time_of_a_gaussian_process():
     assert abs(found.value - 0.5 * brentq(above, 1.0, 200.0)) < 4 * found.error < 0.2 * found.value
 
 
+def test_decorrelation_time_of_a_component_of_a_gaussian_process():
+    """Its autocovariance is exp(-t / time) of that at lag 0; about another centre it falls to a level."""
+    parts = [gaussian(3.0, 25.0, 50_000, seed)[:, 0] for seed in range(4)]
+    blocks = cut([part[:, None] for part in parts])
+    found = component_time(np.concatenate(parts), 0.5, blocks)
+    assert abs(found.value - 0.5 * 25.0) < 4 * found.error < 0.2 * found.value
+    # (exp(-t / time) + c^2) / (1 + c^2) is 1/e at t = -time ln((1 + c^2) / e - c^2).
+    moved = component_time(np.concatenate(parts) + 1.5, 0.5, blocks)
+    expected = -0.5 * 25.0 * np.log(1.25 / np.e - 0.25)
+    assert abs(moved.value - expected) < 4 * moved.error < 0.3 * moved.value
+    assert np.isnan(component_time(np.concatenate(parts) + 3.0, 0.5, blocks).value)
+
+
+def test_a_markov_model_finds_populations_and_time_scales_of_a_chain(reference):
+    """Of the wells of phi and psi together, which are the states of the chain."""
+    found = MarkovStates().find(sides_of(reference, series(draw(20, 4000, seed=2))))
+    rows = {row.quantity.name: row for row in found.rows}
+    number = found.facts["states"]
+    slow = rows[f"process 1 of {number} states at lag 10 ps"]
+    for estimate in (slow.reference, slow.candidate):
+        exact = -1 / np.log(eigenvalues(CHAIN)[0])
+        assert abs(estimate.value - exact) < 4 * estimate.error < 0.4 * estimate.value
+    assert number == 3 and f"process 2 of {number} states at lag 10 ps" not in rows, (
+        "it decays within the lag"
+    )
+    shares = [rows[f"population of state {k + 1}"].reference for k in range(number)]
+    for share, exact in zip(shares, np.sort(stationary())[::-1], strict=True):
+        assert abs(share.value - exact) < 4 * share.error < 0.1
+    assert {row.verdict for row in rows.values()} <= {"agrees", "within tolerance"}
+
+
+def test_a_state_that_is_never_entered_differs_in_the_markov_model(reference):
+    found = MarkovStates().find(sides_of(reference, series(draw(20, 4000, 4, NO_THIRD))))
+    by_name = {row.quantity.name: row for row in found.rows}
+    rarest = by_name[f"population of state {int(np.argsort(np.argsort(-stationary()))[2]) + 1}"]
+    assert rarest.candidate.value < 0.01 and rarest.verdict == "differs"
+
+
+def test_states_are_wells_of_all_torsions_together_and_the_ten_fullest_are_listed():
+    """Three torsions of two wells: eight states; of four torsions sixteen, of which ten are listed."""
+    for torsions, states in ((3, 8), (4, 10)):
+        generator = np.random.default_rng(torsions)
+        particles = bead_chain(torsions + 3)
+        wells = np.cumsum(generator.random((12_000, torsions)) < 0.02, axis=0) % 2
+        values = np.radians([60.0, 180.0])[wells] + 0.1 * generator.normal(size=wells.shape)
+        values = (values + np.pi) % (2 * np.pi) - np.pi
+        seen = Observations({"torsions": values}, (6000, 6000), 1.0, 300.0, particles)
+        sides = sides_of(seen, seen, observables_for(particles, False, ["torsions"]))
+        found = MarkovStates().find(sides)
+        assert found.facts["states"] == states
+        shares = [row.reference.value for row in found.rows if row.quantity.name.startswith("population")]
+        assert len(shares) == states
+        assert found.facts["share_of_frames_in_them"][0] == pytest.approx(
+            1.0 if states == 8 else 0.65, abs=0.1
+        )
+        if states == 8:  # all are listed
+            assert shares == sorted(shares, reverse=True)
+            # Independent two-state processes relax as one.
+            (time,) = [row.reference for row in found.rows if row.quantity.name.startswith("process 1 of")]
+            assert abs(time.value + 1 / np.log(1 - 2 * 0.02)) < 4 * time.error < 0.4 * time.value
+
+
+def test_a_faster_chain_differs_in_the_time_scale_of_its_markov_model(reference):
+    found = MarkovStates().find(sides_of(reference, series(draw(20, 4000, 3, FASTER))))
+    verdicts = {row.quantity.name: row.verdict for row in found.rows}
+    assert [v for name, v in verdicts.items() if name.startswith("process 1")] == ["differs"]
+    assert {v for name, v in verdicts.items() if "population" in name} <= {"agrees", "within tolerance"}
+
+
 def test_what_has_not_decorrelated_has_no_time():
     """Twenty trajectories that never leave one of two angles: correlated at every lag that they hold."""
     parts = [np.full((10, 1), float(k % 2)) for k in range(20)]
@@ -164,9 +234,12 @@ def test_the_suite_gives_the_field_s_numbers():
         assert abs(found.value - np.sqrt(exact)) < 4 * found.error < 0.5 * found.value
         assert facts["sqrt_jsd"][name]["value"] == found.value
     assert "sqrt(JSD) of side chains" not in rows
+    slow = rows["TICA-0"].reference
+    exact_time = -20.0 / np.log(eigenvalues(CHAIN)[0])
+    assert abs(slow.value - exact_time) < 4 * slow.error + 0.05 * exact_time and slow.error < 0.1 * slow.value
     states = rows[f"sqrt(JSD) of {facts['markov_states']} Markov states"]
     assert abs(states.candidate.value - np.sqrt(exact)) < 4 * states.candidate.error
-    assert set(facts["decorrelation_times_ps"]) == {"ALA2 phi", "ALA2 psi"}
+    assert set(facts["decorrelation_times_ps"]) == {"ALA2 phi", "ALA2 psi", "TICA-0"}
     histograms = [
         [
             np.histogram(one.values["peptide"][:, k], range=(-np.pi, np.pi), bins=100)[0]
@@ -215,6 +288,6 @@ def test_neighbours_turn_about_bonds_that_meet_or_that_a_still_bond_joins():
 
 def test_an_unknown_suite_is_refused():
     assert suite_names() == ("mdgen",)
-    assert {one.name for one in chosen_analyses()} == {"pairs", "tica"}
+    assert {one.name for one in chosen_analyses()} == {"markov", "pairs", "tica"}
     with pytest.raises(TrajectoryError, match="unknown suite; expected one of mdgen, found 'mgden'"):
         chosen_analyses(["mgden"])

@@ -1,27 +1,35 @@
-"""`scoredyn fit`: from a structure to a verdict, interrupted and gone on with, refused."""
+"""`scoredyn fit`: from a structure to a verdict in rounds, interrupted and gone on with, refused."""
 
 import json
+import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 from alanine import PDB
-from typer.testing import CliRunner
 
-from openmm_scoredyn.cli import app
-from openmm_scoredyn.cli.fit import parse_budget
-from openmm_scoredyn.errors import MoleculeError, OutputError, SamplingError
-from openmm_scoredyn.fitting import FitRequest, fit, stages
+from openmm_scoredyn.data import load, shared_openings
+from openmm_scoredyn.errors import OutputError
+from openmm_scoredyn.fitting import FitRequest, fit, md, rounds, stages
 from openmm_scoredyn.fitting.journal import Journal
+from openmm_scoredyn.fitting.rounds import Choice
+from openmm_scoredyn.fitting.work import Work
 from openmm_scoredyn.molecule.structure import read_structure
 from openmm_scoredyn.program.model import ScoreModel
+from openmm_scoredyn.reference import preparation
 from openmm_scoredyn.reference.physics import Physics
 from openmm_scoredyn.reference.start import physics_of
+from openmm_scoredyn.training.checkpoint import read_checkpoint
 
 REQUEST = FitRequest(budget_s=60.0)
 PRMTOP = Path(PDB).with_name("alanine_dipeptide.prmtop")
 INPCRD = PRMTOP.with_suffix(".inpcrd")
-STAGES = ["training MD", "held-out MD", "training", "replicas", "comparison"]
+# A choice after each round: the way is what is tested here, not what was missed.
+CHOICES = [
+    Choice(rounds.ROTAMERS, "rare states were rare", (3, 5), seconds=1.0),
+    Choice(rounds.STOP, "this is a test", (3, 4)),
+]
 
 
 class Interrupted(Exception):
@@ -45,40 +53,111 @@ def recorder(seen, stop_at=None):
 
 @pytest.fixture(scope="module")
 def small():
-    """Amounts for a test: it is about the way, not about the model."""
+    """Amounts for a test."""
+
+    def amount(part, seconds, work, before=0):
+        return before + {md.ROTAMERS: 4, md.PATHS: 10}.get(part, 91)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stages, "EQUILIBRATION_PS", 10.0)
-        patch.setattr(stages, "SPEED_S", 0.2)
-        patch.setattr(stages, "_LEAST_FRAMES", 150)
-        patch.setattr(stages, "_MOST_PS", 150.0)
-        patch.setattr(stages, "_LEAST_UPDATES", 60)
-        patch.setattr(stages, "_MOST_UPDATES", 60)
-        patch.setattr(FitRequest, "seconds", lambda self, share: 1.0)
+        patch.setattr(md, "EQUILIBRATION_PS", 10.0)
+        patch.setattr(md, "SHORT_EQUILIBRATION_PS", 1.0)
+        patch.setattr(md, "amount", amount)
+        patch.setattr(stages, "updates_in", lambda seconds, free, work, before=0: before + 60)
+        patch.setattr(stages, "MOST_STEPS", stages.LEAST_STEPS)
+        patch.setattr(rounds, "affordable", lambda choice, number, *rest: CHOICES[number - 1])
         yield
 
 
 @pytest.fixture(scope="module")
 def fitted(small, tmp_path_factory):
-    """A fit that was interrupted before the training and after the replicas, and went on: folder, verdict,
-    stages.
+    """A fit that was interrupted between two rounds, within the second and before the held-out MD, and went
+    on: folder, verdict, decisions at each interruption, stages of each call.
     """
     folder = tmp_path_factory.mktemp("fit") / "ala2"
-    first, second, third = [], [], []
-    with pytest.raises(Interrupted):
-        fit(PDB, folder, REQUEST, recorder(first, "training"))
-    decided = json.loads((folder / "fit.json").read_text())["decided"]
-    with pytest.raises(Interrupted):
-        fit(PDB, folder, REQUEST, recorder(second, "comparison"))
-    verdict = fit(PDB, folder, REQUEST, recorder(third))
-    return folder, verdict, decided, third
+    decided, calls = [], []
+    for place in ("MD from rotamers, round 2", "replicas, round 2", "held-out MD"):
+        calls.append([])
+        with pytest.raises(Interrupted):
+            fit(PDB, folder, REQUEST, recorder(calls[-1], place))
+        decided.append(json.loads((folder / "fit.json").read_text())["decided"])
+        if place == "held-out MD":
+            assert not (folder / "held_out").exists()
+    calls.append([])
+    verdict = fit(PDB, folder, REQUEST, recorder(calls[-1]))
+    return folder, verdict, decided, calls
 
 
-def test_it_goes_on_with_what_it_decided(fitted):
-    folder, _, decided, second = fitted
+def test_it_works_in_rounds_and_goes_on_where_it_was(fitted):
+    _, verdict, _, calls = fitted
+    first = ["training MD, round 1", "validation MD", "training, round 1", "replicas, round 1"]
+    assert calls[0] == [*first, "comparison, round 1"]
+    assert calls[1] == ["MD from rotamers, round 2", "training, round 2"]
+    assert calls[2] == [*calls[1], "replicas, round 2", "comparison, round 2"]
+    assert calls[3] == ["held-out MD", "final replicas", "verdict"]
+    assert verdict.rounds == (
+        "Round 1: 3 targets missed on the validation MD; then rotamers, as rare states were rare.",
+        "Round 2: 3 targets missed on the validation MD; then the end, as this is a test.",
+        "The model is that of round 2, which missed the fewest on the validation MD.",
+    )
+
+
+def test_what_was_decided_stays(fitted):
+    folder, _, decided, _ = fitted
     after = json.loads((folder / "fit.json").read_text())["decided"]
-    assert second == STAGES
-    assert after.items() > decided.items()
-    assert after["updates"] == 60
+    for earlier, later in zip(decided, [*decided[1:], after], strict=True):
+        assert later.items() > earlier.items()
+    assert after["round 1, MD"] == {"training MD": 91}
+    assert after["round 2, MD"] == {"training MD": 91, "MD from rotamers": 4}
+    assert after["round 2, training"]["start_from"] == 1
+
+
+def test_nothing_is_chosen_by_the_held_out_md(fitted):
+    """It is made when all rounds are decided, and what is decided from then on is how long it and the
+    replicas are.
+    """
+    folder, _, decided, calls = fitted
+    after = json.loads((folder / "fit.json").read_text())["decided"]
+    assert decided[-1]["after round 2"]["kind"] == rounds.STOP
+    assert set(after) - set(decided[-1]) == {"held-out MD, amount", "final replicas, steps"}
+    assert all("held-out MD" not in names for names in calls[:3])
+    pages = [folder / "rounds" / "1", folder / "rounds" / "2", folder]
+    names = [
+        json.loads((page / "comparison" / "comparison.json").read_text())["reference"]["name"]
+        for page in pages
+    ]
+    assert names == ["validation MD", "validation MD", "held-out MD"]
+
+
+def test_the_model_never_saw_the_md_it_is_judged_by(fitted):
+    folder = fitted[0]
+    trained = ScoreModel(folder / f"{PDB.stem}.pt").card.provenance.training_data["openings"]
+    for part in ("md", "rotamers"):
+        assert shared_openings(load([folder / part]), trained), part
+    for part in ("held_out", "validation"):
+        assert not shared_openings(load([folder / part]), trained), part
+    for one in ("validation", "held_out"):
+        other = load([folder / "md"])
+        assert not any(
+            np.array_equal(ours.segments[0][5], theirs.segments[0][5])
+            for ours in load([folder / one])
+            for theirs in other
+        )
+
+
+def test_an_interrupted_fit_draws_what_an_unbroken_one_does(fitted, tmp_path):
+    """MD, weights and replicas up to the second comparison; programs differ in bytes between two exports."""
+    folder = fitted[0]
+    with pytest.raises(Interrupted):
+        fit(PDB, tmp_path / "ala2", REQUEST, recorder([], "comparison, round 2"))
+    for part in ("md", "validation", "rotamers"):
+        chunks = [file for file in (folder / part).rglob("*") if file.suffix in (".npz", ".npy")]
+        assert chunks
+        for file in chunks:
+            assert file.read_bytes() == (tmp_path / "ala2" / file.relative_to(folder)).read_bytes(), file
+    ours, theirs = (read_checkpoint(one / "run_2").weights for one in (folder, tmp_path / "ala2"))
+    assert all((ours[name] == theirs[name]).all() for name in ours)
+    ours, theirs = (load([one / "rounds" / "2" / "replicas.frames"]) for one in (folder, tmp_path / "ala2"))
+    np.testing.assert_array_equal(ours[0].segments[-1][-1], theirs[0].segments[-1][-1])
 
 
 def test_it_leaves_a_model_with_its_verdict_and_a_page(fitted):
@@ -88,7 +167,7 @@ def test_it_leaves_a_model_with_its_verdict_and_a_page(fitted):
     assert len(model.card.particles) == 22
     assert model.card.provenance.accuracy["verdict"] == json.loads((folder / "verdict.json").read_text())
     assert (folder / "comparison" / "report.html").exists()
-    assert verdict.word in ("missed", "undecided")  # 150 ps of MD and 60 updates
+    assert verdict.word in ("missed", "undecided")  # 90 ps of MD and 120 updates
     assert len(verdict.met) + len(verdict.missed) + len(verdict.undecided) > 0
 
 
@@ -99,13 +178,14 @@ def test_a_finished_fit_says_the_same_again(fitted):
     assert (folder / f"{PDB.stem}.pt").read_bytes() == program
 
 
-def test_the_model_never_saw_the_md_it_is_judged_by(fitted):
-    folder = fitted[0]
-    trained = ScoreModel(folder / f"{PDB.stem}.pt").card.provenance.training_data["openings"]
-    from openmm_scoredyn.data import load, shared_openings
-
-    assert shared_openings(load([folder / "md"]), trained)
-    assert not shared_openings(load([folder / "held_out"]), trained)
+def test_a_finished_run_is_lengthened(fitted, tmp_path):
+    """The rhythm of its validations stays that of its beginning."""
+    shutil.copytree(fitted[0] / "run_1", tmp_path / "run_1")
+    journal = Journal(tmp_path, REQUEST, "00")
+    work = Work(read_structure(PDB), tmp_path, REQUEST, journal, silent)
+    free = load([fitted[0] / "md"])
+    run = stages.trained(stages.Run(1, 70, 60), free, work, lambda *_: None)
+    assert read_checkpoint(run).update == 70 and read_checkpoint(run).config.optimization.updates == 70
 
 
 def test_other_settings_are_refused_in_the_same_folder(fitted):
@@ -113,120 +193,32 @@ def test_other_settings_are_refused_in_the_same_folder(fitted):
         fit(PDB, fitted[0], FitRequest(budget_s=60.0, seed=2))
 
 
-def test_a_journal_decides_once(tmp_path):
-    journal = Journal(tmp_path, REQUEST, "00")
-    assert journal.decide("updates", lambda: 7) == 7
-    assert Journal(tmp_path, REQUEST, "00").decide("updates", lambda: 8) == 7
-
-
-def test_a_journal_of_another_molecule_or_a_damaged_one_is_refused(tmp_path):
-    Journal(tmp_path, REQUEST, "00").decide("updates", lambda: 7)
-    with pytest.raises(OutputError, match="structure_sha256 00, found 11"):
-        Journal(tmp_path, REQUEST, "11")
-    (tmp_path / "fit.json").write_text("[]")
-    with pytest.raises(OutputError, match="expected what an earlier fit wrote"):
-        Journal(tmp_path, REQUEST, "00")
-
-
-@pytest.mark.parametrize(("text", "seconds"), [("30min", 1800), ("2h", 7200), ("600 s", 600), ("1.5h", 5400)])
-def test_budgets(text, seconds):
-    assert parse_budget(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["30", "min", "-3min", "3 days", ""])
-def test_a_budget_without_a_unit_is_refused(text):
-    with pytest.raises(SamplingError, match="expected a number with a unit"):
-        parse_budget(text)
-
-
-def test_what_cannot_be_fitted_is_refused_before_any_work(tmp_path):
-    with pytest.raises(SamplingError, match="at least 60 s, found 5 s"):
-        FitRequest(budget_s=5)
-    with pytest.raises(SamplingError, match="at least one process, found 0"):
-        FitRequest(budget_s=60, processes=0)
-    with pytest.raises(MoleculeError, match=r"cannot read .*none\.pdb"):
-        fit(tmp_path / "none.pdb", tmp_path / "out", REQUEST)
-    assert not (tmp_path / "out").exists()
-    result = CliRunner().invoke(app, ["fit", "none.pdb", "--out", str(tmp_path / "out"), "--budget", "soon"])
-    assert isinstance(result.exception, SamplingError)
-
-
-def test_a_refused_fit_leaves_no_folder(tmp_path):
-    """Butane, for which the default force field has no parameters."""
-    structure = tmp_path / "butane.pdb"
-    CliRunner().invoke(app, ["build", "--smiles", "CCCC", "-o", str(structure)])
-    with pytest.raises(MoleculeError, match="No template found for residue"):
-        fit(structure, tmp_path / "out", REQUEST)
-    assert not (tmp_path / "out").exists()
-    (tmp_path / "kept").mkdir()
-    with pytest.raises(MoleculeError):
-        fit(structure, tmp_path / "kept", REQUEST)
-    assert (tmp_path / "kept").exists()
-
-
 def test_a_structure_with_a_force_field_of_its_own_is_simulated_with_it(small, tmp_path):
     structure, seen = read_structure(PRMTOP), []
     request = FitRequest(budget_s=60.0, physics=physics_of(structure, "vacuum"))
     with pytest.raises(Interrupted):
-        fit(structure, tmp_path / "out", request, recorder(seen, "training"))
-    assert seen == ["training MD", "held-out MD"]
+        fit(structure, tmp_path / "out", request, recorder(seen, "training, round 1"))
+    assert seen == ["training MD, round 1", "validation MD"]
     asked = json.loads((tmp_path / "out" / "fit.json").read_text())["request"]
     assert asked["structure_sha256"] == structure.sha256
-    for folder in ("md", "held_out"):
+    for folder in ("md", "validation"):
         plan = json.loads((tmp_path / "out" / folder / "plan.json").read_text())
         assert plan["physics"]["own_system"] and plan["physics"]["force_field"] == [PRMTOP.name, INPCRD.name]
 
 
-def systems_of_speed(monkeypatch, structure, physics):
-    """The Systems whose speed is measured."""
-    engines, engine = [], stages.ReferenceEngine
+def test_in_water_the_box_is_set_once(small, tmp_path, monkeypatch):
+    boxes, make_box = [], preparation.make_box
 
-    def keep(*arguments, **options):
-        engines.append(engine(*arguments, **options))
-        return engines[-1]
+    def counted(*arguments):
+        boxes.append(make_box(*arguments))
+        return boxes[-1]
 
-    monkeypatch.setattr(stages, "ReferenceEngine", keep)
-    monkeypatch.setattr(stages, "SPEED_S", 0.05)
-    assert stages.md_speed(structure, FitRequest(budget_s=60.0, physics=physics)) > 0
-    return [engine._context.getSystem() for engine in engines]
-
-
-def test_the_speed_is_that_of_the_system_that_is_simulated(monkeypatch):
-    structure = read_structure(PRMTOP)
-    (own,) = systems_of_speed(monkeypatch, structure, physics_of(structure, "implicit (GBn2)"))
-    names = [force.getName() for force in own.getForces()]
-    assert own.getNumParticles() == 22 and "CustomGBForce" in names  # GBn2; the default solvent is OBC
-
-
-def test_the_speed_in_water_is_that_of_a_box_of_it(monkeypatch):
-    (boxed,) = systems_of_speed(monkeypatch, read_structure(PDB), Physics.in_solvent("tip3p"))
-    assert boxed.getNumParticles() > 500 and boxed.usesPeriodicBoundaryConditions()
-
-
-def command(monkeypatch, *options):
-    """What `scoredyn fit` asks for: structure and request."""
-    asked = []
-
-    def take(structure, out, request, stage):
-        asked.append((structure, request))
-        raise Interrupted
-
-    monkeypatch.setattr("openmm_scoredyn.fitting.fit", take)
-    result = CliRunner().invoke(app, ["fit", *map(str, options), "--out", "out"])
-    if not isinstance(result.exception, Interrupted):
-        raise result.exception
-    return asked[0]
-
-
-def test_the_command_takes_what_simulate_takes(monkeypatch):
-    options = ("--temperature", "310K", "--timestep", "2fs", "--lag-time", "2ps")
-    structure, request = command(monkeypatch, PDB, *options, "--solvent", "vacuum")
-    assert structure.sha256 == read_structure(PDB).sha256
-    assert (request.lag_time_ps, request.physics.temperature_K, request.physics.timestep_fs) == (2, 310, 2)
-    assert (request.physics.solvent, request.physics.own_system) == ("vacuum", False)
-    structure, request = command(monkeypatch, PRMTOP, *options)
-    assert structure.holds_parameters and request.physics.own_system
-    with pytest.raises(SamplingError, match="fit: the files of the structure hold a force field"):
-        command(monkeypatch, PRMTOP, "--force-field", "amber99sbildn.xml")
-    with pytest.raises(SamplingError, match="fit: the files of the structure hold the parameters of all"):
-        command(monkeypatch, PRMTOP, "--strip")
+    monkeypatch.setattr(preparation, "make_box", counted)
+    monkeypatch.setattr(md, "amount", lambda part, seconds, work, before=0: 3)
+    monkeypatch.setattr(md, "EQUILIBRATION_PS", 0.1)
+    request = FitRequest(budget_s=60.0, physics=Physics.in_solvent("tip3p", npt_ps=0.4))
+    with pytest.raises(Interrupted):
+        fit(PDB, tmp_path, request, recorder([], "training, round 1"))
+    assert len(boxes) == 1
+    first, second = ((tmp_path / part / "box" / "box.npz").read_bytes() for part in ("md", "validation"))
+    assert first == second

@@ -2,41 +2,36 @@
 
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from openmm_scoredyn.comparison.rows import make_row
 from openmm_scoredyn.comparison.uncertainty import Estimate
-from openmm_scoredyn.fitting.verdict import judge
+from openmm_scoredyn.fitting.evidence import Evidence
+from openmm_scoredyn.fitting.verdict import MOST_NAMES, Verdict, judge
 from openmm_scoredyn.observables.protocol import Quantity
-from openmm_scoredyn.observables.states import Region, State, StateDefinition
 
-TARGET = Quantity("Populations", "trans", "", absolute_target=0.05)
 CLEAN = {"steps": 10_000, "bond": 0}
 MET, MISSED, TOO_SHORT = (0.70, 0.71, 0.01), (0.70, 0.90, 0.01), (0.70, 0.71, 0.10)
-LOW, HIGH = Region("low", ((-120.0, 0.0),)), Region("high", ((60.0, 180.0),))
-STATES = StateDefinition(
-    (State(LOW, LOW), State(HIGH, HIGH)),
-    hops=("low and high", ("low", "high")),
-    zero="low",
-    rare="high",
-)
 
 
-def verdict(*values, guard=CLEAN, visits: int | None = None, overfitted=""):
-    """Of rows (reference, candidate, error), and training that visited a rare state that often."""
-    rows = [
-        make_row(TARGET, Estimate(known, error, 100), Estimate(found, error, 100), 1.0)
-        for known, found, error in values
+def verdict(*values, guard=CLEAN, coordinates=(), **known) -> Verdict:
+    """Of rows (reference, candidate, error), the first ones of the coordinates, all others of none."""
+    quantities = [
+        Quantity(
+            "Populations",
+            f"{'phi>0' if coordinate == 'phi' else 'trans'} {k}",
+            "",
+            absolute_target=0.05,
+            coordinate=coordinate,
+        )
+        for k, coordinate in enumerate([*coordinates, *[""] * (len(values) - len(coordinates))])
     ]
-    angles = np.full((1000, 1), -1.0)
-    for visit in range(visits or 0):
-        angles[10 + 20 * visit : 15 + 20 * visit] = 2.0
-    coordinate = SimpleNamespace(name="turn", states=STATES)
-    seen = [] if visits is None else [(coordinate, angles)]
-    report = SimpleNamespace(rows=rows, fit=SimpleNamespace(angles=lambda observations: iter(seen)))
-    training = SimpleNamespace(lengths=(1000,), length_ns=1.0)
-    return judge(report, guard, training, overfitted)
+    rows = [
+        make_row(quantity, Estimate(known_, error, 100), Estimate(found, error, 100), 1.0)
+        for quantity, (known_, found, error) in zip(quantities, values, strict=True)
+    ]
+    fields = {"length_ns": 1.2, "rare": {}, "states": {"phi": ("phi>0",)}, "fell": 0.0, "overfitted": ""}
+    return judge(SimpleNamespace(rows=rows), guard, Evidence(**fields | known))
 
 
 def test_it_is_met_only_if_every_target_is():
@@ -48,7 +43,11 @@ def test_it_is_met_only_if_every_target_is():
 
 def test_every_target_is_named_once():
     found = verdict(MET, TOO_SHORT, MISSED)
-    assert found.met == found.missed == found.undecided == ("Populations: trans",)
+    assert (found.met, found.undecided, found.missed) == (
+        ("Populations: trans 0",),
+        ("Populations: trans 1",),
+        ("Populations: trans 2",),
+    )
     assert found.sentence().startswith("Targets missed: of 3, 1 met, 1 missed, 1 that the MD is too short")
 
 
@@ -64,13 +63,40 @@ def test_rejected_draws_are_a_target():
     ("visits", "often", "times"), [(0, "never", 10), (1, "once ", 10), (4, "4 times", 3)]
 )
 def test_a_state_that_training_hardly_saw_is_named_with_what_would_help(visits, often, times):
-    (sentence,) = verdict(MET, visits=visits).advice
-    assert f"The rare state of turn was entered {often}" in sentence
-    assert f"at least {times} times the budget" in sentence
+    (sentence,) = verdict(MET, rare={"phi": visits}).advice
+    assert sentence.startswith(f"phi>0 of phi was entered {often}")
+    assert f"in 1.2 ns of free training MD; give at least {times} times as much MD" in sentence
+    assert "--shooting" not in sentence, "nothing can be shot along it"
 
 
-def test_a_state_that_training_saw_often_is_not():
-    assert verdict(MET, visits=12).advice == ()
+def test_shooting_is_named_where_it_can_be_done_and_was_not():
+    (sentence,) = verdict(MET, rare={"phi": 1}, shoots_along="phi").advice
+    assert sentence.endswith(
+        "10 times as much MD (a larger budget), or paths of `scoredyn simulate --shooting`."
+    )
+    (sentence,) = verdict(MET, rare={"phi": 1}, shoots_along="phi", steered=True, shot=True).advice
+    assert "MD, beside segments from drawn rotamers and paths that were shot; give" in sentence
+    assert "--shooting" not in sentence
+
+
+def test_every_miss_stands_in_one_sentence_with_what_is_missing():
+    rare, other = verdict(
+        MISSED, MISSED, MISSED, MET, coordinates=("phi", "psi", "phi"), rare={"phi": 1}, fell=0.3
+    ).advice
+    assert rare.startswith("Missed Populations: phi>0 0, Populations: phi>0 2: phi>0 of phi was entered once")
+    assert other.startswith("Missed Populations: trans 1: the held-out loss still fell, 30% of its")
+    assert "more updates help" in other
+    (overfitted,) = verdict(MISSED, overfitted="Held-out loss rose.").advice
+    assert (
+        overfitted == "Missed Populations: trans 0: Held-out loss rose; more MD helps, more updates do not."
+    )
+    (settled,) = verdict(MISSED).advice
+    assert settled.startswith("Missed Populations: trans 0: the training had settled on 1.2 ns of MD")
+
+
+def test_long_lists_of_misses_are_cut():
+    (sentence,) = verdict(*[MISSED] * (MOST_NAMES + 2)).advice
+    assert f"trans {MOST_NAMES - 1} and 2 more: " in sentence and f"trans {MOST_NAMES}" not in sentence
 
 
 def test_how_much_more_md_is_needed_follows_from_the_errors():

@@ -93,7 +93,7 @@ def test_the_bias_is_the_same_in_openmm_and_in_the_weights():
 def test_metadynamics_finds_the_barrier(monkeypatch):
     from openmm.app import PDBFile
 
-    monkeypatch.setattr(bias_module, "_METADYNAMICS_PS", 300.0)
+    monkeypatch.setattr(bias_module, "METADYNAMICS_PS", 300.0)
     pdb = PDBFile(str(PDB))
     found = find_bias(
         pdb.topology, pdb.positions, Physics(), backbone_torsions(alanine_molecule())[0][0], seed=1

@@ -15,7 +15,8 @@ from kills import files_of, run_through_kills
 from openmm_scoredyn import data
 from openmm_scoredyn.data.frame_store import FrameStore
 from openmm_scoredyn.errors import MoleculeError, OutputError, SamplingError
-from openmm_scoredyn.molecule.geometry import backbone_torsions
+from openmm_scoredyn.molecule.building import build
+from openmm_scoredyn.molecule.geometry import backbone_torsions, dihedral_angles, rotatable_torsions
 from openmm_scoredyn.reference.physics import Physics
 from openmm_scoredyn.reference.plan import SimulationPlan
 from openmm_scoredyn.reference.simulate import simulate
@@ -105,6 +106,38 @@ def test_steering_reaches_its_target_and_lets_go(tmp_path):
     assert np.abs(released).mean() < 25
     moved = [abs((dihedral(s[-1], psi) + 90 + 180) % 360 - 180) for s in trajectory.segments]
     assert max(moved) > 40
+
+
+def test_rotamers_reach_every_torsion(tmp_path):
+    """phi, psi and chi1 of valine, each released near the target that was drawn for it."""
+    valine = build("ACE-VAL-NME")
+    plan = SimulationPlan(1, 2, n_segments=12, steering="rotamers", equilibration_ps=0.0)
+    simulate(valine, plan, tmp_path / "md")
+    (trajectory,) = data.load(tmp_path / "md")
+    assert trajectory.steered
+    atoms = rotatable_torsions(trajectory.molecule)
+    assert len(atoms) == 3
+    released = dihedral_angles(np.stack([segment[0] for segment in trajectory.segments]), atoms)
+    drawn = [np.random.default_rng([1, 0, k]).uniform(-np.pi, np.pi, 3) for k in range(12)]
+    apart = np.degrees(np.abs((released - drawn + np.pi) % (2 * np.pi) - np.pi))
+    assert apart.mean() < 25 and (apart.mean(axis=0) < 40).all()
+    longer = SimulationPlan(1, 2, n_segments=14, steering="rotamers", equilibration_ps=0.0)
+    simulate(valine, longer, tmp_path / "md")
+    (after,) = data.load(tmp_path / "md")
+    np.testing.assert_array_equal(after.segments[11], trajectory.segments[11])
+
+
+def test_rotamers_of_a_molecule_that_does_not_turn_are_refused(tmp_path):
+    (tmp_path / "water.pdb").write_text(
+        "HETATM    1  O   HOH A   1       0.000   0.000   0.000  1.00  0.00           O\n"
+        "HETATM    2  H1  HOH A   1       0.957   0.000   0.000  1.00  0.00           H\n"
+        "HETATM    3  H2  HOH A   1      -0.240   0.927   0.000  1.00  0.00           H\nEND\n"
+    )
+    physics = Physics(force_field=("amber14/tip3p.xml",), solvent="vacuum")
+    plan = SimulationPlan(1, 2, n_segments=2, steering="rotamers", physics=physics)
+    with pytest.raises(MoleculeError, match="expected a molecule with one or more, found none"):
+        simulate(tmp_path / "water.pdb", plan, tmp_path / "md")
+    assert not (tmp_path / "md").exists()
 
 
 def test_the_reference_system_conserves_what_it_should():

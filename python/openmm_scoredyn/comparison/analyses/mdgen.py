@@ -11,7 +11,7 @@ import numpy as np
 
 from openmm_scoredyn.comparison.analyses.protocol import Analysis, Findings
 from openmm_scoredyn.comparison.analyses.slow import component_rows
-from openmm_scoredyn.comparison.decorrelation import decorrelation_times
+from openmm_scoredyn.comparison.decorrelation import component_time, decorrelation_times
 from openmm_scoredyn.comparison.distribution import cells, mean_root_in_nats, root_in_nats
 from openmm_scoredyn.comparison.macrostates import Macrostates, fit_macrostates
 from openmm_scoredyn.comparison.rows import Row, make_row
@@ -45,7 +45,8 @@ class MDGen(Analysis):
         ),
         TIMES: (
             "Time at which &lt;cos(angle(t + lag) - angle(t))&gt;, less its baseline &lt;cos&gt;&sup2; +"
-            " &lt;sin&gt;&sup2; and 1 at lag 0, has fallen to 1/e."
+            " &lt;sin&gt;&sup2; and 1 at lag 0, has fallen to 1/e. Of TICA-0: the autocovariance about the"
+            " reference's mean, relative to lag 0."
         ),
     }
 
@@ -69,7 +70,7 @@ class MDGen(Analysis):
         ]
         if states is not None:
             rows.append(_state_row(sides, states, mapped))
-        times = _time_rows(sides, angles)
+        times = [*_time_rows(sides, angles), _component_time_row(sides, projected)]
         lag_ps = lag * reference.frame_spacing_ps
         return Findings((*rows, *times), facts=_facts(rows, times, lag_ps, states))
 
@@ -115,6 +116,16 @@ def _time_rows(sides: Sides, angles: Sequence[Angle]) -> list[Row]:
         )
         for angle, ours, theirs in zip(angles, known, found, strict=True)
     ]
+
+
+def _component_time_row(sides: Sides, projected: Sequence[np.ndarray]) -> Row:
+    """Decorrelation time of the slowest component."""
+    known, found = (
+        component_time(one[:, 0], side.observations.frame_spacing_ps, side.blocks, sides.seed)
+        for one, side in zip(projected, sides.both, strict=True)
+    )
+    quantity = Quantity(TIMES, "TICA-0", "ps", 0.10, ratio=True, limited=True)
+    return make_row(quantity, known, found, sides.length_ratio, sides.sojourns())
 
 
 def _facts(rows: Sequence[Row], times: Sequence[Row], lag_ps: float, states: Macrostates | None) -> dict:
