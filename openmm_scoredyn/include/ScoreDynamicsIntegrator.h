@@ -114,11 +114,12 @@ public:
     void step(int steps) override;
 
     /// Advance by one step if the model can make it; otherwise why not, with nothing changed: the guard
-    /// rejected the present frame, or every draw that is allowed. Throws OpenMMException for any other reason.
+    /// rejected the present frame, or every draw that is allowed. Throws OpenMMException for any other
+    /// reason.
     std::optional<std::string> tryStep();
 
-    /// Have another integrator of the same CompoundIntegrator make the next step, in `steps` steps of its own,
-    /// which add up to this one's step size. It counts as one step, and its noise stays unused.
+    /// Have another integrator of the same CompoundIntegrator make the next step, in `steps` steps of its
+    /// own, which add up to this one's step size. It counts as one step, and its noise stays unused.
     void handOver(OpenMM::Integrator& dynamics, int steps);
     /// Steps of this context that were handed over. Zero without a context.
     long long getNumHandedOverSteps() const;
