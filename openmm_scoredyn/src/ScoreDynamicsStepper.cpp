@@ -164,11 +164,10 @@ void ScoreDynamicsStepper::checkStart(const float* frame) const {
             "ScoreDynamicsIntegrator: all positions are zero; expected a molecule; "
             "call setPositions on the context before the first step.");
     if (const auto violation = guard_.checkFrame(frame, box_.data()))
-        throw RejectedStep(
-            "ScoreDynamicsIntegrator: the positions are no structure of the model '" + program_->card().name +
-            "': " + violation->describe() +
-            " Set positions of the model's molecule, with its atoms in the model's order, and "
-            "minimise their energy if they were built by hand.");
+        throw RejectedStep("ScoreDynamicsIntegrator: the positions are no structure of the model '" +
+                           program_->card().name + "': " + violation->describe() +
+                           " Set positions of the model's molecule, with its atoms in the model's order, and "
+                           "minimise their energy if they were built by hand.");
 }
 
 /// The periodic box (3,3), nm, where the program can read it; zeros when the model is not periodic.
