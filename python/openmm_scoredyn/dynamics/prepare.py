@@ -53,7 +53,7 @@ def prepare(
         from; default: the one that the files of the structure hold, if any. A transferable model may need it
         for binding.
     force_field : openmm.app.ForceField, or a list of its files; without one the System has no forces and no
-    energies
+        energies
     constraints : as in `ForceField.createSystem`, with a force field; kept after every step
     integrator : openmm.Integrator; a ScoreDynamicsIntegrator of the model unless given
     hand_over : openmm.Integrator that makes the steps which the model cannot (`HandOverIntegrator`); then
