@@ -5,6 +5,7 @@ the package import from.
 """
 
 import importlib
+import inspect
 
 PACKAGE = "openmm_scoredyn"
 
@@ -55,11 +56,28 @@ def pages() -> dict[str, str]:
 
 def _package_page() -> str:
     package = importlib.import_module(PACKAGE)
-    homes = package._HOMES
-    parts = [f"| [`{PACKAGE}.{part}`]({part}.md) | {_first_line(part)} |" for part in PARTS]
-    names = [f"::: {PACKAGE}.{homes[name]}.{name}" for name in homes if not name.startswith("_")]
+    homes = {name: home for name, home in package._HOMES.items() if not name.startswith("_")}
+    elsewhere = [name for name, home in homes.items() if _has_page(home, name)]
+    rows = [
+        f"| [`{name}`][{PACKAGE}.{homes[name]}.{name}] | {_first_line(getattr(package, name))} |"
+        for name in elsewhere
+    ]
+    rows += [
+        f"| [`{PACKAGE}.{part}`]({part}.md) | {_first_line(importlib.import_module(f'{PACKAGE}.{part}'))} |"
+        for part in PARTS
+    ]
+    names = [f"::: {PACKAGE}.{home}.{name}" for name, home in homes.items() if name not in elsewhere]
     head = f"# {PACKAGE}\n\n{_summary(package)}\n\n    import openmm_scoredyn as sd\n"
-    return "\n\n".join([head, *names, "## Parts\n\n| part | |\n|---|---|\n" + "\n".join(parts)]) + "\n"
+    table = "## On pages of their own\n\n| name | |\n|---|---|\n" + "\n".join(rows)
+    return "\n\n".join([head, *names, table]) + "\n"
+
+
+def _has_page(home: str, name: str) -> bool:
+    """Whether the page of a part shows a name of the package: what is shown twice has no one address."""
+    part = home.partition(".")[0]
+    return home in PARTS.get(part, ()) or (
+        home in PARTS and name in getattr(importlib.import_module(f"{PACKAGE}.{home}"), "__all__", ())
+    )
 
 
 def _part_page(part: str) -> str:
@@ -72,9 +90,9 @@ def _part_page(part: str) -> str:
     return "\n\n".join([f"# {PACKAGE}.{part}", _summary(module), *names, *whole]) + "\n"
 
 
-def _summary(module) -> str:
-    return (module.__doc__ or "").strip()
+def _summary(what) -> str:
+    return inspect.cleandoc(what.__doc__ or "")
 
 
-def _first_line(part: str) -> str:
-    return " ".join(_summary(importlib.import_module(f"{PACKAGE}.{part}")).split("\n\n")[0].split())
+def _first_line(what) -> str:
+    return " ".join(_summary(what).split("\n\n")[0].split())

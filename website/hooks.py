@@ -14,7 +14,7 @@ from mkdocs.structure.files import File
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from website import api, commands, gallery
+from website import api, commands, gallery, notebooks
 
 # Page of the site -> file of the repository.
 COPIES = {
@@ -36,7 +36,7 @@ def on_config(config):
 
 
 def on_files(files, config):
-    """Add generated pages, copies of pages and of other files that pages link to, and assets."""
+    """Add generated pages, outputs of tutorials, copies of pages and of files that pages link to, assets."""
     pages = {uri: (ROOT / source).read_text() for uri, source in COPIES.items()}
     pages |= api.pages() | gallery.pages() | {"reference/commands.md": commands.page()}
     for uri, text in pages.items():
@@ -50,6 +50,11 @@ def on_files(files, config):
         for uri in files.src_uris
         if uri.endswith(".md") and uri not in pages
     }
+    tutorials, outputs = notebooks.pages(own)
+    for uri, text in tutorials.items():
+        files.get_file_from_path(uri).content_string = text
+    for uri, content in outputs.items():
+        files.append(File.generated(config, uri, content=content))
     for path in sorted(set(linked_files(pages | own))):
         files.append(File.generated(config, copy_of(path), abs_src_path=str(ROOT / path)))
     return files

@@ -28,7 +28,8 @@ struct SamplerState {
     /// Set on the integrator since, for the next context; written to checkpoints only, because
     /// Context::reinitialize makes one context of another through a checkpoint.
     std::optional<uint32_t> nextSeed;
-    uint64_t step = 0;  ///< step of the noise, counted from the creation of the context
+    uint64_t step = 0;        ///< step of the noise, counted from the creation of the context
+    uint64_t handedOver = 0;  ///< steps that another integrator made
     StepCounts counts;
     std::vector<float> history;  ///< (H, N, 3) nm, newest frame last; empty before the first step
     ContextRecord context;       ///< what the State or checkpoint holds besides; filled where one is made

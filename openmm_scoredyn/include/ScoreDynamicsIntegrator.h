@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -111,6 +112,17 @@ public:
 
     /// Advance by a number of steps. Throws OpenMMException when a step fails.
     void step(int steps) override;
+
+    /// Advance by one step if the model can make it; otherwise why not, with nothing changed: the guard
+    /// rejected the present frame, or every draw that is allowed. Throws OpenMMException for any other
+    /// reason.
+    std::optional<std::string> tryStep();
+
+    /// Have another integrator of the same CompoundIntegrator make the next step, in `steps` steps of its
+    /// own, which add up to this one's step size. It counts as one step, and its noise stays unused.
+    void handOver(OpenMM::Integrator& dynamics, int steps);
+    /// Steps of this context that were handed over. Zero without a context.
+    long long getNumHandedOverSteps() const;
 
 protected:
     void initialize(OpenMM::ContextImpl& context) override;

@@ -12,6 +12,7 @@
 #include "SamplerState.h"
 #include "ScoreProgram.h"
 #include "StepSampler.h"
+#include "openmm/Integrator.h"
 #include "openmm/Kernel.h"
 #include "openmm/State.h"
 #include "openmm/Vec3.h"
@@ -31,6 +32,11 @@ public:
 
     /// Advance the context by one lag time. Nothing in the context changes when this throws.
     void step();
+
+    /// Have another integrator of the context make the next step, in steps of its own. The noise of that step
+    /// stays unused.
+    void handOver(OpenMM::Integrator& dynamics, int steps);
+    uint64_t numHandedOver() const { return state_.handedOver; }
 
     /// The next step reads the integrator's settings again.
     void settingsChanged();

@@ -20,9 +20,9 @@ using OpenMM::SerializationNode;
 
 namespace {
 
-constexpr int stateVersion = 3;
+constexpr int stateVersion = 4;
 // Starts the record in a checkpoint, so that one of another integrator is told from ours.
-constexpr uint32_t magic = 0x53447933;
+constexpr uint32_t magic = 0x53447934;
 
 constexpr const char* versionName = "scoreDynVersion";
 constexpr const char* recordName = "ScoreDynamicsRecord";
@@ -85,6 +85,7 @@ SamplerState parse(const std::string& saved, const std::string& bytes, const Sam
     const auto next = take<int64_t>(record);
     if (next >= 0) state.nextSeed = static_cast<uint32_t>(next);
     state.step = take<uint64_t>(record);
+    state.handedOver = take<uint64_t>(record);
     state.counts = take<StepCounts>(record);
     state.history = historyOf(saved, takeText(record), historySize);
     state.context = ContextRecord::read(record);
@@ -109,6 +110,7 @@ std::string SamplerState::bytes() const {
     put(record, seed);
     put(record, static_cast<int64_t>(nextSeed ? int64_t(*nextSeed) : -1));
     put(record, step);
+    put(record, handedOver);
     put(record, counts);
     putText(record, bytesOf(history));
     context.write(record);

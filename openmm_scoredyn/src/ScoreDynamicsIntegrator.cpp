@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "ContextChecks.h"
+#include "RejectedStep.h"
 #include "ScoreDynamicsKernels.h"
 #include "ScoreDynamicsStepper.h"
 #include "Threads.h"
@@ -141,6 +142,24 @@ void ScoreDynamicsIntegrator::step(int steps) {
         const std::lock_guard lock(mutex_);
         stepper("step").step();
     }
+}
+
+std::optional<std::string> ScoreDynamicsIntegrator::tryStep() {
+    try {
+        step(1);
+        return std::nullopt;
+    } catch (const RejectedStep& rejected) {
+        return rejected.what();
+    }
+}
+
+void ScoreDynamicsIntegrator::handOver(OpenMM::Integrator& dynamics, int steps) {
+    const std::lock_guard lock(mutex_);
+    stepper("handOver").handOver(dynamics, steps);
+}
+
+long long ScoreDynamicsIntegrator::getNumHandedOverSteps() const {
+    return stepper_ ? static_cast<long long>(stepper_->numHandedOver()) : 0;
 }
 
 void ScoreDynamicsIntegrator::createCheckpoint(std::ostream& stream) const {

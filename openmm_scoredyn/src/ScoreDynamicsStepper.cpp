@@ -9,6 +9,7 @@
 
 #include "ContextChecks.h"
 #include "Noise.h"
+#include "RejectedStep.h"
 #include "ScoreDynamicsIntegrator.h"
 #include "ScoreDynamicsKernels.h"
 #include "openmm/OpenMMException.h"
@@ -90,6 +91,18 @@ void ScoreDynamicsStepper::step() {
     }
 }
 
+void ScoreDynamicsStepper::handOver(OpenMM::Integrator& dynamics, int steps) {
+    if (context_.getSystem().getNumForces() == 0)
+        throw OpenMMException(
+            "ScoreDynamicsIntegrator: the System has no forces; expected those of the molecule, by which "
+            "another integrator makes the steps that the model cannot; add them.");
+    const long long before = context_.getStepCount();
+    dynamics.step(steps);
+    context_.setStepCount(before + 1);
+    ++state_.handedOver;
+    noiseUsed_ = std::max(noiseUsed_, ++state_.step);
+}
+
 void ScoreDynamicsStepper::drawAndFinish() {
     const auto selected = kernel().selectProgram();
     const float* const box = boxInMemory();
@@ -151,11 +164,10 @@ void ScoreDynamicsStepper::checkStart(const float* frame) const {
             "ScoreDynamicsIntegrator: all positions are zero; expected a molecule; "
             "call setPositions on the context before the first step.");
     if (const auto violation = guard_.checkFrame(frame, box_.data()))
-        throw OpenMMException(
-            "ScoreDynamicsIntegrator: the positions are no structure of the model '" + program_->card().name +
-            "': " + violation->describe() +
-            " Set positions of the model's molecule, with its atoms in the model's order, and "
-            "minimise their energy if they were built by hand.");
+        throw RejectedStep("ScoreDynamicsIntegrator: the positions are no structure of the model '" +
+                           program_->card().name + "': " + violation->describe() +
+                           " Set positions of the model's molecule, with its atoms in the model's order, and "
+                           "minimise their energy if they were built by hand.");
 }
 
 /// The periodic box (3,3), nm, where the program can read it; zeros when the model is not periodic.

@@ -8,6 +8,7 @@
 
 #include "AllFinite.h"
 #include "Noise.h"
+#include "RejectedStep.h"
 #include "openmm/OpenMMException.h"
 
 namespace ScoreDynPlugin {
@@ -225,7 +226,7 @@ void StepSampler::giveUp(uint64_t step, int replica, const Violation& violation)
          << settings_.options.maxResamples + 1 << " draws; the last was rejected: " << violation.describe()
          << " Start from a structure like those the model was trained on, call setMaxResamples "
          << "with a larger number, or use another model.";
-    throw OpenMM::OpenMMException(text.str());
+    throw RejectedStep(text.str());
 }
 
 }  // namespace ScoreDynPlugin

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,6 +35,19 @@ void step(const py::object& object, int steps) {
         integrator.step(1);
         checkSignals();
     }
+}
+
+std::optional<std::string> tryStep(const py::object& object) {
+    ScoreDynamicsIntegrator& integrator = unwrapIntegrator(object.ptr());
+    const py::gil_scoped_release noGil;
+    return integrator.tryStep();
+}
+
+void handOver(const py::object& object, const py::object& dynamics, int steps) {
+    ScoreDynamicsIntegrator& integrator = unwrapIntegrator(object.ptr());
+    OpenMM::Integrator& other = unwrapAnyIntegrator(dynamics.ptr());
+    const py::gil_scoped_release noGil;
+    integrator.handOver(other, steps);
 }
 
 using FloatArray = py::array_t<float, py::array::c_style | py::array::forcecast>;
@@ -85,10 +99,13 @@ void bindIntegrator(py::module_& m) {
     m.def("is_score_dynamics",
           [](const py::object& object) { return tryUnwrapIntegrator(object.ptr()) != nullptr; });
     m.def("step", &step);
+    m.def("try_step", &tryStep);
+    m.def("hand_over", &handOver);
 
     m.def("card_json", onIntegrator([](I& i) { return i.getModel().card().json; }));
     m.def("model_path", onIntegrator([](I& i) { return i.getModel().path(); }));
     m.def("model_sha256", onIntegrator([](I& i) { return i.getModel().sha256(); }));
+    m.def("get_num_handed_over_steps", onIntegrator([](I& i) { return i.getNumHandedOverSteps(); }));
     m.def("get_counts", onIntegrator([](I& i) { return countsDict(i.getStepCounts()); }));
 
     m.def("get_recording_status", onIntegrator([](I& i) { return i.getRecordingStatus(); }));

@@ -33,7 +33,7 @@ PyObject* wrapIntegrator(std::unique_ptr<ScoreDynamicsIntegrator> integrator) {
     return SWIG_NewPointerObj(base, type, SWIG_POINTER_NEW | SWIG_POINTER_NOSHADOW);
 }
 
-ScoreDynamicsIntegrator* tryUnwrapIntegrator(PyObject* object) {
+OpenMM::Integrator& unwrapAnyIntegrator(PyObject* object) {
     void* pointer = nullptr;
     if (!SWIG_IsOK(SWIG_ConvertPtr(object, &pointer, integratorType(), 0)) || pointer == nullptr) {
         PyErr_Clear();
@@ -41,7 +41,11 @@ ScoreDynamicsIntegrator* tryUnwrapIntegrator(PyObject* object) {
                               std::string(Py_TYPE(object)->tp_name) +
                               "; expected an openmm.Integrator; pass the integrator itself.");
     }
-    return dynamic_cast<ScoreDynamicsIntegrator*>(static_cast<OpenMM::Integrator*>(pointer));
+    return *static_cast<OpenMM::Integrator*>(pointer);
+}
+
+ScoreDynamicsIntegrator* tryUnwrapIntegrator(PyObject* object) {
+    return dynamic_cast<ScoreDynamicsIntegrator*>(&unwrapAnyIntegrator(object));
 }
 
 ScoreDynamicsIntegrator& unwrapIntegrator(PyObject* object) {

@@ -11,6 +11,9 @@ namespace ScoreDynPlugin {
 /// built with.
 PyObject* wrapIntegrator(std::unique_ptr<ScoreDynamicsIntegrator> integrator);
 
+/// The C++ object of any openmm.Integrator. Throws OpenMMException when the Python object is none.
+OpenMM::Integrator& unwrapAnyIntegrator(PyObject* object);
+
 /// The C++ object of an openmm.Integrator, or null when it is of another class.
 /// Throws OpenMMException when the Python object is no openmm.Integrator.
 ScoreDynamicsIntegrator* tryUnwrapIntegrator(PyObject* object);

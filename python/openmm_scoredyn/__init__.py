@@ -14,6 +14,7 @@ _HOMES = {
     "Card": "program.card",
     "CrystalDenoiser": "crystals.model",
     "DenoisingReporter": "crystals.reporter",
+    "HandOverIntegrator": "dynamics.hand_over",
     "Particles": "molecule.particles",
     "Parametrization": "diffusion.parametrization",
     "ScoreDynamicsIntegrator": "dynamics.integrator",

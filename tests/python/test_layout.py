@@ -20,6 +20,7 @@ RANKS = {
     "units": 1,
     "divergence": 1,
     "figures": 1,
+    "workers": 1,
     "molecule": 1,
     "diffusion": 1,
     "data": 2,

@@ -23,6 +23,9 @@ import typer
 from openmm_scoredyn.cli import app
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+from website.blocks import BLOCK
+
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
 INDEX = ROOT / "docs" / "README.md"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md", *DOCS]
@@ -49,10 +52,6 @@ CODE = [
     ),
 ]
 SCRIPTS = sorted((ROOT / "examples").glob("*.sh"))
-BLOCK = re.compile(
-    r"(?P<skip>^ *<!-- not executed: [^\n]+ -->\n)?^ *```(?P<language>\w*)\n(?P<code>.*?)^ *```$",
-    re.MULTILINE | re.DOTALL,
-)
 LANGUAGES = {"python", "bash", "toml", "cpp", "text"}
 INLINE_PYTHON = re.compile(r"python -c (?:'([^']*)'|\"([^\"]*)\")")
 

@@ -8,16 +8,23 @@ import importlib
 import inspect
 import pkgutil
 import re
+import sys
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
+import nbformat
 import pytest
 from mkdocstrings import Inventory
+from nbclient.exceptions import CellExecutionError
 
 import openmm_scoredyn
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+from website import notebooks
+
 SITE = ROOT / "build" / "site"
 DOCUMENTED = frozenset(Inventory.parse_sphinx((SITE / "objects.inv").open("rb"), domain_filter=["py"]))
 PAGES = sorted(SITE.rglob("*.html"))
@@ -132,3 +139,30 @@ def test_nothing_is_loaded_from_elsewhere():
         + re.findall(r'<link[^>]* rel="stylesheet"[^>]* href="(https?:[^"]+)"', page.read_text())
     }
     assert foreign == set()
+
+
+def test_tutorials_show_what_their_blocks_give():
+    """Outputs and pictures stand on the page, and the notebook that it offers was executed."""
+    wanted = {
+        "swap_the_integrator": "100.0 ps",
+        "a_model_in_a_minute": "300 frames of 22 atoms",
+        "ensembles": "64 replicas of 80 frames",
+        "clean_a_crystal": "denoised: {11: 12, 12: 487}",
+    }
+    for name, output in wanted.items():
+        page = (SITE / "tutorials" / name / "index.html").read_text()
+        assert output in unescape(re.sub(r"<[^>]+>", "", page))
+        assert f"{name}.ipynb" in page and f"{name}_1.png" in page
+        assert (SITE / "tutorials" / f"{name}_1.png").stat().st_size > 5000
+        notebook = nbformat.read(SITE / "tutorials" / f"{name}.ipynb", as_version=4)
+        nbformat.validate(notebook)
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        assert all(cell.execution_count for cell in code) and any(cell.outputs for cell in code)
+
+
+def test_a_tutorial_that_fails_ends_the_build():
+    text = "# A page\n\n```python\nprint(6 * 7)\n```\n\n<!-- not executed: no -->\n```python\nnone()\n```\n"
+    page, pictures = notebooks.render(notebooks.execute(text), "page")
+    assert "```text\n42\n```" in page and "none()" in page and not pictures
+    with pytest.raises(CellExecutionError, match="NameError"):
+        notebooks.execute(text + "\n```python\nundefined\n```\n")

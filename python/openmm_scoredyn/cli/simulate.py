@@ -1,5 +1,6 @@
 """`scoredyn simulate`: reference molecular dynamics, the data a model learns from and is measured against."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -90,6 +91,12 @@ def simulate(
         ),
     ] = None,
     processes: Annotated[int, typer.Option(min=1, help="Trajectories made at a time.")] = 1,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            help="Workers that make the trajectories, as of scoredyn run: local, local:N, NAME.toml."
+        ),
+    ] = None,
     platform: Annotated[
         str | None, typer.Option(help="Of OpenMM; Reference, in water CPU with one thread a process.")
     ] = None,
@@ -111,6 +118,13 @@ def simulate(
     from openmm_scoredyn.reference.preparation import stored_seed
     from openmm_scoredyn.reference.simulate import simulate as run
 
+    if cluster is not None and processes > 1:
+        refuse_without_effect(
+            "simulate",
+            {"processes": processes},
+            "the cluster says how many trajectories are made at a time",
+            "leave it out",
+        )
     _refuse_without_effect(steered or rotamers, shooting, length, segments)
     spacing_ps = parse_duration(spacing)
     length_ps = parse_duration(_LENGTH if length is None else length)
@@ -147,13 +161,31 @@ def simulate(
             speed.update(done)
             progress(done, whole)
 
-        paths = run(molecule, plan, out, processes=processes, bias=bias, box=box, progress=report)
+        with _executor(cluster) as executor:
+            paths = run(
+                molecule,
+                plan,
+                out,
+                processes=processes,
+                executor=executor,
+                bias=bias,
+                box=box,
+                progress=report,
+            )
     made = len(paths) * copies
     total = made * plan.simulated_ps(plan.frames_per_trajectory)
     Console().print(
         f"{made} trajectories, {format_duration(total)} in all, seed {plan.seed}, in {out}{speed.text()}.",
         soft_wrap=True,
     )
+
+
+def _executor(cluster: str | None):
+    if cluster is None:
+        return nullcontext()
+    from openmm_scoredyn.dynamics import open_cluster
+
+    return open_cluster(cluster)
 
 
 def _refuse_without_effect(steered: bool, shooting: bool, length: str | None, segments: int | None) -> None:

@@ -145,7 +145,7 @@ class CrystalDenoiser:
         elements : (N,) chemical symbols; needed by a model of several elements, of no use to another
         spacing_nm : nearest-neighbour distance; default: measured
         selection : (N,) bool, or indices, of the atoms to be moved; the others stay and are seen as
-        neighbours
+            neighbours
         periodic : bool or three bools, which box vectors repeat
 
         Raises

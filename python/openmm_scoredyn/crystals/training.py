@@ -42,7 +42,7 @@ def train_denoiser(
     ----------
     sources : lattices, if not those that `config.lattices` names; anything `read_lattice` takes
     progress : called with updates done, updates in all, and the mean loss since the last call: the part of
-    the
+        the
         noise that was not predicted, 1 for a network that predicts nothing
     start_from : folder or checkpoint of an earlier run whose averaged network is trained further; same shape
 

@@ -36,7 +36,7 @@ def pack(
     directory : of the packed files, `card.json` and `README.md`
     name : the files are called NAME_0000.npz and so on; default: the folder each source lies in
     record : how the trajectories were made, for files that do not say it themselves: `engine` with its
-    version, and any of
+        version, and any of
         force_field, solvent, integrator, friction_per_ps, timestep_fs, hydrogen_mass_amu, cutoff_nm,
         pressure_bar, seed. With hydrogen_mass_amu the masses of the molecule are those after repartitioning.
     system : openmm.System, optional

@@ -83,7 +83,7 @@ def split_by_trajectory(trajectories, validation_fraction: float = 0.1, seed: in
     ----------
     trajectories : one or more
     validation_fraction : of the frames of each kind, in (0, 1); at least one trajectory trains and one
-    validates
+        validates
     seed : of the shuffle
 
     Raises

@@ -1,4 +1,6 @@
-"""Where the tasks of an ensemble run: processes here, jobs of a queueing system, or a Dask scheduler."""
+"""Where tasks run, of ensembles and of simulations: processes here, jobs of a queueing system, or a Dask
+scheduler.
+"""
 
 import logging
 import os
@@ -57,7 +59,7 @@ def open_cluster(cluster: str, threads_per_task: int = 1) -> Iterator[Executor]:
     settings = _read(Path(cluster)) if cluster.endswith(".toml") else None
     if settings is None and kind != "local" and kind not in _SCHEMES:
         raise ClusterError(
-            "run: there is no such cluster; expected local, local:N, NAME.toml or the address of a Dask"
+            "cluster: there is no such cluster; expected local, local:N, NAME.toml or the address of a Dask"
             f" scheduler as tcp://HOST:8786, found {cluster!r}; choose one of these."
         )
     distributed = _import("distributed")
@@ -79,8 +81,8 @@ def _import(package: str):
         return __import__(package)
     except ImportError:
         raise MissingDependencyError(
-            f"run: a cluster needs the package {package.replace('_', '-')}, which is not installed; run `pip"
-            " install 'openmm-scoredyn[cluster]'`."
+            f"cluster: a cluster needs the package {package.replace('_', '-')}, which is not installed; run"
+            " `pip install 'openmm-scoredyn[cluster]'`."
         ) from None
 
 
@@ -103,7 +105,7 @@ def _local(distributed, count: str, threads_per_task: int):
     """Single-threaded worker processes on this machine."""
     if count and not (count.isascii() and count.isdigit() and int(count) > 0):
         raise ClusterError(
-            "run: expected local or local:N with a positive number of workers, found"
+            "cluster: expected local or local:N with a positive number of workers, found"
             f" local:{count}; correct it."
         )
     workers = int(count) if count else max(1, len(os.sched_getaffinity(0)) // threads_per_task)
@@ -122,7 +124,7 @@ def _client(distributed, address) -> Iterator:
         client = distributed.Client(address, timeout=_CONNECT_S)
     except (OSError, ValueError) as error:
         raise ClusterError(
-            f"run: no Dask scheduler answers at {address} within {_CONNECT_S} s ({error}); start one with"
+            f"cluster: no Dask scheduler answers at {address} within {_CONNECT_S} s ({error}); start one with"
             " `dask scheduler`, or correct the address."
         ) from None
     with client:
@@ -134,23 +136,23 @@ def _read(path: Path) -> dict:
     try:
         settings = tomllib.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise ClusterError(f"run: cannot read the cluster {path} ({error}); give a TOML file.") from None
+        raise ClusterError(f"cluster: cannot read the cluster {path} ({error}); give a TOML file.") from None
     known: dict[str, type] = {"kind": str, "workers": int, "options": dict}
     if unknown := sorted(set(settings) - set(known)):
         raise ClusterError(
-            f"run: {path} says what is not known; expected {', '.join(known)}, found {unknown[0]}; what the"
-            " queueing system is to be told stands under [options]."
+            f"cluster: {path} says what is not known; expected {', '.join(known)}, found {unknown[0]}; what"
+            " the queueing system is to be told stands under [options]."
         )
     for name, kind in known.items():
         if type(settings.get(name)) is not kind:
             raise ClusterError(
-                f"run: {path} lacks something; expected {name} as {kind.__name__}, found"
+                f"cluster: {path} lacks something; expected {name} as {kind.__name__}, found"
                 f" {settings.get(name)!r}; see docs/how_to/run_on_a_cluster.md."
             )
     if settings["kind"] not in QUEUES or settings["workers"] < 1:
         raise ClusterError(
-            f"run: {path} names no queueing system or no workers; expected a kind of {', '.join(QUEUES)} and"
-            f" a positive number, found {settings['kind']} and {settings['workers']}; correct it."
+            f"cluster: {path} names no queueing system or no workers; expected a kind of {', '.join(QUEUES)}"
+            f" and a positive number, found {settings['kind']} and {settings['workers']}; correct it."
         )
     return settings | {"path": path}
 
@@ -165,14 +167,14 @@ def _queue(settings: dict) -> Iterator:
     known = {name.replace("-", "_") for name in dask.config.get(f"jobqueue.{kind}")}
     if unknown := sorted(set(options) - known):
         raise ClusterError(
-            f"run: {path} has an option that a {kind} cluster does not know; expected some of"
+            f"cluster: {path} has an option that a {kind} cluster does not know; expected some of"
             f" {', '.join(sorted(known))}, found {unknown[0]}; correct it."
         )
     made = getattr(jobqueue, QUEUES[kind])
     submit = shlex.split(made.job_cls.submit_command)[0]
     if shutil.which(submit) is None:
         raise ClusterError(
-            f"run: there is no {kind} here; expected the command {submit}, found none; start on a machine"
+            f"cluster: there is no {kind} here; expected the command {submit}, found none; start on a machine"
             " that submits jobs."
         )
     options = {"cores": 1, "processes": 1} | options
@@ -182,7 +184,7 @@ def _queue(settings: dict) -> Iterator:
     except (OSError, ValueError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise ClusterError(
-            f"run: the {kind} cluster of {path} cannot be started ({reason}); correct its options."
+            f"cluster: the {kind} cluster of {path} cannot be started ({reason}); correct its options."
         ) from None
     with cluster:
         cluster.adapt(minimum=settings["workers"], maximum=settings["workers"])

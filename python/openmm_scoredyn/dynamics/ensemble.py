@@ -11,7 +11,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -32,6 +32,7 @@ from openmm_scoredyn.dynamics.replicas import (
 from openmm_scoredyn.errors import ClusterError, OutputError, SamplingError
 from openmm_scoredyn.program.model import ScoreModel
 from openmm_scoredyn.version import __version__
+from openmm_scoredyn.workers import outcome
 
 FORMAT_VERSION = "1.0"
 # Little is gained by more (benchmarks/README.md, replicas per batch).
@@ -222,7 +223,7 @@ def _give_out(executor: Executor, task: Task, progress) -> list[Path]:
         while pending:
             batch, future = finished.get()
             pending.remove(future)
-            steps[batch] = _outcome(future)
+            steps[batch] = outcome(future, "run")
             report(steps)
             if steps[batch] < task.n_steps:
                 submit(batch)
@@ -251,23 +252,6 @@ def _report(progress, sizes: Iterable[int], n_steps: int, steps: Iterable[int]) 
     if progress is not None:
         done = sum(size * own for size, own in zip(sizes, steps, strict=True))
         progress(done, sum(sizes) * n_steps)
-
-
-def _outcome(future: Future) -> int:
-    """Steps of a batch after a task; the ways of executors to say that nobody works are one sentence."""
-    try:
-        return future.result()
-    except (CancelledError, BrokenExecutor) as error:
-        reason = str(error) or "the scheduler is gone"
-    except Exception as error:
-        # Of Dask, which need not be installed.
-        if type(error).__name__ not in ("KilledWorker", "SchedulerClosedError"):
-            raise
-        reason = str(error)
-    raise ClusterError(
-        f"run: the workers ended before the work did ({reason}); expected them to finish, so they or their"
-        " scheduler were killed; give the same command again to go on after the last chunks."
-    )
 
 
 class _Opened(threading.local):

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from contextlib import contextmanager
 
 import numpy as np
 import openmm
@@ -76,8 +77,25 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
 
         Ctrl-C is honoured between steps. Threads that step one integrator take turns.
         """
+        with self._saying_if_not_recorded():
+            scoredyn.step(self, as_int("number of steps", steps, 0))
+
+    def tryStep(self) -> str | None:
+        """Advance by one step if the model can make it.
+
+        Returns
+        -------
+        str or None
+            None if it did. Otherwise why not, and nothing has changed: the guard rejected the present frame,
+            or every draw that is allowed (`setMaxResamples`). `HandOverIntegrator` goes on from there.
+        """
+        with self._saying_if_not_recorded():
+            return scoredyn.try_step(self)
+
+    @contextmanager
+    def _saying_if_not_recorded(self):
         before = scoredyn.get_recording_status(self)
-        scoredyn.step(self, _int("number of steps", steps, 0))
+        yield
         status = scoredyn.get_recording_status(self)
         if status != before and status.startswith("plain: "):
             logger.warning("ScoreDynamicsIntegrator: steps go on operation by operation: %s", status[7:])
@@ -128,7 +146,7 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
             if value is not None and name == "solver":
                 scoredyn.set_solver(self, value)
             elif value is not None:
-                scoredyn.set_sampling_option(self, name, _int(name, value, 0))
+                scoredyn.set_sampling_option(self, name, as_int(name, value, 0))
 
     def getDenoisingSteps(self) -> int:
         """Evaluations of the network in one step."""
@@ -146,7 +164,7 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
         openmm.OpenMMException
             If the model needs more, or the number is no whole one.
         """
-        self.setSamplingOptions(denoising_steps=_int("number of denoising steps", steps, 0))
+        self.setSamplingOptions(denoising_steps=as_int("number of denoising steps", steps, 0))
 
     def getRandomNumberSeed(self) -> int:
         """Seed of the noise; 0 means that every context chooses one.
@@ -169,7 +187,7 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
         positions, history and counters are the start of a trajectory of its own, as with OpenMM's Langevin
         integrators. Walkers that start from one State in one context need a seed each, set before `setState`.
         """
-        scoredyn.set_random_number_seed(self, _int("random number seed", seed, 0))
+        scoredyn.set_random_number_seed(self, as_int("random number seed", seed, 0))
 
     def getMaxResamples(self) -> int:
         """Draws allowed for one step after the guard rejected the first."""
@@ -177,7 +195,7 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
 
     def setMaxResamples(self, resamples: int) -> None:
         """Set the draws allowed for one step after the guard rejected the first, 0 or more."""
-        self.setSamplingOptions(max_resamples=_int("number of resamples", resamples, 0))
+        self.setSamplingOptions(max_resamples=as_int("number of resamples", resamples, 0))
 
     def getNumThreads(self) -> int:
         """Threads used inside one operation of the network."""
@@ -185,7 +203,7 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
 
     def setNumThreads(self, threads: int) -> None:
         """Set the threads used inside one operation of the network, 1 to 256, from the next step on."""
-        scoredyn.set_num_threads(self, _int("number of threads", threads, 1))
+        scoredyn.set_num_threads(self, as_int("number of threads", threads, 1))
 
     def getParticles(self) -> tuple[int, ...]:
         """Indices of the modelled particles in the order of the model; empty for all."""
@@ -196,7 +214,7 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
 
         Every other particle of the System must be a virtual site. An empty sequence stands for all particles.
         """
-        scoredyn.set_particles(self, [_int("particle index", particle, 0) for particle in particles])
+        scoredyn.set_particles(self, [as_int("particle index", particle, 0) for particle in particles])
 
     def getForcesOnlyReported(self) -> bool:
         """Whether the System may hold forces that no force field makes."""
@@ -303,7 +321,7 @@ def _value(quantity, expected_unit):
     return float(quantity.value_in_unit(expected_unit) if unit.is_quantity(quantity) else quantity)
 
 
-def _int(name, value, minimum):
+def as_int(name, value, minimum):
     """An int that the C++ side can take, because a larger one would raise a TypeError about overloads."""
     maximum = 2**31 - 1
     # A whole number of another type counts, as with OpenMM: simulation.step(1e5).

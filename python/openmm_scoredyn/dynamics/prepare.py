@@ -33,6 +33,7 @@ def prepare(
     constraints=None,
     integrator=None,
     lag=None,
+    hand_over=None,
     platform=None,
     seed: int = 0,
     forces_only_reported: bool = False,
@@ -54,15 +55,17 @@ def prepare(
         from; default: the one that the files of the structure hold, if any. A transferable model may need it
         for binding.
     force_field : openmm.app.ForceField, or a list of its files; without one the System has no forces and no
-    energies
+        energies
     constraints : as in `ForceField.createSystem`, with a force field; kept after every step
     integrator : openmm.Integrator; a ScoreDynamicsIntegrator of the model unless given
     lag : float, ps, Quantity, or text as "100ps"; of each step, where the model knows several
         (`ScoreDynamicsIntegrator.setStepSize`); default: the first that it knows
+    hand_over : openmm.Integrator that makes the steps which the model cannot (`HandOverIntegrator`); then
+        forces are needed, from `system`, `force_field` or the files of the structure
     forces_only_reported : accept forces that no force field makes, as restraints, which no step feels
         (`ScoreDynamicsIntegrator.setForcesOnlyReported`)
     platform : openmm.Platform or its name
-    seed : of the integrator and the first velocities; 0 chooses one
+    seed : of the integrator, what is handed over and the first velocities; 0 chooses one
 
     Returns
     -------
@@ -73,7 +76,8 @@ def prepare(
     Raises
     ------
     MoleculeError
-        If the structure is not the model's molecule, or periodic where the model is not or the reverse.
+        If the structure is not the model's molecule, or periodic where the model is not or the reverse; or if
+        steps are to be handed over to dynamics without forces.
     SamplingError
         If a lag is given beside an integrator, or is no time.
     """
@@ -100,6 +104,8 @@ def prepare(
         integrator = ScoreDynamicsIntegrator(model, stepSize=step_ps)
         integrator.setRandomNumberSeed(seed)
         integrator.setForcesOnlyReported(forces_only_reported)
+    if hand_over is not None:
+        integrator = _handing_over(integrator, hand_over, system, seed)
     if isinstance(platform, str):
         platform = Platform.getPlatformByName(platform)
     simulation = app.Simulation(fitted.topology, system, integrator, platform)
@@ -107,6 +113,19 @@ def prepare(
     # OpenMM takes 0 for a fixed seed here, unlike in integrators.
     simulation.context.setVelocitiesToTemperature(model.card.temperature_K, *([seed] if seed else []))
     return simulation
+
+
+def _handing_over(integrator, dynamics, system, seed: int):
+    from openmm_scoredyn.dynamics.hand_over import HandOverIntegrator
+
+    if system.getNumForces() == 0:
+        raise MoleculeError(
+            "prepare: steps cannot be handed over to dynamics without forces; expected a System with some,"
+            " found none; give force_field or system."
+        )
+    if seed and hasattr(dynamics, "setRandomNumberSeed"):
+        dynamics.setRandomNumberSeed(seed)
+    return HandOverIntegrator(integrator, dynamics)
 
 
 def bound_model(model, structure, *, positions=None, strip: bool = False, system=None):

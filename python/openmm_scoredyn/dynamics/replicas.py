@@ -45,7 +45,7 @@ def run_replicas(
     positions : (B, N, 3), nm, first frame of each replica, which is also its history; or (B, H, N, 3),
         histories of a model that sees H frames, newest last
     out : NAME.frames to write, a store (`data.frame_store`) of frames after the first, n_steps / save_every
-    of
+        of
         each replica; `data.load` reads it
     n_steps : a multiple of `save_every`, in all, earlier calls included
     seed : 1 to 2**31 - 1

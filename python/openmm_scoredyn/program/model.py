@@ -157,7 +157,7 @@ class ScoreModel:
         Parameters
         ----------
         positions : (B, N, 3), or (B, H, N, 3) with the newest frame last; float32 or float64, nm, whole
-        molecules
+            molecules
             NumPy array or torch tensor.
         n_steps : int
             Steps of one lag time each; a multiple of `save_every`.

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from openmm_scoredyn.reference.preparation import claim, prepare, read_bias, rea
 from openmm_scoredyn.reference.solvents import VACUUM, computes_obc2_slowly, force_field_for
 from openmm_scoredyn.reference.start import Start, make_start
 from openmm_scoredyn.reference.system import build_reference_system
+from openmm_scoredyn.reference.tasks import run_on_executor
 from openmm_scoredyn.reference.worker import run_trajectory, trajectory_path
 
 _LOGGER = logging.getLogger(__name__)
@@ -30,6 +32,7 @@ def simulate(
     directory: str | Path,
     *,
     processes: int = 1,
+    executor: Executor | None = None,
     bias: str | Path | None = None,
     box: str | Path | None = None,
     progress: Callable[[float, float], None] | None = None,
@@ -44,6 +47,9 @@ def simulate(
     directory : output folder of `plan.json` and the stores `trajectory_0000.frames`, ..., which grow by
     chunks
     processes : trajectories made at a time; the results do not depend on it
+    executor : of `concurrent.futures`, whose workers make the trajectories in place of processes here, for
+        instance that of `dynamics.open_cluster`; the results do not depend on it. Workers on other machines
+        need a directory that all of them share
     bias : file of the bias to shoot with, `bias.json` of an earlier simulation; None uses what lies in the
     folder under
         that name, or finds one
@@ -69,6 +75,8 @@ def simulate(
     OutputError
         If the folder cannot be written, another process writes it, or it holds trajectories of another plan,
         bias or box.
+    ClusterError
+        If the workers of the executor, or their scheduler, are gone.
 
     Notes
     -----
@@ -89,7 +97,9 @@ def simulate(
         claim(directory, plan, start)
         prepare(directory, plan, start, given_bias, given_box)
         add = _adder(plan, progress)
-        if processes == 1:
+        if executor is not None:
+            run_on_executor(executor, start, plan, directory, add)
+        elif processes == 1:
             for index in range(plan.n_trajectories):
                 run_trajectory(start, plan, directory, index, add, threading.Event())
         else:

@@ -150,6 +150,8 @@ def test_version_is_shown():
             "unknown suite; expected one of mdgen, found 'mgden'",
         ),
         ("compare empty --out md", "expected a reference and a candidate, found 1 paths"),
+        ("simulate ALANINE --out md --cluster slurm", "cluster: there is no such cluster; expected local"),
+        ("simulate ALANINE --out md --cluster local --processes 2", "the cluster says how many trajectories"),
         ("compare missing empty --out md", "no npz file or store of frames in the folder empty"),
         ("compare missing gone --out md", "cannot read gone; No such file or directory"),
         ("compare junk.npz junk.npz --out md", "junk.npz is not a readable npz file"),

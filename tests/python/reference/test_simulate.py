@@ -5,22 +5,27 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
 import pytest
 from alanine import PDB, alanine_molecule
 from kills import files_of, run_through_kills
+from typer.testing import CliRunner
 
 from openmm_scoredyn import data
+from openmm_scoredyn.cli import app
 from openmm_scoredyn.data.frame_store import FrameStore
-from openmm_scoredyn.errors import MoleculeError, OutputError, SamplingError
+from openmm_scoredyn.errors import ClusterError, MoleculeError, OutputError, SamplingError
 from openmm_scoredyn.molecule.building import build
 from openmm_scoredyn.molecule.geometry import backbone_torsions, dihedral_angles, rotatable_torsions
 from openmm_scoredyn.reference.physics import Physics
 from openmm_scoredyn.reference.plan import SimulationPlan
 from openmm_scoredyn.reference.simulate import simulate
 from openmm_scoredyn.reference.system import build_reference_system
+from openmm_scoredyn.reference.tasks import make_trajectory
+from openmm_scoredyn.version import __version__
 
 FREE = SimulationPlan(2, 12, equilibration_ps=1.0, frames_per_chunk=5)
 STEERED = SimulationPlan(2, 4, n_segments=3, steering="uniform", equilibration_ps=1.0, frames_per_chunk=5)
@@ -42,6 +47,59 @@ def test_processes_give_the_bytes_of_one(tmp_path):
     simulate(PDB, FREE, tmp_path / "two", processes=2, progress=lambda *report: reports.append(report))
     assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
     assert reports[-1] == (22.0, 22.0)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_workers_of_an_executor_give_the_bytes_of_one(tmp_path, workers):
+    """Threads of one process too, although the random numbers of Reference are global to it."""
+    reports = []
+    plan = dataclasses.replace(FREE, n_trajectories=3)
+    simulate(PDB, plan, tmp_path / "one")
+    with ThreadPoolExecutor(workers) as executor:
+        simulate(
+            PDB,
+            plan,
+            tmp_path / "many",
+            executor=executor,
+            progress=lambda *report: reports.append(report),
+        )
+    assert files_of(tmp_path / "one") == files_of(tmp_path / "many")
+    assert reports[-1] == (33.0, 33.0)
+
+
+def test_killed_workers_of_a_cluster_change_no_byte(tmp_path):
+    pytest.importorskip("distributed")
+    from openmm_scoredyn.dynamics import open_cluster
+
+    plan = dataclasses.replace(FREE, frames_per_segment=60, frames_per_chunk=2)
+    simulate(PDB, plan, tmp_path / "one")
+    killed = []
+
+    def kill(done, total):
+        if 0 < done < total and not killed:
+            killed.extend(client.run(os.getpid).values())
+            os.kill(killed[0], signal.SIGKILL)
+
+    with open_cluster("local:2") as executor:
+        client = executor._client
+        simulate(PDB, plan, tmp_path / "many", executor=executor, progress=kill)
+    assert killed and files_of(tmp_path / "one") == files_of(tmp_path / "many")
+
+
+def test_the_command_takes_a_cluster(tmp_path):
+    pytest.importorskip("distributed")
+    common = [str(PDB), *["--length", "3ps", "--equilibration", "1ps", "--trajectories", "2", "--seed", "1"]]
+    for out, cluster in (("one", []), ("many", ["--cluster", "local:1"])):
+        done = CliRunner().invoke(app, ["simulate", *common, "--out", str(tmp_path / out), *cluster])
+        assert done.exit_code == 0, done.output
+    assert files_of(tmp_path / "one") == files_of(tmp_path / "many")
+
+
+def test_a_worker_that_cannot_do_the_task_says_so(tmp_path):
+    with pytest.raises(ClusterError, match="another openmm-scoredyn; expected 0.0.1, found"):
+        make_trajectory(None, FREE, str(tmp_path), 0, "0.0.1")
+    with pytest.raises(ClusterError, match="cannot see .*none; expected the folder of the simulation"):
+        make_trajectory(None, FREE, str(tmp_path / "none"), 0, __version__)
 
 
 def test_kill_and_restart_of_a_real_run(tmp_path):
