@@ -21,6 +21,7 @@ RANKS = {
     "divergence": 1,
     "figures": 1,
     "molecule": 1,
+    "coarse": 2,
     "diffusion": 1,
     "data": 2,
     "program": 3,

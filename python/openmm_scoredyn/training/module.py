@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from openmm_scoredyn.diffusion.parametrization import Parametrization, denoising_loss
+from openmm_scoredyn.networks.protocol import draws_in_one_step
 from openmm_scoredyn.training.config import TrainingConfig
 from openmm_scoredyn.training.dataset import Batch
 
@@ -45,10 +46,13 @@ class ScoreTraining(lightning.LightningModule):
         self.log("validation_loss", self.loss(batch), prog_bar=True, batch_size=len(batch.after))
 
     def loss(self, batch: Batch) -> Tensor:
-        """Mean denoising loss of a batch."""
+        """Mean denoising loss of a batch, or negative log-likelihood of a network that has one."""
         network = self._bound[batch.molecule]
-        condition, eps = self.given(network, batch)
         clean = network.latent(batch.history[:, -1], batch.after)
+        if draws_in_one_step(network):
+            situation = (batch.history, batch.box, batch.lag_time_ps, batch.temperature_K)
+            return network.negative_log_likelihood(clean, network.condition(*situation)).mean()
+        condition, eps = self.given(network, batch)
         return denoising_loss(network, self.parametrization, clean, condition, batch.sigma, eps).mean()
 
     def given(self, network, batch: Batch):
