@@ -25,9 +25,16 @@ def configuration(updates: int, lag_tau: float, radial: bool = True) -> Training
     """How the shipped model was trained."""
     return TrainingConfig(
         name=NAME,
-        network=NetworkChoice.of("chain_flow", friction_per_ps=FRICTION_PER_PS, radial=radial),
+        network=NetworkChoice.of(
+            "chain_flow", width=24, layers=2, friction_per_ps=FRICTION_PER_PS, radial=radial
+        ),
         optimization=OptimizationConfig(
-            updates=updates, batch_size=64, learning_rate=3e-3, warmup_updates=100, validation_every=500
+            updates=updates,
+            batch_size=64,
+            learning_rate=2e-3,
+            warmup_updates=100,
+            ema_decay=0.99,
+            validation_every=100,
         ),
         lag_time_ps=lag_tau * TAU_PS,
         split="molecule",
@@ -43,7 +50,7 @@ def main() -> None:
     parser.add_argument("--chains", default="n100/patterned")
     parser.add_argument("--group", type=int, default=GROUP)
     parser.add_argument("--lag-tau", type=float, default=LAG_TAU)
-    parser.add_argument("--updates", type=int, default=8000)
+    parser.add_argument("--updates", type=int, default=3000)
     parser.add_argument("--normal", action="store_true", help="bond vectors without a radial map")
     given = parser.parse_args()
     trajectories = [load(name, given.group) for name in names(given.chains)]

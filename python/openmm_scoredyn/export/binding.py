@@ -64,12 +64,14 @@ def bind(model, topology, system=None, *, positions=None) -> ScoreModel:
 
 
 def _bead_masses_amu(model: TransferableModel, topology) -> dict[str, float]:
-    """What a model knows of the masses of the beads of a topology that comes without a System."""
+    """What a model knows of the masses of the beads of a topology that comes without a System; 0 of beads
+    that it does not know, which it is about to refuse.
+    """
     beads = sorted({atom.name for atom in topology.atoms() if atom.element is None})
     if not beads:
         return {}
     _, known = _restored(model)
-    return {bead: mass for bead in beads if (mass := known.mass_of(bead)) is not None}
+    return {bead: known.mass_of(bead) or 0.0 for bead in beads}
 
 
 def bind_particles(model: TransferableModel, particles: Particles, positions=None) -> ScoreModel:
@@ -137,14 +139,13 @@ def _restored(model: TransferableModel) -> tuple[torch.nn.Module, Coverage]:
 
 def _binding(model: TransferableModel, particles: Particles, known: Coverage) -> dict:
     """What the card of a program says of its binding."""
-    size, largest = len(particles), known.largest
     return {
         "model_sha256": model.sha256,
         "trained_on": [molecule["name"] for molecule in model.card.molecules],
-        "particles": size,
-        "largest_in_training": largest,
+        "particles": len(particles),
+        "largest_in_training": known.largest,
         "new_joints": list(known.new_joints(particles)),
-        "extrapolation": _extrapolation(size, largest, known.new_joints(particles)),
+        "extrapolation": _extrapolation(known, particles),
     }
 
 
@@ -160,11 +161,9 @@ def _warn_of_new_joints(bound: ScoreModel) -> None:
         )
 
 
-def _extrapolation(size: int, largest: int, new_joints: tuple[str, ...]) -> str:
+def _extrapolation(known: Coverage, particles: Particles) -> str:
     """In what a molecule goes beyond those in training."""
-    text = "none in size"
-    if size > largest:
-        text = f"{size} particles, {size / largest:.2g} times the largest in training ({largest})"
+    text, new_joints = known.beyond(particles), known.new_joints(particles)
     if new_joints:
         text += f"; groups that training never had side by side: {', '.join(new_joints)}"
     return text

@@ -39,6 +39,10 @@ class Coverage(Protocol):
         """Bonds of a molecule between groups that no training molecule had side by side, sorted."""
         ...
 
+    def beyond(self, particles: Particles) -> str:
+        """In what size of a molecule goes beyond those in training, as a phrase."""
+        ...
+
     def mass_of(self, kind: str) -> float | None:
         """Mass, amu, of a bead of this type; None where the network knows of none."""
         ...
@@ -142,6 +146,14 @@ class Known:
                 )
         if self.needs_force_field or (self.parameters and particles.force_field is not None):
             self._require_force_field(particles)
+
+    def beyond(self, particles: Particles) -> str:
+        """As `Coverage.beyond`: larger ones than the largest in training."""
+        size = len(particles)
+        if size <= self.largest:
+            return "none in size"
+        times = f"{size / self.largest:.2g} times the largest in training ({self.largest})"
+        return f"{size} particles, {times}"
 
     def mass_of(self, kind: str) -> float | None:
         """None: masses are those of elements, or of a System."""

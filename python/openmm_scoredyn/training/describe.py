@@ -10,6 +10,7 @@ from openmm_scoredyn.data import Trajectory, fingerprint, first_difference, open
 from openmm_scoredyn.data.guard_rules import learn_guard_rules
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import TrainingError
+from openmm_scoredyn.molecule.composition import composition, is_group
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.networks.examples import Examples
 from openmm_scoredyn.networks.protocol import draws_in_one_step
@@ -86,7 +87,12 @@ def describe_transferable(
 
 
 def _formula(particles: Particles) -> str:
-    """Number of particles of each type, such as C4H10."""
+    """Number of particles of each type, such as C4H10; of beads, of what they are made of."""
+    if all(map(is_group, particles.types)):
+        counts = Counter()
+        for kind in particles.types:
+            counts.update(composition(kind))
+        return ".".join(f"{kind}x{number}" for kind, number in sorted(counts.items()))
     counts = Counter(particles.types)
     return "".join(f"{kind}{counts[kind] if counts[kind] > 1 else ''}" for kind in sorted(counts))
 

@@ -108,6 +108,14 @@ class KnownChains:
                 )
         require_linear(particles)
 
+    def beyond(self, particles: Particles) -> str:
+        """As `Coverage.beyond`: longer and shorter chains than those in training."""
+        size = len(particles)
+        if self.smallest <= size <= self.largest:
+            return "none in size"
+        had = f"{self.smallest} to {self.largest}" if self.smallest < self.largest else f"{self.largest}"
+        return f"a chain of {size} beads, where training had {had}"
+
     def new_joints(self, particles: Particles) -> tuple[str, ...]:
         """None: beads of any composition may be neighbours."""
         return ()
