@@ -46,7 +46,7 @@ def compared(name: str, model, group: int, lammps_tau_per_s: float) -> tuple[dic
     md, frames, particles = dynamics(name, group, lag_ps / TAU_PS)
     starts = frames[np.linspace(0, len(frames) - 1, REPLICAS).astype(int)]
     begun = time.process_time()
-    drawn = program.sample(starts, STEPS, seed=1)
+    drawn = program.sample(starts, STEPS, seed=run.seed)
     seconds = time.process_time() - begun
     model_numbers = Numbers(particles, drawn[LEFT_OUT:])
     free = free_diffusion_nm2_per_ps(sum(particles.masses_amu), FRICTION_PER_PS) * lag_ps

@@ -89,7 +89,7 @@ def describe_transferable(
 def _formula(particles: Particles) -> str:
     """Number of particles of each type, such as C4H10; of beads, of what they are made of."""
     if all(map(is_group, particles.types)):
-        counts = Counter()
+        counts: Counter[str] = Counter()
         for kind in particles.types:
             counts.update(composition(kind))
         return ".".join(f"{kind}x{number}" for kind, number in sorted(counts.items()))
