@@ -15,6 +15,7 @@ PARTS = {
     "units": ("units",),
     "divergence": ("divergence",),
     "molecule": ("molecule.particles", "molecule.geometry", "molecule.building"),
+    "coarse": (),
     "data": (),
     "program": ("program.card", "program.model", "program.transferable"),
     "dynamics": ("dynamics.reporters",),

@@ -28,14 +28,18 @@ INTRODUCTION = (
 # Picture and page of the repository's docs/ for a model that has them.
 PICTURES = {
     "alanine-dipeptide-obc2": "alanine.png",
+    "alanine-dipeptide-obc2-lags": "reports/many_lags_chapman_kolmogorov.png",
     "alanine-dipeptide-tip3p": "reports/alanine_water.png",
     "alkanes-tip3p": "reports/alkanes_torsions.png",
+    "bead-chains": "reports/polymers.png",
     "metals": "how_to/denoising.png",
 }
 REPORTS = {
     "alanine-dipeptide-obc2": ("reports/alanine_implicit.md", "the report"),
+    "alanine-dipeptide-obc2-lags": ("reports/many_lags.md", "the report"),
     "alanine-dipeptide-tip3p": ("reports/alanine_water.md", "the report"),
     "alkanes-tip3p": ("reports/alkanes.md", "the report"),
+    "bead-chains": ("reports/polymers.md", "the report"),
     "metals": ("how_to/denoise_crystals.md", "how to denoise crystals"),
 }
 ROWS = {Card: model_rows, DenoiserCard: denoiser_rows, TransferCard: transferable_rows}
@@ -82,7 +86,7 @@ def model_page(name: str) -> str:
     accuracy = card.accuracy if denoiser else card.provenance.accuracy
     training = card.training_data if denoiser else card.provenance.training_data
     if isinstance(card, TransferCard):
-        tables = _tables_of_many()
+        tables = _tables_of_many(accuracy)
     else:
         tables = _denoiser_tables(accuracy) if denoiser else _comparison_tables(accuracy)
     parts = [f"# {name}", f"{describe(name)}. `scoredyn info {name} --full` prints the same card."]
@@ -98,13 +102,15 @@ def model_page(name: str) -> str:
     return "\n\n".join([*parts, *tables]) + "\n"
 
 
-def _tables_of_many() -> list[str]:
+def _tables_of_many(accuracy: dict) -> list[str]:
     """Of a transferable model, which is measured molecule by molecule."""
+    unseen = "Whatever turns between groups that training never had side by side, of which binding warns."
+    misses = accuracy.get("misses", [unseen])
     return [
         "## What it misses",
-        "Whatever turns between groups that training never had side by side, of which binding warns.",
+        "\n".join(f"- {miss}" for miss in misses),
         "## Measured",
-        "Molecules that no training saw, against MD: in the report.",
+        accuracy.get("measured", "Molecules that no training saw, against MD: in the report."),
     ]
 
 
@@ -126,7 +132,7 @@ def _index() -> str:
 def _summary(name: str) -> str:
     """How many rows of its table agree, or what the table has instead of verdicts."""
     if isinstance(_card(name), TransferCard):
-        return "five molecules that it never saw"
+        return _card(name).provenance.accuracy.get("held_out", "five molecules that it never saw")
     if not _is_dynamics(name):
         return "crystals up to the melting point"
     rows = _card(name).provenance.accuracy["rows"]

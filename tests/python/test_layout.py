@@ -22,6 +22,7 @@ RANKS = {
     "figures": 1,
     "workers": 1,
     "molecule": 1,
+    "coarse": 2,
     "diffusion": 1,
     "data": 2,
     "program": 3,

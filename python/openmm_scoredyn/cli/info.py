@@ -165,8 +165,8 @@ def model_rows(card: Card) -> list[tuple[str, str]]:
         _made_by(origin, card.format_version),
     ]
     if not can.denoising_steps:
-        return rows + [("draws", f"in one step from {can.latent_size} normals")]
-    steps = f"{can.solver} with {can.denoising_steps} denoising steps"
+        return rows + [("draws", f"{_draws(can)}, {can.latent_size} latents")]
+    steps = _draws(can)
     levels = f"sigma {can.sigma_min:g} to {can.sigma_max:g}, {can.latent_size} latents"
     return rows + [("draws", f"{steps}, {levels}")]
 
@@ -188,10 +188,16 @@ def transferable_rows(card: "TransferCard") -> list[tuple[str, str]]:
                 f" {len(rules.contacts_nm)} of contacts, {rules.max_displacement_nm:.2f} nm a step"
             ),
         ),
-        ("draws", f"{can.solver} with {can.denoising_steps} denoising steps"),
+        ("draws", _draws(can)),
         ("licence", origin.licence),
         _made_by(origin, card.format_version),
     ]
+
+
+def _draws(can) -> str:
+    if not can.denoising_steps:
+        return "in one evaluation of the network"
+    return f"{can.solver} with {can.denoising_steps} denoising steps"
 
 
 def _step(can) -> tuple[str, str]:

@@ -25,6 +25,9 @@ def models(as_json: AsJson = False) -> None:
         typer.echo(f"{name:<{width}}  {text}")
 
 
+_MOST_NAMES = 10  # of molecules in training that one line has room for
+
+
 def describe(name: str) -> str:
     """One line of a shipped model, from its card; nothing of it is run."""
     from openmm_scoredyn.crystals.card import DenoiserCard, is_denoiser
@@ -48,7 +51,8 @@ def describe(name: str) -> str:
 
 
 def _describe_transferable(card) -> str:
-    can, known = card.capabilities, ", ".join(molecule["name"] for molecule in card.molecules)
+    can, names = card.capabilities, [molecule["name"] for molecule in card.molecules]
+    known = ", ".join(names) if len(names) <= _MOST_NAMES else f"{len(names)} molecules"
     return (
         f"transferable, trained on {known}; {can['lag_times_ps'][0]:g} ps a step,"
         f" {can['temperatures_K'][0]:g} K, {card.provenance.solvent}"

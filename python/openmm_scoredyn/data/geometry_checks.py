@@ -6,6 +6,7 @@ import numpy as np
 
 from openmm_scoredyn.data.trajectory import BLOCK_FRAMES, Trajectory
 from openmm_scoredyn.errors import TrajectoryError
+from openmm_scoredyn.molecule.composition import is_group
 from openmm_scoredyn.molecule.geometry import bond_lengths, four_bonded, stereocentres, triple_products
 from openmm_scoredyn.molecule.particles import Particles
 
@@ -30,6 +31,8 @@ _SHORTEST, _LONGEST = 0.6, 1.5
 # In a single frame: dynamics that blow up, and molecules cut by the box, have particles far apart; broken
 # writers and readers put particles onto each other.
 _COLLAPSED, _BROKEN = 0.3, 2.0
+# Centres of groups of particles may meet, and be as far apart as what is between them stretches.
+_BROKEN_GROUPS = 5.0
 _UNITS = {10.0: "they look like Angstrom, not nm", 0.1: "they look like units of 10 nm, not nm"}
 
 
@@ -96,10 +99,13 @@ def _check_against_others(trajectories, bonds: np.ndarray, typical: np.ndarray) 
 def _check_frames(trajectory: Trajectory, bonds: np.ndarray, expected: np.ndarray) -> None:
     if not all(isinstance(segment, np.ndarray) for segment in trajectory.segments):
         return  # a store, whose frames have had checksums since they were made
+    groups = np.array([any(is_group(trajectory.molecule.types[k]) for k in bond) for bond in bonds])
+    shortest = np.where(groups, 0.0, _COLLAPSED) * expected
+    longest = np.where(groups, _BROKEN_GROUPS, _BROKEN) * expected
     for start in range(0, trajectory.n_frames, BLOCK_FRAMES):
         frames = np.arange(start, min(start + BLOCK_FRAMES, trajectory.n_frames))
         lengths = bond_lengths(trajectory.frames(frames), bonds)
-        wrong = (lengths > _BROKEN * expected) | (lengths < _COLLAPSED * expected)
+        wrong = (lengths > longest) | (lengths < shortest)
         if wrong.any():
             frame, bond = np.argwhere(wrong)[0]
             long = lengths[frame, bond] > expected[bond]

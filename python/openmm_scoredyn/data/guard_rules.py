@@ -6,6 +6,7 @@ import numpy as np
 
 from openmm_scoredyn.data.trajectory import Trajectory
 from openmm_scoredyn.errors import TrajectoryError
+from openmm_scoredyn.molecule.composition import is_group
 from openmm_scoredyn.molecule.geometry import (
     bond_angles,
     bond_lengths,
@@ -21,6 +22,8 @@ from openmm_scoredyn.molecule.particles import Particles
 
 # Relative: 1.25 to 1.7 Angstrom for a C-C bond, seven standard deviations of its vibration.
 BOND_TOLERANCE = 0.15
+# A bond of groups of particles spreads as far as the data say, with room for those of longer data.
+_GROUP_BOND_ROOM = 1.25
 # An angle vibrates nearly harmonically: beyond six standard deviations lie 2 of 10^9 frames. Where the
 # distribution has longer tails, the extremes of the data count, with room for those of longer data.
 _ANGLE_DEVIATIONS = 6.0
@@ -81,7 +84,7 @@ def learn_guard_rules(trajectories: Sequence[Trajectory]) -> dict:
     ]
     return {
         "bond_lengths_nm": found.mean("bond").tolist(),
-        "bond_tolerance": BOND_TOLERANCE,
+        "bond_tolerance": found.bond_tolerance(particles),
         "angles": terms.angles.tolist(),
         "angle_limits_deg": found.angle_limits().tolist(),
         "stereocentres": [list(map(int, centre)) for centre in centres],
@@ -144,6 +147,7 @@ class _Extremes:
             "square": np.zeros(len(terms.angles)),
             "flatness": np.zeros(len(terms.flat)),
         }
+        self.bond_low, self.bond_high = _open_range(len(terms.bonds))
         self.angle_low, self.angle_high = _open_range(len(terms.angles))
         self.triple_low, self.triple_high = _open_range(len(terms.centres))
         self.cosine_low, self.cosine_high = _open_range(len(terms.torsions))
@@ -162,6 +166,7 @@ class _Extremes:
         for name, values in measured.items():
             self._sums[name] += values.sum(axis=0)
         self._frames += len(positions)
+        _widen((self.bond_low, self.bond_high), measured["bond"])
         _widen((self.angle_low, self.angle_high), angles)
         _widen((self.triple_low, self.triple_high), triple_products(positions, terms.centres))
         _widen((self.cosine_low, self.cosine_high), np.cos(dihedral_angles(positions, terms.torsions)))
@@ -171,6 +176,14 @@ class _Extremes:
     def mean(self, name: str) -> np.ndarray:
         """Mean of a term over all frames."""
         return self._sums[name] / self._frames
+
+    def bond_tolerance(self, particles: Particles) -> float:
+        """Of atoms what chemistry says; of beads that stand for several particles what the data do."""
+        if not len(self.bond_low) or not any(map(is_group, particles.types)):
+            return BOND_TOLERANCE
+        mean = self.mean("bond")
+        farthest = np.maximum(self.bond_high / mean - 1, 1 - self.bond_low / mean).max()
+        return max(BOND_TOLERANCE, _GROUP_BOND_ROOM * float(farthest))
 
     def angle_limits(self) -> np.ndarray:
         """(K, 2), degrees."""

@@ -17,7 +17,7 @@ from openmm_scoredyn.export.program import export_program
 from openmm_scoredyn.molecule.geometry import stereocentres, triple_products
 from openmm_scoredyn.molecule.matching import match_atoms
 from openmm_scoredyn.molecule.particles import Particles
-from openmm_scoredyn.networks.known import Known, environment
+from openmm_scoredyn.networks.known import Coverage
 from openmm_scoredyn.networks.protocol import BoundNetwork
 from openmm_scoredyn.networks.registry import NetworkChoice
 from openmm_scoredyn.program.card import Card
@@ -59,7 +59,19 @@ def bind(model, topology, system=None, *, positions=None) -> ScoreModel:
     if isinstance(model, ScoreModel):
         _require_equal(model.card.particles, topology)
         return model
-    return bind_particles(model, Particles.from_topology(topology, system), positions)
+    masses = None if system is not None else _bead_masses_amu(model, topology)
+    return bind_particles(model, Particles.from_topology(topology, system, masses), positions)
+
+
+def _bead_masses_amu(model: TransferableModel, topology) -> dict[str, float]:
+    """What a model knows of the masses of the beads of a topology that comes without a System; 0 of beads
+    that it does not know, which it is about to refuse.
+    """
+    beads = sorted({atom.name for atom in topology.atoms() if atom.element is None})
+    if not beads:
+        return {}
+    _, known = _restored(model)
+    return {bead: known.mass_of(bead) or 0.0 for bead in beads}
 
 
 def bind_particles(model: TransferableModel, particles: Particles, positions=None) -> ScoreModel:
@@ -100,7 +112,7 @@ def bind_file(model: TransferableModel, particles: Particles, path, *, stereocen
     architecture = NetworkChoice.from_dict(model.card.provenance.network).architecture
     network = architecture.bind(core, particles).eval()
     latent_size = cast(BoundNetwork, network).latent_size
-    kinds = environment(particles)
+    kinds = architecture.classes(particles)
     card = Card(
         name=model.card.name,
         capabilities=model.card.capabilities_of(latent_size),
@@ -118,23 +130,22 @@ def bind_file(model: TransferableModel, particles: Particles, path, *, stereocen
     export_program(network, path, card, parametrization)
 
 
-def _restored(model: TransferableModel) -> tuple[torch.nn.Module, Known]:
+def _restored(model: TransferableModel) -> tuple[torch.nn.Module, Coverage]:
     """The parameters of a model, and what it knows."""
     choice = NetworkChoice.from_dict(model.card.provenance.network)
     core = choice.architecture.restore(choice.config, None, model.weights)
     return core, choice.architecture.known(core)
 
 
-def _binding(model: TransferableModel, particles: Particles, known: Known) -> dict:
+def _binding(model: TransferableModel, particles: Particles, known: Coverage) -> dict:
     """What the card of a program says of its binding."""
-    size, largest = len(particles), known.largest
     return {
         "model_sha256": model.sha256,
         "trained_on": [molecule["name"] for molecule in model.card.molecules],
-        "particles": size,
-        "largest_in_training": largest,
+        "particles": len(particles),
+        "largest_in_training": known.largest,
         "new_joints": list(known.new_joints(particles)),
-        "extrapolation": _extrapolation(size, largest, known.new_joints(particles)),
+        "extrapolation": _extrapolation(known, particles),
     }
 
 
@@ -150,11 +161,9 @@ def _warn_of_new_joints(bound: ScoreModel) -> None:
         )
 
 
-def _extrapolation(size: int, largest: int, new_joints: tuple[str, ...]) -> str:
+def _extrapolation(known: Coverage, particles: Particles) -> str:
     """In what a molecule goes beyond those in training."""
-    text = "none in size"
-    if size > largest:
-        text = f"{size} particles, {size / largest:.2g} times the largest in training ({largest})"
+    text, new_joints = known.beyond(particles), known.new_joints(particles)
     if new_joints:
         text += f"; groups that training never had side by side: {', '.join(new_joints)}"
     return text

@@ -400,3 +400,17 @@ def phi_psi(positions: np.ndarray, molecule: Particles) -> np.ndarray:
             " dipeptide; compute each pair with dihedral_angles and compare them one by one."
         )
     return dihedral_angles(positions, np.array(torsions[0]))
+
+
+def linear_path(particles: Particles) -> list[int] | None:
+    """The particles of one linear chain from end to end, the end with the lower index first; None if there
+    are branches, rings or several parts.
+    """
+    near = particles.neighbours
+    ends = [particle for particle, bonded in enumerate(near) if len(bonded) == 1]
+    if len(ends) != 2 or max(map(len, near)) > 2 or len(particles.parts) > 1:
+        return None
+    path = [ends[0]]
+    while len(path) < len(particles):
+        path += [particle for particle in near[path[-1]] if particle not in path[-2:]]
+    return path

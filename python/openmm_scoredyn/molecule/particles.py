@@ -1,6 +1,6 @@
 """What a model, a trajectory and a System must agree on: the particles, in order."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 from openmm_scoredyn.errors import MoleculeError
@@ -102,7 +102,9 @@ class Particles:
         )
 
     @classmethod
-    def from_topology(cls, topology, system=None) -> "Particles":
+    def from_topology(
+        cls, topology, system=None, masses_amu: Mapping[str, float] | None = None
+    ) -> "Particles":
         """Read an `openmm.app.Topology`, and the System that was made for it.
 
         Parameters
@@ -112,17 +114,19 @@ class Particles:
         system : openmm.System, optional
             Its first particles are those of the topology; it gives masses and force field. Without one the
             masses are those of the elements.
+        masses_amu : dict of str to float, optional
+            Masses of beads by type, for a topology of beads without a System.
 
         Raises
         ------
         MoleculeError
-            If a bead is named as an element, or has no mass because there is no System.
+            If a bead is named as an element, or has no mass because there is no System that says it.
         """
         atoms = list(topology.atoms())
         force_field = None if system is None else ForceField.from_system(system, len(atoms))
         return cls(
             types=tuple(_type_of(atom) for atom in atoms),
-            masses_amu=tuple(_mass_amu(atom, system) for atom in atoms),
+            masses_amu=tuple(_mass_amu(atom, system, masses_amu or {}) for atom in atoms),
             atom_names=tuple(atom.name for atom in atoms),
             residue_names=tuple(atom.residue.name for atom in atoms),
             residue_indices=tuple(atom.residue.index for atom in atoms),
@@ -184,8 +188,10 @@ def is_element(name: str) -> bool:
     return True
 
 
-def _mass_amu(atom, system) -> float:
+def _mass_amu(atom, system, known: Mapping[str, float]) -> float:
     if system is None and atom.element is None:
+        if atom.name in known:
+            return float(known[atom.name])
         raise MoleculeError(
             f"Particles: bead {atom.index} ({atom.name}) has no mass; expected a System, which says the"
             " masses of beads, found none; give it."

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, fields
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -17,6 +18,34 @@ AGREES = 1e-3  # relative, of a parameter of a force field or a mass
 def environment(particles: Particles) -> tuple[str, ...]:
     """Type of each particle with the number of its neighbours, (N,), such as "C4"."""
     return tuple(f"{kind}{len(near)}" for kind, near in zip(particles.types, particles.neighbours))
+
+
+class Coverage(Protocol):
+    """Which molecules a transferable network may be bound to.
+
+    Attributes
+    ----------
+    largest : int, particles of the largest molecule in training
+    """
+
+    @property
+    def largest(self) -> int: ...
+
+    def require(self, particles: Particles) -> None:
+        """Refuse a molecule of another kind, with a `MoleculeError`."""
+        ...
+
+    def new_joints(self, particles: Particles) -> tuple[str, ...]:
+        """Bonds of a molecule between groups that no training molecule had side by side, sorted."""
+        ...
+
+    def beyond(self, particles: Particles) -> str:
+        """In what size of a molecule goes beyond those in training, as a phrase."""
+        ...
+
+    def mass_of(self, kind: str) -> float | None:
+        """Mass, amu, of a bead of this type; None where the network knows of none."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -117,6 +146,18 @@ class Known:
                 )
         if self.needs_force_field or (self.parameters and particles.force_field is not None):
             self._require_force_field(particles)
+
+    def beyond(self, particles: Particles) -> str:
+        """As `Coverage.beyond`: larger ones than the largest in training."""
+        size = len(particles)
+        if size <= self.largest:
+            return "none in size"
+        times = f"{size / self.largest:.2g} times the largest in training ({self.largest})"
+        return f"{size} particles, {times}"
+
+    def mass_of(self, kind: str) -> float | None:
+        """None: masses are those of elements, or of a System."""
+        return None
 
     def new_joints(self, particles: Particles) -> tuple[str, ...]:
         """Bonds of a molecule between groups that no training molecule had side by side, sorted."""

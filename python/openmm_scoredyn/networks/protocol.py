@@ -11,7 +11,7 @@ from openmm_scoredyn.diffusion.noise_levels import NoiseLevels
 from openmm_scoredyn.errors import TrainingError
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.networks.examples import Examples
-from openmm_scoredyn.networks.known import Known
+from openmm_scoredyn.networks.known import Coverage, environment
 
 
 class Network(Protocol):
@@ -62,6 +62,25 @@ class Network(Protocol):
         some.
         """
         ...
+
+
+class OneStepNetwork(Protocol):
+    """A network that makes its step in one go, without denoising: as `Network`, but for `predict`, `project`
+    and `loss_weight`, with the two methods below in their place.
+    """
+
+    def start(self, noise: Tensor, condition: list[Tensor]) -> Tensor:
+        """Latents (B, D) from standard normals (B, D); scriptable."""
+        ...
+
+    def negative_log_likelihood(self, latent: Tensor, condition: list[Tensor]) -> Tensor:
+        """What it is trained by, of clean latents (B, D), per sample (B,)."""
+        ...
+
+
+def draws_in_one_step(network) -> bool:
+    """Whether a network is a `OneStepNetwork`."""
+    return callable(getattr(network, "negative_log_likelihood", None))
 
 
 class BoundNetwork(Network, Protocol):
@@ -140,7 +159,13 @@ class Architecture(ABC):
         """The network for one molecule; it shares the parameters of `network`."""
         return network
 
-    def known(self, network: nn.Module) -> Known:
+    def classes(self, particles: Particles) -> tuple[str, ...]:
+        """The class of each particle: what the guard allows is learnt by class, and so known of molecules
+        that no training molecule is equal to.
+        """
+        return environment(particles)
+
+    def known(self, network: nn.Module) -> Coverage:
         """What a transferable network was trained on, and may be bound to."""
         raise NotImplementedError(f"{type(self).__name__} is transferable and does not say what it knows")
 

@@ -48,9 +48,14 @@ class GuardStatistics:
             for a, b, nearest in rules.contacts:
                 for key in {_key(one, other) for one in members[a] for other in members[b]}:
                     contacts[key] = min(nearest, contacts.get(key, nearest))
+        means = {key: sum(lengths) / len(lengths) for key, lengths in sorted(bonds.items())}
         return cls(
-            {key: sum(lengths) / len(lengths) for key, lengths in sorted(bonds.items())},
-            max(rules.bond_tolerance for _, _, rules in parts),
+            means,
+            max(
+                _covering(rules.bond_tolerance, length, means[_key(kinds[i], kinds[j])])
+                for particles, kinds, rules in parts
+                for (i, j), length in zip(particles.bonds, rules.bond_lengths_nm, strict=True)
+            ),
             dict(sorted(angles.items())),
             dict(sorted(contacts.items())),
             max(rules.max_displacement_nm for _, _, rules in parts),
@@ -83,6 +88,11 @@ class GuardStatistics:
     def to_dict(self) -> dict:
         """Plain values, ready for JSON."""
         return asdict(self)
+
+
+def _covering(tolerance: float, length: float, mean: float) -> float:
+    """The tolerance about the mean of a class that allows what one about a bond of its own did."""
+    return max((1 + tolerance) * length / mean - 1, 1 - (1 - tolerance) * length / mean)
 
 
 def _length_bonds(particles: Particles) -> int:

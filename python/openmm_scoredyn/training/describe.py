@@ -10,9 +10,10 @@ from openmm_scoredyn.data import Trajectory, fingerprint, first_difference, open
 from openmm_scoredyn.data.guard_rules import learn_guard_rules
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import TrainingError
+from openmm_scoredyn.molecule.composition import composition, is_group
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.networks.examples import Examples
-from openmm_scoredyn.networks.known import environment
+from openmm_scoredyn.networks.protocol import draws_in_one_step
 from openmm_scoredyn.program.card import Capabilities, Card, Provenance
 from openmm_scoredyn.program.guard_counts import count_refused_frames
 from openmm_scoredyn.program.guard_rules import GuardRules
@@ -61,12 +62,12 @@ def describe_transferable(
     bound: list, config: TrainingConfig, trajectories: list[Trajectory], examples: list[Examples]
 ) -> TransferCard:
     """The card of a network of many molecules, bound to each of those in training."""
-    samples = [_sample(part) for part in examples]
+    samples, classes = [_sample(part) for part in examples], config.network.architecture.classes
     parts = []
     for network, sample in zip(bound, samples, strict=True):
         own = [t for t in trajectories if first_difference(t.molecule, sample.particles) is None]
         rules = _rules(learn_guard_rules(own), network, sample)
-        parts.append((sample.particles, environment(sample.particles), rules))
+        parts.append((sample.particles, classes(sample.particles), rules))
     capabilities = asdict(_capabilities(bound[0], config, trajectories, samples[0]))
     del capabilities["latent_size"]
     return TransferCard(
@@ -86,7 +87,12 @@ def describe_transferable(
 
 
 def _formula(particles: Particles) -> str:
-    """Number of particles of each type, such as C4H10."""
+    """Number of particles of each type, such as C4H10; of beads, of what they are made of."""
+    if all(map(is_group, particles.types)):
+        counts: Counter[str] = Counter()
+        for kind in particles.types:
+            counts.update(composition(kind))
+        return ".".join(f"{kind}x{number}" for kind, number in sorted(counts.items()))
     counts = Counter(particles.types)
     return "".join(f"{kind}{counts[kind] if counts[kind] > 1 else ''}" for kind in sorted(counts))
 
@@ -110,7 +116,8 @@ def _capabilities(network, config: TrainingConfig, trajectories: list[Trajectory
         sigma_data=1.0,
         solver=SOLVER,
         solvers=getattr(network, "solvers", ()),
-        denoising_steps=config.distillation.evaluations if config.distillation else 8,
+        denoising_steps=_denoising_steps(network, config),
+        has_start=draws_in_one_step(network),
         latent_type=network.latent_type,
         symmetric=network.symmetric,
     )
@@ -118,6 +125,12 @@ def _capabilities(network, config: TrainingConfig, trajectories: list[Trajectory
 
 def _latents(network, examples: Examples) -> torch.Tensor:
     return network.latent(examples.before, examples.after, network.condition(*examples.situation))
+
+
+def _denoising_steps(network, config: TrainingConfig) -> int:
+    if draws_in_one_step(network):
+        return 0
+    return config.distillation.evaluations if config.distillation else 8
 
 
 def _provenance(config: TrainingConfig, trajectories: list[Trajectory], count: int) -> Provenance:

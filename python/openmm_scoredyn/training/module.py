@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from openmm_scoredyn.diffusion.parametrization import Parametrization, denoising_loss
+from openmm_scoredyn.networks.protocol import draws_in_one_step
 from openmm_scoredyn.training.config import TrainingConfig
 from openmm_scoredyn.training.dataset import Batch
 
@@ -45,17 +46,23 @@ class ScoreTraining(lightning.LightningModule):
         self.log("validation_loss", self.loss(batch), prog_bar=True, batch_size=len(batch.after))
 
     def loss(self, batch: Batch) -> Tensor:
-        """Mean denoising loss of a batch."""
+        """Mean denoising loss of a batch, or negative log-likelihood of a network that has one."""
         network = self._bound[batch.molecule]
-        condition, eps = self.given(network, batch)
+        condition = self.seen(network, batch)
         clean = network.latent(batch.history[:, -1], batch.after, condition)
+        if draws_in_one_step(network):
+            return network.negative_log_likelihood(clean, condition).mean()
+        eps = network.project(batch.eps, condition)
         return denoising_loss(network, self.parametrization, clean, condition, batch.sigma, eps).mean()
 
-    def given(self, network, batch: Batch):
-        """The condition of a batch for a network bound to its molecule, and the noise it can see."""
+    def seen(self, network, batch: Batch) -> list[Tensor]:
+        """The condition of a batch for a network bound to its molecule."""
         condition = network.condition(batch.history, batch.box, batch.lag_time_ps, batch.temperature_K)
-        if batch.labels.shape[1]:
-            condition = network.told(condition, batch.labels)
+        return network.told(condition, batch.labels) if batch.labels.shape[1] else condition
+
+    def given(self, network, batch: Batch) -> tuple[list[Tensor], Tensor]:
+        """The condition, and the noise that the network can see."""
+        condition = self.seen(network, batch)
         return condition, network.project(batch.eps, condition)
 
     def configure_optimizers(self):

@@ -144,6 +144,7 @@ def test_every_shipped_model_loads():
     kinds = {
         "metals": (CrystalDenoiser, DenoiserCard),
         "alkanes-tip3p": (TransferableModel.load, TransferCard),
+        "bead-chains": (TransferableModel.load, TransferCard),
     }
     for name in pretrained():
         load, card = kinds.get(name, (ScoreModel, Card))

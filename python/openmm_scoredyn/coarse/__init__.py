@@ -1,0 +1,6 @@
+"""Coarse graining: beads that stand for groups of atoms, or of finer beads."""
+
+from openmm_scoredyn.coarse.mapping import Mapping
+from openmm_scoredyn.molecule.composition import composition, composition_name
+
+__all__ = ["Mapping", "composition", "composition_name"]
