@@ -27,7 +27,7 @@ from openmm_scoredyn.data import (
 from openmm_scoredyn.data.lock import output_folder
 from openmm_scoredyn.errors import MoleculeError, TrainingError
 from openmm_scoredyn.networks.examples import Examples
-from openmm_scoredyn.networks.protocol import Stage
+from openmm_scoredyn.networks.protocol import Stage, draws_in_one_step
 from openmm_scoredyn.program.card import Card
 from openmm_scoredyn.training.checkpoint import Checkpoint, best_checkpoint, read_checkpoint
 from openmm_scoredyn.training.config import TrainingConfig
@@ -112,6 +112,7 @@ def _train(trajectories, directory: Path, config, callbacks, start_from, device:
         choice.architecture.check(choice.config, training)
     lightning.seed_everything(config.optimization.seed, verbose=False)
     network = choice.architecture.fit(choice.config, training) if start is None else start.network().train()
+    _require_denoiser(choice, network, training, config)
     stage = Stage(
         seed=config.optimization.seed,
         further=start is not None,
@@ -160,6 +161,16 @@ def _own_callbacks(network, config: TrainingConfig, card, directory: Path, held_
     if isinstance(card, Card):
         own.insert(0, RolloutValidation(network, held_out, card, directory))
     return own
+
+
+def _require_denoiser(choice, network, examples: list[Examples], config: TrainingConfig) -> None:
+    """Refuse to teach a network fewer evaluations that makes its step in one."""
+    bound = choice.architecture.bind(network, examples[0].particles)
+    if config.distillation and draws_in_one_step(bound):
+        raise TrainingError(
+            f"train: {choice.name} makes its step in one evaluation; expected a network with denoising steps"
+            " to distil, found none; use it as it is."
+        )
 
 
 def _require_boxes(choice, examples: list[Examples]) -> None:

@@ -1,5 +1,9 @@
 """The shipped model of bead chains on sequences it never saw: size against MD, a simulation, refusals."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import bead_chains
 import numpy as np
 import pytest
@@ -68,6 +72,14 @@ def test_a_simulation_steps_from_a_mapped_frame(held_out):
     simulation.step(50)
     found = simulation.context.getState(positions=True).getPositions(asNumpy=True)._value
     assert 0.2 < size(found) / size(frames).mean() < 4
+
+
+def test_the_example_runs(cache, tmp_path):
+    script = Path(__file__).parents[3] / "examples" / "simulate_chain.py"
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "100 steps of 79.1 ps" in done.stdout
+    assert (tmp_path / "chain.dcd").stat().st_size > 100 * 10 * 12
 
 
 def test_the_card_says_what_is_missed_and_that_another_length_is_new(held_out):
