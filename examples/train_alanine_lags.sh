@@ -14,7 +14,7 @@ released=(--length 2ns --segments 10 --trajectories 4)
 lags=1ps:1ns
 first=(--updates 16000 --learning-rate 1.5e-3)
 second=(--updates 7000 --learning-rate 8e-4)
-student=(--updates 4000 --batch-size 512 --learning-rate 5e-4)
+student=(--updates 8000 --batch-size 512 --learning-rate 5e-4)
 sampled=(--length 20ns --replicas 256)
 if [ "${1:-}" = --short ]; then
     shift
