@@ -133,7 +133,9 @@ def test_it_learns_the_exact_density_of_a_rouse_chain():
     fresh = bead_chains.examples(particles, *rouse.pairs(4000, 3))
     with torch.no_grad():
         condition = network.condition(*fresh.situation)
-        found = network.negative_log_likelihood(network.latent(fresh.before, fresh.after), condition)
+        found = network.negative_log_likelihood(
+            network.latent(fresh.before, fresh.after, condition), condition
+        )
         excess = float(found.mean()) + np.log(network.scale_nm) - rouse.entropy()
         noise = torch.randn(4000, 18, generator=generator)
         drawn = network.start(noise, condition).unflatten(1, [-1, 3])[:, 1:]
