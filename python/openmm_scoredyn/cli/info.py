@@ -165,7 +165,7 @@ def model_rows(card: Card) -> list[tuple[str, str]]:
         _made_by(origin, card.format_version),
     ]
     if not can.denoising_steps:
-        return rows + [("draws", f"{_draws(can)}, {can.latent_size} latents")]
+        return rows + [("draws", f"{_draws(can)} from {can.latent_size} normals")]
     steps = _draws(can)
     levels = f"sigma {can.sigma_min:g} to {can.sigma_max:g}, {can.latent_size} latents"
     return rows + [("draws", f"{steps}, {levels}")]
@@ -196,7 +196,7 @@ def transferable_rows(card: "TransferCard") -> list[tuple[str, str]]:
 
 def _draws(can) -> str:
     if not can.denoising_steps:
-        return "in one evaluation of the network"
+        return "in one step"
     return f"{can.solver} with {can.denoising_steps} denoising steps"
 
 
