@@ -199,7 +199,9 @@ def _read_comparison(path: Path) -> dict:
 
     try:
         comparison = json.loads(path.read_text())
-        return {key: comparison[key] for key in ("reference", "candidate", "rows", "notes")}
+        kept = {key: comparison[key] for key in ("reference", "candidate", "rows", "notes")}
+        intervals = comparison.get("chapman_kolmogorov")  # of models of several lags
+        return kept | ({"chapman_kolmogorov": intervals} if intervals else {})
     except (OSError, ValueError, KeyError) as error:
         raise ExportError(
             f"export: cannot read {path} ({type(error).__name__}: {error}); expected the comparison.json that"

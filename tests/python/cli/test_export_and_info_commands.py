@@ -81,11 +81,15 @@ def test_precision_asked_for_is_said_not_to_be_measured_until_it_is(checkpoint):
     assert "high, matrix products with TF32" in output
     assert sentence in output
     comparison = {"reference": {"length_ns": 1, "name": "MD"}, "candidate": {"length_ns": 2, "name": "model"}}
-    (checkpoint / "comparison.json").write_text(json.dumps(comparison | {"rows": [], "notes": []}))
+    intervals = [{"name": "10ps", "step_ps": 10.0}]  # of a model of several lag times
+    found = comparison | {"rows": [], "notes": [], "chapman_kolmogorov": intervals, "speeds_ps_per_s": {}}
+    (checkpoint / "comparison.json").write_text(json.dumps(found))
     assert sentence not in command(*asked, "--accuracy", checkpoint / "comparison.json") + command(
         "info", out
     )
-    assert ScoreModel(out).card.provenance.accuracy["matmul_precision"] == "high"
+    kept = ScoreModel(out).card.provenance.accuracy
+    assert kept["matmul_precision"] == "high" and kept["chapman_kolmogorov"] == intervals
+    assert "speeds_ps_per_s" not in kept
 
 
 def test_export_that_fails_writes_nothing(checkpoint, monkeypatch):
