@@ -19,7 +19,7 @@ PARTS = {
     "data": (),
     "program": ("program.card", "program.model", "program.transferable"),
     "dynamics": ("dynamics.reporters",),
-    "observables": ("observables.protocol", "observables.statistics"),
+    "observables": ("observables.protocol", "observables.statistics", "observables.chains"),
     "comparison": (
         "comparison.analyses",
         "comparison.blocks",
@@ -31,7 +31,7 @@ PARTS = {
     ),
     "diffusion": ("diffusion.parametrization", "diffusion.noise_levels"),
     "networks": ("networks.protocol", "networks.registry", "networks.known", "networks.examples"),
-    "training": (),
+    "training": ("training.checkpoint",),
     "export": (),
     "fitting": (),
     "crystals": (
