@@ -202,9 +202,7 @@ def _draws(can) -> str:
 
 def _step(can) -> tuple[str, str]:
     """Row of what a step is, from `Capabilities`."""
-    lags = _known(can.lag_times_ps, can.lag_time_range)
-    temperatures = _known(can.temperatures_K, can.temperature_range)
-    return "step", f"{lags} ps at {temperatures} K, history of {can.history_length}"
+    return "step", f"{can.lag_times_text} at {can.temperatures_text}, history of {can.history_length}"
 
 
 def _made_by(origin, format_version: str) -> tuple[str, str]:
@@ -225,14 +223,6 @@ def _guard(card: Card) -> str:
     }
     said = [f"{kind}: {count}" for kind, count in counts.items() if count]
     return ", ".join([*said, f"{rules.max_displacement_nm:.2f} nm a step"])
-
-
-def _known(values: tuple[float, ...], is_range: bool) -> str:
-    """'1, 2 or 5', or '1 to 5' for a range."""
-    *others, last = (f"{value:g}" for value in values)
-    if not others:
-        return last
-    return f"{others[0]} to {last}" if is_range else f"{', '.join(others)} or {last}"
 
 
 def denoiser_rows(card: DenoiserCard) -> list[tuple[str, str]]:

@@ -43,10 +43,11 @@ def describe(name: str) -> str:
     if is_denoiser(text):
         return f"crystal denoiser: {', '.join(DenoiserCard.from_json(text).lattices)}"
     card = Card.from_json(text)
+    can = card.capabilities
     residues = dict(zip(card.particles.residue_indices, card.particles.residue_names, strict=True))
     return (
-        f"{'-'.join(residues.values())}, {card.num_particles} atoms, {card.lag_time_ps:g} ps a step,"
-        f" {card.temperature_K:g} K, {card.provenance.solvent}"
+        f"{'-'.join(residues.values())}, {card.num_particles} atoms, {can.lag_times_text} a step,"
+        f" {can.temperatures_text}, {card.provenance.solvent}"
     )
 
 

@@ -13,6 +13,13 @@ LATENT_TYPES = ("invariant", "vector")
 _OF_PARTICLES = ("types", "masses_amu", "bonds", "atom_names", "residue_names", "residue_indices")
 
 
+def _listed(values: tuple[float, ...], is_range: bool) -> str:
+    *others, last = (f"{value:g}" for value in values)
+    if not others:
+        return last
+    return f"{others[0]} to {last}" if is_range else f"{', '.join(others)} or {last}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Capabilities:
     """What a program can do, and how it is asked.
@@ -64,6 +71,16 @@ class Capabilities:
     matmul_precision: str = "highest"
     latent_type: str = "invariant"
     symmetric: bool = False
+
+    @property
+    def lag_times_text(self) -> str:
+        """Such as "1, 2 or 5 ps", or "1 to 1000 ps" for a range."""
+        return f"{_listed(self.lag_times_ps, self.lag_time_range)} ps"
+
+    @property
+    def temperatures_text(self) -> str:
+        """Likewise, in K."""
+        return f"{_listed(self.temperatures_K, self.temperature_range)} K"
 
     def __post_init__(self):
         # the two fields that the core has no use for

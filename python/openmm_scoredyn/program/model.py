@@ -75,10 +75,8 @@ class ScoreModel:
         self.rejected_draws_by_cause = dict.fromkeys(_causes(), 0)
 
     def __repr__(self) -> str:
-        return (
-            f"ScoreModel({self.card.name!r}, {self.card.num_particles} atoms, {self.card.lag_time_ps:g} ps a"
-            " step)"
-        )
+        lags = self.card.capabilities.lag_times_text
+        return f"ScoreModel({self.card.name!r}, {self.card.num_particles} atoms, {lags} a step)"
 
     def __reduce__(self):
         # A pickle runs code anyway, so the program it holds is trusted. It is read where there may be

@@ -78,7 +78,10 @@ def test_one_thing_has_one_name():
 def test_models_are_listed_one_a_line():
     lines = invoke("models").splitlines()
     assert [line.split()[0] for line in lines] == list(sd.pretrained())
-    assert "ACE-ALA-NME, 22 atoms, 1 ps a step, 300 K, implicit (OBC)" in lines[0]
+    one = {line.split()[0]: line for line in lines}
+    alanine = "ACE-ALA-NME, 22 atoms, {} ps a step, 300 K, implicit (OBC)"
+    assert alanine.format("1") in one["alanine-dipeptide-obc2"]
+    assert alanine.format("1 to 1000") in one["alanine-dipeptide-obc2-lags"]
     listed = json.loads(invoke("models", "--json"))
     assert [model["name"] for model in listed] == list(sd.pretrained())
     assert all(Path(model["path"]).is_file() for model in listed)
