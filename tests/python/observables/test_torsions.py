@@ -159,7 +159,7 @@ def test_one_s_own_dihedral_is_the_one_of_the_four_atoms():
 @pytest.mark.parametrize(
     ("wanted", "sentence"),
     [
-        ("torsion", "unknown name; expected one of dihedral, distance, .* found 'torsion'"),
+        ("torsion", "unknown name; expected one of chain, dihedral, distance, .* found 'torsion'"),
         ("dihedral:CA-CB", "expected 4 different atoms joined by hyphens, found 'CA-CB'"),
         ("distance:CA-CX", "expected one particle called 'CX', found 0"),
         ("distance:CA-C", "expected one particle called 'C', found 3; name it as 'ACE1:C'"),
