@@ -1,5 +1,6 @@
-"""Networks of a range of lag times, against dihedrals that turn by free diffusion: exp(-D t) of the direction
-is left after t, whatever the time is parted into.
+"""Networks of a range of lag times, against two dihedrals of known dynamics: phi turns by free diffusion, so
+that exp(-D t) of its direction is left after t; psi hops between two wells at a rate k, and is in the other one
+with (1 - exp(-2 k t)) / 2. Neither depends on what the time is parted into.
 """
 
 import numpy as np
@@ -20,8 +21,14 @@ from openmm_scoredyn.training.checkpoint import best_checkpoint
 from openmm_scoredyn.training.dataset import collect_examples
 
 SHORTEST_PS, LONGEST_PS = 1.0, 16.0
-RATE_PER_PS = 0.06
-FRAMES = 6000
+DIFFUSION_PER_PS, HOPS_PER_PS = 0.06, 0.08
+WELLS_RAD, WIDTH_RAD = np.array([-1.2, 1.2]), 0.2
+FRAMES, REPLICAS = 6000, 2000
+
+
+def hopped(lag_ps: float) -> float:
+    """Probability of the other well after a lag time."""
+    return (1 - np.exp(-2 * HOPS_PER_PS * lag_ps)) / 2
 
 
 def measure() -> InternalCoordinates:
@@ -40,15 +47,17 @@ def turning() -> list[int]:
     return found
 
 
-def diffusion(seed: int, frames: int = FRAMES) -> Trajectory:
-    """Alanine dipeptide of which phi and psi diffuse freely, and nothing else moves but by 1 %."""
+def known_motion(seed: int, frames: int = FRAMES) -> Trajectory:
+    """Alanine dipeptide of which phi diffuses and psi hops, and nothing else moves but by 1 %."""
     rng, coordinates = np.random.default_rng(seed), measure()
     like = torch.as_tensor(alanine_positions()).float().expand(frames, 22, 3)
     values = coordinates(like).double()
     values += 0.01 * values.abs() * torch.from_numpy(rng.standard_normal(values.shape))
-    for k in turning():
-        step = rng.normal(0, np.sqrt(2 * RATE_PER_PS * SHORTEST_PS), frames)
-        values[:, k] += torch.from_numpy(np.cumsum(step))
+    phi, psi = turning()
+    step = rng.normal(0, np.sqrt(2 * DIFFUSION_PER_PS * SHORTEST_PS), frames)
+    values[:, phi] += torch.from_numpy(np.cumsum(step))
+    well = np.cumsum(rng.random(frames) < hopped(SHORTEST_PS)) % 2
+    values[:, psi] = torch.from_numpy(WELLS_RAD[well] + rng.normal(0, WIDTH_RAD, frames))
     return Trajectory(
         segments=(coordinates.place(values.float(), like).numpy(),),
         frame_spacing_ps=SHORTEST_PS,
@@ -56,7 +65,7 @@ def diffusion(seed: int, frames: int = FRAMES) -> Trajectory:
         molecule=alanine_molecule(),
         steered=False,
         consecutive=True,
-        source_sha256=f"diffusion{seed}".encode().hex(),
+        source_sha256=f"known{seed}".encode().hex(),
         force_field="none",
         solvent="vacuum",
     )
@@ -71,39 +80,45 @@ def configuration(**fields) -> TrainingConfig:
         "lag_time_ps": SHORTEST_PS,
         "longest_lag_time_ps": LONGEST_PS,
     }
-    return TrainingConfig("diffusion", **usual | fields)
+    return TrainingConfig("known-motion", **usual | fields)
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> ScoreModel:
     folder = tmp_path_factory.mktemp("lags")
-    train([diffusion(1), diffusion(2)], folder / "run", configuration())
+    train([known_motion(1), known_motion(2)], folder / "run", configuration())
     checkpoint = best_checkpoint(folder / "run")
     export_program(checkpoint.network(), folder / "m.pt", checkpoint.card, checkpoint.parametrization)
     return ScoreModel(folder / "m.pt")
 
 
-def left(model: ScoreModel, lag_ps: float, steps: int, replicas: int = 2000) -> tuple[np.ndarray, float]:
-    """Mean cosine of what phi and psi have turned after some steps of a lag, and its standard error."""
-    start = np.broadcast_to(alanine_positions().astype(np.float32), (replicas, 22, 3))
-    end = model.sample(start, steps, seed=5, lag_time_ps=lag_ps, guard=False)[-1]
-    turned = (measure()(torch.from_numpy(end)) - measure()(torch.as_tensor(start.copy())))[:, turning()]
-    cosine = np.cos(turned.numpy())
-    return cosine.mean(0), float(cosine.std() / np.sqrt(replicas))
+def drawn(model: ScoreModel, lag_ps: float, steps: int) -> tuple[float, float]:
+    """Mean cosine of what phi has turned, and share of psi in the other well, after some steps of a lag."""
+    start = measure()(torch.as_tensor(alanine_positions()).float()[None])
+    phi, psi = turning()
+    start[:, psi] = float(WELLS_RAD[0])
+    frame = measure().place(start, torch.as_tensor(alanine_positions()).float()[None]).numpy()
+    end = model.sample(frame.repeat(REPLICAS, axis=0), steps, seed=5, lag_time_ps=lag_ps, guard=False)[-1]
+    values = measure()(torch.from_numpy(end))
+    turned = np.cos((values[:, phi] - start[:, phi]).numpy()).mean()
+    return float(turned), float((wrap(values[:, psi]) > WELLS_RAD.mean()).float().mean())
 
 
 @pytest.mark.parametrize("lag_ps", [1.0, 2.6, 4.0, 16.0])
-def test_one_step_of_any_lag_turns_as_far_as_diffusion_does(model, lag_ps):
+def test_one_step_of_any_lag_goes_as_far_as_the_dynamics_does(model, lag_ps):
     """Also of one between those of the training data."""
-    found, error = left(model, lag_ps, 1)
-    assert np.abs(found - np.exp(-RATE_PER_PS * lag_ps)).max() < 0.03 + 4 * error
+    turned, across = drawn(model, lag_ps, 1)
+    error = 4 * np.sqrt(0.5 / REPLICAS)
+    assert abs(turned - np.exp(-DIFFUSION_PER_PS * lag_ps)) < 0.03 + error
+    assert abs(across - hopped(lag_ps)) < 0.03 + error
 
 
 def test_steps_of_every_lag_agree_after_the_same_time(model):
     """Chapman and Kolmogorov's equation: 16 x 1 ps, 4 x 4 ps and 1 x 16 ps."""
-    results = [left(model, lag, round(16 / lag))[0] for lag in (1.0, 4.0, 16.0)]
-    assert np.abs(np.array(results) - np.exp(-RATE_PER_PS * 16)).max() < 0.1
-    assert results[0].shape == (2,)
+    for lag_ps in (1.0, 4.0, 16.0):
+        turned, across = drawn(model, lag_ps, round(16 / lag_ps))
+        assert abs(turned - np.exp(-DIFFUSION_PER_PS * 16)) < 0.1
+        assert abs(across - hopped(16.0)) < 0.1
 
 
 def test_a_lag_beyond_the_range_is_refused_before_anything_is_drawn(model, tmp_path):
@@ -125,7 +140,7 @@ def test_golden_examples_hold_both_ends_of_the_range_and_a_lag_between(model):
 
 
 def test_latents_have_unit_spread_at_every_lag_and_advance_undoes_them():
-    (pairs,) = collect_examples([diffusion(3)], 1.0, True, longest_lag_time_ps=16.0, seed=1)
+    (pairs,) = collect_examples([known_motion(3)], 1.0, True, longest_lag_time_ps=16.0, seed=1)
     choice = NetworkChoice.of("molecule_frame", width=8, blocks=1)
     network = choice.architecture.fit(choice.config, [pairs])
     condition = network.condition(*pairs.situation)
@@ -152,9 +167,9 @@ def test_growth_is_linear_between_knots_and_ends_with_the_range():
 
 
 def test_knots_between_multiples_of_the_frame_spacing_are_filled():
-    (pairs,) = collect_examples([diffusion(4, 800)], 1.0, False, longest_lag_time_ps=3.0, seed=1)
+    (pairs,) = collect_examples([known_motion(4, 800)], 1.0, False, longest_lag_time_ps=3.0, seed=1)
     lags = fit_lag_range(measure(), pairs.before, pairs.after, pairs.lag_time_ps)
-    grown = lags.growth[:, turning()]
+    grown = lags.growth[:, turning()[0]]  # phi, which goes on diffusing
     assert torch.isfinite(lags.growth).all() and (grown[1:] >= grown[:-1] - 1e-6).all()
 
 
