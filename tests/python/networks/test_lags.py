@@ -191,6 +191,14 @@ def test_knots_between_multiples_of_the_frame_spacing_are_filled():
     assert torch.isfinite(lags.growth).all() and (grown[1:] >= grown[:-1] - 1e-6).all()
 
 
+def test_gates_are_refused_for_a_range_and_not_left_out(monkeypatch):
+    monkeypatch.setattr("openmm_scoredyn.networks.molecule_frame.rare_events.require_fit", lambda *_: None)
+    pairs = collect_examples([known_motion(5, 100)], 1.0, False, longest_lag_time_ps=4.0, seed=1)
+    choice = NetworkChoice.of("molecule_frame", gates=True)
+    with pytest.raises(TrainingError, match="expected one with gates, found 1 to 4 ps"):
+        choice.architecture.check(choice.config, pairs)
+
+
 def test_a_network_that_does_not_see_the_lag_is_not_trained_on_many():
     with pytest.raises(TrainingError, match="equivariant does not see the lag time; expected one lag time"):
         configuration(network=NetworkChoice.of("equivariant"))

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, fields
 
+from openmm_scoredyn.errors import TrainingError
+from openmm_scoredyn.networks.examples import Examples
 from openmm_scoredyn.networks.molecule_frame import rare_events
 from openmm_scoredyn.networks.molecule_frame.conformation import ConformationLatent
 from openmm_scoredyn.networks.molecule_frame.gate import EVENTS, EventGate
@@ -33,11 +35,11 @@ class MoleculeFrame(Architecture):
         examples = only(examples, "molecule_frame")
         usual = examples if examples.shot.all() else examples[~examples.shot]
         pairs = InternalCoordinates(examples.particles), usual.before, usual.after
-        lag, shortest = usual.lag_time_ps, usual.lag_time_ps.min()
-        if bool((lag == shortest).all()):
+        lag = usual.lag_time_ps
+        if not _many_lags(usual):
             return _build(config, ConformationLatent(examples.particles, fit_scales(*pairs)))
         lags = fit_lag_range(*pairs, lag)
-        scales = fit_scales(*pairs, lags.spread(lag).double(), lag < 2 * shortest)
+        scales = fit_scales(*pairs, lags.spread(lag).double(), lag < 2 * lag.min())
         return _build(config, ConformationLatent(examples.particles, scales), lags)
 
     def restore(self, config, particles, weights):
@@ -50,7 +52,14 @@ class MoleculeFrame(Architecture):
 
     def check(self, config, examples):
         """Refuse shot paths for a network without gates, and gates without the paths they are fitted to."""
-        rare_events.require_fit(config.gates, only(examples, "molecule_frame"))
+        pairs = only(examples, "molecule_frame")
+        rare_events.require_fit(config.gates, pairs)
+        if config.gates and _many_lags(pairs):
+            ends = f"{float(pairs.lag_time_ps.min()):g} to {float(pairs.lag_time_ps.max()):g} ps"
+            raise TrainingError(
+                f"train: gates are fitted at one lag time; expected one with gates, found {ends}; train at"
+                " one, or leave out the gates and the paths."
+            )
 
     def prepare(self, network, training, held_out, stage):
         """Fit the gates, and share the examples out among what happens in them."""
@@ -58,6 +67,10 @@ class MoleculeFrame(Architecture):
             return training, held_out
         ours, theirs = rare_events.prepare(network, training[0], held_out[0], stage)
         return [ours], [theirs]
+
+
+def _many_lags(pairs: Examples) -> bool:
+    return bool(pairs.lag_time_ps.min() < pairs.lag_time_ps.max())
 
 
 def _build(config: MoleculeFrameConfig, conformation: ConformationLatent, lags: LagRange | None = None):
