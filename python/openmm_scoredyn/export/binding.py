@@ -14,7 +14,7 @@ import torch
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import MoleculeError, OutputError, ScoreDynError
 from openmm_scoredyn.export.program import export_program
-from openmm_scoredyn.molecule.geometry import stereocentres, triple_products
+from openmm_scoredyn.molecule.geometry import oriented_stereocentres, stereocentres
 from openmm_scoredyn.molecule.matching import match_atoms
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.networks.known import Coverage
@@ -109,6 +109,7 @@ def bind_file(model: TransferableModel, particles: Particles, path, *, stereocen
     stereocentres : tuple of (centre, a, b, c), as in `GuardRules`
     """
     core, known = _restored(model)
+    known.require_handedness(particles, stereocentres)
     architecture = NetworkChoice.from_dict(model.card.provenance.network).architecture
     network = architecture.bind(core, particles).eval()
     latent_size = cast(BoundNetwork, network).latent_size
@@ -193,11 +194,7 @@ def centres_of(particles: Particles, positions) -> tuple[tuple[int, int, int, in
             f"bind: {particles.residue_names[centre]}:{particles.atom_names[centre]} is a stereocentre, which"
             " bonds alone do not tell from its mirror image; expected positions, found none; give positions=."
         )
-    (products,) = triple_products(np.asarray(positions, dtype=float)[None], centres)
-    return tuple(
-        (centre, a, b, c) if product > 0 else (centre, b, a, c)
-        for (centre, a, b, c), product in zip(centres.tolist(), products, strict=True)
-    )
+    return oriented_stereocentres(particles, positions)
 
 
 def _content(model: TransferableModel, particles: Particles, centres) -> str:

@@ -158,6 +158,20 @@ def handedness(positions: np.ndarray, centres: np.ndarray) -> np.ndarray:
     return np.sign(triple_products(positions, centres))
 
 
+def oriented_stereocentres(
+    particles: Particles, positions: np.ndarray
+) -> tuple[tuple[int, int, int, int], ...]:
+    """The stereocentres (c, a, b, d) in the order of neighbours that has a positive triple product in
+    positions (N, 3).
+    """
+    centres = stereocentres(particles)
+    (products,) = triple_products(np.asarray(positions, dtype=float)[None], centres)
+    return tuple(
+        (centre, a, b, c) if product > 0 else (centre, b, a, c)
+        for (centre, a, b, c), product in zip(centres.tolist(), products, strict=True)
+    )
+
+
 @dataclass(frozen=True)
 class Rotor:
     """A group of three hydrogens that turns about its only other bond: a methyl or ammonium group.

@@ -20,6 +20,19 @@ def environment(particles: Particles) -> tuple[str, ...]:
     return tuple(f"{kind}{len(near)}" for kind, near in zip(particles.types, particles.neighbours))
 
 
+def surroundings(particles: Particles, bonds: int) -> tuple[str, ...]:
+    """As `environment`, with that of all particles up to a number of bonds away, (N,), such as
+    "C4(C3 H1 H1 H1)" for one.
+    """
+    names = found = environment(particles)
+    for _ in range(bonds):
+        found = tuple(
+            f"{name}({' '.join(sorted(found[k] for k in near))})"
+            for name, near in zip(names, particles.neighbours)
+        )
+    return found
+
+
 class Coverage(Protocol):
     """Which molecules a transferable network may be bound to.
 
@@ -33,6 +46,12 @@ class Coverage(Protocol):
 
     def require(self, particles: Particles) -> None:
         """Refuse a molecule of another kind, with a `MoleculeError`."""
+        ...
+
+    def require_handedness(self, particles: Particles, centres) -> None:
+        """Refuse stereocentres (c, a, b, d), as of `oriented_stereocentres`, of a handedness that no training
+        molecule had, with a `MoleculeError`.
+        """
         ...
 
     def new_joints(self, particles: Particles) -> tuple[str, ...]:
@@ -65,6 +84,8 @@ class Known:
     ring_bonds : tuple of str, kinds of bonds in rings, such as "C4-C4", sorted
     largest : int, particles of the largest molecule
     needs_force_field : bool, whether the network reads parameters, so that it cannot do without a System
+    handedness : dict of int, 1 or -1 by a kind of stereocentre
+        Where all training molecules have the same; empty for a network that serves mirror images alike.
     """
 
     environments: tuple[str, ...]
@@ -75,10 +96,15 @@ class Known:
     ring_bonds: tuple[str, ...]
     largest: int
     needs_force_field: bool
+    handedness: dict[str, int]
 
     @classmethod
-    def of(cls, molecules: list[Particles], reads_force_field: bool = True) -> "Known":
-        """What some molecules have; without a System for one of them, no force field is known."""
+    def of(cls, molecules: list[Particles], reads_force_field: bool = True, centres=()) -> "Known":
+        """What some molecules have; without a System for one of them, no force field is known.
+
+        `centres` are their stereocentres, as of `oriented_stereocentres`, for a network that does not serve
+        mirror images alike.
+        """
         masses: dict[str, list[float]] = {}
         for particles in molecules:
             for name, mass in zip(environment(particles), particles.masses_amu):
@@ -102,6 +128,7 @@ class Known:
             tuple(sorted({name for particles in molecules for name, _ in _named_ring_bonds(particles)})),
             max(map(len, molecules)),
             reads_force_field and bool(parameters),
+            _common_handedness(molecules, centres),
         )
 
     def require(self, particles: Particles) -> None:
@@ -146,6 +173,22 @@ class Known:
                 )
         if self.needs_force_field or (self.parameters and particles.force_field is not None):
             self._require_force_field(particles)
+
+    def require_handedness(self, particles: Particles, centres) -> None:
+        """As `Coverage.require_handedness`; what no training molecule had is not looked at.
+
+        Raises
+        ------
+        MoleculeError
+            For the first stereocentre of the other handedness.
+        """
+        for centre, (name, sign) in _named_handedness(particles, centres).items():
+            if sign * self.handedness.get(name, 0) < 0:
+                raise MoleculeError(
+                    f"bind: {particles.residue_names[centre]}:{particles.atom_names[centre]} is the mirror"
+                    " image of what the model was trained on; expected its handedness, found the other; give"
+                    " the other stereoisomer, or use a model that was trained on this one."
+                )
 
     def beyond(self, particles: Particles) -> str:
         """As `Coverage.beyond`: larger ones than the largest in training."""
@@ -202,9 +245,32 @@ class Known:
         return cls(**own), values
 
 
+def _named_handedness(particles: Particles, centres) -> dict[int, tuple[str, int]]:
+    """A name and 1 or -1 of each stereocentre (c, a, b, d): whether its four neighbours, sorted by name, are
+    seen in the order in which a, b, d and the fourth one are. None is given of a centre with two neighbours
+    of one name.
+    """
+    names, found = surroundings(particles, 1), {}
+    for centre, *three in centres:
+        fourth = next(k for k in particles.neighbours[centre] if k not in three)
+        order = [names[k] for k in (*three, fourth)]
+        if len(set(order)) == len(order):
+            inversions = sum(one > other for k, one in enumerate(order) for other in order[k + 1 :])
+            found[centre] = (f"{environment(particles)[centre]}: {', '.join(sorted(order))}", (-1) ** inversions)
+    return found
+
+
+def _common_handedness(molecules: list[Particles], centres) -> dict[str, int]:
+    """The handedness of each kind of stereocentre that is the same wherever it occurs."""
+    found: dict[str, set[int]] = {}
+    for particles, own in zip(molecules, centres):
+        for name, sign in _named_handedness(particles, own).values():
+            found.setdefault(name, set()).add(sign)
+    return {name: signs.pop() for name, signs in sorted(found.items()) if len(signs) == 1}
+
+
 def _joints(particles: Particles) -> set[str]:
-    names, near = environment(particles), particles.neighbours
-    described = [f"{name}({' '.join(sorted(names[k] for k in around))})" for name, around in zip(names, near)]
+    described, near = surroundings(particles, 1), particles.neighbours
     return {
         "-".join(sorted((described[i], described[j])))
         for i, j in particles.bonds

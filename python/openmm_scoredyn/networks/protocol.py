@@ -23,9 +23,9 @@ class Network(Protocol):
         Whether latents turn with the particles.
     symmetric : bool
         Whether it is SE(3)-symmetric by construction; where not, it is trained on turned examples.
-    mirror_symmetric : bool, optional
-        Whether it is to serve mirror images, and any names of equal neighbours, alike: it is trained on
-        examples that are mirrored and renamed at random.
+    equal_names : bool, optional
+        Whether it is to serve any names of equal neighbours alike: it is trained on examples that are renamed
+        at random, and mirrored as well if `mirror_symmetric`, which it then says.
     loss_weight : float or Tensor that broadcasts to latents
     solvers : tuple of str, optional
         The only solvers it is right with.

@@ -149,8 +149,9 @@ class Molecule:
         one = examples[:1]
         size = network.latent(one.before, one.after, network.condition(*one.situation)).shape[1]
         cumulative = examples.weight.double().cumsum(0)
-        if getattr(network, "mirror_symmetric", False):
-            rename = partial(mirror_and_rename, equal_ends(examples.particles))
+        if getattr(network, "equal_names", False):
+            mirror = network.mirror_symmetric
+            rename = partial(rename_equals, equal_ends(examples.particles), mirror)
         else:
             rename = partial(turn_rotors, rotors(examples.particles))
         return cls(examples, network, rename, cumulative, size)
@@ -229,15 +230,16 @@ def turn_rotors(
     return tuple(_reordered(positions, order) for positions in frames)
 
 
-def mirror_and_rename(
-    groups: list[tuple[int, ...]], frames: tuple[Tensor, ...], generator: torch.Generator
+def rename_equals(
+    groups: list[tuple[int, ...]], mirror: bool, frames: tuple[Tensor, ...], generator: torch.Generator
 ) -> tuple[Tensor, ...]:
-    """Exchange the particles of each group, and mirror every other example at random, alike in all its
-    frames: the transition density of a mirror image is the mirrored one.
+    """Exchange the particles of each group at random, alike in all frames of an example.
 
     Parameters
     ----------
     groups : particles that nothing but their names tells apart, as `equal_ends`
+    mirror : bool
+        Mirror every other example as well: the transition density of a mirror image is the mirrored one.
     frames : as of `turn_rotors`
     """
     count, atoms = len(frames[0]), frames[0].shape[-2]
@@ -245,7 +247,8 @@ def mirror_and_rename(
     for group in groups:
         shuffled = torch.rand(count, len(group), generator=generator).argsort(1)
         order[:, list(group)] = torch.tensor(group)[shuffled]
-    hand = 1.0 - 2.0 * torch.randint(2, (count,), generator=generator)
+    sides = torch.randint(2, (count,), generator=generator) if mirror else torch.zeros(count)
+    hand = 1.0 - 2.0 * sides
     return tuple(
         _reordered(positions, order) * hand.view(-1, *(1,) * (positions.dim() - 1)) for positions in frames
     )

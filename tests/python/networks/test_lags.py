@@ -11,11 +11,13 @@ from alanine import alanine_molecule, alanine_positions
 from openmm_scoredyn.data import Trajectory
 from openmm_scoredyn.errors import SamplingError, TrainingError
 from openmm_scoredyn.export import export_program
+from openmm_scoredyn.export.binding import bind_particles
 from openmm_scoredyn.molecule.geometry import backbone_torsions, rotors
 from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates, wrap
 from openmm_scoredyn.networks.molecule_frame.lags import KNOTS, LagRange, fit_lag_range
 from openmm_scoredyn.networks.registry import NetworkChoice
 from openmm_scoredyn.program.model import ScoreModel
+from openmm_scoredyn.program.transferable import TransferableModel
 from openmm_scoredyn.training import OptimizationConfig, TrainingConfig, train
 from openmm_scoredyn.training.checkpoint import best_checkpoint
 from openmm_scoredyn.training.dataset import collect_examples
@@ -94,11 +96,28 @@ def configuration(**fields) -> TrainingConfig:
     return TrainingConfig("known-motion", **usual | fields)
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory) -> ScoreModel:
+TRANSFERABLE = {
+    "network": NetworkChoice.of(
+        "zmatrix_transformer", width=32, heads=2, blocks=2, read_force_field=False, mirror_images=False
+    ),
+    "optimization": OptimizationConfig(
+        updates=1000, batch_size=256, learning_rate=5e-3, warmup_updates=20, ema_decay=0.98
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=["molecule_frame", "zmatrix_transformer"])
+def model(request, tmp_path_factory) -> ScoreModel:
     folder = tmp_path_factory.mktemp("lags")
-    train([known_motion(1), known_motion(2)], folder / "run", configuration())
+    transferable = request.param == "zmatrix_transformer"
+    chosen = configuration(**(TRANSFERABLE if transferable else {}))
+    train([known_motion(1), known_motion(2)], folder / "run", chosen)
     checkpoint = best_checkpoint(folder / "run")
+    if transferable:
+        weights = dict(checkpoint.network().state_dict())
+        return bind_particles(
+            TransferableModel(checkpoint.card, weights), alanine_molecule(), alanine_positions()
+        )
     export_program(checkpoint.network(), folder / "m.pt", checkpoint.card, checkpoint.parametrization)
     return ScoreModel(folder / "m.pt")
 
@@ -157,10 +176,12 @@ def test_golden_examples_hold_both_ends_of_the_range_and_a_lag_between(model):
     assert model.card.capabilities.lag_time_range and model.card.capabilities.lag_times_ps == (1.0, 16.0)
 
 
-def test_latents_have_unit_spread_at_every_lag_and_advance_undoes_them():
+@pytest.mark.parametrize("name", ["molecule_frame", "zmatrix_transformer"])
+def test_latents_have_unit_spread_at_every_lag_and_advance_undoes_them(name):
     (pairs,) = collect_examples([known_motion(3)], 1.0, True, longest_lag_time_ps=16.0, seed=1)
-    choice = NetworkChoice.of("molecule_frame", width=8, blocks=1)
+    choice = NetworkChoice.of(name, width=8, blocks=1)
     network = choice.architecture.fit(choice.config, [pairs])
+    network = choice.architecture.bind(network, pairs.particles)
     condition = network.condition(*pairs.situation)
     latent = network.latent(pairs.before, pairs.after, condition)
     soft = network.loss_weight > network.loss_weight.min()

@@ -5,7 +5,7 @@ from alanine import alanine_molecule, alanine_positions
 
 from openmm_scoredyn.molecule.geometry import equal_ends, rotors
 from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates, wrap
-from openmm_scoredyn.training.dataset import mirror_and_rename, turn_rotors
+from openmm_scoredyn.training.dataset import rename_equals, turn_rotors
 
 
 def frames(count: int = 300):
@@ -47,7 +47,7 @@ def test_any_names_of_equal_ends_and_both_mirror_images_occur_alike():
     molecule, (before, after) = alanine_molecule(), frames(3000)
     groups = equal_ends(molecule)
     assert sorted(map(len, groups)) == [3, 3, 3]
-    renamed, other = mirror_and_rename(groups, (before, after), torch.Generator().manual_seed(1))
+    renamed, other = rename_equals(groups, True, (before, after), torch.Generator().manual_seed(1))
     hand, usual = (torch.linalg.det(x[:, [6, 10, 14]] - x[:, [8]]) for x in (renamed, before))  # about CA
     mirrored = hand * usual < 0
     assert abs(mirrored.float().mean() - 0.5) < 4 * 0.5 / len(before) ** 0.5

@@ -116,6 +116,9 @@ class KnownChains:
         had = f"{self.smallest} to {self.largest}" if self.smallest < self.largest else f"{self.largest}"
         return f"a chain of {size} beads, where training had {had}"
 
+    def require_handedness(self, particles: Particles, centres) -> None:
+        """Beads in a line have no stereocentres."""
+
     def new_joints(self, particles: Particles) -> tuple[str, ...]:
         """None: beads of any composition may be neighbours."""
         return ()

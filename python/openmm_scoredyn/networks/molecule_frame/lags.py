@@ -1,4 +1,4 @@
-"""What the lag time is to a molecule-frame model of a range of them: an input, and a size of changes."""
+"""What the lag time is to a model of a range of them: an input, and a size of changes."""
 
 import numpy as np
 import torch
@@ -55,6 +55,24 @@ class LagRange(nn.Module):
         return torch.lerp(self.growth.index_select(0, knot), self.growth.index_select(0, knot + 1), share)
 
 
+class OneLag(nn.Module):
+    """The same where there is one lag time: nothing to show, and nothing that grows, of C coordinates."""
+
+    def __init__(self, coordinates: int):
+        super().__init__()
+        self.coordinates = coordinates
+
+    @torch.jit.export
+    def features(self, lag_time_ps: Tensor) -> Tensor:
+        """(B, 0)"""
+        return lag_time_ps.new_zeros(len(lag_time_ps), 0)
+
+    @torch.jit.export
+    def spread(self, lag_time_ps: Tensor) -> Tensor:
+        """Ones (B, C)."""
+        return lag_time_ps.new_ones(len(lag_time_ps), self.coordinates)
+
+
 def fit_lag_range(
     coordinates: InternalCoordinates, before: Tensor, after: Tensor, lag_time_ps: Tensor
 ) -> LagRange:
@@ -63,9 +81,14 @@ def fit_lag_range(
     soft = turns(torch.exp(1j * new).mean(0)) & (torch.arange(new.shape[1]) >= 2 * before.shape[1] - 3)
     square = torch.where(soft, wrap(new - coordinates(before).double()) ** 2, 1.0)
     ends = torch.stack([lag_time_ps.min(), lag_time_ps.max()])
+    return LagRange(ends, torch.where(soft, growth_of(square, lag_time_ps, ends), 1.0).float())
+
+
+def growth_of(square: Tensor, lag_time_ps: Tensor, ends: Tensor) -> Tensor:
+    """`LagRange.growth` (KNOTS, C) from squared changes (P, C) in lag times (P,), ps."""
     nearest = (torch.log(lag_time_ps / ends[0]) / torch.log(ends[1] / ends[0]) * (KNOTS - 1)).round()
     # Between short lag times, which are multiples of the frame spacing, there may be knots without any.
     found = nearest.unique()
     means = torch.stack([square[nearest == knot].mean(0) for knot in found]) / square.mean(0)
     growth = [np.interp(np.arange(KNOTS), found, column) for column in means.sqrt().T]
-    return LagRange(ends, torch.where(soft, torch.from_numpy(np.stack(growth, axis=1)), 1.0).float())
+    return torch.from_numpy(np.stack(growth, axis=1))

@@ -5,8 +5,10 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
+from openmm_scoredyn.molecule.geometry import oriented_stereocentres
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.networks.known import Known
+from openmm_scoredyn.networks.molecule_frame.lags import LagRange, OneLag
 from openmm_scoredyn.networks.protocol import Architecture, load_weights
 from openmm_scoredyn.networks.zmatrix_transformer.contacts import fit_contacts
 from openmm_scoredyn.networks.zmatrix_transformer.coordinates import ClassScales, fit_classes, require_known
@@ -26,6 +28,9 @@ class ZMatrixTransformerConfig:
     read_force_field : bool
         Parameters of the force field are features, so that binding needs a System. Without, particles and
         bonds alone say what a molecule is; a System of another force field is refused all the same.
+    mirror_images : bool
+        Whether it serves mirror images alike. Where all molecules are of one handedness, as peptides are,
+        there is nothing to learn of the other.
     """
 
     width: int = 64
@@ -33,6 +38,7 @@ class ZMatrixTransformerConfig:
     condition_blocks: int = 1
     blocks: int = 4
     read_force_field: bool = True
+    mirror_images: bool = True
 
 
 class ZMatrixTransformerArchitecture(Architecture):
@@ -40,14 +46,26 @@ class ZMatrixTransformerArchitecture(Architecture):
 
     config = ZMatrixTransformerConfig
     transferable = True
+    lag_range = True
 
     def fit(self, config, examples):
         """Parameters for the molecules of the examples, with the means and spreads of their coordinates."""
-        names = {name for part in examples for name in find_groups(part.particles).names}
-        scales = fit_classes([(part.particles, part.before, part.after) for part in examples])
+        found = [find_groups(part.particles) for part in examples]
+        names, finer = ({name for groups in found for name in getattr(groups, of)} for of in ("names", "finer"))
         closest = fit_contacts([(part.particles, part.after) for part in examples])
-        known = Known.of([part.particles for part in examples], config.read_force_field)
-        fitted = {"scales": asdict(scales), "groups": sorted(names), "closest_nm": closest}
+        lags = torch.cat([part.lag_time_ps for part in examples])
+        centres = [
+            oriented_stereocentres(part.particles, part.before[0].numpy())
+            for part in (() if config.mirror_images else examples)
+        ]
+        known = Known.of([part.particles for part in examples], config.read_force_field, centres)
+        fitted = {
+            "scales": asdict(fit_classes(examples)),
+            "groups": sorted(names),
+            "surroundings": sorted(finer),
+            "closest_nm": closest,
+            "lag_times_ps": [float(lags.min()), float(lags.max())],
+        }
         return _core(config, known.to_tensor(**fitted))
 
     def restore(self, config, particles, weights):
@@ -69,9 +87,16 @@ class ZMatrixTransformerArchitecture(Architecture):
 
 def _core(config: ZMatrixTransformerConfig, content: Tensor) -> TransferableCore:
     _, more = Known.from_tensor(content)
+    shortest, longest = more["lag_times_ps"]
     core = TransferableCore(
-        len(more["groups"]), config.width, config.heads, config.condition_blocks, config.blocks
+        len(more["groups"]) + len(more["surroundings"]),
+        config.width,
+        config.heads,
+        config.condition_blocks,
+        config.blocks,
+        shortest < longest,
     )
+    core.config = config
     core.register_buffer("known", content)
     return core
 
@@ -81,13 +106,25 @@ def _bound(core: TransferableCore, particles: Particles) -> ZMatrixTransformer:
     scales = ClassScales(**more["scales"])
     table = require_known(particles, scales.mean)
     groups = require_known_groups(particles, more["groups"])
-    kinds = torch.tensor([more["groups"].index(name) for name in groups.names])
-    mean, spread = (
-        torch.tensor([values[name] for name in table.classes]) for values in (scales.mean, scales.spread)
-    )
+    names = [*more["groups"], *more["surroundings"]]
+    finer = [names.index(name) if name in more["surroundings"] else -1 for name in groups.finer]
+    mean, spread, growth = scales.of(table)
+    ends = torch.tensor(more["lag_times_ps"])
     if not known.needs_force_field:
         particles = particles.without_force_field()
-    return ZMatrixTransformer(core, particles, table, groups, kinds, mean, spread, more["closest_nm"])
+    return ZMatrixTransformer(
+        core,
+        particles,
+        table,
+        groups,
+        torch.tensor([names.index(name) for name in groups.names]),
+        torch.tensor(finer),
+        mean,
+        spread,
+        LagRange(ends, growth) if ends[0] < ends[1] else OneLag(len(mean)),
+        more["closest_nm"],
+        core.config.mirror_images,
+    )
 
 
 ARCHITECTURE = ZMatrixTransformerArchitecture()

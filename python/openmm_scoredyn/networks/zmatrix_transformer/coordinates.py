@@ -10,8 +10,10 @@ from torch import Tensor
 
 from openmm_scoredyn.errors import MoleculeError
 from openmm_scoredyn.molecule.particles import Particles
-from openmm_scoredyn.networks.known import environment
-from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates
+from openmm_scoredyn.networks.examples import Examples
+from openmm_scoredyn.networks.known import environment, surroundings
+from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates, wrap
+from openmm_scoredyn.networks.molecule_frame.lags import KNOTS, growth_of
 from openmm_scoredyn.networks.molecule_frame.zmatrix import build_zmatrix
 
 LENGTH, ANGLE, DIHEDRAL = 0, 1, 2
@@ -25,6 +27,8 @@ class CoordinateTable:
     Attributes
     ----------
     classes : tuple of str, (C,), such as "length C4-H1"
+    finer : tuple of str, (C,)
+        The same with the neighbours of each particle, such as "length C4(C4 H1 H1 H1)-H1(C4)".
     row, part : (C,) int, the row of the Z-matrix and which of its three numbers
     soft : (C,) bool
         Dihedrals that turn: the first child of an atom, against atoms beyond the bond. Their change is
@@ -35,6 +39,7 @@ class CoordinateTable:
     """
 
     classes: tuple[str, ...]
+    finer: tuple[str, ...]
     row: np.ndarray
     part: np.ndarray
     soft: np.ndarray
@@ -49,21 +54,25 @@ def coordinate_table(particles: Particles) -> CoordinateTable:
     MoleculeError
         If it has fewer than four particles, or bonds do not connect them all.
     """
-    zmatrix, names, near = build_zmatrix(particles), environment(particles), particles.neighbours
-    entries = []
+    zmatrix, near = build_zmatrix(particles), particles.neighbours
+    entries: list[tuple] = []
     for row, (atom, parent, _, _) in enumerate(zmatrix.rows):
-        entries.append((_class("length", (atom, parent), names), row, LENGTH, False, False))
+        entries.append(("length", (atom, parent), row, LENGTH, False, False))
     for row, (atom, parent, grandparent, _) in enumerate(zmatrix.rows[1:], start=1):
-        entries.append((_class("angle", (atom, parent, grandparent), names), row, ANGLE, False, False))
+        entries.append(("angle", (atom, parent, grandparent), row, ANGLE, False, False))
     for row, (atom, parent, grandparent, reference) in enumerate(zmatrix.rows[2:], start=2):
         first = zmatrix.sibling[row]
         other = zmatrix.rows[first][0] if first >= 0 else reference
         at_one_centre = first >= 0 or reference in near[parent]
         atoms = (atom, parent, other) if at_one_centre else (parent, grandparent)
         kind = "improper" if at_one_centre else "torsion"
-        entries.append((_class(kind, atoms, names), row, DIHEDRAL, not at_one_centre, at_one_centre))
-    classes, *columns = zip(*entries)
-    return CoordinateTable(tuple(classes), *(np.array(column) for column in columns))
+        entries.append((kind, atoms, row, DIHEDRAL, not at_one_centre, at_one_centre))
+    kinds, members, *columns = zip(*entries)
+    classes, finer = (
+        tuple(_class(kind, atoms, names) for kind, atoms in zip(kinds, members))
+        for names in (environment(particles), surroundings(particles, 1))
+    )
+    return CoordinateTable(classes, finer, *(np.array(column) for column in columns))
 
 
 def _class(kind: str, atoms: tuple[int, ...], names: tuple[str, ...]) -> str:
@@ -73,14 +82,33 @@ def _class(kind: str, atoms: tuple[int, ...], names: tuple[str, ...]) -> str:
 
 @dataclass(frozen=True)
 class ClassScales:
-    """Fitted numbers of each class, by name: mean and standard deviation; nm or rad."""
+    """Fitted numbers of each class, by name, of the coarse classes and of the finer ones.
+
+    Attributes
+    ----------
+    mean, spread : mean and standard deviation; nm or rad
+    growth : (KNOTS,), as `LagRange.growth`; empty for a model of one lag time
+    """
 
     mean: dict[str, float]
     spread: dict[str, float]
+    growth: dict[str, list[float]]
+
+    def of(self, table: CoordinateTable) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean and spread (C,) of the coordinates of a molecule, and growth (KNOTS, C): of the finer class
+        where it is known.
+        """
+        names = [fine if fine in self.mean else own for own, fine in zip(table.classes, table.finer)]
+        growth = [self.growth.get(name, [1.0] * KNOTS) for name in names]
+        return (
+            torch.tensor([self.mean[name] for name in names]),
+            torch.tensor([self.spread[name] for name in names]),
+            torch.tensor(growth).T.contiguous(),
+        )
 
 
-def fit_classes(parts: list[tuple[Particles, Tensor, Tensor]]) -> ClassScales:
-    """Fit on pairs one lag time apart of several molecules: particles, before and after (P, N, 3), nm.
+def fit_classes(parts: list[Examples]) -> ClassScales:
+    """Fit on the examples of several molecules.
 
     Raises
     ------
@@ -88,27 +116,39 @@ def fit_classes(parts: list[tuple[Particles, Tensor, Tensor]]) -> ClassScales:
         As `coordinate_table`.
     """
     found: dict[str, list[Tensor]] = {}
-    for particles, before, after in parts:
-        table = coordinate_table(particles)
-        measure = InternalCoordinates(particles)
-        held = _constrained_lengths_nm(particles)
-        old, new = measure(before).double(), measure(after).double()
-        for k, name in enumerate(table.classes):
-            value = new[:, k]
-            if table.soft[k]:
-                turn = new[:, k] - old[:, k]
-                value = torch.remainder(turn + torch.pi, 2 * torch.pi) - torch.pi
-            elif table.signed[k]:
-                value = torch.remainder(torch.sign(old[:, k]) * new[:, k], 2 * torch.pi)
-            elif k in held:
-                value = torch.full_like(value, held[k])
-            found.setdefault(name, []).append(value)
+    lags: dict[str, list[Tensor]] = {}
+    for part in parts:
+        table = coordinate_table(part.particles)
+        values = _measured(part, table)
+        for names in (table.classes, table.finer):
+            for k, name in enumerate(names):
+                found.setdefault(name, []).append(values[:, k])
+                lags.setdefault(name, []).append(part.lag_time_ps)
     joined = {name: torch.cat(values) for name, values in sorted(found.items())}
     soft = {name for name in joined if name.startswith("torsion")}
+    every = torch.cat([part.lag_time_ps for part in parts])
+    ends = torch.stack([every.min(), every.max()])
+    growth = {
+        name: growth_of(joined[name][:, None] ** 2, torch.cat(lags[name]), ends)[:, 0].tolist()
+        for name in (sorted(soft) if ends[0] < ends[1] else ())
+    }
     return ClassScales(
         {name: 0.0 if name in soft else float(value.mean()) for name, value in joined.items()},
         {name: float(value.std()) for name, value in joined.items()},
+        growth,
     )
+
+
+def _measured(part: Examples, table: CoordinateTable) -> Tensor:
+    """What the classes are fitted to (P, C): changes of what turns, all else as it is after the lag time."""
+    measure = InternalCoordinates(part.particles)
+    old, new = measure(part.before).double(), measure(part.after).double()
+    signed = torch.remainder(torch.sign(old) * new, 2 * torch.pi)
+    found = torch.where(torch.from_numpy(table.signed), signed, new)
+    found = torch.where(torch.from_numpy(table.soft), wrap(new - old), found)
+    for k, length_nm in _constrained_lengths_nm(part.particles).items():
+        found[:, k] = length_nm
+    return found
 
 
 def _constrained_lengths_nm(particles: Particles) -> dict[int, float]:

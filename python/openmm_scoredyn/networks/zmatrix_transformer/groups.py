@@ -7,10 +7,11 @@ from torch import Tensor
 
 from openmm_scoredyn.errors import MoleculeError
 from openmm_scoredyn.molecule.particles import Particles
-from openmm_scoredyn.networks.known import environment
+from openmm_scoredyn.networks.known import environment, surroundings
 from openmm_scoredyn.networks.molecule_frame.zmatrix import build_zmatrix
 
 TERMINALS = 4  # as many particles with a single bond as a centre may have
+REACH = 2  # bonds, of what tells groups of one kind apart
 ROWS = 1 + TERMINALS  # of the Z-matrix in a group: that of the centre, then those of the terminal particles
 
 
@@ -21,12 +22,14 @@ class Groups:
     Attributes
     ----------
     names : (G,), kinds of the centre and of the terminal particles, such as "C4 H1 H1 H1"
+    finer : (G,), the centre with all particles up to REACH bonds away
     centres : (G,) int64
     rows : (G, ROWS) int64, rows of the Z-matrix, N - 1 where there is none
     members : (G, N), 1 where a particle is one of the terminal ones of a group
     """
 
     names: tuple[str, ...]
+    finer: tuple[str, ...]
     centres: Tensor
     rows: Tensor
     members: Tensor
@@ -59,7 +62,8 @@ def find_groups(particles: Particles) -> Groups:
         rows[index, : len(own)] = torch.tensor([row_of.get(atom, count - 1) for atom in own])
         members[index, terminal] = 1
         labels.append(" ".join(names[atom] for atom in [centre, *sorted(terminal, key=names.__getitem__)]))
-    return Groups(tuple(labels), torch.tensor(centres), rows, members)
+    finer = [surroundings(particles, REACH)[centre] for centre in centres]
+    return Groups(tuple(labels), tuple(finer), torch.tensor(centres), rows, members)
 
 
 def require_known_groups(particles: Particles, known: list[str]) -> Groups:

@@ -6,6 +6,8 @@ from torch.nn import functional
 
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates
+from openmm_scoredyn.networks.molecule_frame.lags import FEATURES as LAG_FEATURES
+from openmm_scoredyn.networks.molecule_frame.lags import LagRange, OneLag
 from openmm_scoredyn.networks.zmatrix_transformer.contacts import PRESSURES, Contacts
 from openmm_scoredyn.networks.zmatrix_transformer.coordinates import DIHEDRAL, MOVES, CoordinateTable
 from openmm_scoredyn.networks.zmatrix_transformer.features import (
@@ -15,6 +17,7 @@ from openmm_scoredyn.networks.zmatrix_transformer.features import (
     pair_relations,
 )
 from openmm_scoredyn.networks.zmatrix_transformer.groups import ROWS, Groups
+from openmm_scoredyn.networks.zmatrix_transformer.rings import GAP_FEATURES, NOISE_NM, SWING_NM, RingGaps
 
 HARMONICS = 3  # a methyl rotor is threefold
 TURNS = 2  # directions that a group sees: of its centre, and of its first terminal particle
@@ -54,8 +57,9 @@ class TransferableCore(nn.Module):
 
     Parameters
     ----------
-    kinds : int, number of kinds of groups
+    kinds : int, number of kinds of groups, and of what tells groups of one kind apart
     width, heads, condition_blocks, blocks : int
+    many_lags : bool, whether it is shown the lag time
 
     Attributes
     ----------
@@ -64,16 +68,18 @@ class TransferableCore(nn.Module):
 
     known: Tensor
 
-    def __init__(self, kinds: int, width: int, heads: int, condition_blocks: int, blocks: int):
+    def __init__(
+        self, kinds: int, width: int, heads: int, condition_blocks: int, blocks: int, many_lags: bool
+    ):
         super().__init__()
         numbers = 3 * ROWS + 2 * TURNS * HARMONICS
         self.kind = nn.Embedding(kinds, width)
         self.describe = nn.Linear(GROUP_FEATURES, width)
-        self.see = nn.Linear(numbers + ROWS, width)
+        self.see = nn.Linear(numbers + ROWS + LAG_FEATURES * many_lags, width)
         self.relation = nn.Embedding(RELATIONS, heads)
         self.near = nn.Linear(RADIAL, heads, bias=False)
         self.condition_blocks = nn.ModuleList([GroupAttention(width, heads) for _ in range(condition_blocks)])
-        self.inlet = nn.Linear(numbers + (TURNS + 1) * PRESSURES + 5, width)
+        self.inlet = nn.Linear(numbers + (TURNS + 1) * PRESSURES + GAP_FEATURES + 5, width)
         self.blocks = nn.ModuleList([GroupAttention(width, heads) for _ in range(blocks)])
         self.norm = nn.LayerNorm(width)
         self.outlet = nn.Linear(width, 3 * ROWS)
@@ -81,9 +87,12 @@ class TransferableCore(nn.Module):
         nn.init.zeros_(self.outlet.bias)
         nn.init.zeros_(self.near.weight)
 
-    def context(self, kinds: Tensor, features: Tensor, seen: Tensor, bias: Tensor) -> Tensor:
+    def context(
+        self, kinds: Tensor, finer: Tensor, known: Tensor, features: Tensor, seen: Tensor, bias: Tensor
+    ) -> Tensor:
         """What each group is and where it stands, (B, G, width)."""
-        x = self.kind(kinds) + self.describe(features) + self.see(seen)
+        own = self.kind(kinds) + self.kind(finer) * known
+        x = own + self.describe(features) + self.see(seen)
         for block in self.condition_blocks:
             x = block(x, bias)
         return x
@@ -115,16 +124,21 @@ class ZMatrixTransformer(nn.Module):
     table : CoordinateTable, C coordinates of which D move
     groups : Groups
     kinds : (G,) int64
+    finer : (G,) int64, what tells a group from others of its kind; -1 where training had nothing like it
     mean, spread : (C,), of the class of each coordinate; nm or rad
+    lags : LagRange, or OneLag, of C coordinates
     closest : closest approach of two kinds of particles, nm
+    mirror_images : bool, whether training shows both
     """
 
     latent_type = "invariant"
     symmetric = True
-    mirror_symmetric = True
+    equal_names = True
 
     loss_weight: Tensor
     kinds: Tensor
+    finer: Tensor
+    finer_known: Tensor
     features: Tensor
     relations: Tensor
     mean: Tensor
@@ -141,6 +155,7 @@ class ZMatrixTransformer(nn.Module):
     outlet: Tensor
     turning: Tensor
     turn_slot: Tensor
+    turn_leader: Tensor
     turn_spread: Tensor
     order: Tensor
     centres: Tensor
@@ -153,12 +168,16 @@ class ZMatrixTransformer(nn.Module):
         table: CoordinateTable,
         groups: Groups,
         kinds: Tensor,
+        finer: Tensor,
         mean: Tensor,
         spread: Tensor,
+        lags: LagRange | OneLag,
         closest: dict[str, float],
+        mirror_images: bool,
     ):
         super().__init__()
-        self.core = core
+        self.core, self.lags = core, lags
+        self.mirror_symmetric = mirror_images
         self.coordinates = InternalCoordinates(particles)
         count, coordinates = len(particles), len(table.classes)
         moving = (spread > MOVES).nonzero()[:, 0]
@@ -175,11 +194,15 @@ class ZMatrixTransformer(nn.Module):
             torch.where(leader < coordinates, turning, count - 1),
             closest,
         )
+        self.noise_nm, self.swing_nm = NOISE_NM, SWING_NM
+        self.gaps = RingGaps(particles, self.coordinates, groups)
         padded = torch.cat([spread, torch.zeros(1)])
         padded_slot = torch.cat([slot, torch.tensor([len(moving)])])
         relations = pair_relations(particles)
         buffers = {
             "kinds": kinds,
+            "finer": finer.clamp(min=0),
+            "finer_known": (finer >= 0).float().unsqueeze(1),
             "features": group_features(particles, groups),
             "relations": relations[groups.centres][:, groups.centres],
             "centres": groups.centres,
@@ -197,6 +220,7 @@ class ZMatrixTransformer(nn.Module):
             "outlet": grid.argsort()[:coordinates][moving],
             "turning": turning.flatten(),
             "turn_slot": padded_slot[leader].flatten(),
+            "turn_leader": leader.flatten(),
             "turn_spread": padded[leader].flatten(),
             "order": torch.arange(1.0, HARMONICS + 1),
             "shells": torch.linspace(SHELLS_NM[0], SHELLS_NM[1], RADIAL),
@@ -213,8 +237,9 @@ class ZMatrixTransformer(nn.Module):
         self, history: Tensor, box: Tensor, lag_time_ps: Tensor, temperature_K: Tensor
     ) -> list[Tensor]:
         """Coordinates of the newest frame (B, C), the directions of each group about its bonds (B, TURNS G),
-        what each group is and where it stands (B, G, width), the bias of the attention (B, heads, G, G), and
-        the frame itself (B, N, 3).
+        what each group is and where it stands (B, G, width), the bias of the attention (B, heads, G, G), the
+        frame itself (B, N, 3), how far the coordinates go in the lag time (B, C), and what closes the rings
+        of the frame (B, G, GAP_FEATURES).
         """
         frame = history[:, -1]
         old = self.coordinates(frame)
@@ -230,23 +255,29 @@ class ZMatrixTransformer(nn.Module):
         width = self.shells[1] - self.shells[0]
         shells = torch.exp(-(((distance.unsqueeze(3) - self.shells) / width) ** 2))
         bias = self.core.bias(self.relations, shells)
-        seen = torch.cat([placed, waves.flatten(2), handed.unflatten(1, [len(self.kinds), -1])], dim=2)
-        return [old, direction, self.core.context(self.kinds, self.features, seen, bias), bias, frame]
+        shown = self.lags.features(lag_time_ps).unsqueeze(1).expand(-1, len(self.kinds), -1)
+        handed = handed.unflatten(1, [len(self.kinds), -1])
+        seen = torch.cat([placed, waves.flatten(2), handed, shown], dim=2)
+        context = self.core.context(self.kinds, self.finer, self.finer_known, self.features, seen, bias)
+        return [old, direction, context, bias, frame, self.lags.spread(lag_time_ps), self.gaps(frame)]
 
     @torch.jit.export
     def predict(self, latent: Tensor, level: Tensor, condition: list[Tensor]) -> Tensor:
         """Raw output (B, D) from scaled latents (B, D), level ln(sigma)/4 (B,) and condition."""
         variance = torch.exp(8 * level).unsqueeze(1)
         padded = functional.pad(latent, [0, 1])
-        turn = (padded * torch.sqrt(1 + variance)).index_select(1, self.turn_slot) * self.turn_spread
+        grown = functional.pad(condition[5], [0, 1]).index_select(1, self.turn_leader) * self.turn_spread
+        turn = (padded * torch.sqrt(1 + variance)).index_select(1, self.turn_slot) * grown
         # Where the noised latents lead, damped to what the noise leaves of it on average.
         angle = (condition[1] + turn).unsqueeze(2) * self.order
-        rate = -0.5 * (self.turn_spread.unsqueeze(1) * self.order) ** 2
+        rate = -0.5 * (grown.unsqueeze(2) * self.order) ** 2
         damped = torch.exp(variance.unsqueeze(2) * rate)
         wave = level.unsqueeze(1) * (self.order[:2] * (0.5 * torch.pi))
         # What presses on what, if the noised latents were normal and the network said nothing else.
         guess = padded.index_select(1, self.slot) / torch.sqrt(1 + variance)
-        torque, strength = self.contacts(self.placed(guess, condition[0], condition[4]))
+        guessed = self.placed(guess * condition[5], condition[0], condition[4])
+        torque, strength = self.contacts(guessed)
+        usual_nm = torch.sqrt(self.noise_nm**2 * variance / (1 + variance) + self.swing_nm**2)
         waves = torch.cat([torch.sin(angle) * damped, torch.cos(angle) * damped], dim=2)
         noise = torch.cat([level.unsqueeze(1), torch.sin(wave), torch.cos(wave)], dim=1)
         parts = [
@@ -254,6 +285,7 @@ class ZMatrixTransformer(nn.Module):
             waves.unflatten(1, [len(self.kinds), -1]).flatten(2),
             torque.unflatten(1, [len(self.kinds), -1]).flatten(2),
             strength,
+            torch.asinh((self.gaps(guessed) - condition[6]) / usual_nm.view(-1, 1, 1)),
             noise.unsqueeze(1).expand(-1, len(self.kinds), -1),
         ]
         raw = self.core.outcome(torch.cat(parts, dim=2), condition[2], condition[3])
@@ -263,7 +295,7 @@ class ZMatrixTransformer(nn.Module):
     def advance(self, latent: Tensor, condition: list[Tensor], history: Tensor, box: Tensor) -> Tensor:
         """Positions (B, N, 3), nm, one lag time after the newest frame of the history."""
         change = functional.pad(latent, [0, 1]).index_select(1, self.slot)
-        return self.placed(change, condition[0], history[:, -1])
+        return self.placed(change * condition[5], condition[0], history[:, -1])
 
     @torch.jit.export
     def placed(self, change: Tensor, old: Tensor, frame: Tensor) -> Tensor:
@@ -298,7 +330,7 @@ class ZMatrixTransformer(nn.Module):
     def latent(self, before: Tensor, after: Tensor, condition: list[Tensor]) -> Tensor:
         """Latents (B, D) of pairs of positions (B, N, 3), nm."""
         change = self.change(self.coordinates(before), self.coordinates(after)) * self.gain
-        return change[:, self.moving]
+        return (change / condition[5])[:, self.moving]
 
     @torch.jit.ignore
     def project(self, eps: Tensor, condition: list[Tensor]) -> Tensor:
