@@ -200,7 +200,7 @@ def centres_of(particles: Particles, positions) -> tuple[tuple[int, int, int, in
 def _content(model: TransferableModel, particles: Particles, centres) -> str:
     """What a bound program depends on, as a digest."""
     text = json.dumps(
-        [model.sha256 or model.card.to_json(), particles.to_dict(), centres, __version__, torch.__version__],
+        [model.sha256 or model.digest(), particles.to_dict(), centres, __version__, torch.__version__],
         sort_keys=True,
     )
     return hashlib.sha256(text.encode()).hexdigest()

@@ -112,11 +112,19 @@ class TransferableModel:
         names = ", ".join(molecule["name"] for molecule in self.card.molecules)
         return f"TransferableModel({self.card.name!r}, trained on {names})"
 
-    def save(self, path) -> None:
-        """Write the file, whole or not at all."""
+    def digest(self) -> str:
+        """SHA-256 of the card and the weights, of a model that may not have been read from a file."""
+        parts = self._parts()
+        return hashlib.sha256(b"".join(parts[name] for name in sorted(parts))).hexdigest()
+
+    def _parts(self) -> dict[str, bytes]:
         from safetensors.torch import save
 
-        parts = {CARD: self.card.to_json().encode(), WEIGHTS: save(self.weights)}
+        return {CARD: self.card.to_json().encode(), WEIGHTS: save(self.weights)}
+
+    def save(self, path) -> None:
+        """Write the file, whole or not at all."""
+        parts = self._parts()
         digests = {name: hashlib.sha256(content).hexdigest() for name, content in parts.items()}
         parts[DIGESTS] = json.dumps(digests).encode()
         buffer = io.BytesIO()

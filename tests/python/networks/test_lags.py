@@ -101,7 +101,7 @@ TRANSFERABLE = {
         "zmatrix_transformer", width=32, heads=2, blocks=2, read_force_field=False, mirror_images=False
     ),
     "optimization": OptimizationConfig(
-        updates=1000, batch_size=256, learning_rate=5e-3, warmup_updates=20, ema_decay=0.98
+        updates=800, batch_size=256, learning_rate=5e-3, warmup_updates=20, ema_decay=0.98
     ),
 }
 

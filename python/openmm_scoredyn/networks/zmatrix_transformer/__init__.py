@@ -13,6 +13,7 @@ from openmm_scoredyn.networks.protocol import Architecture, load_weights
 from openmm_scoredyn.networks.zmatrix_transformer.contacts import fit_contacts
 from openmm_scoredyn.networks.zmatrix_transformer.coordinates import ClassScales, fit_classes, require_known
 from openmm_scoredyn.networks.zmatrix_transformer.groups import find_groups, require_known_groups
+from openmm_scoredyn.networks.zmatrix_transformer.rings import fit_rings
 from openmm_scoredyn.networks.zmatrix_transformer.network import TransferableCore, ZMatrixTransformer
 
 
@@ -64,6 +65,7 @@ class ZMatrixTransformerArchitecture(Architecture):
             "groups": sorted(names),
             "surroundings": sorted(finer),
             "closest_nm": closest,
+            "rings_nm": fit_rings([(part.particles, part.after) for part in examples]),
             "lag_times_ps": [float(lags.min()), float(lags.max())],
         }
         return _core(config, known.to_tensor(**fitted))
@@ -123,6 +125,7 @@ def _bound(core: TransferableCore, particles: Particles) -> ZMatrixTransformer:
         spread,
         LagRange(ends, growth) if ends[0] < ends[1] else OneLag(len(mean)),
         more["closest_nm"],
+        more["rings_nm"],
         core.config.mirror_images,
     )
 

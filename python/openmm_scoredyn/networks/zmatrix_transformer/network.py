@@ -17,7 +17,7 @@ from openmm_scoredyn.networks.zmatrix_transformer.features import (
     pair_relations,
 )
 from openmm_scoredyn.networks.zmatrix_transformer.groups import ROWS, Groups
-from openmm_scoredyn.networks.zmatrix_transformer.rings import GAP_FEATURES, NOISE_NM, SWING_NM, RingGaps
+from openmm_scoredyn.networks.zmatrix_transformer.rings import GAP_FEATURES, NOISE_NM, SWING_NM, RingClosure, RingGaps
 
 HARMONICS = 3  # a methyl rotor is threefold
 TURNS = 2  # directions that a group sees: of its centre, and of its first terminal particle
@@ -128,6 +128,7 @@ class ZMatrixTransformer(nn.Module):
     mean, spread : (C,), of the class of each coordinate; nm or rad
     lags : LagRange, or OneLag, of C coordinates
     closest : closest approach of two kinds of particles, nm
+    rings : mean and standard deviation of distances in rings by class, nm
     mirror_images : bool, whether training shows both
     """
 
@@ -173,6 +174,7 @@ class ZMatrixTransformer(nn.Module):
         spread: Tensor,
         lags: LagRange | OneLag,
         closest: dict[str, float],
+        rings: dict[str, tuple[float, float]],
         mirror_images: bool,
     ):
         super().__init__()
@@ -195,6 +197,7 @@ class ZMatrixTransformer(nn.Module):
             closest,
         )
         self.noise_nm, self.swing_nm = NOISE_NM, SWING_NM
+        self.closure = RingClosure(particles, self.coordinates, rings)
         self.gaps = RingGaps(particles, self.coordinates, groups)
         padded = torch.cat([spread, torch.zeros(1)])
         padded_slot = torch.cat([slot, torch.tensor([len(moving)])])
@@ -295,14 +298,23 @@ class ZMatrixTransformer(nn.Module):
     def advance(self, latent: Tensor, condition: list[Tensor], history: Tensor, box: Tensor) -> Tensor:
         """Positions (B, N, 3), nm, one lag time after the newest frame of the history."""
         change = functional.pad(latent, [0, 1]).index_select(1, self.slot)
-        return self.placed(change * condition[5], condition[0], history[:, -1])
+        new = self.changed(change * condition[5], condition[0])
+        positions = self.coordinates.place(new, history[:, -1])
+        if self.closure.open:
+            return positions
+        closed = torch.where(self.closure.within, self.coordinates(self.closure(positions)), new)
+        return self.coordinates.place(closed, history[:, -1])
 
     @torch.jit.export
     def placed(self, change: Tensor, old: Tensor, frame: Tensor) -> Tensor:
         """Positions (B, N, 3), nm, of whitened changes (B, C) of the coordinates (B, C) of a frame."""
+        return self.coordinates.place(self.changed(change, old), frame)
+
+    @torch.jit.export
+    def changed(self, change: Tensor, old: Tensor) -> Tensor:
+        """Coordinates (B, C) after whitened changes (B, C)."""
         change = change * self.spread
-        new = torch.where(self.soft, old + change, self.signs(old) * (self.mean + change))
-        return self.coordinates.place(new, frame)
+        return torch.where(self.soft, old + change, self.signs(old) * (self.mean + change))
 
     @torch.jit.export
     def change(self, old: Tensor, new: Tensor) -> Tensor:

@@ -1,19 +1,25 @@
-"""Bonds that close rings, which the tree of internal coordinates leaves out, as numbers that a network can
-see.
+"""Bonds that close rings, which the tree of internal coordinates leaves out: as numbers that a network can
+see, and mended in what is drawn.
 """
 
+from itertools import combinations
 from typing import Final
 
 import torch
 from torch import Tensor, nn
 
+from openmm_scoredyn.molecule.geometry import bonds_apart
 from openmm_scoredyn.molecule.particles import Particles
+from openmm_scoredyn.networks.known import surroundings
 from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates
 from openmm_scoredyn.networks.molecule_frame.zmatrix import build_zmatrix
 from openmm_scoredyn.networks.zmatrix_transformer.groups import Groups
 
+_STIFF_NM = 1e-4  # the least spread that is reckoned with
 CLOSURES = 2  # closing bonds that a group sees, of the rings its centre is in
 GAP_FEATURES = 3 * CLOSURES
+SWEEPS = 30
+SPREADS = 2.0  # standard deviations that a distance in a ring is off after it, at most
 # How far noise of one takes the ends of a closing bond apart, and how far they swing by themselves.
 NOISE_NM, SWING_NM = 0.02, 0.003
 
@@ -78,8 +84,8 @@ class RingGaps(nn.Module):
             at.append(frames.get(centre, (root, first, second)))
         ends = torch.tensor([bond for bond, _ in closing], dtype=torch.long).reshape(-1, 2)
         buffers = {
-            "first": ends[:, 0].contiguous(),
-            "second": ends[:, 1].contiguous(),
+            "first": ends[:, 0].clone(),
+            "second": ends[:, 1].clone(),
             "seen": seen.flatten(),
             "shown": shown.flatten().unsqueeze(1),
         }
@@ -105,3 +111,133 @@ class RingGaps(nn.Module):
 
 def _unit(vectors: Tensor) -> Tensor:
     return vectors / torch.sqrt((vectors * vectors).sum(2, keepdim=True) + 1e-12)
+
+
+def ring_systems(particles: Particles) -> list[list[int]]:
+    """Particles of rings that share some, ascending."""
+    found: list[set[int]] = []
+    for _, ring in closing_bonds(particles):
+        touching = [system for system in found if system & ring]
+        found = [system for system in found if not system & ring] + [set(ring).union(*touching)]
+    return sorted(map(sorted, found))
+
+
+def _on_closing_bonds(particles: Particles, system: list[int]) -> list[int]:
+    """Particles without another bond on the ends of the bonds that close a ring system: the tree places them
+    without knowing where the bond goes.
+    """
+    ends = {end for bond, ring in closing_bonds(particles) if ring <= set(system) for end in bond}
+    near = particles.neighbours
+    return sorted(other for end in ends for other in near[end] if len(near[other]) == 1)
+
+
+def _ring_pairs(particles: Particles) -> list[tuple[int, int, str]]:
+    """Every two particles of a ring system, and those on its closing bonds with all up to two bonds away, with
+    the name of their class.
+    """
+    names, apart = surroundings(particles, 1), bonds_apart(particles, len(particles))
+    pairs = []
+    for system in ring_systems(particles):
+        beside = _on_closing_bonds(particles, system)
+        found = list(combinations(system, 2))
+        found += [
+            (i, j)
+            for i, j in combinations(sorted([*system, *beside]), 2)
+            if apart[i, j] <= 2 and (i in beside or j in beside)
+        ]
+        for i, j in found:
+            kind = "-".join(sorted((names[i], names[j])))
+            pairs.append((i, j, f"{apart[i, j]} of {len(system)}: {kind}"))
+    return pairs
+
+
+def fit_rings(parts: list[tuple[Particles, Tensor]]) -> dict[str, tuple[float, float]]:
+    """Mean and standard deviation, nm, of the distances in rings by class, from positions (P, N, 3) of several
+    molecules.
+    """
+    found: dict[str, list[Tensor]] = {}
+    for particles, positions in parts:
+        for i, j, name in _ring_pairs(particles):
+            apart = (positions[:, i] - positions[:, j]).double().square().sum(1).sqrt()
+            found.setdefault(name, []).append(apart)
+    joined = {name: torch.cat(values) for name, values in sorted(found.items())}
+    return {name: (float(value.mean()), float(value.std())) for name, value in joined.items()}
+
+
+class RingClosure(nn.Module):
+    """Closes rings that drawn coordinates leave open.
+
+    Distances between the particles of a ring are brought to where those of MD are, by majorization of the
+    stress (De Leeuw 1977): deviations of up to about one standard deviation stay as they are, larger ones end
+    at SPREADS. The coordinates of the tree within rings are measured again, all others are kept.
+
+    Parameters
+    ----------
+    particles : Particles of N
+    coordinates : InternalCoordinates of the same, C numbers
+    known : mean and standard deviation of distances by class, nm, as of `fit_rings`
+    """
+
+    atoms: Tensor
+    mean: Tensor
+    spread: Tensor
+    share: Tensor
+    within: Tensor
+    sweeps: Final[int]
+    most: Final[float]
+    open: Final[bool]
+
+    def __init__(
+        self, particles: Particles, coordinates: InternalCoordinates, known: dict[str, tuple[float, float]]
+    ):
+        super().__init__()
+        self.sweeps, self.most = SWEEPS, SPREADS
+        systems = ring_systems(particles)
+        members = [[*system, *_on_closing_bonds(particles, system)] for system in systems]
+        atoms = sorted(atom for group in members for atom in group)
+        self.open = len(atoms) == 0
+        place = {atom: k for k, atom in enumerate(atoms)}
+        mean, spread = torch.ones(len(atoms), len(atoms)), torch.ones(len(atoms), len(atoms))
+        share, size = torch.zeros(len(atoms), len(atoms)), torch.ones(len(atoms), 1)
+        for i, j, name in _ring_pairs(particles):
+            if name in known:
+                a, b = place[i], place[j]
+                mean[a, b] = mean[b, a] = known[name][0]
+                spread[a, b] = spread[b, a] = max(known[name][1], _STIFF_NM)
+                share[a, b] = share[b, a] = 1.0
+        for group in members:
+            size[[place[atom] for atom in group]] = len(group)
+        rows = coordinates.rows.T.tolist()
+        # Lengths beside the ring are right already, or held by constraints.
+        ring, whole = (
+            torch.tensor([any(row[0] in part and row[1] in part for part in parts) for row in rows])
+            for parts in (systems, members)
+        )
+        buffers = {
+            "atoms": torch.tensor(atoms, dtype=torch.long),
+            "mean": mean,
+            "spread": spread,
+            "share": share / size,
+            "within": torch.cat([ring, whole[1:], whole[2:]]),
+        }
+        for name, value in buffers.items():
+            self.register_buffer(name, value, persistent=False)
+
+    def forward(self, positions: Tensor) -> Tensor:
+        """Positions (B, N, 3), nm, with the rings closed; only their own particles have moved."""
+        if self.open:
+            return positions
+        ring = positions.index_select(1, self.atoms)
+        deviation = (_apart(ring) - self.mean) / self.spread
+        wanted = self.mean + self.spread * self.most * torch.tanh(deviation / self.most)
+        for _ in range(self.sweeps):
+            arm = ring.unsqueeze(1) - ring.unsqueeze(2)  # from particle a, the second axis, to b
+            excess = self.share * (1 - wanted / _apart(ring))
+            ring = ring + (excess.unsqueeze(3) * arm).sum(2)
+        return positions.index_copy(1, self.atoms, ring)
+
+
+def _apart(positions: Tensor) -> Tensor:
+    """Distances (B, n, n) between positions (B, n, 3)."""
+    arm = positions.unsqueeze(1) - positions.unsqueeze(2)
+    return torch.sqrt((arm * arm).sum(3) + 1e-8)

@@ -1,0 +1,88 @@
+"""What a network sees of the bonds that close rings."""
+
+import numpy as np
+import pytest
+import torch
+from openmm import app
+
+from openmm_scoredyn.molecule.particles import Particles
+from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates
+from openmm_scoredyn.networks.molecule_frame.zmatrix import build_zmatrix
+from openmm_scoredyn.networks.zmatrix_transformer.groups import find_groups
+from openmm_scoredyn.networks.zmatrix_transformer.rings import CLOSURES, RingGaps, closing_bonds
+
+
+def ring(size: int, *others: tuple[int, int], tail: int = 0) -> Particles:
+    """A ring of carbons with a hydrogen on each, and further bonds across; a tail of carbons on the first."""
+    topology = app.Topology()
+    residue = topology.addResidue("RNG", topology.addChain())
+    carbons = [topology.addAtom(f"C{k}", app.element.carbon, residue) for k in range(size)]
+    hydrogens = [topology.addAtom(f"H{k}", app.element.hydrogen, residue) for k in range(size)]
+    for k in range(size):
+        topology.addBond(carbons[k], carbons[(k + 1) % size])
+        topology.addBond(carbons[k], hydrogens[k])
+    for i, j in others:
+        topology.addBond(carbons[i], carbons[j])
+    end = carbons[0]
+    for k in range(tail):
+        further = topology.addAtom(f"T{k}", app.element.carbon, residue)
+        topology.addBond(end, further)
+        end = further
+    return Particles.from_topology(topology)
+
+
+def circle(size: int, radius_nm: float = 0.14) -> torch.Tensor:
+    """Positions (1, 2 size, 3), nm: the ring, then what is bonded to it."""
+    angle = 2 * np.pi * np.arange(size) / size
+    flat = np.stack([np.cos(angle), np.sin(angle), 0.1 * np.cos(2 * angle)], axis=1)
+    return torch.from_numpy(np.concatenate([radius_nm * flat, (radius_nm + 0.11) * flat]))[None]
+
+
+def gaps(particles: Particles) -> RingGaps:
+    coordinates = InternalCoordinates(particles).double()
+    return RingGaps(particles, coordinates, find_groups(particles)).double()
+
+
+def test_a_ring_is_closed_by_one_bond_and_two_fused_ones_by_two():
+    ((bond, members),) = closing_bonds(ring(6))
+    assert members == frozenset(range(6)) and set(bond) <= members
+    (_, small), (_, other) = closing_bonds(ring(8, (0, 4)))
+    assert len(small) == len(other) == 5 and small | other == frozenset(range(8))
+
+
+def test_a_ring_far_from_the_root_holds_nothing_of_the_way_there():
+    particles = ring(5, tail=12)
+    assert build_zmatrix(particles).root > 5
+    ((_, members),) = closing_bonds(particles)
+    assert members == frozenset(range(5))
+
+
+@pytest.mark.parametrize("size", [5, 6])
+def test_every_group_of_a_ring_sees_the_length_of_what_closes_it(size):
+    particles, positions = ring(size), circle(size)
+    (i, j), _ = closing_bonds(particles)[0]
+    positions[:, i] += 0.01 * torch.randn(3, generator=torch.Generator().manual_seed(1))
+    seen = gaps(particles)(positions).unflatten(2, [CLOSURES, 3])
+    length = (positions[:, j] - positions[:, i]).norm(dim=1)
+    torch.testing.assert_close(seen[0, :, 0].norm(dim=1), length.expand(size))
+    assert not seen[0, :, 1].any()
+
+
+def test_what_is_seen_turns_with_the_molecule():
+    particles, positions = ring(6), circle(6)
+    turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(2)).double())[0]
+    turn *= torch.linalg.det(turn)
+    measure = gaps(particles)
+    torch.testing.assert_close(measure(positions @ turn + 0.3), measure(positions))
+
+
+def test_an_open_chain_has_nothing_to_close():
+    topology = app.Topology()
+    residue = topology.addResidue("CHN", topology.addChain())
+    atoms = [topology.addAtom(f"C{k}", app.element.carbon, residue) for k in range(5)]
+    for one, other in zip(atoms, atoms[1:]):
+        topology.addBond(one, other)
+    particles = Particles.from_topology(topology)
+    assert closing_bonds(particles) == []
+    seen = torch.jit.script(gaps(particles))(torch.randn(2, 5, 3).double())
+    assert seen.shape == (2, 3, 3 * CLOSURES) and not seen.any()
