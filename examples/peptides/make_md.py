@@ -3,6 +3,7 @@
 
     python make_md.py OUT                # run until every target is reached; stop at any time, call again
     python make_md.py OUT --until 07:00  # no new chunk after this time of day (UTC)
+    python make_md.py OUT --part 1/2     # every second trajectory: two processes with 1/2 and 2/2 share the work
     python make_md.py OUT --pack         # add what is in OUT to the packed data (while nothing runs there)
     python make_md.py OUT --status
 
@@ -103,18 +104,18 @@ def all_sets() -> list[Set]:
     return [Set(*plan, seed=1000 * (index + 1)) for index, plan in enumerate(planned)]
 
 
-def next_set(out: Path) -> Set | None:
-    """The trajectory farthest behind: capped ones to 2 ns, dipeptides to train on, all dipeptides, then
+def next_set(sets: list[Set], out: Path) -> Set | None:
+    """The trajectory of these that is farthest behind: capped ones to 2 ns, dipeptides to train on, all dipeptides, then
     everything.
     """
-    first = [s for s in all_sets() if s.purpose == "capped"]
-    second = [s for s in all_sets() if s.purpose in ("capped", "training")]
-    third = [s for s in all_sets() if s.purpose != "tetrapeptides"]
+    first = [s for s in sets if s.purpose == "capped"]
+    second = [s for s in sets if s.purpose in ("capped", "training")]
+    third = [s for s in sets if s.purpose != "tetrapeptides"]
     for group in (first, second, third):
         waiting = [s for s in group if s.done_ns(out) < FINE_CHUNKS]
         if waiting:
             return min(waiting, key=lambda s: s.done_ns(out))
-    waiting = [s for s in all_sets() if s.done_ns(out) < s.length_ns]
+    waiting = [s for s in sets if s.done_ns(out) < s.length_ns]
     return min(waiting, key=lambda s: s.done_ns(out) / s.length_ns, default=None)
 
 
@@ -225,6 +226,20 @@ def pack(this: Set, out: Path) -> None:
         folder.rename(folder.with_name(written[-1].stem))
 
 
+def part_of(sets: list[Set], part: str) -> list[Set]:
+    """Every N-th of the trajectories, from the K-th on, for "K/N".
+
+    Raises
+    ------
+    ValueError
+        For another text, or a K that is not between 1 and N.
+    """
+    first, _, every = part.partition("/")
+    if not (first.isdigit() and every.isdigit() and 1 <= int(first) <= int(every)):
+        raise ValueError(f"--part {part}: expected K/N with K from 1 to N, such as 1/2.")
+    return sets[int(first) - 1 :: int(every)]
+
+
 def status(out: Path) -> str:
     """A line for each purpose: ns done, of how many, and how many sets have begun."""
     lines = []
@@ -248,14 +263,16 @@ def main() -> None:
     )
     parser.add_argument("out", type=Path)
     parser.add_argument("--until", default="", help="HH:MM, UTC: no chunk begins after it")
+    parser.add_argument("--part", default="1/1", help="K/N: every N-th trajectory, from the K-th on")
     parser.add_argument("--pack", action="store_true")
     parser.add_argument("--status", action="store_true")
     given = parser.parse_args()
+    sets = part_of(all_sets(), given.part)
     if given.pack:
         for this in all_sets():
             pack(this, given.out)
     while not (given.status or given.pack or past(given.until)):
-        this = next_set(given.out)
+        this = next_set(sets, given.out)
         if this is None:
             break
         speed = extend(this, given.out)
