@@ -3,7 +3,7 @@
 
     python make_md.py OUT                # run until every target is reached; stop at any time, call again
     python make_md.py OUT --until 07:00  # no new chunk after this time of day (UTC)
-    python make_md.py OUT --part 1/2     # every second trajectory: two processes with 1/2 and 2/2 share the work
+    python make_md.py OUT --part 1/2     # every second trajectory; 2/2 is the rest
     python make_md.py OUT --pack         # add what is in OUT to the packed data (while nothing runs there)
     python make_md.py OUT --status
 
@@ -105,8 +105,8 @@ def all_sets() -> list[Set]:
 
 
 def next_set(sets: list[Set], out: Path) -> Set | None:
-    """The trajectory of these that is farthest behind: capped ones to 2 ns, dipeptides to train on, all dipeptides, then
-    everything.
+    """The trajectory of these that is farthest behind: capped ones to 2 ns, dipeptides to train on, all
+    dipeptides, then everything.
     """
     first = [s for s in sets if s.purpose == "capped"]
     second = [s for s in sets if s.purpose in ("capped", "training")]

@@ -5,10 +5,15 @@
     python report.py OUT --purpose validation --model my.scoredyn --lag 100
     python report.py OUT --page ../../docs/reports/peptides.md
 
-Each sequence of the purpose is bound, replicas are drawn from its first frame of MD, and compared with all of
-its MD at 10 ps (../data/peptides-obc2); beside it stands MD of a tenth of the length, compared with the rest
-of the MD. Writes OUT/peptides.json, OUT/table.md and OUT/peptides.png; with --page the table also goes between
-the marks of that page, and the picture beside it.
+Each sequence of the purpose is bound, replicas are drawn from its first frame of MD, and their populations
+compared with those of all of its MD at 10 ps (../data/peptides-obc2); beside it stand two parts of the MD
+against each other: its halves, and a tenth against the rest. Rates are compared at the shorter of two lags.
+Writes OUT/peptides.json, OUT/table.md and OUT/peptides.png; with --page the table also goes between the marks
+of that page, and the picture beside it.
+
+Populations as in MDGen's analysis script (Jing, Stark, Jaakkola and Berger 2024): square roots of
+Jensen-Shannon divergences in nats, 100 bins for each torsion and for the first component of a TICA of sines
+and cosines of the reference, 50 x 50 for the first two, macrostates of a Markov model of the components.
 """
 
 import argparse
@@ -23,14 +28,19 @@ from matplotlib.figure import Figure
 from sequences import sequences
 
 from openmm_scoredyn.comparison import compare
+from openmm_scoredyn.comparison.distribution import cells, root_in_nats
+from openmm_scoredyn.comparison.macrostates import fit_macrostates
+from openmm_scoredyn.comparison.tica import fit_components
 from openmm_scoredyn.data import Trajectory, load
 from openmm_scoredyn.export.binding import bind_particles, open_model
+from openmm_scoredyn.molecule.geometry import dihedral_angles
+from openmm_scoredyn.molecule.peptides import BACKBONE, SIDE_CHAIN, named_torsions
 from openmm_scoredyn.observables import Observations, observables_for
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "peptides-obc2"
 SPACING_PS, SKIPPED_STEPS = 10.0, 20
-SHARE_OF_SHORT_MD = 0.1
-# Best published on unseen dipeptides of the set 2AA, mean over molecules, sqrt(nat); see method.md, section 6.
+BINS, PLANE_BINS, TICA_LAG_PS = 100, 50, 100.0
+# Best published on unseen dipeptides of the set 2AA, mean over molecules, sqrt(nat).
 PUBLISHED = {
     "backbone": 0.083,
     "side chains": 0.115,
@@ -53,101 +63,138 @@ def molecular_dynamics(folder: Path) -> list[Trajectory]:
     return found
 
 
-def drawn(model, start_nm: np.ndarray, given, like: Trajectory) -> Trajectory:
+def drawn(model, start_nm: np.ndarray, given, lag_ps: float, like: Trajectory) -> Trajectory:
     """Replicas of the model as a trajectory of as many segments, what was skipped left out."""
     first = np.repeat(start_nm[None].astype(np.float32), given.replicas, axis=0)
+    if lag_ps < given.lag:  # long steps forget where they began
+        first = model.sample(first, SKIPPED_STEPS, seed=given.seed + 1, lag_time_ps=given.lag)[-1]
     steps = SKIPPED_STEPS + given.steps
-    frames = model.sample(first, steps, seed=given.seed, lag_time_ps=given.lag)[SKIPPED_STEPS:]
+    frames = model.sample(first, steps, seed=given.seed, lag_time_ps=lag_ps)[SKIPPED_STEPS:]
     segments = tuple(np.ascontiguousarray(frames[:, k]) for k in range(given.replicas))
-    return replace(
-        like, segments=segments, frame_spacing_ps=given.lag, source_sha256="", solvent="", force_field=""
-    )
+    return replace(like, segments=segments, frame_spacing_ps=lag_ps, source_sha256="")
 
 
-def shortened(trajectories: list[Trajectory]) -> tuple[list[Trajectory], list[Trajectory]]:
-    """A tenth of the MD, from the beginning of its first set, and the rest."""
-    left = SHARE_OF_SHORT_MD * sum(t.length_ps for t in trajectories)
-    short, rest = [], []
-    for trajectory in trajectories:
-        count = int(left / trajectory.frame_spacing_ps)
-        (segment,) = trajectory.segments
-        if count > 1:
-            short.append(replace(trajectory, segments=(segment[:count],)))
-        if len(segment) - count > 1:
-            rest.append(replace(trajectory, segments=(segment[max(count, 0) :],)))
-        left -= min(count, len(segment)) * trajectory.frame_spacing_ps
-    return short, rest
+def angles_of(trajectories: list[Trajectory], torsions) -> tuple[np.ndarray, list[int]]:
+    """Torsions (T, F), rad, of all segments, and the lengths of these."""
+    atoms = np.array([torsion.atoms for torsion in torsions])
+    segments = [segment for trajectory in trajectories for segment in trajectory.segments]
+    angles = np.concatenate([dihedral_angles(segment, atoms) for segment in segments])
+    return angles.astype(np.float32), [len(segment) for segment in segments]
 
 
-def suite(reference: list[Trajectory], candidate: list[Trajectory]) -> dict:
-    """The numbers of the field's suite and all rows."""
-    molecule = reference[0].molecule
-    observables = observables_for(molecule, False, ())
-    sides = (Observations.from_trajectories(side, observables) for side in (reference, candidate))
-    report = compare(*sides, observables, suites=("mdgen",))
-    return report.to_dict()
+def _counts(values: np.ndarray, bins: int, like: np.ndarray) -> np.ndarray:
+    """Histogram of values (T, D) over the range of `like`."""
+    ranges = [(low, high + 1e-9) for low, high in zip(like.min(0), like.max(0))]
+    clipped = np.clip(values, *np.array(ranges).T)
+    return np.histogramdd(clipped, bins=bins, range=ranges)[0].ravel()
+
+
+def divergences(known: tuple, found: tuple, torsions) -> dict[str, float]:
+    """The field's numbers for angles and lengths of two sides, each as of `angles_of`; all is fitted to the
+    first.
+    """
+    angles, lengths = known
+    counts = [
+        np.stack([np.bincount(cells(one[:, [k]], BINS), minlength=BINS) for k in range(len(torsions))])
+        for one in (angles, found[0])
+    ]
+    roots = root_in_nats(*counts)
+    result = {"all torsions": float(roots.mean())}
+    for name, part in (("backbone", BACKBONE), ("side chains", SIDE_CHAIN)):
+        own = [k for k, torsion in enumerate(torsions) if torsion.part == part]
+        if own:
+            result[name] = float(roots[own].mean())
+    lag = max(1, min(round(TICA_LAG_PS / SPACING_PS), max(lengths) // 10))
+    components = fit_components(angles, lengths, lag)
+    if components is None:
+        return result
+    ours, theirs = (components.project(one) for one in (angles, found[0]))
+    for name, number, bins in (("TICA-0", 1, BINS), ("TICA-0,1", 2, PLANE_BINS)):
+        if ours.shape[1] >= number:
+            like = ours[:, :number]
+            both = (_counts(one[:, :number], bins, like) for one in (ours, theirs))
+            result[name] = float(root_in_nats(*both))
+    mapped = [(one * components.eigenvalues)[:, : components.kept] for one in (ours, theirs)]
+    states = fit_macrostates(mapped[0], lengths, lag)
+    if states is not None:
+        both = (np.bincount(states.assign(one), minlength=states.number) for one in mapped)
+        result["Markov states"] = float(root_in_nats(*both))
+    return result
+
+
+def parts_of(md: list[Trajectory], torsions) -> dict[str, tuple[tuple, tuple]]:
+    """The MD in two parts, twice: halves, and a tenth, from the beginning of its first set, and the rest."""
+    angles, lengths = angles_of(md, torsions)
+    found = {}
+    for name, share in (("halves", 0.5), ("tenth", 0.1)):
+        cut = round(share * len(angles))
+        begin = np.cumsum([0, *lengths[:-1]])
+        sizes = np.clip(cut - begin, 0, lengths)
+        rest = np.array(lengths) - sizes
+        parts = [(angles[cut:], [int(n) for n in rest if n]), (angles[:cut], [int(n) for n in sizes if n])]
+        found[name] = (parts[0], parts[1])
+    return found
+
+
+def rates(md: list[Trajectory], replicas: Trajectory) -> list[dict]:
+    """Rows of hop rates and passage times."""
+    molecule = md[0].molecule
+    observables = observables_for(molecule, False, ("torsions",))
+    sides = (Observations.from_trajectories(side, observables) for side in (md, [replicas]))
+    rows = compare(*sides, observables).to_dict()["rows"]
+    return [row for row in rows if "hop" in row["quantity"] or "passage" in row["quantity"]]
 
 
 def of_sequence(sequence: str, model, given) -> dict:
     """What is shown of one sequence."""
     md = molecular_dynamics(DATA / given.purpose / sequence)
+    torsions = list(named_torsions(md[0].molecule).values())
     start_nm = md[0].segments[0][0]
     bound = bind_particles(model, md[0].molecule, start_nm)
     begun = time.perf_counter()
-    replicas = drawn(bound, start_nm, given, md[0])
+    replicas = drawn(bound, start_nm, given, given.lag, md[0])
     seconds = time.perf_counter() - begun
-    short, rest = shortened(md)
-    found = suite(md, [replicas])
+    whole = angles_of(md, torsions)
     return {
         "particles": len(md[0].molecule),
         "md_ns": sum(t.length_ps for t in md) / 1000,
         "model_ns": replicas.length_ps / 1000,
         "seconds": seconds,
-        "draws": given.replicas * (SKIPPED_STEPS + given.steps),
+        "model": divergences(whole, angles_of([replicas], torsions), torsions),
+        **{
+            name: divergences(known, found, torsions)
+            for name, (known, found) in parts_of(md, torsions).items()
+        },
+        "rates": rates(md, drawn(bound, start_nm, given, given.rate_lag, md[0])),
+        "draws": 2 * given.replicas * (SKIPPED_STEPS + given.steps),
         "rejected_draws": int(bound.num_rejected_draws),
         "rejected_by_cause": bound.rejected_draws_by_cause,
-        "suite": found["analyses"]["mdgen"],
-        "short_md": suite(rest, short)["analyses"]["mdgen"],
-        "rows": found["rows"],
     }
 
 
 def mean_of(found: dict[str, dict], part: str, name: str) -> str:
     """Mean over sequences and its standard error."""
-    key, kind = part.split("/")
-    values = np.array(
-        [
-            one[key][kind][label]["value"]
-            for one in found.values()
-            for label in one[key][kind]
-            if label == name or (name == "Markov states" and label.endswith(name))
-        ]
-    )
+    values = np.array([one[part][name] for one in found.values() if name in one[part]])
+    if len(values) == 0:
+        return "none"
     error = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else np.nan
-    return f"{values.mean():.3f} ± {error:.3f}" if len(values) else "none"
+    return f"{values.mean():.3f} ± {error:.3f}"
 
 
 def rates_within(found: dict[str, dict]) -> tuple[int, int]:
-    """Sequences of which all hop rates seen EVENTS times or more are within the target, and those with any."""
+    """Sequences of which all rates seen EVENTS times or more are right, and those with any."""
     right = known = 0
     for one in found.values():
-        rows = [row for row in one["rows"] if _is_rate(row)]
+        rows = [row for row in one["rates"] if (row["reference"]["samples"] or 0) >= EVENTS]
         known += bool(rows)
-        right += bool(rows) and all(_is_right(row) for row in rows)
+        right += bool(rows) and all(map(_is_right, rows))
     return right, known
-
-
-def _is_rate(row: dict) -> bool:
-    ours, theirs = row["reference"], row["candidate"]
-    return (
-        row["quantity"].startswith(("hop rate", "first passage"))
-        and (ours.get("samples") or 0) >= EVENTS
-        and theirs["value"] is not None
-    )
 
 
 def _is_right(row: dict) -> bool:
     ours, theirs = row["reference"], row["candidate"]
+    if theirs["value"] is None:
+        return False
     gap = abs(theirs["value"] - ours["value"])
     return gap <= max(RATES_WITHIN * ours["value"], 2 * np.hypot(ours["error"] or 0, theirs["error"] or 0))
 
@@ -155,36 +202,32 @@ def _is_right(row: dict) -> bool:
 def markdown(found: dict[str, dict]) -> str:
     """Means over the sequences, then a line for each."""
     lines = [
-        "| sqrt(JSD), sqrt(nat), mean over sequences | model | by chance | MD, a tenth | best published |",
+        "| sqrt(JSD), sqrt(nat), mean | model | MD, halves | MD, a tenth and the rest | best published |",
         "|---" * 5 + "|",
     ]
     for name, published in PUBLISHED.items():
-        cells = [
-            mean_of(found, part, name)
-            for part in ("suite/sqrt_jsd", "suite/expected_by_chance", "short_md/sqrt_jsd")
-        ]
-        lines.append(f"| {name} | {' | '.join(cells)} | {published:.3f} |")
+        values = [mean_of(found, part, name) for part in ("model", "halves", "tenth")]
+        lines.append(f"| {name} | {' | '.join(values)} | {published:.3f} |")
     right, known = rates_within(found)
     draws = sum(one["draws"] for one in found.values())
     refused = sum(one["rejected_draws"] for one in found.values())
+    rated = f"All rates seen {EVENTS} times or more within 25 % or two standard errors: {right} of {known}"
     lines += [
         "",
-        f"All rates seen {EVENTS} times or more within 25 % or two standard errors: {right} of {known} sequences."
-        f" Rejected draws: {100 * refused / draws:.2f} % of {draws:,}.",
+        f"{rated} sequences. Rejected draws: {100 * refused / draws:.2f} % of {draws:,}.",
         "",
-        "| sequence | atoms | MD, ns | model, ns | backbone | side chains | all torsions | TICA-0 | rejected |",
+        "| | atoms | MD, ns | model, ns | backbone | side chains | all torsions | TICA-0 | rejected |",
         "|---" * 9 + "|",
     ]
     for sequence, one in found.items():
-        values = one["suite"]["sqrt_jsd"]
-        cells = [
-            f"{values[name]['value']:.3f}" if name in values else "-"
+        values = [
+            f"{one['model'][name]:.3f}" if name in one["model"] else "-"
             for name in ("backbone", "side chains", "all torsions", "TICA-0")
         ]
         share = f"{100 * one['rejected_draws'] / one['draws']:.2f} %"
         lines.append(
             f"| {sequence} | {one['particles']} | {one['md_ns']:.0f} | {one['model_ns']:.0f} |"
-            f" {' | '.join(cells)} | {share} |"
+            f" {' | '.join(values)} | {share} |"
         )
     return "\n".join(lines)
 
@@ -194,12 +237,12 @@ def picture(found: dict[str, dict], path: Path) -> None:
     figure = Figure(figsize=(8, 3.5), layout="constrained")
     axes = figure.subplots()
     place = np.arange(len(found))
-    for part, kind, label, marker in (
-        ("suite", "sqrt_jsd", "model", "o"),
-        ("suite", "expected_by_chance", "expected by chance", "_"),
-        ("short_md", "sqrt_jsd", "MD, a tenth of the length", "x"),
+    for part, label, marker in (
+        ("model", "model", "o"),
+        ("halves", "MD, one half against the other", "_"),
+        ("tenth", "MD, a tenth against the rest", "x"),
     ):
-        values = [one[part][kind]["all torsions"]["value"] for one in found.values()]
+        values = [one[part]["all torsions"] for one in found.values()]
         axes.plot(place, values, marker, label=label)
     axes.axhline(PUBLISHED["all torsions"], lw=0.8, color="0.5", label="best published mean")
     axes.set_xticks(place, list(found), rotation=90)
@@ -214,11 +257,10 @@ def main() -> None:
     )
     parser.add_argument("out", type=Path)
     parser.add_argument("--model", default="peptides-obc2", help="name or path")
-    parser.add_argument(
-        "--purpose", default="held_out", choices=("validation", "held_out", "tetrapeptides")
-    )
+    parser.add_argument("--purpose", default="held_out", choices=("validation", "held_out", "tetrapeptides"))
     parser.add_argument("--sequences", nargs="+")
     parser.add_argument("--lag", type=float, default=100.0, help="ps")
+    parser.add_argument("--rate-lag", type=float, default=10.0, help="ps")
     parser.add_argument("--replicas", type=int, default=32)
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
@@ -229,7 +271,7 @@ def main() -> None:
     model, found = open_model(given.model), {}
     for sequence in given.sequences or sequences()[given.purpose]:
         found[sequence] = of_sequence(sequence, model, given)
-        print(sequence, json.dumps(found[sequence]["suite"]["sqrt_jsd"]), flush=True)
+        print(sequence, json.dumps(found[sequence]["model"]), flush=True)
     (given.out / "peptides.json").write_text(json.dumps(found))
     table = markdown(found)
     (given.out / "table.md").write_text(table + "\n")

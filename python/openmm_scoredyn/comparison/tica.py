@@ -142,10 +142,14 @@ def vamp2(projected: np.ndarray, blocks: Blocks, lag: int, seed: int = 0) -> Est
             matrices[..., k, :, :] - a[..., :, None] * b[..., None, :]
             for k, (a, b) in enumerate(((first, first), (first, second), (second, second)))
         )
+        # A resample may hold no pair of frames a lag apart.
+        known = np.isfinite(cross).all(axis=(-2, -1))
+        same, cross, later = (np.where(known[..., None, None], part, 0) for part in (same, cross, later))
         # The squared Frobenius norm of the whitened matrix is a trace.
         inside = np.linalg.pinv(same, hermitian=True) @ cross
         inside = inside @ np.linalg.pinv(later, hermitian=True) @ np.swapaxes(cross, -1, -2)
-        return 1.0 + np.trace(inside, axis1=-2, axis2=-1)[..., None]
+        score = 1.0 + np.trace(inside, axis1=-2, axis2=-1)
+        return np.where(known, score, np.nan)[..., None]
 
     value, error = standard_error(_pair_sums(projected, blocks, lag, columns), estimate, blocks, seed)
     return Estimate(float(value[0]), float(error[0]), float("nan"))

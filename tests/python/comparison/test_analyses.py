@@ -96,6 +96,15 @@ def test_scores_and_components_are_those_of_deeptime():
     )
 
 
+def test_a_score_of_trajectories_of_which_most_hold_no_pair_of_frames_is_not_an_error():
+    """Resamples without a pair are left out; where most are, the error is not known."""
+    signal = np.random.default_rng(1).normal(size=(56, 2))
+    blocks = cut([signal[:20], *(signal[k : k + 4] for k in range(20, 56, 4))], block_frames=20)
+    score = vamp2(signal, blocks, 10)
+    assert np.isfinite(score.value)
+
+
+
 def gaussian(spread: float, time_frames: float, frames: int, seed: int) -> np.ndarray:
     """An Ornstein-Uhlenbeck process, (frames, 1)."""
     generator, decay = np.random.default_rng(seed), np.exp(-1 / time_frames)

@@ -9,7 +9,13 @@ from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates
 from openmm_scoredyn.networks.molecule_frame.zmatrix import build_zmatrix
 from openmm_scoredyn.networks.zmatrix_transformer.groups import find_groups
-from openmm_scoredyn.networks.zmatrix_transformer.rings import CLOSURES, RingGaps, closing_bonds
+from openmm_scoredyn.networks.zmatrix_transformer.rings import (
+    CLOSURES,
+    RingClosure,
+    RingGaps,
+    closing_bonds,
+    fit_rings,
+)
 
 
 def ring(size: int, *others: tuple[int, int], tail: int = 0) -> Particles:
@@ -86,3 +92,48 @@ def test_an_open_chain_has_nothing_to_close():
     assert closing_bonds(particles) == []
     seen = torch.jit.script(gaps(particles))(torch.randn(2, 5, 3).double())
     assert seen.shape == (2, 3, 3 * CLOSURES) and not seen.any()
+
+
+def frames(size: int, number: int = 400) -> torch.Tensor:
+    """Rings as MD shows them (number, 2 size, 3): every particle vibrates by 0.003 nm."""
+    noise = torch.randn(number, 2 * size, 3, generator=torch.Generator().manual_seed(4)).double()
+    return circle(size) + 0.003 * noise
+
+
+@pytest.mark.parametrize("size", [5, 6])
+def test_rings_that_independent_coordinates_leave_open_are_closed(size):
+    particles, md = ring(size), frames(size)
+    coordinates = InternalCoordinates(particles).double()
+    closure = RingClosure(particles, coordinates, fit_rings([(particles, md)])).double()
+    values = coordinates(md)
+    shuffled = torch.stack([column[torch.randperm(len(md))] for column in values.T], dim=1)
+    drawn = coordinates.place(shuffled, md)
+    (i, j), _ = closing_bonds(particles)[0]
+    length, opened, closed = ((x[:, i] - x[:, j]).norm(dim=1) for x in (md, drawn, closure(drawn)))
+    assert opened.std() > 3 * length.std()
+    assert abs(closed.mean() - length.mean()) < length.std()
+    assert closed.std() < 1.8 * length.std()
+
+
+def test_rings_as_md_has_them_hardly_change():
+    particles, md = ring(6), frames(6)
+    coordinates = InternalCoordinates(particles).double()
+    closure = RingClosure(particles, coordinates, fit_rings([(particles, md)])).double()
+    moved = (closure(md) - md).norm(dim=2)
+    assert moved.mean() < 0.25 * 0.003 * 3**0.5
+    others = [k for k in range(len(particles)) if k not in closure.atoms]
+    assert others and not moved[:, others].any()
+
+
+def test_hydrogens_on_the_closing_bond_follow_it():
+    """The tree places them without knowing where the bond goes; angles of MD at the ends are kept."""
+    particles, md = ring(5), frames(5)
+    (i, j), _ = closing_bonds(particles)[0]
+    hydrogen = next(k for k in particles.neighbours[i] if len(particles.neighbours[k]) == 1)
+    closure = RingClosure(
+        particles, InternalCoordinates(particles).double(), fit_rings([(particles, md)])
+    ).double()
+    off = md.clone()
+    off[:, hydrogen] += 0.3 * (md[:, j] - md[:, hydrogen])
+    apart = [(x[:, hydrogen] - x[:, j]).norm(dim=1).mean() for x in (md, off, closure(off))]
+    assert abs(apart[2] - apart[0]) < 0.4 * abs(apart[1] - apart[0])
