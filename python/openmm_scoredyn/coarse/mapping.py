@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from openmm_scoredyn.coarse.groups import RESIDUE, choose_groups, equal_parts
+from openmm_scoredyn.data.trajectory import BLOCK_FRAMES
 from openmm_scoredyn.errors import MoleculeError
 from openmm_scoredyn.molecule.composition import composition_name
 from openmm_scoredyn.molecule.particles import Particles
@@ -249,9 +250,14 @@ class Mapping:
         """A `data.Trajectory` of the beads from one of the fine particles, molecules whole."""
         return replace(
             fine,
-            segments=tuple(self.positions(np.asarray(segment)) for segment in fine.segments),
+            segments=tuple(map(self._segment, fine.segments)),
             molecule=self.particles,
         )
+
+    def _segment(self, segment) -> np.ndarray:
+        """Beads of a segment, of which no more than a block is in memory."""
+        blocks = range(0, len(segment), BLOCK_FRAMES)
+        return np.concatenate([self.positions(np.asarray(segment[k : k + BLOCK_FRAMES])) for k in blocks])
 
 
 def _particles(topology, system, masses_amu: MappingOfNames[str, float] | None) -> Particles:
