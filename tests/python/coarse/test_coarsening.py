@@ -127,6 +127,10 @@ def test_time_stamps_cut_and_frames_there_twice_are_dropped(files, monkeypatch):
     expected = files.beads.positions(positions)
     assert found.positions == pytest.approx(expected, abs=GRID_NM)
     assert not found.consecutive
+    other = positions[order]
+    other[6:8] += 0.3  # at the same times, elsewhere: none is there twice
+    _, found = files.coarsen(files.write("other.xtc", other, times=times))
+    assert [len(segment) for segment in found.segments] == [6, 3, 3]
 
 
 def test_what_lies_beside_a_run_is_read(files):
