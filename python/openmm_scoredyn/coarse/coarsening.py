@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -115,37 +116,55 @@ def _require_temperature(path: Path, temperature_K: float | None) -> None:
         )
 
 
-def _of_stream(stream: FrameStream, mapping: Mapping) -> Trajectory:
-    """The beads of all frames of a file."""
-    centres, boxes, times, marks, read = [], [], [], [], 0
+class _Read(NamedTuple):
+    """What is kept of all F frames of a file: beads (F, M, 3), marks (F, 2), boxes (F, 3, 3) and time stamps
+    (F,), where there are such.
+    """
+
+    positions: np.ndarray
+    marks: np.ndarray
+    boxes: np.ndarray | None
+    times_ps: np.ndarray | None
+
+
+def _read(stream: FrameStream, mapping: Mapping) -> _Read:
+    beads: list[np.ndarray] = []
+    marks: list[np.ndarray] = []
+    boxes: list[np.ndarray | None] = []
+    times_ps: list[np.ndarray | None] = []
+    read = 0
     for piece in stream.pieces():
-        centres.append(mapping.positions(piece.positions))
+        beads.append(mapping.positions(piece.positions))
         _check_piece(stream, piece.positions, read)
-        boxes.append(piece.boxes)
-        times.append(piece.times_ps)
         marks.append(_marks(piece.positions))
+        boxes.append(piece.boxes)
+        times_ps.append(piece.times_ps)
         read += len(piece.positions)
     if not read:
         raise TrajectoryError(
             f"Trajectory: {stream.path} is too short; expected at least 2 frames, found 0; make a longer one."
         )
-    spacing, segments = spacing_and_segments(
-        stream.path,
-        np.concatenate(times) if stream.holds_times else None,
-        np.concatenate(marks),
-        stream.frame_spacing_ps,
-    )
-    positions = np.concatenate(centres)
-    box = None
-    if all(one is not None for one in boxes):
-        box = np.concatenate(boxes)
-        alone = len(mapping.fine.parts) == 1
+    return _Read(np.concatenate(beads), np.concatenate(marks), _joined(boxes), _joined(times_ps))
+
+
+def _joined(parts: list[np.ndarray | None]) -> np.ndarray | None:
+    """All parts end to end; None where one is missing."""
+    present = [part for part in parts if part is not None]
+    return np.concatenate(present) if len(present) == len(parts) else None
+
+
+def _of_stream(stream: FrameStream, mapping: Mapping) -> Trajectory:
+    """The beads of all frames of a file."""
+    read = _read(stream, mapping)
+    spacing, segments = spacing_and_segments(stream.path, read.times_ps, read.marks, stream.frame_spacing_ps)
+    alone, box = len(mapping.fine.parts) == 1, None
+    if read.boxes is not None:
+        place = _followed if alone else _inside
         for frames in segments:
-            place = _followed if alone else _inside
-            positions[frames] = place(mapping, positions[frames], box[frames])
-        box = None if alone else _constant(box[np.concatenate(segments)])
+            read.positions[frames] = place(mapping, read.positions[frames], read.boxes[frames])
+        box = None if alone else _constant(read.boxes[np.concatenate(segments)])
     return Trajectory(
-        segments=tuple(positions[frames] for frames in segments),
+        segments=tuple(read.positions[frames] for frames in segments),
         frame_spacing_ps=spacing,
         temperature_K=stream.temperature_K,
         molecule=mapping.particles,
@@ -168,7 +187,7 @@ def _check_piece(stream: FrameStream, positions: np.ndarray, first: int) -> None
 
 def _marks(positions: np.ndarray) -> np.ndarray:
     """(T, 2) uint64 that tell frames (T, N, 3) apart without keeping them."""
-    digests = [hashlib.blake2b(np.ascontiguousarray(frame), digest_size=16).digest() for frame in positions]
+    digests = [hashlib.blake2b(frame.tobytes(), digest_size=16).digest() for frame in positions]
     return np.frombuffer(b"".join(digests), np.uint64).reshape(-1, 2)
 
 
