@@ -30,7 +30,10 @@ _HOMES = {
     "trust_operator": "program.archive",
 }
 
-__all__ = ["errors"]
+# Parts that are loaded when first used.
+_PARTS = ("coarse",)
+
+__all__ = ["coarse", "errors"]
 __all__ += list(_HOMES)
 
 
@@ -40,6 +43,8 @@ with suppress(ImportError):
 
 
 def __getattr__(name: str):
+    if name in _PARTS:
+        return import_module(f"{__name__}.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
@@ -48,4 +53,4 @@ def __getattr__(name: str):
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *_HOMES, *_PARTS})

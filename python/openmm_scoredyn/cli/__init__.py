@@ -12,6 +12,7 @@ import typer
 
 from openmm_scoredyn.cli.bind import bind
 from openmm_scoredyn.cli.build import build
+from openmm_scoredyn.cli.coarsen import coarsen
 from openmm_scoredyn.cli.compare import compare
 from openmm_scoredyn.cli.demo import demo
 from openmm_scoredyn.cli.denoise import denoise
@@ -35,6 +36,7 @@ COMMANDS = (
     fit,
     simulate,
     pack,
+    coarsen,
     train,
     export,
     bind,

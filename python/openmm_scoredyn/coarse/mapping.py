@@ -3,9 +3,12 @@
 from collections.abc import Mapping as MappingOfNames
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
+from openmm_scoredyn.coarse.groups import RESIDUE, choose_groups, equal_parts
+from openmm_scoredyn.data.trajectory import BLOCK_FRAMES
 from openmm_scoredyn.errors import MoleculeError
 from openmm_scoredyn.molecule.composition import composition_name
 from openmm_scoredyn.molecule.particles import Particles
@@ -74,10 +77,45 @@ class Mapping:
                 )
 
     @classmethod
+    def from_topology(
+        cls,
+        topology,
+        by: str | int | Path | MappingOfNames[str, str | int] = RESIDUE,
+        system=None,
+        masses_amu: MappingOfNames[str, float] | None = None,
+    ) -> "Mapping":
+        """Beads of a topology, each held together by bonds among its own particles.
+
+        Parameters
+        ----------
+        topology : openmm.app.Topology or Particles
+        by : what becomes a bead
+            `"residue"`: every residue, such as a repeating unit or an ion. A number: so many consecutive
+            particles of each molecule; a hydrogen goes with what it is bonded to, and is not counted. A
+            dictionary of these by residue name, such as ``{"PEO": 3, "TFS": "residue", "LI": "residue"}``,
+            which cuts residue by residue and holds every name there is. The path of an index file of GROMACS
+            (`.ndx`), each group of which is a bead: numbers count the particles of the topology from 1.
+        system : openmm.System, optional, says the masses
+        masses_amu : mass of each type of fine beads, where there is no System
+
+        Raises
+        ------
+        MoleculeError
+            As `Mapping`; if a name or number is not known, a particle is in no bead or in two, a molecule or
+            residue is no multiple of the number, or a bead falls apart without the particles of others.
+        """
+        fine = _particles(topology, system, masses_amu)
+        return cls(fine, choose_groups(fine, by))
+
+    @classmethod
     def equal_groups(
         cls, topology, size: int, system=None, masses_amu: MappingOfNames[str, float] | None = None
     ) -> "Mapping":
-        """Every `size` consecutive particles of each molecule are a bead.
+        """Every `size` consecutive particles of each molecule are a bead; hydrogens go with what they are
+        bonded to, and are not counted.
+
+        In chains with side chains the end of a side chain may come into a bead without what bears it;
+        `from_topology` refuses that.
 
         Parameters
         ----------
@@ -91,22 +129,8 @@ class Mapping:
         MoleculeError
             As `Mapping`, if a mass is not known, or if a molecule is no multiple of `size` long.
         """
-        fine = (
-            topology
-            if isinstance(topology, Particles)
-            else Particles.from_topology(topology, system, masses_amu)
-        )
-        if size < 1:
-            raise MoleculeError(f"Mapping: expected at least 1 particle a bead, found {size}; give more.")
-        groups = []
-        for part in fine.parts:
-            if len(part) % size:
-                raise MoleculeError(
-                    f"Mapping: a molecule of {len(part)} particles cannot be cut into equal groups of"
-                    f" {size}; expected a multiple of {size}; give the groups, or a chain of another length."
-                )
-            groups += [tuple(part[first : first + size]) for first in range(0, len(part), size)]
-        return cls(fine, tuple(groups))
+        fine = _particles(topology, system, masses_amu)
+        return cls(fine, equal_parts(fine, fine.parts, size))
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -226,6 +250,17 @@ class Mapping:
         """A `data.Trajectory` of the beads from one of the fine particles, molecules whole."""
         return replace(
             fine,
-            segments=tuple(self.positions(np.asarray(segment)) for segment in fine.segments),
+            segments=tuple(map(self._segment, fine.segments)),
             molecule=self.particles,
         )
+
+    def _segment(self, segment) -> np.ndarray:
+        """Beads of a segment, of which no more than a block is in memory."""
+        blocks = range(0, len(segment), BLOCK_FRAMES)
+        return np.concatenate([self.positions(np.asarray(segment[k : k + BLOCK_FRAMES])) for k in blocks])
+
+
+def _particles(topology, system, masses_amu: MappingOfNames[str, float] | None) -> Particles:
+    return (
+        topology if isinstance(topology, Particles) else Particles.from_topology(topology, system, masses_amu)
+    )

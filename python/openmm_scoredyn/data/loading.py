@@ -1,29 +1,28 @@
 """Read trajectories of any kind into `Trajectory` objects."""
 
-import hashlib
-import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from openmm_scoredyn.data.frame_sizes import require_whole
 from openmm_scoredyn.data.frame_store import is_store, load_store
-from openmm_scoredyn.data.mdtraj_bridge import import_mdtraj, mdtraj_topology
-from openmm_scoredyn.data.sidecars import read_sidecar
+from openmm_scoredyn.data.frame_stream import FrameStream, digest_of
+from openmm_scoredyn.data.mdtraj_bridge import mdtraj_topology
+from openmm_scoredyn.data.mdtraj_files import (
+    FORMATS_WITH_TIMES,
+    as_mdtraj,
+    box_of,
+    load_file,
+    selected,
+    sentences_of_mdtraj,
+)
+from openmm_scoredyn.data.sidecars import read_sidecar, require_agreement
 from openmm_scoredyn.data.store import load_archive
-from openmm_scoredyn.data.time_stamps import segments_of
+from openmm_scoredyn.data.time_stamps import spacing_and_segments
 from openmm_scoredyn.data.trajectory import Trajectory, require_same_molecule
-from openmm_scoredyn.errors import MissingDependencyError, TrajectoryError
-from openmm_scoredyn.molecule.formats import find_format
+from openmm_scoredyn.errors import TrajectoryError
 from openmm_scoredyn.molecule.particles import Particles
-from openmm_scoredyn.molecule.structure import read_structure
-
-_LOGGER = logging.getLogger(__name__)
-
-# mdtraj invents a spacing of 1 ps for every other format.
-_FORMATS_WITH_TIMES = {".xtc", ".trr", ".h5", ".hdf5", ".nc", ".netcdf", ".ncdf", ".lh5"}
 
 
 def load(
@@ -80,6 +79,26 @@ def load(
     return trajectories
 
 
+def open_stream(
+    path: Path,
+    *,
+    topology=None,
+    frame_spacing_ps: float | None = None,
+    temperature_K: float | None = None,
+    selection: str | None = None,
+) -> FrameStream:
+    """A file that mdtraj reads, to be read a piece at a time; arguments as of `load`.
+
+    Raises
+    ------
+    TrajectoryError
+        If its topology cannot be read, or it does not say its frame spacing and nothing else does.
+    MoleculeError
+        If the topology is of a molecule that is not known, as beads without masses.
+    """
+    return _Reading(topology, frame_spacing_ps, temperature_K, selection, False).open(path)
+
+
 @dataclass(frozen=True)
 class _Reading:
     """What is known of files that do not say it themselves; as the arguments of `load`."""
@@ -99,30 +118,54 @@ class _Reading:
                 molecule = _molecule_of(self.topology, path) if self.topology is not None else None
                 found = load_archive(path, molecule, self.temperature_K)
             for trajectory in found:
-                _require_agreement(path, "frame spacing", self.frame_spacing_ps, trajectory.frame_spacing_ps)
-                _require_agreement(path, "temperature", self.temperature_K, trajectory.temperature_K)
+                require_agreement(path, "frame spacing", self.frame_spacing_ps, trajectory.frame_spacing_ps)
+                require_agreement(path, "temperature", self.temperature_K, trajectory.temperature_K)
             return found
         return [self._completed(path)._read_with_mdtraj(path)]
 
     def _completed(self, path: Path) -> "_Reading":
         """The same, with what lies beside a trajectory of `scoredyn run`."""
         beside = read_sidecar(path)
-        _require_agreement(path, "frame spacing", self.frame_spacing_ps, beside.frame_spacing_ps)
-        _require_agreement(path, "temperature", self.temperature_K, beside.temperature_K)
+        require_agreement(path, "frame spacing", self.frame_spacing_ps, beside.frame_spacing_ps)
+        require_agreement(path, "temperature", self.temperature_K, beside.temperature_K)
         names = ("topology", "frame_spacing_ps", "temperature_K")
         lacking = [name for name in names if getattr(self, name) is None]
         return replace(self, **{name: getattr(beside, name) for name in lacking})
 
-    def _read_with_mdtraj(self, path: Path) -> Trajectory:
-        holds_times = path.suffix.lower() in _FORMATS_WITH_TIMES
+    def _holds_times(self, path: Path) -> bool:
+        """Whether a file holds time stamps; if not, the spacing must be known."""
+        holds_times = path.suffix.lower() in FORMATS_WITH_TIMES
         if self.frame_spacing_ps is None and not holds_times:
             raise TrajectoryError(
                 f"Trajectory: {path.suffix} files do not hold a reliable frame spacing; give it (--spacing)."
             )
+        return holds_times
+
+    def open(self, path: Path) -> FrameStream:
+        """A file that mdtraj reads, as `open_stream`."""
+        known = self._completed(path)
+        holds_times = known._holds_times(path)
+        like = _trajectory_like(known.topology)
+        with sentences_of_mdtraj(path):
+            whole = mdtraj_topology(like.molecule) if like else as_mdtraj(known.topology or path)
+            atoms = None if known.selection is None else selected(whole, known.selection)
+            molecule = like.molecule if like else Particles.from_topology(whole.to_openmm())
+        return FrameStream(
+            path=path,
+            topology=whole,
+            atoms=atoms,
+            molecule=molecule if atoms is None else molecule.subset(atoms.tolist()),
+            holds_times=holds_times,
+            frame_spacing_ps=known.frame_spacing_ps,
+            temperature_K=known.temperature_K,
+        )
+
+    def _read_with_mdtraj(self, path: Path) -> Trajectory:
+        holds_times = self._holds_times(path)
         like = _trajectory_like(self.topology)
         periodic = self.periodic or (like is not None and like.box is not None)
         topology: Any = self.topology if like is None else mdtraj_topology(like.molecule)
-        loaded = _load_with_mdtraj(path, topology, self.selection)
+        loaded = load_file(path, topology, self.selection)
         if not periodic:
             _refuse_solvent(path, loaded.topology)
         if like is None:
@@ -131,7 +174,8 @@ class _Reading:
             particles = like.molecule
         else:
             particles = like.molecule.subset(topology.select(self.selection).tolist())
-        spacing, segments = self._spacing_and_segments(path, loaded, holds_times)
+        times_ps = loaded.time if holds_times else None
+        spacing, segments = spacing_and_segments(path, times_ps, loaded.xyz, self.frame_spacing_ps)
         return Trajectory(
             segments=tuple(loaded.xyz[frames] for frames in segments),
             frame_spacing_ps=spacing,
@@ -139,37 +183,9 @@ class _Reading:
             molecule=particles,
             steered=False,
             consecutive=len(segments) == 1,
-            source_sha256=_digest_of(path),
-            box=_box_of(path, loaded)[np.concatenate(segments)] if periodic else None,
+            source_sha256=digest_of(path),
+            box=box_of(path, loaded)[np.concatenate(segments)] if periodic else None,
         )
-
-    def _spacing_and_segments(
-        self, path: Path, loaded, holds_times: bool
-    ) -> tuple[float, tuple[np.ndarray, ...]]:
-        """Frame spacing, ps, and the frames of each segment of an mdtraj.Trajectory."""
-        if holds_times and loaded.n_frames > 1:
-            found = segments_of(loaded.time, loaded.xyz, str(path))
-            _require_agreement(path, "frame spacing", self.frame_spacing_ps, found.spacing_ps)
-            for remark in found.remarks():
-                _LOGGER.warning("%s: %s.", path, remark)
-            return found.spacing_ps, found.segments
-        if self.frame_spacing_ps is None:
-            raise TrajectoryError(
-                f"Trajectory: {path} is too short; expected at least 2 frames, found"
-                f" {loaded.n_frames}; make a longer one."
-            )
-        return self.frame_spacing_ps, (np.arange(loaded.n_frames),)
-
-
-def _require_agreement(path: Path, what: str, given: float | None, found: float | None) -> None:
-    """A value that the user gives and the file contradicts is a mistake in one of them."""
-    if given is None or found is None or abs(given - found) <= 1e-4 * abs(found):
-        return
-    unit = "K" if what == "temperature" else "ps"
-    raise TrajectoryError(
-        f"Trajectory: the {what} given contradicts {path}; expected {found:g} {unit}, as the file says, found"
-        f" {given:g} {unit}; leave it out."
-    )
 
 
 def _refuse_solvent(path: Path, topology) -> None:
@@ -181,11 +197,6 @@ def _refuse_solvent(path: Path, topology) -> None:
             f" {water[0].name} of {topology.n_residues}; leave them out, as with --selection protein or"
             " --selection 'not water'."
         )
-
-
-def _digest_of(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def expand(paths) -> list[Path]:
@@ -232,63 +243,8 @@ def _molecule_of(topology, path: Path) -> Particles:
     if (like := _trajectory_like(topology)) is not None:
         return like.molecule
     try:
-        return Particles.from_topology(_as_mdtraj(topology).to_openmm())
+        return Particles.from_topology(as_mdtraj(topology).to_openmm())
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrajectoryError(
             f"Trajectory: cannot read the topology {topology} for {path} ({error}); give a PDB file."
         ) from None
-
-
-def _as_mdtraj(topology):
-    """An mdtraj.Topology from a structure of any format, or from what mdtraj takes for one."""
-    mdtraj = import_mdtraj()
-    if not isinstance(topology, (str, Path)):
-        return getattr(topology, "topology", topology)
-    if find_format(Path(topology)) is None:
-        return mdtraj.load_topology(str(topology))
-    return mdtraj.Topology.from_openmm(read_structure(topology, with_positions=False).topology)
-
-
-def _load_with_mdtraj(path: Path, topology, selection: str | None):
-    """An mdtraj.Trajectory with whole molecules."""
-    mdtraj = import_mdtraj()
-    keywords = {} if topology is None else {"top": _as_mdtraj(topology)}
-    require_whole(path, keywords["top"].n_atoms if keywords else None)
-    try:
-        loaded = mdtraj.load(str(path), **keywords)
-        if selection is not None:
-            loaded = loaded.atom_slice(_selected(loaded.topology, selection))
-        if loaded.unitcell_vectors is not None and loaded.n_atoms > 1 and loaded.topology.n_bonds:
-            # mdtraj reads boxes of .gro files in double precision, which its own function does not take.
-            loaded.unitcell_vectors = loaded.unitcell_vectors.astype(np.float32)
-            loaded.make_molecules_whole(inplace=True)
-    except ImportError as error:
-        # mdtraj reads HDF5 with PyTables, which is not among its own requirements.
-        raise MissingDependencyError(
-            f"Trajectory: {path.suffix} files need a package that is not installed ({error.name or error});"
-            f" install it, or convert {path.name} to .xtc."
-        ) from None
-    except Exception as error:  # noqa: BLE001 - mdtraj's readers raise anything from OSError to bare RuntimeError
-        reason = " ".join(str(error).split())[:200]
-        raise TrajectoryError(
-            f"Trajectory: cannot read {path} ({reason}); expected a trajectory that mdtraj reads, with the"
-            " topology it was made with; check both files."
-        ) from None
-    return loaded
-
-
-def _selected(topology, selection: str) -> np.ndarray:
-    """Indices of the atoms of a selection in mdtraj's language."""
-    atoms = topology.select(selection)
-    if len(atoms) == 0:
-        raise ValueError(f"the selection {selection!r} is of none of the {topology.n_atoms} atoms")
-    return atoms
-
-
-def _box_of(path: Path, loaded) -> np.ndarray:
-    """Box vectors (T, 3, 3), nm."""
-    if loaded.unitcell_vectors is None:
-        raise TrajectoryError(
-            f"Trajectory: {path} has no box; expected one for a periodic system; read it as one without."
-        )
-    return loaded.unitcell_vectors

@@ -70,8 +70,12 @@ def decode(low: np.ndarray, high: np.ndarray, lengths) -> np.ndarray:
     return np.concatenate(parts).reshape(len(steps), -1, 3)
 
 
-def save_packed(path: Path, trajectory: Trajectory, metadata: dict) -> None:
-    """Write a trajectory as a packed file, atomically; what it needs to be read is added to the metadata."""
+def save_packed(path: Path, trajectory: Trajectory, metadata: dict, *, keep_centroids: bool = False) -> None:
+    """Write a trajectory as a packed file, atomically; what it needs to be read is added to the metadata.
+
+    With `keep_centroids` every frame stays where it is, to half a picometre; without, its centroid is moved
+    to the origin, as it means nothing for a molecule taken out of its solvent.
+    """
     lengths = np.array([len(segment) for segment in trajectory.segments])
     low, high = encode(to_picometres(trajectory.positions), lengths)
     described = metadata | {
@@ -95,6 +99,8 @@ def save_packed(path: Path, trajectory: Trajectory, metadata: dict) -> None:
     }
     if trajectory.weights is not None:
         arrays["weights"] = trajectory.weights
+    if keep_centroids:
+        arrays["centroids_nm"] = trajectory.positions.mean(axis=1, dtype=np.float64)
     if trajectory.box is not None:
         arrays["box"] = trajectory.box
     write_atomically(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
@@ -123,12 +129,14 @@ def from_packed(path: Path, arrays: dict[str, np.ndarray]) -> Trajectory:
             for name in ("frame_spacing_ps", "temperature_K", "steered", "consecutive", "source_sha256")
         }
         molecule = Particles.from_dict(metadata["molecule"])
+        positions = frames.astype(np.float32) / 1000
+        if "centroids_nm" in arrays:
+            positions = (frames / 1000 + arrays["centroids_nm"][:, None]).astype(np.float32)
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise TrajectoryError(
             f"Trajectory: the packed file {path} cannot be read ({error!r}); expected what `scoredyn pack`"
             " writes; pack it again."
         ) from None
-    positions = frames.astype(np.float32) / 1000
     return Trajectory(
         segments=tuple(np.split(positions, np.cumsum(lengths)[:-1])),
         molecule=molecule,

@@ -1,4 +1,6 @@
-"""What lies beside a trajectory of `scoredyn run` and says what the trajectory itself does not."""
+"""What lies beside a trajectory of `scoredyn run` and says what the trajectory itself does not, and whether
+what a user gives agrees with it.
+"""
 
 import json
 import zipfile
@@ -6,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from openmm_scoredyn.errors import TrajectoryError
 
 
 @dataclass(frozen=True)
@@ -30,3 +34,14 @@ def read_sidecar(path: Path) -> Sidecar:
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         return Sidecar()
     return Sidecar(topology if topology.is_file() else None, spacing_ps, temperature_K)
+
+
+def require_agreement(path: Path, what: str, given: float | None, found: float | None) -> None:
+    """A value that the user gives and the file contradicts is a mistake in one of them."""
+    if given is None or found is None or abs(given - found) <= 1e-4 * abs(found):
+        return
+    unit = "K" if what == "temperature" else "ps"
+    raise TrajectoryError(
+        f"Trajectory: the {what} given contradicts {path}; expected {found:g} {unit}, as the file says, found"
+        f" {given:g} {unit}; leave it out."
+    )

@@ -1,10 +1,15 @@
 """Time stamps of a trajectory file: where it is unbroken in time, and what it holds twice."""
 
+import logging
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from openmm_scoredyn.data.sidecars import require_agreement
 from openmm_scoredyn.errors import TrajectoryError
+
+_LOGGER = logging.getLogger(__name__)
 
 # Relative to the spacing; times are float32 in most formats, whose grid is added.
 _TOLERANCE = 1e-3
@@ -49,7 +54,8 @@ def segments_of(times_ps: np.ndarray, positions: np.ndarray, name: str) -> TimeS
     Parameters
     ----------
     times_ps : (T,), T >= 2
-    positions : (T, N, 3); a frame is a duplicate where both its time and its positions were there before
+    positions : (T, ...), positions or what tells them apart; a frame is a duplicate where both its time and
+        its positions were there before
     name : of the file, for messages
 
     Raises
@@ -82,6 +88,36 @@ def segments_of(times_ps: np.ndarray, positions: np.ndarray, name: str) -> TimeS
     longest = max(segments, key=len)
     mean = (times_ps[longest[-1]] - times_ps[longest[0]]) / (len(longest) - 1)
     return TimeSegments(float(f"{mean:.6g}"), segments, len(times_ps) - len(kept), len(kept) - held)
+
+
+def spacing_and_segments(
+    path: Path, times_ps: np.ndarray | None, positions: np.ndarray, given_ps: float | None
+) -> tuple[float, tuple[np.ndarray, ...]]:
+    """Frame spacing, ps, of a file and the frames of each of its segments; what is cut or left out is said.
+
+    Parameters
+    ----------
+    times_ps : (T,), or None for a format without time stamps
+    positions : as of `segments_of`
+    given_ps : the spacing that the user gives, or None; needed without time stamps
+
+    Raises
+    ------
+    TrajectoryError
+        As `segments_of`, or if the spacing given is another than that of the file or is needed.
+    """
+    if times_ps is not None and len(times_ps) > 1:
+        found = segments_of(times_ps, positions, str(path))
+        require_agreement(path, "frame spacing", given_ps, found.spacing_ps)
+        for remark in found.remarks():
+            _LOGGER.warning("%s: %s.", path, remark)
+        return found.spacing_ps, found.segments
+    if given_ps is None:
+        raise TrajectoryError(
+            f"Trajectory: {path} is too short; expected at least 2 frames, found"
+            f" {len(positions)}; make a longer one."
+        )
+    return given_ps, (np.arange(len(positions)),)
 
 
 def _without_duplicates(times_ps: np.ndarray, positions: np.ndarray) -> np.ndarray:

@@ -179,13 +179,17 @@ def _type_of(atom) -> str:
 
 def is_element(name: str) -> bool:
     """Whether a type of particles is the symbol of an element; any other is a bead."""
+    return mass_of_element(name) is not None
+
+
+def mass_of_element(name: str) -> float | None:
+    """Mass, amu, of the element with this symbol; None where it is no element's."""
     from openmm.app import element
 
     try:
-        element.get_by_symbol(name)
+        return _in_amu(element.get_by_symbol(name).mass)
     except KeyError:
-        return False
-    return True
+        return None
 
 
 def _mass_amu(atom, system, known: Mapping[str, float]) -> float:

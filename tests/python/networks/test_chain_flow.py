@@ -1,10 +1,16 @@
 """The normalising flow of bead chains: symmetry, likelihood, and the exact density of a Rouse chain."""
 
+from dataclasses import replace
+
+import alkanes
 import bead_chains
 import numpy as np
 import pytest
 import torch
 
+from openmm_scoredyn.coarse import Mapping
+from openmm_scoredyn.errors import MoleculeError
+from openmm_scoredyn.networks.chain_flow.known import KnownChains
 from openmm_scoredyn.networks.chain_flow.radial import radial_parameters, shrunk, stretched
 from openmm_scoredyn.networks.registry import NetworkChoice
 
@@ -147,3 +153,22 @@ def test_it_learns_the_exact_density_of_a_rouse_chain():
     deviation = np.sqrt(np.diag(rouse.covariance))
     correlation_error = (covariance - rouse.covariance) / np.outer(deviation, deviation)
     assert np.abs(correlation_error).max() < 4 * (2 / 12000) ** 0.5 + 0.03
+
+
+def test_beads_may_be_of_several_sizes():
+    """Two compositions of two kinds of atoms say the mass of each."""
+    hexane = Mapping.from_topology(alkanes.topology("hexane"), 2).particles
+    known = KnownChains.of([hexane], (0.25, 0.02))
+    assert known.sizes == (6, 7)
+    assert known.masses_amu == pytest.approx({"C": 12.011, "H": 1.008}, abs=1e-3)
+    known.require(hexane)
+    assert KnownChains.from_tensor(known.to_tensor()) == known
+    with pytest.raises(MoleculeError, match="made of 4 fine beads or atoms; expected 6 or 7"):
+        known.require(Mapping.from_topology(alkanes.topology("pentane"), 1).particles)
+
+
+def test_elements_have_their_own_masses_where_compositions_leave_them_open():
+    middle = Mapping.from_topology(alkanes.topology("hexane"), 2).particles.subset([1, 1, 1])
+    chain = replace(middle, bonds=((0, 1), (1, 2)))
+    known = KnownChains.of([chain], (0.25, 0.02))
+    assert known.mass_of("Cx2.Hx5") == pytest.approx(2 * 12.011 + 5 * 1.008, abs=1e-3)

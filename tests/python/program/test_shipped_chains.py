@@ -96,7 +96,7 @@ def test_the_card_says_what_is_missed_and_that_another_length_is_new(held_out):
     "types, size, bonds, message",
     [
         (["B1"] * 95 + ["XX"] * 5, 10, None, "never saw XX"),
-        (["B1"] * 100, 5, None, "made of 5 fine beads; expected 10"),
+        (["B1"] * 100, 5, None, "made of 5 fine beads or atoms; expected 10"),
         (["B1"] * 20, 10, None, "chains of 3 beads or more"),
         (["B1"] * 40, 10, [(k, k + 1) for k in range(39)] + [(0, 39)], "a ring of 4 beads"),
         (["B1"] * 40, 10, [(k, k + 1) for k in range(39) if k != 29] + [(15, 30)], "at bead 1; map more"),

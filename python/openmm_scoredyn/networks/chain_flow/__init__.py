@@ -90,7 +90,7 @@ def _core(config: ChainFlowConfig, known: KnownChains) -> ChainFlowCore:
 
 def _bound(core: ChainFlowCore, particles) -> ChainFlow:
     known = KnownChains.from_tensor(core.known)
-    return ChainFlow(core, Chain.of(particles, known.kinds, known.size))
+    return ChainFlow(core, Chain.of(particles, known.kinds, max(known.sizes)))
 
 
 ARCHITECTURE = ChainFlowArchitecture()

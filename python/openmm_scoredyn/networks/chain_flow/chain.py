@@ -23,8 +23,9 @@ class Chain:
     ----------
     path : (N,) int64, the particles from end to end
     masses_amu : (N,), in that order
-    beads : (N, F), features of the beads: their share of each kind of fine beads, and the sums of these
-        shares, and of the beads themselves, over neighbours along the chain, at several ranges
+    beads : (N, F), features of the beads: their share of each kind of fine beads, of as many as the largest
+        bead has, and the sums of these shares, and of the beads themselves, over neighbours along the
+        chain, at several ranges
     separations : (N - 1, N - 1, R), functions of how many bonds lie between two bonds
     """
 
@@ -35,7 +36,9 @@ class Chain:
 
     @classmethod
     def of(cls, particles: Particles, kinds: tuple[str, ...], size: int) -> "Chain":
-        """The chain that particles form, of fine beads of known kinds, `size` a bead; as `require_linear`."""
+        """The chain that particles form, of fine beads of known kinds, at most `size` a bead; as
+        `require_linear`.
+        """
         path = require_linear(particles)
         parts = [composition(particles.types[bead]) for bead in path]
         shares = torch.tensor([[part.get(kind, 0) / size for kind in kinds] for part in parts])

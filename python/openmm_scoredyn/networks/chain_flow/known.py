@@ -8,7 +8,7 @@ from torch import Tensor
 
 from openmm_scoredyn.errors import MoleculeError
 from openmm_scoredyn.molecule.composition import composition
-from openmm_scoredyn.molecule.particles import Particles
+from openmm_scoredyn.molecule.particles import Particles, mass_of_element
 from openmm_scoredyn.networks.chain_flow.chain import require_linear
 from openmm_scoredyn.networks.known import AGREES
 
@@ -20,13 +20,13 @@ class KnownChains:
     Attributes
     ----------
     masses_amu : dict of float, mass of each kind of fine beads
-    size : int, fine beads of a bead
+    sizes : tuple of int, numbers of fine beads, or atoms, of a bead, ascending
     largest, smallest : int, beads of the longest and the shortest chain
     lengths_nm : (mean, spread) of the bonds between beads
     """
 
     masses_amu: dict[str, float]
-    size: int
+    sizes: tuple[int, ...]
     largest: int
     smallest: int
     lengths_nm: tuple[float, float]
@@ -38,7 +38,7 @@ class KnownChains:
         Raises
         ------
         MoleculeError
-            If one is no linear chain of beads of one size, or a kind of fine beads has no mass of its own.
+            If one is no linear chain of beads, or a kind of fine beads has no mass of its own.
         """
         sizes, rows, masses = set(), [], []
         for particles in chains:
@@ -47,15 +47,12 @@ class KnownChains:
                 rows.append(composition(kind))
                 masses.append(mass)
                 sizes.add(sum(rows[-1].values()))
-        if len(sizes) != 1:
-            raise MoleculeError(
-                f"chain_flow: expected beads of one number of fine beads, found {sorted(sizes)}; map to equal"
-                " groups."
-            )
         kinds = sorted({kind for row in rows for kind in row})
         counts = torch.tensor([[row.get(kind, 0) for kind in kinds] for row in rows], dtype=torch.float64)
         total = torch.tensor(masses, dtype=torch.float64)
-        found = torch.linalg.pinv(counts) @ total
+        # where the compositions leave it open, elements have their own masses
+        usual = torch.tensor([mass_of_element(kind) or 0.0 for kind in kinds], dtype=torch.float64)
+        found = usual + torch.linalg.pinv(counts) @ (total - counts @ usual)
         if not torch.allclose(counts @ found, total, rtol=AGREES):
             raise MoleculeError(
                 "chain_flow: expected one mass of every kind of fine beads, found beads whose masses do not"
@@ -63,7 +60,7 @@ class KnownChains:
             )
         lengths = [len(particles) for particles in chains]
         by_kind = {kind: float(mass) for kind, mass in zip(kinds, found)}
-        return cls(by_kind, sizes.pop(), max(lengths), min(lengths), lengths_nm)
+        return cls(by_kind, tuple(sorted(sizes)), max(lengths), min(lengths), lengths_nm)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -95,10 +92,10 @@ class KnownChains:
                     f"bind: the model never saw {unknown[0]}, of which bead {bead} ({kind}) is made; expected"
                     f" {', '.join(self.kinds)}; use a model that was trained on such chains."
                 )
-            if sum(parts.values()) != self.size:
+            if sum(parts.values()) not in self.sizes:
                 raise MoleculeError(
-                    f"bind: bead {bead} ({kind}) is made of {sum(parts.values())} fine beads; expected"
-                    f" {self.size}; use Mapping.equal_groups(topology, {self.size})."
+                    f"bind: bead {bead} ({kind}) is made of {sum(parts.values())} fine beads or atoms;"
+                    f" expected {' or '.join(map(str, self.sizes))}; map the chain as those in training."
                 )
             expected = self.mass_of(kind)
             if expected is None or abs(mass - expected) > AGREES * expected:
@@ -131,4 +128,4 @@ class KnownChains:
     def from_tensor(cls, content: Tensor) -> "KnownChains":
         """Inverse of `to_tensor`."""
         values = json.loads(bytes(content.tolist()))
-        return cls(**values | {"lengths_nm": tuple(values["lengths_nm"])})
+        return cls(**values | {name: tuple(values[name]) for name in ("sizes", "lengths_nm")})
