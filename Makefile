@@ -5,6 +5,7 @@
 # make bench     the tables of benchmarks/README.md, measured here; make bench-long: those that take long
 # make docs      the site of docs/, the API and the models, in build/site/, without a warning
 # make wheel     the wheel of this Python and this torch, in dist/; tests/wheel.sh tries one out
+# make wheels    those of all Pythons and releases of torch in tools/wheels.txt, each tried out: an hour, and 3 GB for each torch
 # make cuda-sdk  what the CUDA platform is compiled against, where there is no CUDA toolkit; `make test` then uses it
 # make gpu-wheels, make gpu   everything a machine with a GPU can show, and the packages to take there
 PYTHON ?= python3
@@ -21,7 +22,7 @@ SOURCES := $(CPP_FILES) $(shell find python/openmm_scoredyn cmake -type f -not -
     $(shell find openmm_scoredyn platforms serialization python/bindings -name CMakeLists.txt -o -name '*.in' -o -name '*.cc') \
     CMakeLists.txt pyproject.toml VERSION README.md LICENSE
 
-.PHONY: install demo test test-slow test-cpp test-python style bench bench-long docs wheel cuda-sdk gpu-wheels gpu clean
+.PHONY: install demo test test-slow test-cpp test-python style bench bench-long docs wheel wheels cuda-sdk gpu-wheels gpu clean
 
 install: $(VENV)/installed
 
@@ -76,6 +77,10 @@ docs: install $(VENV)/docs-installed
 
 wheel: install $(VENV)/wheel-installed
 	AUDITWHEEL=$(BIN)/auditwheel tools/wheel.sh $(BIN)/python dist
+
+# Not by .venv, which has one Python and one torch.
+wheels: $(VENV)/wheel-installed cuda-sdk
+	PATH="$(CURDIR)/$(BIN):$$PATH" tools/wheels.sh dist
 
 $(VENV)/%-installed: requirements-%.txt $(VENV)/requirements-installed
 	$(BIN)/python -m pip install --quiet --progress-bar off --requirement $<

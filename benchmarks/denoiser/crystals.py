@@ -168,12 +168,12 @@ def main() -> None:
     parser.add_argument("--potentials", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("data"))
     parser.add_argument("--only", default=",".join(SUBSTANCES))
-    parser.add_argument("--fractions", default=",".join(map(str, FRACTIONS)))
+    parser.add_argument("--fractions", default=",".join(map(str, FRACTIONS)), help="empty: melts alone")
     parser.add_argument("--no-melt", action="store_true")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     for name in arguments.only.split(","):
-        for fraction in map(float, arguments.fractions.split(",")):
+        for fraction in map(float, filter(None, arguments.fractions.split(","))):
             make(
                 arguments.out / f"{name}-{fraction:.2f}.extxyz",
                 lambda s=name, f=fraction: crystal(s, f, arguments.potentials),

@@ -1,8 +1,13 @@
 """An installation is described alike in all places, and a wheel asks for what it was built against."""
 
 import importlib.util
+import os
 import re
+import subprocess
+import sys
+import tomllib
 from importlib.metadata import requires, version
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -50,3 +55,52 @@ def test_pins_are_the_same_everywhere():
     assert f"openmm {PINS['openmm']}.*" in recipe
     assert f"pytorch {PINS['torch']}.*" in recipe
     assert f"torch=={PINS['torch']} openmm=={PINS['openmm']}" in page
+
+
+def test_wheels_are_of_the_pythons_and_the_torch_that_we_name():
+    rows = (ROOT / "tools" / "wheels.txt").read_text().splitlines()
+    wheels = [tuple(row.split()) for row in rows if not row.startswith("#")]
+    classifiers = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["classifiers"]
+    pythons = [name.split(" :: ")[-1] for name in classifiers if re.search(r"Python :: 3\.\d+$", name)]
+    releases = {torch for _, torch in wheels}
+    assert PINS["torch"] in releases
+    assert len({torch.rsplit(".", 1)[0] for torch in releases}) == len(releases) > 1
+    assert sorted(wheels) == sorted(product(pythons, releases))
+    page = (ROOT / "docs" / "how_to" / "install.md").read_text()
+    assert sorted(re.findall(r"^\| (3\.\d+) \| (2\.\d+\.\d+) \|", page, re.MULTILINE)) == sorted(wheels)
+
+
+def test_another_torch_is_refused_before_a_library_is_loaded():
+    """By the command, in a sentence: a library that was built for another torch would crash."""
+    code = (
+        "import sys, torch; torch.__version__ = '2.1.0'; import openmm_scoredyn.cli as cli;"
+        "sys.argv = ['scoredyn', 'info', 'alanine-dipeptide-obc2', '--verify']\n"
+        "try: cli.main()\n"
+        "finally: assert 'openmm_scoredyn._scoredyn' not in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"COLUMNS": "1000"},
+    )
+    assert done.returncode == 1
+    said = f"built for another torch; expected {PINS['torch']}, found 2.1.0; install torch=={PINS['torch']}"
+    assert said in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_the_recipe_asks_for_what_the_project_asks_for(metadata):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    needed = yaml.safe_load((ROOT / "recipe" / "recipe.yaml").read_text())["requirements"]
+    build = {re.match(r"[\w-]+", name)[0] for name in project["build-system"]["requires"]}
+    named = {part: {str(item).split()[0] for item in items} for part, items in needed.items()}
+    assert build <= named["build"] | named["host"]
+    assert {"python", *metadata.OTHERS} <= named["run"]
+    for package in ("openmm", "pytorch"):
+        assert package in named["host"]
+        assert f"${{{{ pin_compatible('{package}', upper_bound='x.x.x') }}}}" in needed["run"]
+    python = f"python {project['project']['requires-python']}"
+    assert python in needed["host"] and python in needed["run"]
+    license_name = yaml.safe_load((ROOT / "recipe" / "recipe.yaml").read_text())["about"]["license"]
+    assert license_name == project["project"]["license"]
