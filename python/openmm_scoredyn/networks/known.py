@@ -256,7 +256,10 @@ def _named_handedness(particles: Particles, centres) -> dict[int, tuple[str, int
         order = [names[k] for k in (*three, fourth)]
         if len(set(order)) == len(order):
             inversions = sum(one > other for k, one in enumerate(order) for other in order[k + 1 :])
-            found[centre] = (f"{environment(particles)[centre]}: {', '.join(sorted(order))}", (-1) ** inversions)
+            found[centre] = (
+                f"{environment(particles)[centre]}: {', '.join(sorted(order))}",
+                (-1) ** inversions,
+            )
     return found
 
 

@@ -104,7 +104,6 @@ def test_a_score_of_trajectories_of_which_most_hold_no_pair_of_frames_is_not_an_
     assert np.isfinite(score.value)
 
 
-
 def gaussian(spread: float, time_frames: float, frames: int, seed: int) -> np.ndarray:
     """An Ornstein-Uhlenbeck process, (frames, 1)."""
     generator, decay = np.random.default_rng(seed), np.exp(-1 / time_frames)

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 import openmm_scoredyn as sd
 from openmm_scoredyn.cli import app as cli
 from openmm_scoredyn.errors import CardError, MoleculeError, ProgramError
+from openmm_scoredyn.export.binding import bind_particles
 from openmm_scoredyn.molecule.structure import select_atoms
 from openmm_scoredyn.program.transferable import TransferableModel
 from openmm_scoredyn.training import NetworkChoice, OptimizationConfig, TrainingConfig, train
@@ -305,3 +306,16 @@ def test_a_simulation_and_a_run_bind_by_themselves(model, tmp_path):
     result = CliRunner().invoke(cli, arguments)
     assert result.exit_code == 0, result.exception
     assert (tmp_path / "run.dcd").stat().st_size > 5 * 14 * 12
+
+
+def test_models_of_one_description_and_other_weights_are_told_apart(model):
+    """Also where neither came from a file."""
+    loaded = TransferableModel.load(model)
+    butane = alkanes.molecule("butane")
+    start = np.asarray(alkanes.positions(butane), dtype=np.float32)[None]
+    drawn = []
+    for factor in (1.0, 0.5):
+        weights = loaded.weights | {"outlet.weight": factor * loaded.weights["outlet.weight"]}
+        bound = bind_particles(TransferableModel(loaded.card, weights), butane)
+        drawn.append(bound.sample(start, 1, seed=1, guard=False))
+    assert not np.array_equal(*drawn)

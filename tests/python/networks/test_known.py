@@ -46,9 +46,7 @@ def test_handedness_does_not_depend_on_the_order_of_atoms():
     for k in order:
         residue = topology.addResidue(molecule.residue_names[k], chain)
         atoms.append(
-            topology.addAtom(
-                molecule.atom_names[k], app.Element.getBySymbol(molecule.types[k]), residue
-            )
+            topology.addAtom(molecule.atom_names[k], app.Element.getBySymbol(molecule.types[k]), residue)
         )
     for i, j in molecule.bonds:
         topology.addBond(atoms[place[i]], atoms[place[j]])

@@ -1,5 +1,7 @@
 """What a network sees of the bonds that close rings."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -86,7 +88,7 @@ def test_an_open_chain_has_nothing_to_close():
     topology = app.Topology()
     residue = topology.addResidue("CHN", topology.addChain())
     atoms = [topology.addAtom(f"C{k}", app.element.carbon, residue) for k in range(5)]
-    for one, other in zip(atoms, atoms[1:]):
+    for one, other in pairwise(atoms):
         topology.addBond(one, other)
     particles = Particles.from_topology(topology)
     assert closing_bonds(particles) == []

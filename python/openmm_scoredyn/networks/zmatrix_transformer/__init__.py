@@ -13,8 +13,8 @@ from openmm_scoredyn.networks.protocol import Architecture, load_weights
 from openmm_scoredyn.networks.zmatrix_transformer.contacts import fit_contacts
 from openmm_scoredyn.networks.zmatrix_transformer.coordinates import ClassScales, fit_classes, require_known
 from openmm_scoredyn.networks.zmatrix_transformer.groups import find_groups, require_known_groups
-from openmm_scoredyn.networks.zmatrix_transformer.rings import fit_rings
 from openmm_scoredyn.networks.zmatrix_transformer.network import TransferableCore, ZMatrixTransformer
+from openmm_scoredyn.networks.zmatrix_transformer.rings import fit_rings
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,9 @@ class ZMatrixTransformerArchitecture(Architecture):
     def fit(self, config, examples):
         """Parameters for the molecules of the examples, with the means and spreads of their coordinates."""
         found = [find_groups(part.particles) for part in examples]
-        names, finer = ({name for groups in found for name in getattr(groups, of)} for of in ("names", "finer"))
+        names, finer = (
+            {name for groups in found for name in getattr(groups, of)} for of in ("names", "finer")
+        )
         closest = fit_contacts([(part.particles, part.after) for part in examples])
         lags = torch.cat([part.lag_time_ps for part in examples])
         centres = [
@@ -97,8 +99,8 @@ def _core(config: ZMatrixTransformerConfig, content: Tensor) -> TransferableCore
         config.condition_blocks,
         config.blocks,
         shortest < longest,
+        config.mirror_images,
     )
-    core.config = config
     core.register_buffer("known", content)
     return core
 
@@ -126,7 +128,7 @@ def _bound(core: TransferableCore, particles: Particles) -> ZMatrixTransformer:
         LagRange(ends, growth) if ends[0] < ends[1] else OneLag(len(mean)),
         more["closest_nm"],
         more["rings_nm"],
-        core.config.mirror_images,
+        core.mirror_images,
     )
 
 

@@ -17,7 +17,13 @@ from openmm_scoredyn.networks.zmatrix_transformer.features import (
     pair_relations,
 )
 from openmm_scoredyn.networks.zmatrix_transformer.groups import ROWS, Groups
-from openmm_scoredyn.networks.zmatrix_transformer.rings import GAP_FEATURES, NOISE_NM, SWING_NM, RingClosure, RingGaps
+from openmm_scoredyn.networks.zmatrix_transformer.rings import (
+    GAP_FEATURES,
+    NOISE_NM,
+    SWING_NM,
+    RingClosure,
+    RingGaps,
+)
 
 HARMONICS = 3  # a methyl rotor is threefold
 TURNS = 2  # directions that a group sees: of its centre, and of its first terminal particle
@@ -60,6 +66,7 @@ class TransferableCore(nn.Module):
     kinds : int, number of kinds of groups, and of what tells groups of one kind apart
     width, heads, condition_blocks, blocks : int
     many_lags : bool, whether it is shown the lag time
+    mirror_images : bool, whether training shows them
 
     Attributes
     ----------
@@ -69,9 +76,17 @@ class TransferableCore(nn.Module):
     known: Tensor
 
     def __init__(
-        self, kinds: int, width: int, heads: int, condition_blocks: int, blocks: int, many_lags: bool
+        self,
+        kinds: int,
+        width: int,
+        heads: int,
+        condition_blocks: int,
+        blocks: int,
+        many_lags: bool,
+        mirror_images: bool,
     ):
         super().__init__()
+        self.mirror_images = mirror_images
         numbers = 3 * ROWS + 2 * TURNS * HARMONICS
         self.kind = nn.Embedding(kinds, width)
         self.describe = nn.Linear(GROUP_FEATURES, width)

@@ -132,8 +132,8 @@ def _on_closing_bonds(particles: Particles, system: list[int]) -> list[int]:
 
 
 def _ring_pairs(particles: Particles) -> list[tuple[int, int, str]]:
-    """Every two particles of a ring system, and those on its closing bonds with all up to two bonds away, with
-    the name of their class.
+    """Every two particles of a ring system, and those on its closing bonds with all up to two bonds away,
+    with the name of their class.
     """
     names, apart = surroundings(particles, 1), bonds_apart(particles, len(particles))
     pairs = []
@@ -152,8 +152,8 @@ def _ring_pairs(particles: Particles) -> list[tuple[int, int, str]]:
 
 
 def fit_rings(parts: list[tuple[Particles, Tensor]]) -> dict[str, tuple[float, float]]:
-    """Mean and standard deviation, nm, of the distances in rings by class, from positions (P, N, 3) of several
-    molecules.
+    """Mean and standard deviation, nm, of the distances in rings by class, from positions (P, N, 3) of
+    several molecules.
     """
     found: dict[str, list[Tensor]] = {}
     for particles, positions in parts:
