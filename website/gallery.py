@@ -33,6 +33,7 @@ PICTURES = {
     "alkanes-tip3p": "reports/alkanes_torsions.png",
     "bead-chains": "reports/polymers.png",
     "metals": "how_to/denoising.png",
+    "peptides-obc2": "reports/peptides.png",
 }
 REPORTS = {
     "alanine-dipeptide-obc2": ("reports/alanine_implicit.md", "the report"),
@@ -41,6 +42,7 @@ REPORTS = {
     "alkanes-tip3p": ("reports/alkanes.md", "the report"),
     "bead-chains": ("reports/polymers.md", "the report"),
     "metals": ("how_to/denoise_crystals.md", "how to denoise crystals"),
+    "peptides-obc2": ("reports/peptides.md", "the report"),
 }
 ROWS = {Card: model_rows, DenoiserCard: denoiser_rows, TransferCard: transferable_rows}
 

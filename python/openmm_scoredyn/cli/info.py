@@ -26,6 +26,7 @@ _PRECISIONS = {
     "medium": "medium, matrix products with TF32 on a GPU and bfloat16 on a processor, where they have it",
 }
 
+_MOST_NAMES = 10  # of molecules in training that a line has room for
 # Lines of what it was trained on, and of what was measured, unless all are asked for.
 _SHOWN = 3
 
@@ -171,6 +172,15 @@ def model_rows(card: Card) -> list[tuple[str, str]]:
     return rows + [("draws", f"{steps}, {levels}")]
 
 
+def molecules_text(card: "TransferCard") -> str:
+    """The molecules in training by name, or how many where they are many; `info --json` has them all."""
+    names = [molecule["name"] for molecule in card.molecules]
+    if len(names) <= _MOST_NAMES:
+        return ", ".join(names)
+    sizes = [molecule["particles"] for molecule in card.molecules]
+    return f"{len(names)} molecules of {min(sizes)} to {max(sizes)} particles"
+
+
 def transferable_rows(card: "TransferCard") -> list[tuple[str, str]]:
     """As `model_rows`, for a model that is bound to a molecule before use."""
     can, origin = card.capabilities_of(1), card.provenance
@@ -178,7 +188,7 @@ def transferable_rows(card: "TransferCard") -> list[tuple[str, str]]:
     return [
         ("kind", "transferable model; a run binds it to its molecule"),
         _step(can),
-        ("molecules", ", ".join(molecule["name"] for molecule in card.molecules)),
+        ("molecules", molecules_text(card)),
         ("bonds", ", ".join(rules.bonds_nm)),
         ("conditions", f"{origin.solvent}, {origin.force_field}"),
         (

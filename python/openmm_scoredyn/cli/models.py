@@ -4,6 +4,7 @@ import json
 
 import typer
 
+from openmm_scoredyn.cli.info import molecules_text
 from openmm_scoredyn.cli.options import AsJson
 
 
@@ -23,9 +24,6 @@ def models(as_json: AsJson = False) -> None:
     width = max(map(len, found), default=0)
     for name, text in found.items():
         typer.echo(f"{name:<{width}}  {text}")
-
-
-_MOST_NAMES = 10  # of molecules in training that one line has room for
 
 
 def describe(name: str) -> str:
@@ -52,9 +50,8 @@ def describe(name: str) -> str:
 
 
 def _describe_transferable(card) -> str:
-    can, names = card.capabilities, [molecule["name"] for molecule in card.molecules]
-    known = ", ".join(names) if len(names) <= _MOST_NAMES else f"{len(names)} molecules"
+    can = card.capabilities_of(1)
     return (
-        f"transferable, trained on {known}; {can['lag_times_ps'][0]:g} ps a step,"
-        f" {can['temperatures_K'][0]:g} K, {card.provenance.solvent}"
+        f"transferable, trained on {molecules_text(card)}; {can.lag_times_text} a step,"
+        f" {can.temperatures_text}, {card.provenance.solvent}"
     )

@@ -155,14 +155,18 @@ def _with_sojourns(lengths: tuple[int, ...], owner: np.ndarray, sojourns: np.nda
     """Blocks of ordinary time from which sojourns (n, 2) are taken out, each as a block of its own.
 
     What is left of a block that loses more than half of its frames joins the block before it, or the one
-    after.
+    after; where all lose as much, the one with most left. Where nothing is left, sojourns are not taken out.
     """
     full = np.bincount(owner)
     owner = owner.copy()
     for number, (first, end) in enumerate(sojourns):
         owner[first:end] = len(full) + number
     left = np.bincount(owner, minlength=len(full) + len(sojourns))[: len(full)]
+    if not left.any():
+        return _with_sojourns(lengths, np.repeat(np.arange(len(full)), full), sojourns[:0])
     whole = np.flatnonzero(2 * left >= full)
+    if len(whole) == 0:
+        whole = np.array([left.argmax()])
     for block in np.flatnonzero((2 * left < full) & (left > 0)):
         owner[owner == block] = whole[max(int(np.searchsorted(whole, block)) - 1, 0)]
     _, owner = np.unique(owner, return_inverse=True)

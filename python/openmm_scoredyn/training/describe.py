@@ -77,13 +77,18 @@ def describe_transferable(
         provenance=_provenance(config, trajectories, sum(map(len, examples))),
         molecules=tuple(
             {
-                "name": f"{'-'.join(dict.fromkeys(part.particles.residue_names))} {_formula(part.particles)}",
+                "name": f"{_residues(part.particles)} {_formula(part.particles)}",
                 "particles": len(part.particles),
                 "examples": len(part),
             }
             for part in examples
         ),
     )
+
+
+def _residues(particles: Particles) -> str:
+    """Names of the residues in their order, such as CYS-CYS."""
+    return "-".join(dict(zip(particles.residue_indices, particles.residue_names, strict=True)).values())
 
 
 def _formula(particles: Particles) -> str:

@@ -140,3 +140,13 @@ def test_the_floor_of_a_candidate_shorter_than_a_block_is_what_such_pieces_show(
     ]
     shown, expected = (np.array([pair[k].value for pair in pairs]) for k in (0, 1))
     assert abs(shown.mean() - expected.mean()) < 3 * shown.std() / np.sqrt(40)
+
+
+def test_sojourns_that_leave_less_than_half_of_every_block():
+    """What is left joins the block with most left; sojourns that leave nothing are not taken out."""
+    signal = np.zeros((12, 1))
+    blocks = cut([signal], np.array([[0, 3], [5, 8], [9, 12]]), block_frames=4)
+    assert blocks.num_ordinary == 1 and list(blocks.rare) == [False, True, True, True]
+    assert list(blocks.sizes) == [3, 3, 3, 3]
+    whole = cut([signal], np.array([[0, 6], [6, 12]]), block_frames=4)
+    assert list(whole.sizes) == [4, 4, 4] and not whole.rare.any()
