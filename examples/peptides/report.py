@@ -181,14 +181,26 @@ def mean_of(found: dict[str, dict], part: str, name: str) -> str:
     return f"{values.mean():.3f} ± {error:.3f}"
 
 
-def rates_within(found: dict[str, dict]) -> tuple[int, int]:
-    """Sequences of which all rates seen EVENTS times or more are right, and those with any."""
-    right = known = 0
+def rates_within(found: dict[str, dict], backbone: bool) -> tuple[int, int, int, int]:
+    """Of hop rates seen EVENTS times or more, of the backbone or of side chains: how many are right, how many
+    there are, of how many sequences all are right, and how many have any.
+    """
+    right = known = sequences_right = sequences_known = 0
     for one in found.values():
-        rows = [row for row in one["rates"] if (row["reference"]["samples"] or 0) >= EVENTS]
-        known += bool(rows)
-        right += bool(rows) and all(map(_is_right, rows))
-    return right, known
+        rows = [row for row in one["rates"] if _is_hop(row) and _is_of_backbone(row) == backbone]
+        good = sum(map(_is_right, rows))
+        right, known = right + good, known + len(rows)
+        sequences_right += bool(rows) and good == len(rows)
+        sequences_known += bool(rows)
+    return right, known, sequences_right, sequences_known
+
+
+def _is_hop(row: dict) -> bool:
+    return "hops" in row["quantity"] and (row["reference"]["samples"] or 0) >= EVENTS
+
+
+def _is_of_backbone(row: dict) -> bool:
+    return any(name in row["quantity"] for name in (" phi:", " psi:", "N-CA-C-O:"))
 
 
 def _is_right(row: dict) -> bool:
@@ -208,13 +220,16 @@ def markdown(found: dict[str, dict]) -> str:
     for name, published in PUBLISHED.items():
         values = [mean_of(found, part, name) for part in ("model", "halves", "tenth")]
         lines.append(f"| {name} | {' | '.join(values)} | {published:.3f} |")
-    right, known = rates_within(found)
     draws = sum(one["draws"] for one in found.values())
     refused = sum(one["rejected_draws"] for one in found.values())
-    rated = f"All rates seen {EVENTS} times or more within 25 % or two standard errors: {right} of {known}"
+    rated = []
+    for name, backbone in (("backbone", True), ("side chains", False)):
+        right, known, sequences_right, sequences_known = rates_within(found, backbone)
+        rated.append(f"{name} {right} of {known} (all of {sequences_right} of {sequences_known} sequences)")
     lines += [
         "",
-        f"{rated} sequences. Rejected draws: {100 * refused / draws:.2f} % of {draws:,}.",
+        f"Hop rates seen {EVENTS} times or more, within 25 % or two standard errors: {'; '.join(rated)}.",
+        f"Rejected draws: {100 * refused / draws:.2f} % of {draws:,}.",
         "",
         "| | atoms | MD, ns | model, ns | backbone | side chains | all torsions | TICA-0 | rejected |",
         "|---" * 9 + "|",
@@ -247,7 +262,7 @@ def picture(found: dict[str, dict], path: Path) -> None:
     axes.axhline(PUBLISHED["all torsions"], lw=0.8, color="0.5", label="best published mean")
     axes.set_xticks(place, list(found), rotation=90)
     axes.set_ylabel("sqrt(JSD) of all torsions, sqrt(nat)")
-    axes.legend(frameon=False, ncols=2)
+    figure.legend(frameon=False, ncols=4, loc="outside upper center", fontsize="small")
     figure.savefig(path, dpi=150)
 
 

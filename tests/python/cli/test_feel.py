@@ -101,7 +101,7 @@ def test_info_is_short_or_whole_or_json():
 
 
 def test_a_name_that_is_nearly_right():
-    with pytest.raises(ProgramError, match=r"expected a path or one of .*metals; did you mean metals\?"):
+    with pytest.raises(ProgramError, match=r"expected a path or one of .*metals, .*; did you mean metals\?"):
         invoke("info", "metal")
 
 

@@ -145,6 +145,7 @@ def test_every_shipped_model_loads():
         "metals": (CrystalDenoiser, DenoiserCard),
         "alkanes-tip3p": (TransferableModel.load, TransferCard),
         "bead-chains": (TransferableModel.load, TransferCard),
+        "peptides-obc2": (TransferableModel.load, TransferCard),
     }
     for name in pretrained():
         load, card = kinds.get(name, (ScoreModel, Card))
