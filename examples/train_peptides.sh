@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A model of any peptide of natural amino acids in implicit solvent, for lag times from 1 ps to 1 ns, from nothing: MD of 20 capped
+# A model of dipeptides of natural amino acids in implicit solvent, for lag times from 1 ps to 1 ns, from nothing: MD of 20 capped
 # amino acids and 80 dipeptides with OpenMM, one network for all, a student that draws in four evaluations, and a run of a dipeptide
 # that neither saw. Every command goes on where it was interrupted: run the script again after a kill. The data that the shipped model
 # was made from are packed in examples/data/peptides-obc2, and are what is trained on unless --md makes more (some 65 ps a second on a

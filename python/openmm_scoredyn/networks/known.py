@@ -148,6 +148,11 @@ class Known:
                 f" ({particles.residue_names[part[0]]}:{particles.atom_names[part[0]]}) apart; remove what"
                 " is no part of the molecule, or complete the bonds."
             )
+        if "H" not in particles.types and any(name.startswith("H") for name in self.environments):
+            raise MoleculeError(
+                "bind: the model knows molecules with their hydrogens; expected all of them, found none; add"
+                " them, as with OpenMM's Modeller.addHydrogens."
+            )
         for atom, (kind, mass) in enumerate(zip(environment(particles), particles.masses_amu)):
             where = f"{particles.residue_names[atom]}:{particles.atom_names[atom]}"
             if kind not in self.environments:

@@ -13,6 +13,7 @@ from openmm_scoredyn.errors import MoleculeError, SamplingError
 from openmm_scoredyn.export.binding import bind_particles, open_model
 from openmm_scoredyn.molecule.building import build
 from openmm_scoredyn.molecule.geometry import dihedral_angles, each_backbone, rotatable_torsions
+from openmm_scoredyn.molecule.structure import select_atoms
 
 MODEL = "peptides-obc2"
 HELD_OUT = Path(__file__).parents[3] / "examples" / "data" / "peptides-obc2" / "held_out"
@@ -82,4 +83,30 @@ def test_the_mirror_image_is_refused():
 def test_what_is_no_natural_residue_is_refused(smiles, words):
     made = build(smiles=smiles)
     with pytest.raises(MoleculeError, match=words):
+        sd.bind(MODEL, made.topology, positions=made.positions)
+
+
+def test_histidine_with_its_hydrogen_elsewhere_is_refused_in_a_readable_sentence():
+    made = build("GLY-HIS")
+    names = [atom.name for atom in made.topology.atoms()]
+    epsilon = "HE2" in names
+    try:
+        sd.bind(MODEL, made.topology, positions=made.positions)
+    except MoleculeError as error:
+        assert not epsilon and len(str(error)) < 600 and "(" not in str(error).split("expected")[1]
+    else:
+        assert epsilon
+
+
+def test_a_structure_without_hydrogens_is_refused_by_that_name():
+    made = build("GLY-ALA")
+    heavy = [k for k, atom in enumerate(made.topology.atoms()) if atom.element.symbol != "H"]
+    bare, there = select_atoms(made.topology, np.asarray(made.positions), heavy)
+    with pytest.raises(MoleculeError, match="hydrogens; expected all of them, found none"):
+        sd.bind(MODEL, bare, positions=there)
+
+
+def test_a_longer_peptide_than_the_model_knows_the_coordinates_of_is_refused():
+    made = build("ALA-ALA-ALA-ALA")
+    with pytest.raises(MoleculeError, match="never saw the improper"):
         sd.bind(MODEL, made.topology, positions=made.positions)

@@ -172,7 +172,8 @@ def require_known(particles: Particles, known) -> CoordinateTable:
     for entry in table.classes:
         if entry not in known:
             kind, words = entry.split(" ")
-            same = ", ".join(sorted(other.split(" ")[1] for other in known if other.startswith(kind)))
+            coarse = [other for other in known if other.startswith(kind) and "(" not in other]
+            same = ", ".join(sorted(other.split(" ")[1] for other in coarse))
             raise MoleculeError(
                 f"bind: the model never saw the {kind} {words}; expected one of {same or 'none'}; use a model"
                 " that was trained on such molecules."
