@@ -61,3 +61,11 @@ def test_any_names_of_equal_ends_and_both_mirror_images_occur_alike():
         # Alike in both frames.
         theirs = torch.where(mirrored[:, None, None], -other, other)
         assert torch.equal((theirs[:, group, None] == after[:, None, group]).all(3), same)
+
+
+def test_names_are_exchanged_without_mirror_images_where_these_are_not_wanted():
+    molecule, (before, _) = alanine_molecule(), frames(500)
+    (renamed,) = rename_equals(equal_ends(molecule), False, (before,), torch.Generator().manual_seed(1))
+    hand, usual = (torch.linalg.det(x[:, [6, 10, 14]] - x[:, [8]]) for x in (renamed, before))  # about CA
+    assert (hand * usual > 0).all()
+    assert (renamed != before).any()
