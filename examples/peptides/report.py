@@ -32,9 +32,9 @@ from openmm_scoredyn.comparison.distribution import cells, root_in_nats
 from openmm_scoredyn.comparison.macrostates import fit_macrostates
 from openmm_scoredyn.comparison.tica import fit_components
 from openmm_scoredyn.data import Trajectory, load
-from openmm_scoredyn.export.binding import bind_particles, open_model
+from openmm_scoredyn.export import bind_particles, open_model
 from openmm_scoredyn.molecule.geometry import dihedral_angles
-from openmm_scoredyn.molecule.peptides import BACKBONE, SIDE_CHAIN, named_torsions
+from openmm_scoredyn.molecule.peptides import named_torsions
 from openmm_scoredyn.observables import Observations, observables_for
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "peptides-obc2"
@@ -100,7 +100,7 @@ def divergences(known: tuple, found: tuple, torsions) -> dict[str, float]:
     ]
     roots = root_in_nats(*counts)
     result = {"all torsions": float(roots.mean())}
-    for name, part in (("backbone", BACKBONE), ("side chains", SIDE_CHAIN)):
+    for name, part in (("backbone", "backbone"), ("side chains", "side chain")):
         own = [k for k, torsion in enumerate(torsions) if torsion.part == part]
         if own:
             result[name] = float(roots[own].mean())
