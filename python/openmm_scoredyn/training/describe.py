@@ -87,8 +87,9 @@ def describe_transferable(
 
 
 def _residues(particles: Particles) -> str:
-    """Names of the residues in their order, such as CYS-CYS."""
-    return "-".join(dict(zip(particles.residue_indices, particles.residue_names, strict=True)).values())
+    """Names of the residues in their order, such as CYS-CYS; of beads, each name once."""
+    names = list(dict(zip(particles.residue_indices, particles.residue_names, strict=True)).values())
+    return "-".join(dict.fromkeys(names) if all(map(is_group, particles.types)) else names)
 
 
 def _formula(particles: Particles) -> str:
