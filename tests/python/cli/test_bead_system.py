@@ -5,14 +5,13 @@ Its mean squared displacement has a closed form, and g(r) is 1 for every pair of
 """
 
 import json
-import sys
 from importlib import metadata
 
 import numpy as np
 import pytest
+from typed_commands import typed
 
 from openmm_scoredyn import data
-from openmm_scoredyn.cli import main
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.networks import registry
 from openmm_scoredyn.training import NetworkChoice, OptimizationConfig, TrainingConfig, train
@@ -51,14 +50,6 @@ def exact_displacement(name: str, steps: int) -> float:
     bead = NAMES.index(name)
     own = STEPS_NM[bead] ** 2 * (1 - 2 * shares[bead]) + (shares**2 * STEPS_NM**2).sum()
     return float(3 * own * grown)
-
-
-def typed(*arguments) -> None:
-    """`scoredyn` with these arguments, which must succeed."""
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as stop:
-        patch.setattr(sys, "argv", ["scoredyn", *map(str, arguments)])
-        main()
-    assert stop.value.code == 0
 
 
 @pytest.fixture(scope="module")

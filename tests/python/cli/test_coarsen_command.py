@@ -1,7 +1,6 @@
 """From MD of atoms of hexane to dynamics of its beads, by the commands and in a Simulation of OpenMM."""
 
 import json
-import sys
 
 import alkanes
 import mdtraj
@@ -10,21 +9,13 @@ import openmm
 import pytest
 import typer
 from openmm import app, unit
+from typed_commands import typed
 
 import openmm_scoredyn as sd
 from openmm_scoredyn import data
-from openmm_scoredyn.cli import main
 from openmm_scoredyn.cli.coarsen import parse_mapping
 
 SPACING_PS, FRICTION_PER_PS = 0.5, 2.0
-
-
-def typed(*arguments) -> None:
-    """`scoredyn` with these arguments, which must succeed."""
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as stop:
-        patch.setattr(sys, "argv", ["scoredyn", *map(str, arguments)])
-        main()
-    assert stop.value.code == 0
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from openmm import app, unit
+from torsion_hops import hops
 
 import openmm_scoredyn as sd
 from openmm_scoredyn.data import load
 from openmm_scoredyn.errors import MoleculeError
 from openmm_scoredyn.molecule.building import build
-from openmm_scoredyn.molecule.geometry import dihedral_angles, equal_ends, rotatable_torsions
+from openmm_scoredyn.molecule.geometry import equal_ends, rotatable_torsions
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.molecule.structure import select_atoms
 
@@ -21,12 +22,6 @@ HELD_OUT = Path(__file__).parents[3] / "examples" / "data" / "alkanes-tip3p" / "
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-
-
-def hops(before, after, atoms) -> np.ndarray:
-    """Share of the torsions (K, 4) that turned by more than a radian, (T,)."""
-    turned = dihedral_angles(after, atoms) - dihedral_angles(before, atoms)
-    return (np.abs(np.angle(np.exp(1j * turned))) > 1).mean(1)
 
 
 def test_steps_of_octane_hop_as_often_as_those_of_md():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torsion_hops import hops
 
 import openmm_scoredyn as sd
 from openmm_scoredyn.data import load
@@ -23,12 +24,6 @@ LAG_FRAMES = 10  # of 1 ps
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-
-
-def hops(before, after, atoms) -> np.ndarray:
-    """Share of the torsions (K, 4) that turned by more than a radian, (T,)."""
-    turned = dihedral_angles(after, atoms) - dihedral_angles(before, atoms)
-    return (np.abs(np.angle(np.exp(1j * turned))) > 1).mean(1)
 
 
 def test_steps_of_ten_picoseconds_of_an_unseen_dipeptide_hop_as_often_as_those_of_md():

@@ -62,8 +62,9 @@ def find_groups(particles: Particles) -> Groups:
         rows[index, : len(own)] = torch.tensor([row_of.get(atom, count - 1) for atom in own])
         members[index, terminal] = 1
         labels.append(" ".join(names[atom] for atom in [centre, *sorted(terminal, key=names.__getitem__)]))
-    finer = [surroundings(particles, REACH)[centre] for centre in centres]
-    return Groups(tuple(labels), tuple(finer), torch.tensor(centres), rows, members)
+    around = surroundings(particles, REACH)
+    finer = tuple(around[centre] for centre in centres)
+    return Groups(tuple(labels), finer, torch.tensor(centres), rows, members)
 
 
 def require_known_groups(particles: Particles, known: list[str]) -> Groups:
