@@ -64,7 +64,7 @@ def collect_examples(
 def _of_one_molecule(
     trajectories: list[Trajectory],
     windows_of: Callable[[Trajectory, int], np.ndarray],
-    lag_time_ps: float,
+    shortest_ps: float,
     time_reversal: bool,
 ) -> Examples:
     parts = []
@@ -77,6 +77,8 @@ def _of_one_molecule(
         for direction in (0, 1) if time_reversal and (paths or not trajectory.steered) else (0,):
             ordered = windows[:, ::-1] if direction else windows
             count = len(windows)
+            # A frame stands for the time until the next one: coarse frames count as much MD as fine ones.
+            share = max(1.0, trajectory.frame_spacing_ps / shortest_ps)
             box = trajectory.boxes(ordered[:, -2]).copy()
             history, after = _unbroken(trajectory.frames(ordered), box)
             parts.append(
@@ -84,7 +86,7 @@ def _of_one_molecule(
                     history,
                     after,
                     box,
-                    np.ones(count, np.float32) if weights is None else weights[:, direction],
+                    np.full(count, share, np.float32) if weights is None else weights[:, direction],
                     np.full(count, number, np.int8),
                     lags_ps.astype(np.float32),
                     np.full(count, trajectory.temperature_K, np.float32),
@@ -92,7 +94,7 @@ def _of_one_molecule(
             )
     if sum(len(part[0]) for part in parts) == 0:
         raise TrainingError(
-            f"collect_examples: found no two frames {lag_time_ps} ps apart in {len(trajectories)}"
+            f"collect_examples: found no two frames {shortest_ps} ps apart in {len(trajectories)}"
             " trajectories; give longer trajectories or a shorter lag time."
         )
     return Examples.joined(trajectories[0].molecule, parts)
@@ -158,8 +160,8 @@ class Molecule:
 
 
 class Batches(IterableDataset):
-    """Batches from update `start()` on, each of one molecule, drawn in proportion to their number of
-    examples; examples are drawn in proportion to their weight.
+    """Batches from update `start()` on, each of one molecule; molecules and their examples are drawn in
+    proportion to their weight.
 
     Batch k depends on (seed, k) alone, so a resumed run sees what an unbroken one would have seen. Batches
     are not padded: molecules of different size do not meet in one.
@@ -167,7 +169,7 @@ class Batches(IterableDataset):
 
     def __init__(self, examples: list[Examples], networks: list, config, start):
         self.molecules = [Molecule.of(*pair) for pair in zip(examples, networks, strict=True)]
-        self.shares = torch.tensor([float(len(part)) for part in examples], dtype=torch.float64)
+        self.shares = torch.stack([molecule.cumulative[-1] for molecule in self.molecules])
         self.config, self.start = config, start
 
     def __iter__(self):

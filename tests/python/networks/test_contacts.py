@@ -1,12 +1,16 @@
 """What the transferable network sees of particles that press on each other: the slope of a repulsion."""
 
+from pathlib import Path
+
 import alkanes
 import numpy as np
 import pytest
 import torch
 
+from openmm_scoredyn.data import load
 from openmm_scoredyn.molecule.geometry import bonds_apart
 from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates
+from openmm_scoredyn.networks.molecule_frame.zmatrix import build_zmatrix
 from openmm_scoredyn.networks.zmatrix_transformer.contacts import (
     PRESSURES,
     STEEPNESS,
@@ -16,7 +20,8 @@ from openmm_scoredyn.networks.zmatrix_transformer.contacts import (
 )
 from openmm_scoredyn.networks.zmatrix_transformer.groups import TERMINALS, find_groups
 
-CLOSEST = {"C4-C4": 0.32, "C4-H1": 0.25, "H1-H1": 0.19}
+PEPTIDES = Path(__file__).parents[3] / "examples" / "data" / "peptides-obc2" / "validation"
+CLOSEST = {"C4-C4": 0.32, "C4-H1(C4)": 0.25, "H1(C4)-H1(C4)": 0.19}
 
 
 def crowded(particles, coordinates, seed: int):
@@ -32,9 +37,14 @@ def crowded(particles, coordinates, seed: int):
     return coordinates.place(values, first.expand(6, -1, -1)), values
 
 
+def class_names(particles) -> list[str]:
+    """Of the carbons and hydrogens of an alkane."""
+    return ["H1(C4)" if kind == "H" else "C4" for kind in particles.types]
+
+
 def repulsion(positions, particles, steepness: float):
     """Energy (B,) whose force between two particles is exp(steepness (1 - distance / closest))."""
-    names = [f"{kind}{len(near)}" for kind, near in zip(particles.types, particles.neighbours)]
+    names = class_names(particles)
     total = torch.zeros(len(positions), dtype=torch.float64)
     for i, j in np.argwhere(np.triu(bonds_apart(particles, 3) > 3)):
         scale = CLOSEST["-".join(sorted((names[i], names[j])))]
@@ -48,7 +58,10 @@ def repulsion(positions, particles, steepness: float):
 @pytest.mark.parametrize("name", ["butane", "hexane", "isopentane"])
 def test_a_torque_is_the_slope_of_the_repulsion(name):
     particles = alkanes.molecule(name)
-    coordinates, groups = InternalCoordinates(particles).double(), find_groups(particles)
+    coordinates, groups = (
+        InternalCoordinates(particles).double(),
+        find_groups(particles, build_zmatrix(particles)),
+    )
     turning = groups.rows[:, :2].clone()
     rows = len(particles) - 1
     leader = torch.cat([coordinates.leader, torch.tensor([0])])[turning]
@@ -80,14 +93,17 @@ def test_a_torque_is_the_slope_of_the_repulsion(name):
 
 def test_the_strength_belongs_to_the_groups_that_meet():
     particles = alkanes.molecule("hexane")
-    coordinates, groups = InternalCoordinates(particles).double(), find_groups(particles)
+    coordinates, groups = (
+        InternalCoordinates(particles).double(),
+        find_groups(particles, build_zmatrix(particles)),
+    )
     contacts = Contacts(
         particles, coordinates, groups, torch.full((len(groups.centres), 2), len(particles) - 1), CLOSEST
     ).double()
     positions, _ = crowded(particles, coordinates, 2)
     _, strength = contacts(positions)
     pairs = far_pairs(particles)
-    names = [f"{kind}{len(near)}" for kind, near in zip(particles.types, particles.neighbours)]
+    names = class_names(particles)
     scale = torch.tensor([CLOSEST["-".join(sorted((names[i], names[j])))] for i, j in pairs.tolist()])
     near = (positions[:, pairs[:, 0]] - positions[:, pairs[:, 1]]).norm(dim=2) / scale
     for group, centre in enumerate(groups.centres.tolist()):
@@ -103,14 +119,22 @@ def test_the_closest_approach_is_that_of_particles_four_bonds_apart():
     particles = alkanes.molecule("butane")
     positions, _ = crowded(particles, InternalCoordinates(particles).double(), 3)
     closest = fit_contacts([(particles, positions.float())])
-    assert set(closest) == {"C4-H1", "H1-H1"}  # carbons of butane are three bonds apart at most
+    assert set(closest) == {"C4-H1(C4)", "H1(C4)-H1(C4)"}  # carbons of butane are three bonds apart at most
     pairs = far_pairs(particles)
     gap = (positions[:, pairs[:, 0]] - positions[:, pairs[:, 1]]).norm(dim=2)
     assert min(closest.values()) == pytest.approx(float(gap.min()), rel=0.05)
 
 
+def test_a_hydrogen_on_nitrogen_has_a_closest_approach_of_its_own():
+    """With one for all hydrogens, that of a hydrogen bond would stand for those on carbon, too."""
+    trajectory = load(PEPTIDES / "GN")[0]
+    closest = fit_contacts([(trajectory.molecule, torch.from_numpy(trajectory.segments[0]))])
+    assert closest["H1(N3)-O1(C3)"] < 0.9 * closest["H1(C4)-O1(C3)"]
+
+
 def test_groups_of_an_alkane():
-    groups = find_groups(alkanes.molecule("isobutane"))
+    particles = alkanes.molecule("isobutane")
+    groups = find_groups(particles, build_zmatrix(particles))
     assert sorted(groups.names) == ["C4 H1", "C4 H1 H1 H1", "C4 H1 H1 H1", "C4 H1 H1 H1"]
     assert groups.members.sum() == 10
     assert groups.members.sum(1).max() <= TERMINALS

@@ -9,9 +9,10 @@ import torch
 from alanine import PDB, alanine_molecule, alanine_positions
 
 from openmm_scoredyn.errors import MoleculeError
+from openmm_scoredyn.molecule.building import build
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates, wrap
-from openmm_scoredyn.networks.molecule_frame.zmatrix import build_zmatrix
+from openmm_scoredyn.networks.molecule_frame.zmatrix import build_zmatrix, inner_atoms
 from openmm_scoredyn.training.dataset import random_rotations
 
 ATOMS = 22
@@ -134,3 +135,34 @@ def test_molecules_without_a_tree_are_refused():
         build_zmatrix(chain(3, ((0, 1), (1, 2))))
     with pytest.raises(MoleculeError, match="found several parts"):
         build_zmatrix(chain(5, ((0, 1), (1, 2), (3, 4))))
+
+
+def peptide(*names: str) -> Particles:
+    """A peptide of natural amino acids, as `scoredyn build` makes it."""
+    return Particles.from_topology(build("-".join(names)).topology)
+
+
+def directions(particles: Particles, residue: int) -> list[tuple]:
+    """Rows of a residue's backbone and beta carbon in the tree from the first atom, by names alone."""
+    named = [
+        f"{particles.atom_names[k]}{particles.residue_indices[k] - residue:+d}" for k in range(len(particles))
+    ]
+    tree = build_zmatrix(particles, inner_atoms(particles)[0])
+    own = {f"{name}+0" for name in ("N", "CA", "C", "CB")}
+    return [tuple(named[k] for k in row) for row in tree.rows if named[row[0]] in own]
+
+
+def test_from_the_first_atom_a_residue_is_described_alike_in_short_and_long_chains():
+    short, long = peptide("ALA", "TRP"), peptide("GLY", "TRP", "LYS", "ALA")
+    for one, residue, other, place in ((short, 1, long, 1), (short, 0, peptide("ALA", "TRP", "TRP"), 0)):
+        assert directions(one, residue) == directions(other, place)
+    assert build_zmatrix(long).root != inner_atoms(long)[0]
+
+
+def test_which_atom_leads_does_not_depend_on_the_length_of_the_chain():
+    """At the alpha carbon the chain leads, although the side chain of tryptophan is larger."""
+    particles = peptide("GLY", "TRP")
+    tree = build_zmatrix(particles, 0)
+    alpha = [k for k, name in enumerate(particles.atom_names) if name == "CA"][1]
+    children = [row[0] for row in tree.rows if row[1] == alpha]
+    assert particles.atom_names[children[0]] == "C"

@@ -14,7 +14,7 @@ from openmm_scoredyn.diffusion.noise_levels import NoiseLevels
 from openmm_scoredyn.diffusion.parametrization import Parametrization, denoising_loss
 from openmm_scoredyn.errors import LagTimeError, MoleculeError, OutputError, TrainingError, TrajectoryError
 from openmm_scoredyn.training import load_checkpoint, train
-from openmm_scoredyn.training.dataset import collect_examples
+from openmm_scoredyn.training.dataset import Batches, collect_examples
 
 
 def test_reversal_doubles_unsteered_pairs_only():
@@ -24,6 +24,41 @@ def test_reversal_doubles_unsteered_pairs_only():
     np.testing.assert_array_equal(pairs.before[7:14], pairs.after[:7])
     np.testing.assert_array_equal(pairs.after[7:14], pairs.before[:7])
     assert len(collect_examples([free, steered], 1.0, time_reversal=False)[0]) == 7 + 5
+
+
+def test_a_picosecond_of_md_counts_alike_however_far_its_frames_are_apart():
+    """Over a range of lags; of one lag, every pair of frames is an example like another."""
+    fine = make_trajectory(200)
+    coarse = make_trajectory(200, seed=1, frame_spacing_ps=10.0)
+    (pairs,) = collect_examples([fine, coarse], 1.0, False, longest_lag_time_ps=20.0)
+    for part, lengths in ((fine, {1.0}), (coarse, {10.0})):
+        own = np.isin(pairs.before[:, 0, 0], part.segments[0][:, 0, 0].astype(np.float32))
+        assert set(pairs.weight[torch.from_numpy(own)].tolist()) == lengths
+    (single,) = collect_examples([fine, coarse], 10.0, False)
+    assert set(single.weight.tolist()) == {1.0}
+
+
+class Still:
+    """What batches ask of a network, for molecules that do not move."""
+
+    symmetric = True
+
+    def condition(self, *situation):
+        return []
+
+    def latent(self, before, after, condition):
+        return before[:, 0]
+
+
+def test_molecules_are_shown_in_proportion_to_the_length_of_their_md():
+    parts = []
+    for spacing in (1.0, 3.0):
+        trajectory = make_trajectory(50, frame_spacing_ps=spacing)
+        parts += collect_examples([trajectory], 1.0, False, longest_lag_time_ps=6.0)
+    counts = [part.weight.sum() for part in parts]
+    shares = Batches(parts, [Still()] * 2, tiny(100), lambda: 0).shares
+    assert float(shares[1] / shares[0]) == pytest.approx(float(counts[1] / counts[0]))
+    assert float(shares[1] / shares[0]) == pytest.approx(3.0, rel=0.1)
 
 
 @pytest.mark.parametrize("kind, low, high", [("log_normal", 0.3, 0.8), ("log_uniform", -2.0, 1.0)])

@@ -7,11 +7,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from openmm_scoredyn.molecule.particles import Particles
-from openmm_scoredyn.networks.molecule_frame.zmatrix import build_zmatrix, frame_tree
+from openmm_scoredyn.networks.molecule_frame.zmatrix import ZMatrix, build_zmatrix, frame_tree
 
 
 class InternalCoordinates(nn.Module):
-    """The internal coordinates of one molecule, row by row of its Z-matrix.
+    """The internal coordinates of one molecule, row by row of its Z-matrix; without one, of that from the
+    most central atom.
 
     `forward` measures, `place` builds. Building reproduces shape and chirality exactly; the rigid motion is
     chosen so that the frame of the root and its first two neighbours keeps its orientation and the centre
@@ -34,9 +35,9 @@ class InternalCoordinates(nn.Module):
     frame: Tensor
     path: Tensor
 
-    def __init__(self, molecule: Particles):
+    def __init__(self, molecule: Particles, zmatrix: ZMatrix | None = None):
         super().__init__()
-        zmatrix = build_zmatrix(molecule)
+        zmatrix = zmatrix or build_zmatrix(molecule)
         siblings = torch.tensor(zmatrix.sibling)
         self.register_buffer("rows", torch.tensor(zmatrix.rows).T.contiguous())
         self.register_buffer("has_sibling", siblings >= 0)

@@ -1,9 +1,11 @@
 """The tree of internal coordinates of one molecule: who is placed after whom, and against which atoms."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from openmm_scoredyn.errors import MoleculeError
 from openmm_scoredyn.molecule.particles import Particles
+from openmm_scoredyn.networks.known import surroundings
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,8 @@ def frame_tree(zmatrix: ZMatrix) -> FrameTree:
     return FrameTree(tuple(inner), tuple(number[row[1]] for row in zmatrix.rows), depths, path)
 
 
-def build_zmatrix(molecule: Particles) -> ZMatrix:
-    """Breadth-first tree over the bonds, from the most central atom.
+def build_zmatrix(molecule: Particles, root: int | None = None) -> ZMatrix:
+    """Breadth-first tree over the bonds, from an atom of several bonds; without one, from the most central.
 
     Raises
     ------
@@ -77,9 +79,8 @@ def build_zmatrix(molecule: Particles) -> ZMatrix:
         If the molecule has fewer than four atoms or falls into several parts.
     """
     neighbours = _neighbours(molecule)
-    root = min(
-        (i for i in range(len(molecule)) if len(neighbours[i]) > 1), key=lambda i: (_depth(neighbours, i), i)
-    )
+    if root is None:
+        root = min(inner_atoms(molecule), key=lambda i: (_depth(neighbours, i), i))
     first, second = neighbours[root][:2]
     rows = [(first, root, second, second), (second, root, first, first)]
     sibling = [-1, -1]
@@ -100,6 +101,11 @@ def build_zmatrix(molecule: Particles) -> ZMatrix:
     return ZMatrix(root, tuple(rows), tuple(sibling), tuple(levels[:-1]))
 
 
+def inner_atoms(molecule: Particles) -> list[int]:
+    """Atoms with several bonds, ascending: each may be the root of a tree."""
+    return [atom for atom, bonded in enumerate(molecule.neighbours) if len(bonded) > 1]
+
+
 def _reference(atom: int, parent: dict[int, int], root: int, first: int, second: int) -> int:
     """Fourth atom of the dihedral of `atom`'s children: beyond the grandparent, on the path to the root."""
     grandparent = parent[atom]
@@ -109,9 +115,16 @@ def _reference(atom: int, parent: dict[int, int], root: int, first: int, second:
 
 
 def _neighbours(molecule: Particles) -> list[list[int]]:
-    """Bonded atoms of each atom, the largest branch first, so that the main chain leads."""
-    found = molecule.neighbours
-    ordered = [sorted(atoms, key=lambda n: (-_branch_size(found, n, i), n)) for i, atoms in enumerate(found)]
+    """Bonded atoms of each atom in the order of their children's rows. Those with further bonds come first,
+    by their own neighbours: which one leads does not depend on how long the molecule is. Among equals the
+    largest branch does.
+    """
+    found, names = molecule.neighbours, surroundings(molecule, 1)
+
+    def rank(atom: int, parent: int) -> tuple:
+        return len(found[atom]) == 1, names[atom], -_branch_size(found, atom, parent), atom
+
+    ordered = [sorted(atoms, key=partial(rank, parent=i)) for i, atoms in enumerate(found)]
     if len(molecule) < 4:
         raise MoleculeError(
             f"ZMatrix: internal coordinates need at least 4 atoms, found {len(molecule)}; use the"

@@ -5,13 +5,19 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
+from openmm_scoredyn.errors import TrainingError
 from openmm_scoredyn.molecule.geometry import oriented_stereocentres
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.networks.known import Known
 from openmm_scoredyn.networks.molecule_frame.lags import LagRange, OneLag
 from openmm_scoredyn.networks.protocol import Architecture, load_weights
 from openmm_scoredyn.networks.zmatrix_transformer.contacts import fit_contacts
-from openmm_scoredyn.networks.zmatrix_transformer.coordinates import ClassScales, fit_classes, require_known
+from openmm_scoredyn.networks.zmatrix_transformer.coordinates import (
+    ClassScales,
+    first_zmatrix,
+    fit_classes,
+    known_zmatrix,
+)
 from openmm_scoredyn.networks.zmatrix_transformer.groups import find_groups, require_known_groups
 from openmm_scoredyn.networks.zmatrix_transformer.network import TransferableCore, ZMatrixTransformer
 from openmm_scoredyn.networks.zmatrix_transformer.rings import fit_rings
@@ -32,6 +38,10 @@ class ZMatrixTransformerConfig:
     mirror_images : bool
         Whether it serves mirror images alike. Where all molecules are of one handedness, as peptides are,
         there is nothing to learn of the other.
+    root : {"centre", "first"}
+        Where the tree of internal coordinates begins: at the most central particle, or at the first one of
+        several bonds, as at the N-terminus of a peptide. From the first one all residues are described in one
+        direction, so that a longer chain has nothing new.
     """
 
     width: int = 64
@@ -40,6 +50,14 @@ class ZMatrixTransformerConfig:
     blocks: int = 4
     read_force_field: bool = True
     mirror_images: bool = True
+    root: str = "centre"
+
+    def __post_init__(self):
+        if self.root not in ("centre", "first"):
+            raise TrainingError(
+                f"zmatrix_transformer: unknown root; expected centre or first, found {self.root!r}; choose"
+                " one."
+            )
 
 
 class ZMatrixTransformerArchitecture(Architecture):
@@ -51,7 +69,8 @@ class ZMatrixTransformerArchitecture(Architecture):
 
     def fit(self, config, examples):
         """Parameters for the molecules of the examples, with the means and spreads of their coordinates."""
-        found = [find_groups(part.particles) for part in examples]
+        trees = [first_zmatrix(part.particles, config.root) for part in examples]
+        found = [find_groups(part.particles, tree) for part, tree in zip(examples, trees)]
         names, finer = (
             {name for groups in found for name in getattr(groups, of)} for of in ("names", "finer")
         )
@@ -63,11 +82,11 @@ class ZMatrixTransformerArchitecture(Architecture):
         ]
         known = Known.of([part.particles for part in examples], config.read_force_field, centres)
         fitted = {
-            "scales": asdict(fit_classes(examples)),
+            "scales": asdict(fit_classes(examples, trees)),
             "groups": sorted(names),
             "surroundings": sorted(finer),
             "closest_nm": closest,
-            "rings_nm": fit_rings([(part.particles, part.after) for part in examples]),
+            "rings_nm": fit_rings([(p.particles, tree, p.after) for p, tree in zip(examples, trees)]),
             "lag_times_ps": [float(lags.min()), float(lags.max())],
         }
         return _core(config, known.to_tensor(**fitted))
@@ -100,6 +119,7 @@ def _core(config: ZMatrixTransformerConfig, content: Tensor) -> TransferableCore
         config.blocks,
         shortest < longest,
         config.mirror_images,
+        config.root,
     )
     core.register_buffer("known", content)
     return core
@@ -108,8 +128,8 @@ def _core(config: ZMatrixTransformerConfig, content: Tensor) -> TransferableCore
 def _bound(core: TransferableCore, particles: Particles) -> ZMatrixTransformer:
     known, more = Known.from_tensor(core.known)
     scales = ClassScales(**more["scales"])
-    table = require_known(particles, scales.mean)
-    groups = require_known_groups(particles, more["groups"])
+    zmatrix, table = known_zmatrix(particles, core.root, scales.mean)
+    groups = require_known_groups(particles, zmatrix, more["groups"])
     names = [*more["groups"], *more["surroundings"]]
     finer = [names.index(name) if name in more["surroundings"] else -1 for name in groups.finer]
     mean, spread, growth = scales.of(table)
@@ -119,6 +139,7 @@ def _bound(core: TransferableCore, particles: Particles) -> ZMatrixTransformer:
     return ZMatrixTransformer(
         core,
         particles,
+        zmatrix,
         table,
         groups,
         torch.tensor([names.index(name) for name in groups.names]),

@@ -24,9 +24,8 @@ def fit_contacts(parts: list[tuple[Particles, Tensor]]) -> dict[str, float]:
     """Closest approach of each two kinds of particles, nm, from positions (P, N, 3) of several molecules."""
     found: dict[str, float] = {}
     for particles, positions in parts:
-        pairs, names = far_pairs(particles), environment(particles)
-        classes = [_class(names[i], names[j]) for i, j in pairs.tolist()]
-        for pair, name in zip(pairs, classes):
+        pairs = far_pairs(particles)
+        for pair, name in zip(pairs, _classes(particles, pairs)):
             gap = positions[:, pair[0]] - positions[:, pair[1]]
             nearest = float(gap.square().sum(1).sqrt().quantile(SHARE))
             found[name] = min(nearest, found.get(name, nearest))
@@ -39,8 +38,13 @@ def far_pairs(particles: Particles) -> Tensor:
     return torch.triu(apart >= APART, diagonal=1).nonzero()
 
 
-def _class(one: str, other: str) -> str:
-    return "-".join(sorted((one, other)))
+def _classes(particles: Particles, pairs: Tensor) -> list[str]:
+    """The class of each pair (P, 2), such as "C4-H1(N3)": a terminal particle counts with what it is bonded
+    to, as a hydrogen on nitrogen comes closer to oxygen than another.
+    """
+    own, near = environment(particles), particles.neighbours
+    names = [f"{own[k]}({own[near[k][0]]})" if len(near[k]) == 1 else own[k] for k in range(len(particles))]
+    return ["-".join(sorted((names[i], names[j]))) for i, j in pairs.tolist()]
 
 
 class Contacts(nn.Module):
@@ -78,8 +82,8 @@ class Contacts(nn.Module):
     ):
         super().__init__()
         self.nearest, self.lever_nm, self.pressures = _NEAREST, _LEVER_NM, PRESSURES
-        pairs, names, count = far_pairs(particles), environment(particles), len(particles)
-        scale = [closest.get(_class(names[i], names[j]), _USUAL_NM) for i, j in pairs.tolist()]
+        pairs, count = far_pairs(particles), len(particles)
+        scale = [closest.get(name, _USUAL_NM) for name in _classes(particles, pairs)]
         number = torch.arange(len(pairs))
         towards = torch.zeros(count, len(pairs))  # sums what the pairs do to each particle
         towards[pairs[:, 0], number], towards[pairs[:, 1], number] = 1.0, -1.0

@@ -14,7 +14,7 @@ from openmm_scoredyn.networks.examples import Examples
 from openmm_scoredyn.networks.known import environment, surroundings
 from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates, wrap
 from openmm_scoredyn.networks.molecule_frame.lags import KNOTS, growth_of
-from openmm_scoredyn.networks.molecule_frame.zmatrix import build_zmatrix
+from openmm_scoredyn.networks.molecule_frame.zmatrix import ZMatrix, build_zmatrix, inner_atoms
 
 LENGTH, ANGLE, DIHEDRAL = 0, 1, 2
 MOVES = 1e-5  # nm or rad; what spreads less is held by a constraint and is not diffused
@@ -46,15 +46,9 @@ class CoordinateTable:
     signed: np.ndarray
 
 
-def coordinate_table(particles: Particles) -> CoordinateTable:
-    """The classes of the internal coordinates of a molecule.
-
-    Raises
-    ------
-    MoleculeError
-        If it has fewer than four particles, or bonds do not connect them all.
-    """
-    zmatrix, near = build_zmatrix(particles), particles.neighbours
+def coordinate_table(particles: Particles, zmatrix: ZMatrix) -> CoordinateTable:
+    """The classes of the internal coordinates of a molecule."""
+    near = particles.neighbours
     entries: list[tuple] = []
     for row, (atom, parent, _, _) in enumerate(zmatrix.rows):
         entries.append(("length", (atom, parent), row, LENGTH, False, False))
@@ -107,19 +101,13 @@ class ClassScales:
         )
 
 
-def fit_classes(parts: list[Examples]) -> ClassScales:
-    """Fit on the examples of several molecules.
-
-    Raises
-    ------
-    MoleculeError
-        As `coordinate_table`.
-    """
+def fit_classes(parts: list[Examples], zmatrices: list[ZMatrix]) -> ClassScales:
+    """Fit on the examples of several molecules."""
     found: dict[str, list[Tensor]] = {}
     lags: dict[str, list[Tensor]] = {}
-    for part in parts:
-        table = coordinate_table(part.particles)
-        values = _measured(part, table)
+    for part, zmatrix in zip(parts, zmatrices, strict=True):
+        table = coordinate_table(part.particles, zmatrix)
+        values = _measured(part, zmatrix, table)
         for names in (table.classes, table.finer):
             for k, name in enumerate(names):
                 found.setdefault(name, []).append(values[:, k])
@@ -139,43 +127,68 @@ def fit_classes(parts: list[Examples]) -> ClassScales:
     )
 
 
-def _measured(part: Examples, table: CoordinateTable) -> Tensor:
+def _measured(part: Examples, zmatrix: ZMatrix, table: CoordinateTable) -> Tensor:
     """What the classes are fitted to (P, C): changes of what turns, all else as it is after the lag time."""
-    measure = InternalCoordinates(part.particles)
+    measure = InternalCoordinates(part.particles, zmatrix)
     old, new = measure(part.before).double(), measure(part.after).double()
     signed = torch.remainder(torch.sign(old) * new, 2 * torch.pi)
     found = torch.where(torch.from_numpy(table.signed), signed, new)
     found = torch.where(torch.from_numpy(table.soft), wrap(new - old), found)
-    for k, length_nm in _constrained_lengths_nm(part.particles).items():
+    for k, length_nm in _constrained_lengths_nm(part.particles, zmatrix).items():
         found[:, k] = length_nm
     return found
 
 
-def _constrained_lengths_nm(particles: Particles) -> dict[int, float]:
+def _constrained_lengths_nm(particles: Particles, zmatrix: ZMatrix) -> dict[int, float]:
     """Of coordinates that are lengths of constrained bonds, by number: what data show of them is rounding."""
     if particles.force_field is None:
         return {}
     held = {frozenset(map(int, term[:2])): term[2] for term in particles.force_field.constraints}
-    rows = build_zmatrix(particles).rows  # coordinate k is the length of row k
-    return {k: held[ends] for k, row in enumerate(rows) if (ends := frozenset(row[:2])) in held}
+    # Coordinate k is the length of row k.
+    return {k: held[ends] for k, row in enumerate(zmatrix.rows) if (ends := frozenset(row[:2])) in held}
 
 
-def require_known(particles: Particles, known) -> CoordinateTable:
-    """The coordinates of a molecule, each of a class in `known`.
+def first_zmatrix(particles: Particles, root: str) -> ZMatrix:
+    """The Z-matrix of a molecule in training.
+
+    Parameters
+    ----------
+    root : {"centre", "first"}, as in the network's configuration
 
     Raises
     ------
     MoleculeError
-        If one is not.
+        As `build_zmatrix`.
     """
-    table = coordinate_table(particles)
-    for entry in table.classes:
-        if entry not in known:
-            kind, words = entry.split(" ")
-            coarse = [other for other in known if other.startswith(kind) and "(" not in other]
-            same = ", ".join(sorted(other.split(" ")[1] for other in coarse))
-            raise MoleculeError(
-                f"bind: the model never saw the {kind} {words}; expected one of {same or 'none'}; use a model"
-                " that was trained on such molecules."
-            )
-    return table
+    return build_zmatrix(particles, None if root == "centre" else inner_atoms(particles)[0])
+
+
+def known_zmatrix(particles: Particles, root: str, known) -> tuple[ZMatrix, CoordinateTable]:
+    """The Z-matrix of a molecule to bind to, and its coordinates, each of a class in `known`.
+
+    Where the root is the first atom, another one takes its place if coordinates that it leads to are unknown:
+    files do not agree on which atom of the first residue comes first.
+
+    Raises
+    ------
+    MoleculeError
+        If a class is not known, whatever the root.
+    """
+    first = first_zmatrix(particles, root)
+    others = [] if root == "centre" else inner_atoms(particles)[1:]
+    for zmatrix in (first, *(build_zmatrix(particles, atom) for atom in others)):
+        table = coordinate_table(particles, zmatrix)
+        if all(entry in known for entry in table.classes):
+            return zmatrix, table
+    raise _unknown(next(e for e in coordinate_table(particles, first).classes if e not in known), known)
+
+
+def _unknown(entry: str, known) -> MoleculeError:
+    """The refusal of a class."""
+    kind, words = entry.split(" ")
+    coarse = [other for other in known if other.startswith(kind) and "(" not in other]
+    same = ", ".join(sorted(other.split(" ")[1] for other in coarse))
+    return MoleculeError(
+        f"bind: the model never saw the {kind} {words}; expected one of {same or 'none'}; use a model"
+        " that was trained on such molecules."
+    )

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from openmm_scoredyn.molecule.particles import Particles
-from openmm_scoredyn.networks.molecule_frame.zmatrix import build_zmatrix
+from openmm_scoredyn.networks.molecule_frame.zmatrix import ZMatrix
 from openmm_scoredyn.networks.zmatrix_transformer.groups import TERMINALS, Groups
 
 PARTICLE_FEATURES = 13
@@ -16,11 +16,11 @@ SELF, PARENT, CHILD, SIBLING, GRANDPARENT, GRANDCHILD, TWO, THREE, FOUR, FARTHER
 RELATIONS = 10
 
 
-def particle_features(particles: Particles) -> Tensor:
+def particle_features(particles: Particles, zmatrix: ZMatrix) -> Tensor:
     """Numbers of order one for each particle (N, PARTICLE_FEATURES): mass, neighbours, place in the tree, and
     the force field's own parameters of the particle and of the coordinates that place it, zeros without one.
     """
-    zmatrix, near = build_zmatrix(particles), particles.neighbours
+    near = particles.neighbours
     found = torch.zeros(len(particles), PARTICLE_FEATURES)
     for atom, mass in enumerate(particles.masses_amu):
         found[atom, 0] = math.log(mass / 10)
@@ -47,11 +47,11 @@ def particle_features(particles: Particles) -> Tensor:
     return found
 
 
-def group_features(particles: Particles, groups: Groups) -> Tensor:
+def group_features(particles: Particles, zmatrix: ZMatrix, groups: Groups) -> Tensor:
     """Features of the centre, the sum over the terminal particles, their number, and whether the centre is
     placed against another particle (G, GROUP_FEATURES).
     """
-    found = particle_features(particles)
+    found = particle_features(particles, zmatrix)
     count = groups.members.sum(1, keepdim=True) / TERMINALS
     placed = (groups.rows[:, :1] < len(particles) - 1).float()
     return torch.cat([found[groups.centres], groups.members @ found / TERMINALS, count, placed], dim=1)
@@ -66,9 +66,8 @@ def _barriers(torsions, parent: int, grandparent: int) -> Tensor:
     return found
 
 
-def pair_relations(particles: Particles) -> Tensor:
+def pair_relations(particles: Particles, zmatrix: ZMatrix) -> Tensor:
     """What j is to i, (N, N) int64."""
-    zmatrix = build_zmatrix(particles)
     found = _bonds_apart(particles)
     parent = {row[0]: row[1] for row in zmatrix.rows}
     for atom, own in parent.items():

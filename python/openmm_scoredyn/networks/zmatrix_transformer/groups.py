@@ -8,7 +8,7 @@ from torch import Tensor
 from openmm_scoredyn.errors import MoleculeError
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.networks.known import environment, surroundings
-from openmm_scoredyn.networks.molecule_frame.zmatrix import build_zmatrix
+from openmm_scoredyn.networks.molecule_frame.zmatrix import ZMatrix
 
 TERMINALS = 4  # as many particles with a single bond as a centre may have
 REACH = 2  # bonds, of what tells groups of one kind apart
@@ -35,15 +35,15 @@ class Groups:
     members: Tensor
 
 
-def find_groups(particles: Particles) -> Groups:
-    """The groups of a molecule.
+def find_groups(particles: Particles, zmatrix: ZMatrix) -> Groups:
+    """The groups of a molecule, with their rows of a Z-matrix.
 
     Raises
     ------
     MoleculeError
         If a particle has more than TERMINALS neighbours that have no other.
     """
-    zmatrix, near, names = build_zmatrix(particles), particles.neighbours, environment(particles)
+    near, names = particles.neighbours, environment(particles)
     row_of = {row[0]: index for index, row in enumerate(zmatrix.rows)}
     count = len(particles)
     centres = [atom for atom in range(count) if len(near[atom]) > 1]
@@ -67,7 +67,7 @@ def find_groups(particles: Particles) -> Groups:
     return Groups(tuple(labels), finer, torch.tensor(centres), rows, members)
 
 
-def require_known_groups(particles: Particles, known: list[str]) -> Groups:
+def require_known_groups(particles: Particles, zmatrix: ZMatrix, known: list[str]) -> Groups:
     """The groups of a molecule, each of a kind in `known`.
 
     Raises
@@ -75,7 +75,7 @@ def require_known_groups(particles: Particles, known: list[str]) -> Groups:
     MoleculeError
         If one is not, or as `find_groups`.
     """
-    groups = find_groups(particles)
+    groups = find_groups(particles, zmatrix)
     for name, centre in zip(groups.names, groups.centres.tolist()):
         if name not in known:
             raise MoleculeError(

@@ -8,6 +8,7 @@ from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates
 from openmm_scoredyn.networks.molecule_frame.lags import FEATURES as LAG_FEATURES
 from openmm_scoredyn.networks.molecule_frame.lags import LagRange, OneLag
+from openmm_scoredyn.networks.molecule_frame.zmatrix import ZMatrix
 from openmm_scoredyn.networks.zmatrix_transformer.contacts import PRESSURES, Contacts
 from openmm_scoredyn.networks.zmatrix_transformer.coordinates import DIHEDRAL, MOVES, CoordinateTable
 from openmm_scoredyn.networks.zmatrix_transformer.features import (
@@ -67,6 +68,7 @@ class TransferableCore(nn.Module):
     width, heads, condition_blocks, blocks : int
     many_lags : bool, whether it is shown the lag time
     mirror_images : bool, whether training shows them
+    root : {"centre", "first"}, where trees of internal coordinates begin
 
     Attributes
     ----------
@@ -84,15 +86,17 @@ class TransferableCore(nn.Module):
         blocks: int,
         many_lags: bool,
         mirror_images: bool,
+        root: str,
     ):
         super().__init__()
-        self.mirror_images = mirror_images
+        self.mirror_images, self.root = mirror_images, root
         numbers = 3 * ROWS + 2 * TURNS * HARMONICS
         self.kind = nn.Embedding(kinds, width)
         self.describe = nn.Linear(GROUP_FEATURES, width)
         self.see = nn.Linear(numbers + ROWS + LAG_FEATURES * many_lags, width)
         self.relation = nn.Embedding(RELATIONS, heads)
         self.near = nn.Linear(RADIAL, heads, bias=False)
+        self.meet = nn.Linear(RADIAL, heads, bias=False)
         self.condition_blocks = nn.ModuleList([GroupAttention(width, heads) for _ in range(condition_blocks)])
         self.inlet = nn.Linear(numbers + (TURNS + 1) * PRESSURES + GAP_FEATURES + 5, width)
         self.blocks = nn.ModuleList([GroupAttention(width, heads) for _ in range(blocks)])
@@ -101,6 +105,7 @@ class TransferableCore(nn.Module):
         nn.init.zeros_(self.outlet.weight)
         nn.init.zeros_(self.outlet.bias)
         nn.init.zeros_(self.near.weight)
+        nn.init.zeros_(self.meet.weight)
 
     def context(
         self, kinds: Tensor, finer: Tensor, known: Tensor, features: Tensor, seen: Tensor, bias: Tensor
@@ -116,8 +121,11 @@ class TransferableCore(nn.Module):
         """Of the attention (B, heads, G, G), from relations (G, G) and radial functions (B, G, G, RADIAL)."""
         return (self.relation(relations) + self.near(shells)).permute(0, 3, 1, 2)
 
-    def outcome(self, seen: Tensor, context: Tensor, bias: Tensor) -> Tensor:
-        """Raw output for the numbers of the rows of every group (B, G, 3 ROWS)."""
+    def outcome(self, seen: Tensor, context: Tensor, bias: Tensor, shells: Tensor) -> Tensor:
+        """Raw output for the numbers of the rows of every group (B, G, 3 ROWS); `shells` are of where groups
+        may come to lie.
+        """
+        bias = bias + self.meet(shells).permute(0, 3, 1, 2)
         x = self.inlet(seen) + context
         for block in self.blocks:
             x = block(x, bias)
@@ -136,6 +144,7 @@ class ZMatrixTransformer(nn.Module):
     ----------
     core : TransferableCore, shared among molecules
     particles : Particles of N
+    zmatrix : ZMatrix of the same
     table : CoordinateTable, C coordinates of which D move
     groups : Groups
     kinds : (G,) int64
@@ -181,6 +190,7 @@ class ZMatrixTransformer(nn.Module):
         self,
         core: TransferableCore,
         particles: Particles,
+        zmatrix: ZMatrix,
         table: CoordinateTable,
         groups: Groups,
         kinds: Tensor,
@@ -195,7 +205,7 @@ class ZMatrixTransformer(nn.Module):
         super().__init__()
         self.core, self.lags = core, lags
         self.mirror_symmetric = mirror_images
-        self.coordinates = InternalCoordinates(particles)
+        self.coordinates = InternalCoordinates(particles, zmatrix)
         count, coordinates = len(particles), len(table.classes)
         moving = (spread > MOVES).nonzero()[:, 0]
         slot = torch.full((coordinates,), len(moving))
@@ -212,16 +222,16 @@ class ZMatrixTransformer(nn.Module):
             closest,
         )
         self.noise_nm, self.swing_nm = NOISE_NM, SWING_NM
-        self.closure = RingClosure(particles, self.coordinates, rings)
-        self.gaps = RingGaps(particles, self.coordinates, groups)
+        self.closure = RingClosure(particles, zmatrix, self.coordinates, rings)
+        self.gaps = RingGaps(particles, zmatrix, self.coordinates, groups)
         padded = torch.cat([spread, torch.zeros(1)])
         padded_slot = torch.cat([slot, torch.tensor([len(moving)])])
-        relations = pair_relations(particles)
+        relations = pair_relations(particles, zmatrix)
         buffers = {
             "kinds": kinds,
             "finer": finer.clamp(min=0),
             "finer_known": (finer >= 0).float().unsqueeze(1),
-            "features": group_features(particles, groups),
+            "features": group_features(particles, zmatrix, groups),
             "relations": relations[groups.centres][:, groups.centres],
             "centres": groups.centres,
             "mean": mean,
@@ -267,12 +277,7 @@ class ZMatrixTransformer(nn.Module):
         angle = direction.unsqueeze(2) * self.order
         waves = torch.cat([torch.sin(angle), torch.cos(angle)], dim=2).unflatten(1, [len(self.kinds), -1])
         handed = functional.pad(self.signs(old) * self.signed, [0, 1]).index_select(1, self.handed_grid)
-        centres = frame.index_select(1, self.centres)
-        arm = centres.unsqueeze(1) - centres.unsqueeze(2)
-        distance = torch.sqrt((arm * arm).sum(3) + 1e-10)
-        width = self.shells[1] - self.shells[0]
-        shells = torch.exp(-(((distance.unsqueeze(3) - self.shells) / width) ** 2))
-        bias = self.core.bias(self.relations, shells)
+        bias = self.core.bias(self.relations, self.radial(frame))
         shown = self.lags.features(lag_time_ps).unsqueeze(1).expand(-1, len(self.kinds), -1)
         handed = handed.unflatten(1, [len(self.kinds), -1])
         seen = torch.cat([placed, waves.flatten(2), handed, shown], dim=2)
@@ -306,7 +311,9 @@ class ZMatrixTransformer(nn.Module):
             torch.asinh((self.gaps(guessed) - condition[6]) / usual_nm.view(-1, 1, 1)),
             noise.unsqueeze(1).expand(-1, len(self.kinds), -1),
         ]
-        raw = self.core.outcome(torch.cat(parts, dim=2), condition[2], condition[3])
+        # The guess is worth the less, the more of it is noise.
+        shells = self.radial(guessed) / (1 + variance).view(-1, 1, 1, 1)
+        raw = self.core.outcome(torch.cat(parts, dim=2), condition[2], condition[3], shells)
         return raw.flatten(1).index_select(1, self.outlet)
 
     @torch.jit.export
@@ -319,6 +326,15 @@ class ZMatrixTransformer(nn.Module):
             return positions
         closed = torch.where(self.closure.within, self.coordinates(self.closure(positions)), new)
         return self.coordinates.place(closed, history[:, -1])
+
+    @torch.jit.export
+    def radial(self, positions: Tensor) -> Tensor:
+        """Radial functions of the distances between groups (B, G, G, RADIAL) at positions (B, N, 3), nm."""
+        centres = positions.index_select(1, self.centres)
+        arm = centres.unsqueeze(1) - centres.unsqueeze(2)
+        distance = torch.sqrt((arm * arm).sum(3) + 1e-10)
+        width = self.shells[1] - self.shells[0]
+        return torch.exp(-(((distance.unsqueeze(3) - self.shells) / width) ** 2))
 
     @torch.jit.export
     def placed(self, change: Tensor, old: Tensor, frame: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from openmm_scoredyn.molecule.geometry import bonds_apart
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.networks.known import surroundings
 from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates
-from openmm_scoredyn.networks.molecule_frame.zmatrix import build_zmatrix
+from openmm_scoredyn.networks.molecule_frame.zmatrix import ZMatrix
 from openmm_scoredyn.networks.zmatrix_transformer.groups import Groups
 
 _STIFF_NM = 1e-4  # the least spread that is reckoned with
@@ -24,9 +24,9 @@ SPREADS = 2.0  # standard deviations that a distance in a ring is off after it, 
 NOISE_NM, SWING_NM = 0.02, 0.003
 
 
-def closing_bonds(particles: Particles) -> list[tuple[tuple[int, int], frozenset[int]]]:
+def closing_bonds(particles: Particles, zmatrix: ZMatrix) -> list[tuple[tuple[int, int], frozenset[int]]]:
     """Bonds beside the tree, each with the particles of the ring that it closes, the smallest ring first."""
-    parent = {row[0]: row[1] for row in build_zmatrix(particles).rows}
+    parent = {row[0]: row[1] for row in zmatrix.rows}
 
     def way(atom: int) -> list[int]:
         found = [atom]
@@ -54,6 +54,7 @@ class RingGaps(nn.Module):
     Parameters
     ----------
     particles : Particles of N
+    zmatrix : ZMatrix of the same
     coordinates : InternalCoordinates of the same
     groups : Groups, G
     """
@@ -69,9 +70,11 @@ class RingGaps(nn.Module):
     groups: Final[int]
     rings: Final[int]
 
-    def __init__(self, particles: Particles, coordinates: InternalCoordinates, groups: Groups):
+    def __init__(
+        self, particles: Particles, zmatrix: ZMatrix, coordinates: InternalCoordinates, groups: Groups
+    ):
         super().__init__()
-        closing, count = closing_bonds(particles), len(groups.centres)
+        closing, count = closing_bonds(particles, zmatrix), len(groups.centres)
         self.features = GAP_FEATURES
         self.groups, self.rings = count, len(closing)
         seen, shown = torch.zeros(count, CLOSURES, dtype=torch.long), torch.zeros(count, CLOSURES)
@@ -113,32 +116,32 @@ def _unit(vectors: Tensor) -> Tensor:
     return vectors / torch.sqrt((vectors * vectors).sum(2, keepdim=True) + 1e-12)
 
 
-def ring_systems(particles: Particles) -> list[list[int]]:
+def ring_systems(particles: Particles, zmatrix: ZMatrix) -> list[list[int]]:
     """Particles of rings that share some, ascending."""
     found: list[set[int]] = []
-    for _, ring in closing_bonds(particles):
+    for _, ring in closing_bonds(particles, zmatrix):
         touching = [system for system in found if system & ring]
         found = [system for system in found if not system & ring] + [set(ring).union(*touching)]
     return sorted(map(sorted, found))
 
 
-def _on_closing_bonds(particles: Particles, system: list[int]) -> list[int]:
+def _on_closing_bonds(particles: Particles, zmatrix: ZMatrix, system: list[int]) -> list[int]:
     """Particles without another bond on the ends of the bonds that close a ring system: the tree places them
     without knowing where the bond goes.
     """
-    ends = {end for bond, ring in closing_bonds(particles) if ring <= set(system) for end in bond}
+    ends = {end for bond, ring in closing_bonds(particles, zmatrix) if ring <= set(system) for end in bond}
     near = particles.neighbours
     return sorted(other for end in ends for other in near[end] if len(near[other]) == 1)
 
 
-def _ring_pairs(particles: Particles) -> list[tuple[int, int, str]]:
+def _ring_pairs(particles: Particles, zmatrix: ZMatrix) -> list[tuple[int, int, str]]:
     """Every two particles of a ring system, and those on its closing bonds with all up to two bonds away,
     with the name of their class.
     """
     names, apart = surroundings(particles, 1), bonds_apart(particles, len(particles))
     pairs = []
-    for system in ring_systems(particles):
-        beside = _on_closing_bonds(particles, system)
+    for system in ring_systems(particles, zmatrix):
+        beside = _on_closing_bonds(particles, zmatrix, system)
         found = list(combinations(system, 2))
         found += [
             (i, j)
@@ -151,13 +154,13 @@ def _ring_pairs(particles: Particles) -> list[tuple[int, int, str]]:
     return pairs
 
 
-def fit_rings(parts: list[tuple[Particles, Tensor]]) -> dict[str, tuple[float, float]]:
+def fit_rings(parts: list[tuple[Particles, ZMatrix, Tensor]]) -> dict[str, tuple[float, float]]:
     """Mean and standard deviation, nm, of the distances in rings by class, from positions (P, N, 3) of
     several molecules.
     """
     found: dict[str, list[Tensor]] = {}
-    for particles, positions in parts:
-        for i, j, name in _ring_pairs(particles):
+    for particles, zmatrix, positions in parts:
+        for i, j, name in _ring_pairs(particles, zmatrix):
             apart = (positions[:, i] - positions[:, j]).double().square().sum(1).sqrt()
             found.setdefault(name, []).append(apart)
     joined = {name: torch.cat(values) for name, values in sorted(found.items())}
@@ -174,6 +177,7 @@ class RingClosure(nn.Module):
     Parameters
     ----------
     particles : Particles of N
+    zmatrix : ZMatrix of the same
     coordinates : InternalCoordinates of the same, C numbers
     known : mean and standard deviation of distances by class, nm, as of `fit_rings`
     """
@@ -188,18 +192,22 @@ class RingClosure(nn.Module):
     open: Final[bool]
 
     def __init__(
-        self, particles: Particles, coordinates: InternalCoordinates, known: dict[str, tuple[float, float]]
+        self,
+        particles: Particles,
+        zmatrix: ZMatrix,
+        coordinates: InternalCoordinates,
+        known: dict[str, tuple[float, float]],
     ):
         super().__init__()
         self.sweeps, self.most = SWEEPS, SPREADS
-        systems = ring_systems(particles)
-        members = [[*system, *_on_closing_bonds(particles, system)] for system in systems]
+        systems = ring_systems(particles, zmatrix)
+        members = [[*system, *_on_closing_bonds(particles, zmatrix, system)] for system in systems]
         atoms = sorted(atom for group in members for atom in group)
         self.open = len(atoms) == 0
         place = {atom: k for k, atom in enumerate(atoms)}
         mean, spread = torch.ones(len(atoms), len(atoms)), torch.ones(len(atoms), len(atoms))
         share, size = torch.zeros(len(atoms), len(atoms)), torch.ones(len(atoms), 1)
-        for i, j, name in _ring_pairs(particles):
+        for i, j, name in _ring_pairs(particles, zmatrix):
             if name in known:
                 a, b = place[i], place[j]
                 mean[a, b] = mean[b, a] = known[name][0]
