@@ -9,8 +9,8 @@
 #
 # --short shows within some two minutes that every command works; its model is good for nothing.
 set -euo pipefail
-teacher=(--updates 14000 --batch-size 128 --learning-rate 1.5e-3)
-student=(--updates 2500 --batch-size 128 --learning-rate 4e-4)
+teacher=(--updates 29000 --batch-size 128 --learning-rate 1.5e-3)
+student=(--updates 1600 --batch-size 128 --learning-rate 4e-4)
 sampled=(--lag 100ps --length 30ns --replicas 32)
 here=$(cd "$(dirname "$0")" && pwd)
 data=("$here"/data/peptides-obc2/{capped,training}/*/)
@@ -41,7 +41,8 @@ if [ -n "$md" ]; then
     python "$here/peptides/make_md.py" "$folder/md" --pack
 fi
 scoredyn train "${data[@]}" --out "$folder/teacher" --name peptides-obc2 --split time --lag 1ps:1ns \
-    --network zmatrix_transformer --set read_force_field=false --set mirror_images=false "${teacher[@]}"
+    --network zmatrix_transformer --set width=96 --set root=first --set read_force_field=false --set mirror_images=false \
+    "${teacher[@]}"
 scoredyn train "${data[@]}" --out "$folder/student" --name peptides-obc2 --split time --lag 1ps:1ns \
     --start-from "$folder/teacher" --distil-to 4 "${student[@]}"
 [ -e "$folder/peptides.scoredyn" ] || scoredyn export "$folder/student" "$folder/peptides.scoredyn"

@@ -38,7 +38,7 @@ from openmm_scoredyn.training.module import ScoreTraining
 from openmm_scoredyn.training.rollout import RolloutValidation
 from openmm_scoredyn.training.saving import LAST, Averaging, Saving, SealedCheckpoints
 
-VALIDATION_BATCHES = 8
+VALIDATION_BATCHES, MOST_VALIDATION_BATCHES = 8, 64  # of a molecule; of all, beyond one of each
 SPLIT = "split.json"
 _VALIDATION_SEED = 2**31  # beyond the number of any update
 _SPLITS = {"trajectory": split_by_trajectory, "time": split_by_time, "molecule": split_by_molecule}
@@ -204,11 +204,11 @@ def _card(bound: list, config: TrainingConfig, parts, examples: list[Examples]):
 def _validation(held_out: list[Examples], bound: list[list], config: TrainingConfig) -> list:
     """The same few batches of every molecule, with the same noise, at every validation."""
     batches = Batches(held_out, bound[1], config, lambda: 0)
-    first = len(bound[0])
+    first, each = len(bound[0]), max(1, min(VALIDATION_BATCHES, MOST_VALIDATION_BATCHES // len(held_out)))
     found = [
         batches.batch(_VALIDATION_SEED + VALIDATION_BATCHES * molecule + number, molecule)
         for molecule in range(len(held_out))
-        for number in range(VALIDATION_BATCHES)
+        for number in range(each)
     ]
     return [batch._replace(molecule=first + batch.molecule) for batch in found]
 

@@ -101,7 +101,20 @@ def test_a_structure_without_hydrogens_is_refused_by_that_name():
         sd.bind(MODEL, bare, positions=there)
 
 
-def test_a_longer_peptide_than_the_model_knows_the_coordinates_of_is_refused():
-    made = build("ALA-ALA-ALA-ALA")
-    with pytest.raises(MoleculeError, match="never saw the improper"):
-        sd.bind(MODEL, made.topology, positions=made.positions)
+@pytest.mark.parametrize("sequence", ["ACE-ALA-VAL-NME", "ALA-SER-ALA", "VAL-SER-ALA-ALA"])
+def test_longer_and_capped_peptides_are_bound_and_keep_their_handedness(sequence):
+    """Only dipeptides with charged ends and single capped amino acids are in training."""
+    made = build(sequence)
+    model = sd.bind(MODEL, made.topology, positions=made.positions)
+    start = np.repeat(np.asarray(made.positions, dtype=np.float32)[None], 16, axis=0)
+    frames = model.sample(start, 20, seed=1, lag_time_ps=100.0)
+    assert model.num_rejected_draws < 0.1 * 16 * 20
+    phis = np.array([phi for _, phi, _ in each_backbone(model.card.particles) if phi])
+    phi = dihedral_angles(frames[5:].reshape(-1, *start.shape[1:]), phis)
+    assert ((phi < 0).mean(axis=0) > 0.7).all()
+
+
+def test_a_larger_peptide_says_by_how_much_it_goes_beyond_training():
+    made = build("VAL-SER-ALA-ALA-GLY-ALA")
+    model = sd.bind(MODEL, made.topology, positions=made.positions)
+    assert "times the largest in training" in model.card.provenance.training_data["binding"]["extrapolation"]
