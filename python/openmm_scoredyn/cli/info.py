@@ -148,10 +148,9 @@ def model_rows(card: Card) -> list[tuple[str, str]]:
     composition = "".join(
         f"{e}{n if n > 1 else ''}" for e, n in sorted(Counter(card.particles.types).items())
     )
-    residues = dict(zip(card.particles.residue_indices, card.particles.residue_names))
     rows = [
         _step(can),
-        ("molecule", f"{'-'.join(residues.values())}, {card.num_particles} atoms, {composition}"),
+        ("molecule", f"{card.particles.residues_text}, {card.num_particles} atoms, {composition}"),
         (
             "conditions",
             f"{origin.solvent}, {origin.force_field}, {'periodic' if can.periodic else 'not periodic'}",

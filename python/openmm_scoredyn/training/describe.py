@@ -20,6 +20,7 @@ from openmm_scoredyn.program.guard_rules import GuardRules
 from openmm_scoredyn.program.guard_statistics import GuardStatistics
 from openmm_scoredyn.program.transferable import TransferCard
 from openmm_scoredyn.training.config import SOLVER, TrainingConfig
+from openmm_scoredyn.training.dataset import latents_of
 
 DISPLACEMENT_MARGIN = 1.5  # of the largest displacement in the training examples
 _MOST = 100_000  # examples that a card is made from
@@ -77,19 +78,13 @@ def describe_transferable(
         provenance=_provenance(config, trajectories, sum(map(len, examples))),
         molecules=tuple(
             {
-                "name": f"{_residues(part.particles)} {_formula(part.particles)}",
+                "name": f"{part.particles.residues_text} {_formula(part.particles)}",
                 "particles": len(part.particles),
                 "examples": len(part),
             }
             for part in examples
         ),
     )
-
-
-def _residues(particles: Particles) -> str:
-    """Names of the residues in their order, such as CYS-CYS; of beads, each name once."""
-    names = list(dict(zip(particles.residue_indices, particles.residue_names, strict=True)).values())
-    return "-".join(dict.fromkeys(names) if all(map(is_group, particles.types)) else names)
 
 
 def _formula(particles: Particles) -> str:
@@ -114,7 +109,7 @@ def _capabilities(network, config: TrainingConfig, trajectories: list[Trajectory
         lag_times_ps=config.lag_times_ps,
         lag_time_range=config.longest_lag_time_ps is not None,
         temperatures_K=(common_temperature(trajectories),),
-        latent_size=_latents(network, sample[:1]).shape[1],
+        latent_size=latents_of(network, sample[:1]).shape[1],
         history_length=config.history_length,
         periodic=bool(sample.box.any()),
         sigma_min=config.sigma_min,
@@ -127,10 +122,6 @@ def _capabilities(network, config: TrainingConfig, trajectories: list[Trajectory
         latent_type=network.latent_type,
         symmetric=network.symmetric,
     )
-
-
-def _latents(network, examples: Examples) -> torch.Tensor:
-    return network.latent(examples.before, examples.after, network.condition(*examples.situation))
 
 
 def _denoising_steps(network, config: TrainingConfig) -> int:
