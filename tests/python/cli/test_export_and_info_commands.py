@@ -126,6 +126,8 @@ def test_info_names_all_that_a_model_knows(tmp_path):
     known = {"lag_times_ps": (1.0, 2.0, 5.0), "temperatures_K": (280.0, 320.0), "temperature_range": True}
     export_program(DriftingNetwork(), tmp_path / "m.pt", tiny_card(**known))
     assert "1, 2 or 5 ps at 280 to 320 K" in command("info", tmp_path / "m.pt")
+    export_program(DriftingNetwork(), tmp_path / "m.pt", tiny_card(**known, recommended_lag_time_ps=2.0))
+    assert "1, 2 or 5 ps (2 unless asked) at 280 to 320 K" in command("info", tmp_path / "m.pt")
     card = tiny_card(denoising_steps=0, has_start=True)
     export_program(OneStepNetwork(), tmp_path / "m.pt", card)
     assert "in one step from 15 normals" in command("info", tmp_path / "m.pt")
@@ -183,7 +185,9 @@ def test_the_transferable_model_of_peptides_says_what_it_is():
         "draws trig_2m with 4 denoising steps",
     ):
         assert text in shown, text
-    names = [molecule["name"] for molecule in json.loads(command("info", "peptides-obc2", "--json"))["molecules"]]
+    names = [
+        molecule["name"] for molecule in json.loads(command("info", "peptides-obc2", "--json"))["molecules"]
+    ]
     assert len(names) == 100 and "ACE-ALA-NME C6H12N2O2" in names and "CYS-CYS C6H12N2O3S2" in names
 
 
