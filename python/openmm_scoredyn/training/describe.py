@@ -1,7 +1,7 @@
 """The card of a trained network: what it was trained on, and what a valid frame looks like."""
 
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import torch
 
@@ -69,7 +69,7 @@ def describe_transferable(
         own = [t for t in trajectories if first_difference(t.molecule, sample.particles) is None]
         rules = _rules(learn_guard_rules(own), network, sample)
         parts.append((sample.particles, classes(sample.particles), rules))
-    capabilities = asdict(_capabilities(bound[0], config, trajectories, samples[0]))
+    capabilities = _capabilities(bound[0], config, trajectories, samples[0]).to_dict()
     del capabilities["latent_size"]
     return TransferCard(
         name=config.name,
@@ -78,13 +78,18 @@ def describe_transferable(
         provenance=_provenance(config, trajectories, sum(map(len, examples))),
         molecules=tuple(
             {
-                "name": f"{part.particles.residues_text} {_formula(part.particles)}",
+                "name": molecule_name(part.particles),
                 "particles": len(part.particles),
                 "examples": len(part),
             }
             for part in examples
         ),
     )
+
+
+def molecule_name(particles: Particles) -> str:
+    """Residues and formula, such as "ACE-ALA-NME C6H12N2O2": what a transferable model calls a molecule."""
+    return f"{particles.residues_text} {_formula(particles)}"
 
 
 def _formula(particles: Particles) -> str:
