@@ -36,6 +36,7 @@ struct Card {
 
     // capabilities
     KnownValues lagTimesPs, temperaturesK;
+    double lagTimePs;               ///< of a step unless another is asked for
     int historyLength, latentSize;  ///< frames; floats
     bool periodic, hasStart;
     double sigmaMin, sigmaMax, sigmaData;

@@ -111,6 +111,10 @@ KnownValues readKnown(const JsonValue& json, const char* field, const char* rang
 
 void readCapabilities(const JsonValue& json, Card& card) {
     card.lagTimesPs = readKnown(json, "lag_times_ps", "lag_time_range");
+    card.lagTimePs = json.has("recommended_lag_time_ps") ? positive(json, "recommended_lag_time_ps")
+                                                         : card.lagTimesPs.first();
+    require(card.lagTimesPs.contains(card.lagTimePs), "recommended_lag_time_ps is ", card.lagTimePs,
+            ", which lag_times_ps does not hold.");
     card.temperaturesK = readKnown(json, "temperatures_K", "temperature_range");
     card.historyLength = atLeast(1, json, "history_length");
     card.latentSize = atLeast(1, json, "latent_size");
@@ -295,7 +299,7 @@ void requireKnown(const Card& card, double lagTimePs, double temperatureK) {
     std::ostringstream text;
     if (!card.lagTimesPs.contains(lagTimePs))
         text << "the model was trained for a step of " << card.lagTimesPs.describe("ps")
-             << ", but the step size is " << lagTimePs << " ps. Call setStepSize(" << card.lagTimesPs.first()
+             << ", but the step size is " << lagTimePs << " ps. Call setStepSize(" << card.lagTimePs
              << ") or use another model.";
     else if (!card.temperaturesK.contains(temperatureK))
         text << "the model was trained at " << card.temperaturesK.describe("K") << ", but the temperature is "

@@ -25,7 +25,7 @@ ScoreDynamicsIntegrator::ScoreDynamicsIntegrator(std::shared_ptr<const ScoreArch
     : model_(std::move(model)),
       temperature_(model_->card().temperaturesK.first()),
       options_(SamplingOptions::recommended(model_->card())) {
-    setStepSize(model_->card().lagTimesPs.first());
+    setStepSize(model_->card().lagTimePs);
     setConstraintTolerance(1e-5);
 }
 

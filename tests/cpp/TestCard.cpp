@@ -41,6 +41,7 @@ void testCapabilities() {
     ASSERT_EQUAL("heun", card.solver);
     ASSERT_EQUAL(2, card.solvers.size());
     ASSERT_EQUAL(1.5, card.lagTimesPs.first());
+    ASSERT_EQUAL(1.5, card.lagTimePs);
     ASSERT_EQUAL(310.0, card.temperaturesK.values.back());
     ASSERT_EQUAL(2, card.historyLength);
     ASSERT_EQUAL(3, card.latentSize);
@@ -105,6 +106,23 @@ void testKnownValues() {
                  "trained for a step of 1.5 ps, but the step size is 2 ps. Call setStepSize(1.5)");
     assertThrows([&] { requireKnown(card, 1.5, 311); },
                  "trained at 280 to 310 K, but the temperature is 311 K. Call setTemperature(280)");
+}
+
+/// `whole`, which knows a range of lag times, with another recommended.
+std::string recommending(const std::string& lagTimePs) {
+    return changed(
+        changed(whole, R"([1.5], "lag_time_range": false)", R"([1.5, 30], "lag_time_range": true)"),
+        R"("history_length")", R"("recommended_lag_time_ps": )" + lagTimePs + R"(, "history_length")");
+}
+
+void testRecommendedLagTime() {
+    const Card card = parseCard(recommending("20"));
+    ASSERT_EQUAL(20.0, card.lagTimePs);
+    assertThrows([&] { requireKnown(card, 31, 295); }, "Call setStepSize(20)");
+    assertThrows([] { parseCard(recommending("31")); },
+                 "Card: recommended_lag_time_ps is 31, which lag_times_ps does not hold.");
+    assertThrows([] { parseCard(recommending("null")); },
+                 "capabilities.recommended_lag_time_ps: expected a number, found null");
 }
 
 struct Refusal {
@@ -236,6 +254,6 @@ void testRefusals() {
 
 int main() {
     using namespace core_tests;
-    return runTests({testCapabilities, testParticles, testGolden, testKnownValues, testNoFieldMayBeMissing,
-                     testRefusals});
+    return runTests({testCapabilities, testParticles, testGolden, testKnownValues, testRecommendedLagTime,
+                     testNoFieldMayBeMissing, testRefusals});
 }

@@ -240,6 +240,17 @@ inline void testKnownValues() {
     assertThrows([&] { run.integrator.step(1); }, "300 or 600 K");
 }
 
+/// Without another, a step is the recommended lag time, where the model says one.
+inline void testRecommendedLagTime() {
+    TestProgram program = knowingProgram(1);
+    program.recommendedLagTimePs = "2.0";
+    Run run(program);
+    ASSERT_EQUAL(2.0, run.integrator.getStepSize());
+    assertStepTo(run, start[1] + Vec3(0.125, 0, 0));
+    ASSERT_EQUAL_TOL(2.0, run.context->getState(0).getTime(), 1e-12);
+    ASSERT_EQUAL(1.0, Run(knowingProgram(1)).integrator.getStepSize());
+}
+
 /// Frames of another lag time are no history.
 inline void testStepSizeStartsTheHistoryAgain() {
     Run run(knowingProgram(2));
@@ -389,6 +400,7 @@ inline void runStateTests(core_tests::NamedTests& tests) {
     RUN_NAMED(tests, testHistory);
     RUN_NAMED(tests, testHistoryRefusals);
     RUN_NAMED(tests, testKnownValues);
+    RUN_NAMED(tests, testRecommendedLagTime);
     RUN_NAMED(tests, testStepSizeStartsTheHistoryAgain);
     RUN_NAMED(tests, testFirstFrame);
     RUN_NAMED(tests, testTemperature, false, false);

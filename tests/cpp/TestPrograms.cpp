@@ -93,7 +93,10 @@ std::string card(const TestProgram& program, const std::string& golden) {
     const auto boolean = [](bool value) { return value ? "true" : "false"; };
     return R"({"name":"test","format_version":")" + program.formatVersion +
            R"(","capabilities":{"lag_times_ps":[)" + program.lagTimesPs +
-           R"(],"lag_time_range":false,"temperatures_K":[)" + program.temperaturesK +
+           (program.recommendedLagTimePs.empty()
+                ? "]"
+                : R"(],"recommended_lag_time_ps":)" + program.recommendedLagTimePs) +
+           R"(,"lag_time_range":false,"temperatures_K":[)" + program.temperaturesK +
            R"(],
         "temperature_range":false,"latent_size":6,"sigma_min":0.01,"sigma_max":80.0,"sigma_data":1.0,
         "solver":"dpmpp_2m","solvers":[],"history_length":)" +

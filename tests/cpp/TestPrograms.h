@@ -17,6 +17,7 @@ struct TestProgram {
     bool periodic = false;
     double maxDisplacementNm = 2.0;
     int historyLength = 1;
+    std::string recommendedLagTimePs = "";                    ///< nothing where it is not said
     std::string lagTimesPs = "1.0", temperaturesK = "300.0";  ///< the values that it knows, as JSON
     std::string matmulPrecision = "highest";
 };

@@ -8,7 +8,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from openmm_scoredyn.cli.duration import optional
 from openmm_scoredyn.cli.options import AsJson
+from openmm_scoredyn.units import parse_duration
+
+_DRAWS = ("solver", "denoising_steps", "recommended_lag_time_ps")  # what accuracy is measured with
 
 
 def export(
@@ -50,6 +54,14 @@ def export(
     denoising_steps: Annotated[
         int | None, typer.Option(min=1, help="Network evaluations per step the card recommends; default: 8.")
     ] = None,
+    lag_time: Annotated[
+        str | None,
+        typer.Option(
+            "--lag-time",
+            "--lag",
+            help="Lag time the card recommends, of several that the model knows; default: the shortest.",
+        ),
+    ] = None,
     matmul_precision: Annotated[
         Literal["highest", "high", "medium"] | None,
         typer.Option(
@@ -73,21 +85,23 @@ def export(
     from openmm_scoredyn.cli.train_check import checked_accuracy
     from openmm_scoredyn.export import export_program
 
-    drawn_as_checked = accuracy is None and not (solver or denoising_steps or matmul_precision)
-    changes = {"solver": solver, "denoising_steps": denoising_steps, "matmul_precision": matmul_precision}
+    changes = {
+        "solver": solver,
+        "denoising_steps": denoising_steps,
+        "recommended_lag_time_ps": optional(parse_duration, lag_time),
+        "matmul_precision": matmul_precision,
+    }
     changes = {name: value for name, value in changes.items() if value is not None}
+    drawn_as_checked = accuracy is None and not changes
     if out.suffix == ".scoredyn":
-        _export_transferable(trained, out, changes, unfinished)
+        _export_transferable(trained, out, changes, unfinished, drawn_as_checked)
         return
     module, card, parametrization = _load(trained, unfinished)
     if drawn_as_checked and trained.is_dir() and (measured := checked_accuracy(trained)):
         card = card.with_values(accuracy=measured)
-    if (solver or card.capabilities.solver, denoising_steps or card.capabilities.denoising_steps) != (
-        card.capabilities.solver,
-        card.capabilities.denoising_steps,
-    ):
+    before, card = card.capabilities, card.with_values(**changes)
+    if any(getattr(before, name) != getattr(card.capabilities, name) for name in _DRAWS):
         card = card.with_values(accuracy={})  # what it says was measured with other draws
-    card = card.with_values(**changes)
     if accuracy is not None:
         card = card.with_values(
             accuracy=_read_comparison(accuracy) | {"matmul_precision": card.capabilities.matmul_precision}
@@ -147,10 +161,13 @@ def parity_json(out: Path, report) -> str:
     return json.dumps({"file": str(out), "bytes": out.stat().st_size, "checks": checks}, indent=1)
 
 
-def _export_transferable(trained: Path, out: Path, changes: dict, unfinished: bool) -> None:
+def _export_transferable(
+    trained: Path, out: Path, changes: dict, unfinished: bool, drawn_as_checked: bool
+) -> None:
     """Write the model of a run of a transferable network."""
     from dataclasses import replace
 
+    from openmm_scoredyn.cli.train_check import checked_accuracy
     from openmm_scoredyn.errors import ExportError
     from openmm_scoredyn.program.transferable import TransferableModel, TransferCard
     from openmm_scoredyn.training.checkpoint import best_checkpoint, overfitting, require_finished
@@ -165,10 +182,23 @@ def _export_transferable(trained: Path, out: Path, changes: dict, unfinished: bo
             f" {checkpoint.config.network.name}; export it to NAME.pt."
         )
     card = replace(checkpoint.card, capabilities=checkpoint.card.capabilities | changes)
+    _require_valid(card.capabilities_of(1))
+    if drawn_as_checked and trained.is_dir() and (measured := checked_accuracy(trained)):
+        card = replace(card, provenance=replace(card.provenance, accuracy=measured))
     TransferableModel(card, checkpoint.weights).save(out)
     if sentence := overfitting(trained):
         typer.echo(sentence)
     typer.echo(f"Wrote {out} ({out.stat().st_size / 1e6:.1f} MB). Next: scoredyn bind {out} molecule.pdb")
+
+
+def _require_valid(capabilities) -> None:
+    """Refuse with a `CardError` what no program can be capable of, which binding would refuse later."""
+    from openmm_scoredyn.molecule.particles import Particles
+    from openmm_scoredyn.program.card import Card
+    from openmm_scoredyn.program.guard_rules import GuardRules
+
+    one = Particles(("C",), (12.011,), ("C",), ("ONE",), (0,), ())
+    Card(name="one", capabilities=capabilities, particles=one, guard=GuardRules())
 
 
 def _load(trained: Path, unfinished: bool):

@@ -148,10 +148,9 @@ def model_rows(card: Card) -> list[tuple[str, str]]:
     composition = "".join(
         f"{e}{n if n > 1 else ''}" for e, n in sorted(Counter(card.particles.types).items())
     )
-    residues = dict(zip(card.particles.residue_indices, card.particles.residue_names))
     rows = [
         _step(can),
-        ("molecule", f"{'-'.join(residues.values())}, {card.num_particles} atoms, {composition}"),
+        ("molecule", f"{card.particles.residues_text}, {card.num_particles} atoms, {composition}"),
         (
             "conditions",
             f"{origin.solvent}, {origin.force_field}, {'periodic' if can.periodic else 'not periodic'}",
@@ -263,13 +262,25 @@ def _measured(accuracy: dict, full: bool) -> list[tuple[str, str]]:
     """Rows of a `scoredyn compare` as sentences, or counted by their verdicts, geometry as a count; anything
     else leaf by leaf.
     """
-    if "rows" not in accuracy:
+    if not {"rows", "molecules"} & accuracy.keys():
         return _nested("measured", accuracy)
     try:
-        lines = _comparison(accuracy, full)
+        lines = _comparisons(accuracy, full)
     except (KeyError, TypeError, ValueError, AttributeError):  # the field is free
         return _nested("measured", accuracy)
     return [("measured" if n == 0 else "", line) for n, line in enumerate(lines)]
+
+
+def _comparisons(accuracy: dict, full: bool) -> list[str]:
+    """The lines of a comparison, or of those of several molecules, each after its name."""
+    if "rows" in accuracy:
+        return _comparison(accuracy, full)
+    lines = []
+    for one in accuracy["molecules"]:
+        seen = "other MD of it in training" if one["in_training"] else "not in training"
+        first, *more = _comparison(one, full)
+        lines += [f"{one['name']}, {seen}: {first}", *more]
+    return lines
 
 
 def _comparison(accuracy: dict, full: bool) -> list[str]:

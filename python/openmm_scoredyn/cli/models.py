@@ -42,9 +42,8 @@ def describe(name: str) -> str:
         return f"crystal denoiser: {', '.join(DenoiserCard.from_json(text).lattices)}"
     card = Card.from_json(text)
     can = card.capabilities
-    residues = dict(zip(card.particles.residue_indices, card.particles.residue_names, strict=True))
     return (
-        f"{'-'.join(residues.values())}, {card.num_particles} atoms, {can.lag_times_text} a step,"
+        f"{card.particles.residues_text}, {card.num_particles} atoms, {can.lag_times_text} a step,"
         f" {can.temperatures_text}, {card.provenance.solvent}"
     )
 

@@ -39,7 +39,9 @@ def run(
     lag_time: Annotated[
         str | None,
         typer.Option(
-            "--lag-time", "--lag", help="Time of one step, where the model knows several; default: its first."
+            "--lag-time",
+            "--lag",
+            help="Time of one step, where the model knows several; default: what it recommends.",
         ),
     ] = None,
     save_every: Annotated[str | None, typer.Option(help="Time between frames; default: every step.")] = None,

@@ -68,6 +68,10 @@ def train(
     seed: Annotated[int, typer.Option(help="Seed of weights, batches and noise.")] = 1,
     threads: Threads = 1,
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where the network is trained.")] = "cpu",
+    log: Annotated[
+        Literal["tensorboard"] | None,
+        typer.Option(help="Write what is logged for TensorBoard, too, into OUT/tensorboard."),
+    ] = None,
     check: Annotated[
         bool,
         typer.Option(
@@ -90,10 +94,11 @@ def train(
     from openmm_scoredyn.training import DistillationConfig, OptimizationConfig, TrainingConfig
     from openmm_scoredyn.training import train as run
     from openmm_scoredyn.training.checkpoint import overfitting
-    from openmm_scoredyn.training.curves import write_curves
+    from openmm_scoredyn.training.curves import tensorboard_logger, write_curves
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its advertisements
     torch.set_num_threads(threads)
+    loggers = [tensorboard_logger(out)] if log else []
     choice = choose_network(network, set_ or [], start_from)
     recipe = choice.architecture.recipe
     shortest, longest = parse_durations(lag_time)
@@ -119,8 +124,9 @@ def train(
         trajectories = load(data, **how)
     for sentence in advice(trajectories, config.lag_time_ps):
         typer.echo(sentence)
-    checkpoint = run(trajectories, out, config, [RichProgressBar()], start_from, device)
-    typer.echo(f"Trained: {checkpoint}. Next: scoredyn export {out} {name}.pt")
+    checkpoint = run(trajectories, out, config, [RichProgressBar()], start_from, device, loggers)
+    ending = "scoredyn" if choice.architecture.transferable else "pt"
+    typer.echo(f"Trained: {checkpoint}. Next: scoredyn export {out} {name}.{ending}")
     if sentence := overfitting(out):
         typer.echo(sentence)
     if picture := write_curves(out):

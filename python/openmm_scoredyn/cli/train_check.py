@@ -50,7 +50,8 @@ def advice(trajectories, lag_time_ps: float) -> list[str]:
 
 
 def held_out_check(run: Path, trajectories) -> dict:
-    """Replicas of the best network of a run, compared with the MD that was held out; kept in the run.
+    """Replicas of the best network of a run, compared with the MD that was held out; kept in the run, for the
+    card that `scoredyn export` writes.
 
     A transferable network is bound to the molecules that were held out, the first three of them.
 
@@ -77,12 +78,27 @@ def held_out_check(run: Path, trajectories) -> dict:
         seconds = SECONDS / (1 if single else min(len(groups), MOST_MOLECULES))
         reports[name] = _compared(folder, checkpoint, group, seconds)
         write_report(reports[name], folder)
-    if single:
-        content = reports[FOLDER].to_dict()
-        kept = {key: content[key] for key in ("reference", "candidate", "rows", "notes")}
-        text = json.dumps({"update": checkpoint.update, "accuracy": kept}, allow_nan=False)
-        write_text_atomically(run / FILE, text + "\n")
+    kept = [_kept(report) for report in reports.values()]
+    accuracy = kept[0] if single else {"molecules": _named(kept, groups, checkpoint.config.split)}
+    text = json.dumps({"update": checkpoint.update, "accuracy": accuracy}, allow_nan=False)
+    write_text_atomically(run / FILE, text + "\n")
     return reports
+
+
+def _kept(report) -> dict:
+    """What a card holds of a comparison."""
+    content = report.to_dict()
+    return {key: content[key] for key in ("reference", "candidate", "rows", "notes")}
+
+
+def _named(kept: list[dict], groups: list[list], split: str) -> list[dict]:
+    """Comparisons of several molecules, each with its name and whether training saw other MD of it."""
+    from openmm_scoredyn.training.describe import molecule_name
+
+    return [
+        {"name": molecule_name(group[0].molecule), "in_training": split != "molecule"} | one
+        for one, group in zip(kept, groups)
+    ]
 
 
 def _held_out(run: Path, trajectories) -> list[list]:
@@ -178,6 +194,7 @@ def _compared(folder: Path, checkpoint, held_out: list, seconds: float):
     from openmm_scoredyn.data import load
     from openmm_scoredyn.dynamics import run_replicas, store_guard
     from openmm_scoredyn.observables import Observations, observables_for
+    from openmm_scoredyn.program.card import Card
 
     store = folder / "replicas.frames"
     if store.exists():
@@ -191,7 +208,10 @@ def _compared(folder: Path, checkpoint, held_out: list, seconds: float):
     observables = observables_for(held_out[0].molecule, box is not None)
     known, drawn = (Observations.from_trajectories(part, observables) for part in (held_out, load([store])))
     name = checkpoint.config.name
-    report = compare(known, drawn, observables, reference_name="held-out MD", candidate_name=name, seed=SEED)
+    reference = "held-out MD"
+    if not isinstance(checkpoint.card, Card):
+        reference += f" of {held_out[0].molecule.residues_text}"
+    report = compare(known, drawn, observables, reference_name=reference, candidate_name=name, seed=SEED)
     return dataclasses.replace(report, guard={"draws rejected in the run": store_guard(store) or {}})
 
 
@@ -217,6 +237,7 @@ def show_check(run: Path, trajectories) -> None:
         return
     for name, report in reports.items():
         _show(report, run / name)
+    typer.echo(f"`scoredyn export {run}` writes what this measured into the card.")
 
 
 def _show(report, folder: Path) -> None:

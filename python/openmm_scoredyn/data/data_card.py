@@ -106,7 +106,7 @@ def _readme(entries: list[dict]) -> str:
             "",
             (
                 "Packed by `scoredyn pack`: solute only, whole molecules, picometres, the centroid of every"
-                " frame at the origin."
+                " frame at the origin, or where it was in a packed source that keeps it."
             ),
             (
                 "`scoredyn train`, `scoredyn compare` and `openmm_scoredyn.data.load` read them. Steered"

@@ -77,7 +77,9 @@ def save_packed(path: Path, trajectory: Trajectory, metadata: dict, *, keep_cent
     to the origin, as it means nothing for a molecule taken out of its solvent.
     """
     lengths = np.array([len(segment) for segment in trajectory.segments])
-    low, high = encode(to_picometres(trajectory.positions), lengths)
+    positions = trajectory.positions
+    picometres = to_picometres(positions)
+    low, high = encode(picometres, lengths)
     described = metadata | {
         "packed_format": FORMAT_VERSION,
         "frame_spacing_ps": trajectory.frame_spacing_ps,
@@ -100,7 +102,9 @@ def save_packed(path: Path, trajectory: Trajectory, metadata: dict, *, keep_cent
     if trajectory.weights is not None:
         arrays["weights"] = trajectory.weights
     if keep_centroids:
-        arrays["centroids_nm"] = trajectory.positions.mean(axis=1, dtype=np.float64)
+        # of what rounding leaves, so that packing again moves nothing
+        moved = np.mean(picometres, axis=1, dtype=np.float64) / 1000
+        arrays["centroids_nm"] = positions.mean(axis=1, dtype=np.float64) - moved
     if trajectory.box is not None:
         arrays["box"] = trajectory.box
     write_atomically(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from openmm_scoredyn.data.atomic import make_directory
 from openmm_scoredyn.data.data_card import PHYSICS, read_card, write_card
@@ -10,7 +11,7 @@ from openmm_scoredyn.data.frame_store import FrameStore, is_store
 from openmm_scoredyn.data.loading import expand, load
 from openmm_scoredyn.data.lock import exclusive
 from openmm_scoredyn.data.packed import save_packed
-from openmm_scoredyn.data.store import read_metadata
+from openmm_scoredyn.data.store import keeps_centroids, read_metadata
 from openmm_scoredyn.data.trajectory import Trajectory, first_difference
 from openmm_scoredyn.errors import MoleculeError, TrajectoryError
 from openmm_scoredyn.molecule.particles import Particles
@@ -29,6 +30,9 @@ def pack(
 ) -> list[Path]:
     """Pack trajectories into a folder; those of earlier calls stay, and a source that is there already is
     left out.
+
+    The centroid of every frame is moved to the origin, but for frames of packed files that keep theirs, as
+    those of `coarse.coarsen`.
 
     Parameters
     ----------
@@ -87,22 +91,32 @@ class _Making:
         return found
 
 
+class _New(NamedTuple):
+    """A trajectory that is about to be packed into NAME_0000.npz or so."""
+
+    name: str
+    trajectory: Trajectory
+    metadata: dict
+    keep_centroids: bool
+
+
 def _pack(sources, directory: Path, name: str | None, making: _Making, reading: dict) -> list[Path]:
     entries = read_card(directory)
     known = {entry["source_sha256"] for entry in entries}
     new = []
     # Everything is read and checked before anything is written.
     for path in expand(sources):
+        keep = keeps_centroids(path)
         for trajectory, metadata in _read(path, making, reading):
             if trajectory.source_sha256 not in known:
                 known.add(trajectory.source_sha256)
-                new.append((name or path.resolve().parent.name, trajectory, metadata))
+                new.append(_New(name or path.resolve().parent.name, trajectory, metadata, keep))
     _require_one_molecule(directory, entries, new)
     written = []
-    for prefix, trajectory, metadata in new:
-        path = _free_path(directory, prefix, entries)
-        save_packed(path, trajectory, metadata)
-        entries.append(_entry(path, trajectory, metadata))
+    for one in new:
+        path = _free_path(directory, one.name, entries)
+        save_packed(path, one.trajectory, one.metadata, keep_centroids=one.keep_centroids)
+        entries.append(_entry(path, one.trajectory, one.metadata))
         written.append(path)
     write_card(directory, entries)
     return written
@@ -148,8 +162,8 @@ def _repartitioned(molecule: Particles, hydrogen_mass_amu: float) -> Particles:
     return replace(molecule, masses_amu=tuple(masses))
 
 
-def _require_one_molecule(directory: Path, entries: list[dict], new) -> None:
-    molecules = [trajectory.molecule for _, trajectory, _ in new]
+def _require_one_molecule(directory: Path, entries: list[dict], new: list[_New]) -> None:
+    molecules = [one.trajectory.molecule for one in new]
     if entries and new:
         molecules.insert(0, load(directory / entries[0]["file"])[0].molecule)
     for molecule in molecules[1:]:

@@ -69,6 +69,13 @@ def read_metadata(path: Path) -> dict:
         raise _damaged(path, error) from None
 
 
+def keeps_centroids(path: Path) -> bool:
+    """Whether a file is a packed one whose frames stay where they were, as of beads."""
+    if path.suffix.lower() != ".npz":
+        return False
+    return "centroids_nm" in _read_arrays(path, path.read_bytes())
+
+
 def _read_arrays(path: Path, content: bytes) -> dict[str, np.ndarray]:
     try:
         with np.load(BytesIO(content), allow_pickle=False) as archive:

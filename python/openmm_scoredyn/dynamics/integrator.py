@@ -32,7 +32,8 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
     temperature : openmm.unit.Quantity or float, K, optional
         One that the model knows; a context refuses another. Default: the first that it knows.
     stepSize : openmm.unit.Quantity or float, ps, optional
-        A lag time that the model knows; a context refuses another. Default: the first that it knows.
+        A lag time that the model knows; a context refuses another. Default: the one that it recommends, else
+        the shortest.
     allow_native_code : bool or str
         As for `ScoreModel`: an AOTInductor package (`.pt2`) is refused without it.
 

@@ -59,7 +59,8 @@ def prepare(
     constraints : as in `ForceField.createSystem`, with a force field; kept after every step
     integrator : openmm.Integrator; a ScoreDynamicsIntegrator of the model unless given
     lag : float, ps, Quantity, or text as "100ps"; of each step, where the model knows several
-        (`ScoreDynamicsIntegrator.setStepSize`); default: the first that it knows
+        (`ScoreDynamicsIntegrator.setStepSize`); default: the one that it recommends, else the
+        shortest
     hand_over : openmm.Integrator that makes the steps which the model cannot (`HandOverIntegrator`); then
         forces are needed, from `system`, `force_field` or the files of the structure
     forces_only_reported : accept forces that no force field makes, as restraints, which no step feels

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 from openmm_scoredyn.errors import MoleculeError
+from openmm_scoredyn.molecule.composition import is_group
 from openmm_scoredyn.molecule.force_field import ForceField
 
 
@@ -57,6 +58,14 @@ class Particles:
 
     def __len__(self) -> int:
         return len(self.types)
+
+    @property
+    def residues_text(self) -> str:
+        """Names of the residues in their order, such as "CYS-CYS"; of beads that stand for several particles,
+        each name once.
+        """
+        names = list(dict(zip(self.residue_indices, self.residue_names, strict=True)).values())
+        return "-".join(dict.fromkeys(names) if all(map(is_group, self.types)) else names)
 
     @property
     def neighbours(self) -> list[list[int]]:

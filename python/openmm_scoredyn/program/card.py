@@ -28,6 +28,8 @@ class Capabilities:
     ----------
     lag_times_ps : tuple of float, ascending
         Physical times of one step that the model knows; the two ends of a range if `lag_time_range`.
+    recommended_lag_time_ps : float or None
+        The one of these that steps have unless another is asked for; None for the shortest.
     temperatures_K : tuple of float, ascending
         The same for temperatures.
     history_length, latent_size : int
@@ -71,11 +73,21 @@ class Capabilities:
     matmul_precision: str = "highest"
     latent_type: str = "invariant"
     symmetric: bool = False
+    recommended_lag_time_ps: float | None = None
 
     @property
     def lag_times_text(self) -> str:
-        """Such as "1, 2 or 5 ps", or "1 to 1000 ps" for a range."""
-        return f"{_listed(self.lag_times_ps, self.lag_time_range)} ps"
+        """Such as "1, 2 or 5 ps", or "1 to 1000 ps (100 unless asked)" for a range."""
+        known = f"{_listed(self.lag_times_ps, self.lag_time_range)} ps"
+        default = self.recommended_lag_time_ps
+        return known if default is None else f"{known} ({default:g} unless asked)"
+
+    def to_dict(self) -> dict:
+        """Its fields; the lag time that is recommended only where there is one."""
+        values = asdict(self)
+        if self.recommended_lag_time_ps is None:
+            del values["recommended_lag_time_ps"]
+        return values
 
     @property
     def temperatures_text(self) -> str:
@@ -160,8 +172,9 @@ class Card:
 
     @property
     def lag_time_ps(self) -> float:
-        """The lag time unless another is asked for, the shortest."""
-        return self.capabilities.lag_times_ps[0]
+        """The lag time unless another is asked for: the recommended one, else the shortest."""
+        can = self.capabilities
+        return can.lag_times_ps[0] if can.recommended_lag_time_ps is None else can.recommended_lag_time_ps
 
     @property
     def temperature_K(self) -> float:
@@ -200,7 +213,7 @@ class Card:
         parts = {
             "format_version": self.format_version,
             "name": self.name,
-            "capabilities": asdict(self.capabilities),
+            "capabilities": self.capabilities.to_dict(),
             "particles": describe_particles(self.particles, self.guard),
             "provenance": asdict(self.provenance),
             "golden": list(self.golden),

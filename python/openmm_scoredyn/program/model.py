@@ -166,7 +166,8 @@ class ScoreModel:
         box : (3, 3), or (B, 3, 3) for one each, nm, rows are the box vectors; needed by a periodic model,
             refused by another
         lag_time_ps, temperature_K : float
-            Among those that the model knows; default: the first of them.
+            Among those that the model knows; default: the lag time that it recommends, else the shortest, and
+            the lowest temperature.
         first_step, first_replica : int
             Where the counters of the noise start: go on from the last frames of a run of k steps with
             `first_step=k`, and part a batch with `first_replica`; the result is that of the unbroken run.

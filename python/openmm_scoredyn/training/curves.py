@@ -8,9 +8,28 @@ from openmm_scoredyn.errors import MissingDependencyError
 from openmm_scoredyn.figures import as_png, styled_figure
 from openmm_scoredyn.training.checkpoint import best_checkpoint, read_checkpoint
 
-METRICS, TABLE, PICTURE = "metrics", "losses.csv", "losses.png"
+METRICS, TABLE, PICTURE, TENSORBOARD = "metrics", "losses.csv", "losses.png", "tensorboard"
 TRAINING, HELD_OUT = "train_loss", "validation_loss"
 _TRAINING_COLOUR, _HELD_OUT_COLOUR = "#98a2b3", "#d1495b"
+
+
+def tensorboard_logger(directory):
+    """A Lightning logger that writes a run for TensorBoard, all its parts into one folder in its directory.
+
+    Raises
+    ------
+    MissingDependencyError
+        If TensorBoard is not installed.
+    """
+    from lightning.pytorch.loggers import TensorBoardLogger
+
+    try:
+        return TensorBoardLogger(directory, name=TENSORBOARD, version="")
+    except ModuleNotFoundError:
+        raise MissingDependencyError(
+            "train: --log tensorboard writes with TensorBoard; expected it to be installed, found none;"
+            f" pip install 'openmm-scoredyn[tensorboard]', or leave --log out: {TABLE} has the same numbers."
+        ) from None
 
 
 def read_metrics(directory) -> dict[int, dict[str, float]]:

@@ -135,6 +135,11 @@ class Batch(NamedTuple):
     eps: Tensor
 
 
+def latents_of(network, examples: Examples) -> Tensor:
+    """Clean latents (P, D) of examples."""
+    return network.latent(examples.before, examples.after, network.condition(*examples.situation))
+
+
 @dataclass
 class Molecule:
     """What batches of one molecule are made of."""
@@ -148,8 +153,7 @@ class Molecule:
     @classmethod
     def of(cls, examples: Examples, network) -> "Molecule":
         """Of examples and the network bound to their particles."""
-        one = examples[:1]
-        size = network.latent(one.before, one.after, network.condition(*one.situation)).shape[1]
+        size = latents_of(network, examples[:1]).shape[1]
         cumulative = examples.weight.double().cumsum(0)
         if getattr(network, "equal_names", False):
             mirror = network.mirror_symmetric

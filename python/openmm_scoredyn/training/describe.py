@@ -1,7 +1,7 @@
 """The card of a trained network: what it was trained on, and what a valid frame looks like."""
 
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import torch
 
@@ -20,6 +20,7 @@ from openmm_scoredyn.program.guard_rules import GuardRules
 from openmm_scoredyn.program.guard_statistics import GuardStatistics
 from openmm_scoredyn.program.transferable import TransferCard
 from openmm_scoredyn.training.config import SOLVER, TrainingConfig
+from openmm_scoredyn.training.dataset import latents_of
 
 DISPLACEMENT_MARGIN = 1.5  # of the largest displacement in the training examples
 _MOST = 100_000  # examples that a card is made from
@@ -68,7 +69,7 @@ def describe_transferable(
         own = [t for t in trajectories if first_difference(t.molecule, sample.particles) is None]
         rules = _rules(learn_guard_rules(own), network, sample)
         parts.append((sample.particles, classes(sample.particles), rules))
-    capabilities = asdict(_capabilities(bound[0], config, trajectories, samples[0]))
+    capabilities = _capabilities(bound[0], config, trajectories, samples[0]).to_dict()
     del capabilities["latent_size"]
     return TransferCard(
         name=config.name,
@@ -77,7 +78,7 @@ def describe_transferable(
         provenance=_provenance(config, trajectories, sum(map(len, examples))),
         molecules=tuple(
             {
-                "name": f"{_residues(part.particles)} {_formula(part.particles)}",
+                "name": molecule_name(part.particles),
                 "particles": len(part.particles),
                 "examples": len(part),
             }
@@ -86,10 +87,9 @@ def describe_transferable(
     )
 
 
-def _residues(particles: Particles) -> str:
-    """Names of the residues in their order, such as CYS-CYS; of beads, each name once."""
-    names = list(dict(zip(particles.residue_indices, particles.residue_names, strict=True)).values())
-    return "-".join(dict.fromkeys(names) if all(map(is_group, particles.types)) else names)
+def molecule_name(particles: Particles) -> str:
+    """Residues and formula, such as "ACE-ALA-NME C6H12N2O2": what a transferable model calls a molecule."""
+    return f"{particles.residues_text} {_formula(particles)}"
 
 
 def _formula(particles: Particles) -> str:
@@ -114,7 +114,7 @@ def _capabilities(network, config: TrainingConfig, trajectories: list[Trajectory
         lag_times_ps=config.lag_times_ps,
         lag_time_range=config.longest_lag_time_ps is not None,
         temperatures_K=(common_temperature(trajectories),),
-        latent_size=_latents(network, sample[:1]).shape[1],
+        latent_size=latents_of(network, sample[:1]).shape[1],
         history_length=config.history_length,
         periodic=bool(sample.box.any()),
         sigma_min=config.sigma_min,
@@ -127,10 +127,6 @@ def _capabilities(network, config: TrainingConfig, trajectories: list[Trajectory
         latent_type=network.latent_type,
         symmetric=network.symmetric,
     )
-
-
-def _latents(network, examples: Examples) -> torch.Tensor:
-    return network.latent(examples.before, examples.after, network.condition(*examples.situation))
 
 
 def _denoising_steps(network, config: TrainingConfig) -> int:

@@ -10,7 +10,7 @@ from typing import cast
 import lightning
 import torch
 from lightning.pytorch.callbacks import ProgressBar
-from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.loggers import CSVLogger, Logger
 from torch.utils.data import DataLoader, Dataset
 
 from openmm_scoredyn.data import (
@@ -51,6 +51,7 @@ def train(
     callbacks: Sequence[lightning.Callback] = (),
     start_from=None,
     device: str = "cpu",
+    loggers: Sequence[Logger] = (),
 ) -> Path:
     """Train a network on the trajectories; go on where an earlier call in `directory` stopped.
 
@@ -64,6 +65,7 @@ def train(
     start_from : checkpoint or run directory whose averaged network, scales included, is trained further; its
         shape and its parametrisation take the place of those of `config`
     device : {"cpu", "cuda"}, where the network is trained
+    loggers : Lightning loggers that get what stands in the metrics, too
 
     Returns
     -------
@@ -82,10 +84,10 @@ def train(
     _require_device(device)
     config.require_teacher(start_from)
     with output_folder(directory, "train") as folder:
-        return _train(trajectories, folder, config, callbacks, start_from, device)
+        return _train(trajectories, folder, config, callbacks, start_from, device, loggers)
 
 
-def _train(trajectories, directory: Path, config, callbacks, start_from, device: str) -> Path:
+def _train(trajectories, directory: Path, config, callbacks, start_from, device: str, loggers) -> Path:
     """`train` in a directory that no other process writes."""
     check_training_data(trajectories)
     start = None if start_from is None else best_checkpoint(start_from)
@@ -126,7 +128,7 @@ def _train(trajectories, directory: Path, config, callbacks, start_from, device:
     ]
     card = _card(bound[0], config, parts, training)
     own = _own_callbacks(network, config, card, directory, parts[1])
-    trainer = _trainer(directory, config, [*own, *callbacks], device)
+    trainer = _trainer(directory, config, [*own, *callbacks], device, loggers)
     split.save(directory / SPLIT)  # now that nothing is refused any more
     kind = Distillation if config.distillation else ScoreTraining
     held_out_batches = _validation(held_out, bound, config)  # a list serves as a Dataset
@@ -248,7 +250,9 @@ def _require_same_run(checkpoint: Path, config: TrainingConfig) -> None:
         )
 
 
-def _trainer(directory: Path, config: TrainingConfig, callbacks: list, device: str) -> lightning.Trainer:
+def _trainer(
+    directory: Path, config: TrainingConfig, callbacks: list, device: str, loggers: Sequence[Logger]
+) -> lightning.Trainer:
     optimization = config.optimization
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")  # it holds the split
     warnings.filterwarnings("ignore", ".*LeafSpec.*is deprecated")  # of Lightning to itself
@@ -264,7 +268,7 @@ def _trainer(directory: Path, config: TrainingConfig, callbacks: list, device: s
         enable_model_summary=False,
         enable_checkpointing=False,
         enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
-        logger=CSVLogger(directory, name="metrics"),
+        logger=[CSVLogger(directory, name="metrics"), *loggers],
         plugins=[SealedCheckpoints()],
         callbacks=callbacks,
     )

@@ -123,6 +123,7 @@ def test_run_and_compare_take_what_coarsen_writes(folder):
     [
         (["residue"], "residue"),
         (["3"], 3),
+        (["٣"], "٣"),  # a digit, but none that is typed here: refused as no rule
         (["beads.ndx"], "beads.ndx"),
         (["PEO=3", "LI=residue"], {"PEO": 3, "LI": "residue"}),
     ],
@@ -131,7 +132,9 @@ def test_rules_are_read(typed_, expected):
     assert parse_mapping(typed_) == expected
 
 
-@pytest.mark.parametrize("typed_", [["3", "residue"], ["PEO=3", "PEO=2"], ["PEO="], ["PEO=3", "residue"]])
+@pytest.mark.parametrize(
+    "typed_", [["3", "residue"], ["PEO=3", "PEO=2"], ["PEO="], ["=3"], ["PEO=3", "residue"]]
+)
 def test_rules_that_contradict_each_other(typed_):
     with pytest.raises(typer.BadParameter, match="one NAME=RULE for each residue name"):
         parse_mapping(typed_)

@@ -3,10 +3,11 @@
 import json
 import os
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from tiny_models import DriftingNetwork, OneStepNetwork, tiny_card
+from tiny_models import MOLECULE, DriftingNetwork, OneStepNetwork, tiny_card
 from typer.testing import CliRunner
 
 from openmm_scoredyn import training
@@ -125,6 +126,8 @@ def test_info_names_all_that_a_model_knows(tmp_path):
     known = {"lag_times_ps": (1.0, 2.0, 5.0), "temperatures_K": (280.0, 320.0), "temperature_range": True}
     export_program(DriftingNetwork(), tmp_path / "m.pt", tiny_card(**known))
     assert "1, 2 or 5 ps at 280 to 320 K" in command("info", tmp_path / "m.pt")
+    export_program(DriftingNetwork(), tmp_path / "m.pt", tiny_card(**known, recommended_lag_time_ps=2.0))
+    assert "1, 2 or 5 ps (2 unless asked) at 280 to 320 K" in command("info", tmp_path / "m.pt")
     card = tiny_card(denoising_steps=0, has_start=True)
     export_program(OneStepNetwork(), tmp_path / "m.pt", card)
     assert "in one step from 15 normals" in command("info", tmp_path / "m.pt")
@@ -158,6 +161,34 @@ def test_info_finds_shipped_models_by_name(tmp_path, monkeypatch):
     export_program(DriftingNetwork(), tmp_path / "shipped.pt", tiny_card(name="shipped"))
     monkeypatch.setattr(model_module, "_PRETRAINED", tmp_path)
     assert "Golden triple reproduced" in command("info", "shipped", "--verify")
+
+
+def test_equal_residues_are_both_named_by_info_and_models(tmp_path, monkeypatch):
+    residues = {"residue_names": ("ALA",) * 5, "residue_indices": (0, 0, 0, 1, 1)}
+    card = tiny_card(particles=replace(MOLECULE, **residues), solvent="vacuum")
+    export_program(DriftingNetwork(), tmp_path / "dialanine.pt", card)
+    monkeypatch.setattr(model_module, "_PRETRAINED", tmp_path)
+    assert "ALA-ALA, 5 atoms, BrCClFH" in command("info", "dialanine")
+    assert command("models") == "dialanine ALA-ALA, 5 atoms, 1 ps a step, 300 K, vacuum "
+
+
+def test_the_transferable_model_of_peptides_says_what_it_is():
+    trained = "100 molecules of 19 to 48 particles"
+    line = f"peptides-obc2 transferable, trained on {trained}; 1 to 1000 ps a step, 310 K, implicit (OBC2)"
+    assert line in command("models")
+    shown = re.sub(r"[\s│]+", " ", command("info", "peptides-obc2"))
+    for text in (
+        "kind transferable model; a run binds it to its molecule",
+        "step 1 to 1000 ps at 310 K, history of 1",
+        f"molecules {trained} bonds C3-C3,",
+        "conditions implicit (OBC2), amber14/protein.ff14SB.xml",
+        "draws trig_2m with 4 denoising steps",
+    ):
+        assert text in shown, text
+    names = [
+        molecule["name"] for molecule in json.loads(command("info", "peptides-obc2", "--json"))["molecules"]
+    ]
+    assert len(names) == 100 and "ACE-ALA-NME C6H12N2O2" in names and "CYS-CYS C6H12N2O3S2" in names
 
 
 def test_info_counts_the_rules_of_the_guard():

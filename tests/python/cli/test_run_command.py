@@ -180,6 +180,20 @@ def test_the_lag_time_is_chosen_and_another_is_refused_before_anything_is_writte
         assert not (tmp_path / out).exists()
 
 
+def test_without_a_lag_time_steps_have_the_recommended_one(make_program, structure, tmp_path):
+    known = {"lag_times_ps": [1.0, 5.0], "lag_time_range": True, "recommended_lag_time_ps": 4.0}
+    program = make_program(programs.LagAndTemperature(), **known)
+    for out in (tmp_path / "a.dcd", tmp_path / "a.frames"):
+        invoke(program, structure, "--length", "8ps", "--out", out)
+        (trajectory,) = data.load(out)
+        assert trajectory.frame_spacing_ps == 4.0
+        frames = trajectory.segments[0]
+        assert len(frames) == 2
+        np.testing.assert_allclose((frames[1] - frames[0])[:, 0], 0.04, rtol=0, atol=1e-4)
+    drawn = ScoreModel(program).sample(START[None], 1, seed=1)[0, 0]
+    np.testing.assert_allclose((drawn - START)[:, 0], 0.04, rtol=0, atol=1e-4)
+
+
 @pytest.mark.parametrize("length", [45, 60])
 def test_replicas_made_longer_equal_those_of_one_call(make_program, tmp_path, length):
     """A finished run goes on within a chunk and at its end, with the counts of all of its steps."""

@@ -2,17 +2,19 @@
 
 import json
 
+import alkanes
 import numpy as np
 import pytest
+import small_runs
 from small_md import run_dialanine
 from test_feel import invoke
 
-from openmm_scoredyn import data
+from openmm_scoredyn import data, training
 from openmm_scoredyn.cli.train_check import advice, checked_accuracy
-from openmm_scoredyn.errors import SamplingError
+from openmm_scoredyn.errors import MissingDependencyError, SamplingError
 from openmm_scoredyn.program.model import ScoreModel
 from openmm_scoredyn.training.checkpoint import read_checkpoint
-from openmm_scoredyn.training.curves import read_metrics
+from openmm_scoredyn.training.curves import read_metrics, tensorboard_logger
 
 FILE = """
 data = ["md1.npz", "md2.npz"]
@@ -110,6 +112,67 @@ def test_a_check_of_an_earlier_network_is_not_taken(folder, tmp_path):
     assert checked_accuracy(tmp_path) == {}
     (tmp_path / "held_out.json").write_text(json.dumps(kept))
     assert checked_accuracy(tmp_path) == kept["accuracy"]
+
+
+def test_what_to_do_next_has_the_ending_of_the_network(folder, tmp_path):
+    text = (folder / "first.txt").read_text().replace("\n", " ")
+    assert "Next: scoredyn export run model.pt" in text
+    source = alkanes.simulate("propane", 60, 1)
+    fields = {"frame_spacing_ps": source.frame_spacing_ps, "temperature_K": source.temperature_K}
+    fields |= {"molecule": source.molecule.to_dict(), "steered": False, "consecutive": True}
+    data.save_archive(tmp_path / "md.npz", source.positions[None], fields)
+    options = (
+        "--network",
+        "zmatrix_transformer",
+        "--set",
+        "width=16",
+        "--set",
+        "heads=2",
+        "--set",
+        "blocks=1",
+    )
+    few = ("--split", "time", "--updates", 2, "--batch-size", 8, "--no-check")
+    text = invoke(
+        "train", tmp_path / "md.npz", "--out", tmp_path / "run", "--name", "alkanes", *options, *few
+    )
+    assert f"Next: scoredyn export {tmp_path / 'run'} alkanes.scoredyn" in text
+    invoke("export", tmp_path / "run", tmp_path / "alkanes.scoredyn")
+
+
+def test_tensorboard_shows_what_the_table_holds_of_all_parts_of_a_run(folder, tmp_path):
+    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    options = ("--set", "width=16", "--set", "blocks=1", "--split", "time", "--batch-size", 16, "--no-check")
+    for updates in (60, 110):
+        invoke(
+            *("train", folder / "md1.npz", "--out", tmp_path / "run", *options),
+            *("--updates", updates, "--log", "tensorboard"),
+        )
+    found = accumulators.EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
+    seen = [(event.step, pytest.approx(event.value)) for event in found.Scalars("train_loss")]
+    known = read_metrics(tmp_path / "run")
+    # Lightning counts updates from 0 where it logs the losses of one.
+    assert seen == [(u - 1, row["train_loss"]) for u, row in known.items() if "train_loss" in row]
+    assert len(seen) == 2
+
+
+def test_tensorboard_has_the_held_out_losses_too(tmp_path):
+    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    training.train(small_runs.data(), tmp_path, small_runs.tiny(), loggers=[tensorboard_logger(tmp_path)])
+    found = accumulators.EventAccumulator(str(tmp_path / "tensorboard")).Reload().Scalars("validation_loss")
+    known = read_checkpoint(tmp_path).held_out_loss
+    seen = [(event.step + 1, event.value) for event in found]
+    assert seen == [(update, pytest.approx(loss)) for update, loss in known]
+    assert [update for update, _ in known] == [6, 12]
+
+
+def test_without_tensorboard_it_is_refused_in_a_sentence_before_any_work(folder, tmp_path, monkeypatch):
+    for name in ("_TENSORBOARD_AVAILABLE", "_TENSORBOARDX_AVAILABLE"):
+        monkeypatch.setattr(f"lightning.fabric.loggers.tensorboard.{name}", False)
+    with pytest.raises(
+        MissingDependencyError, match=r"pip install 'openmm-scoredyn\[tensorboard\]', or leave"
+    ):
+        invoke("train", folder / "md1.npz", "--out", tmp_path / "run", "--log", "tensorboard")
+    assert not (tmp_path / "run").exists()
 
 
 def test_much_data_needs_no_advice(folder):

@@ -196,6 +196,17 @@ def test_packed_frames_stay_where_they_are_where_asked(files):
         assert far == pytest.approx(np.abs(fine.positions.mean(axis=1)).max() if keep else 0, abs=1e-3)
 
 
+def test_packing_moves_no_bead_however_often(files):
+    files.coarsen(files.write("md.xtc", turned(4, files.start) + 1.23456))
+    source = files.folder / "beads.npz"
+    (before,) = data.load(source)
+    assert np.abs(before.positions.mean(axis=1)).min() > 0.5
+    for number in range(3):
+        (source,) = data.pack(source, files.folder / str(number), record={"engine": "GROMACS 2022.5"})
+        (packed,) = data.load(source)
+        assert packed.positions == pytest.approx(before.positions, abs=1e-6)
+
+
 def cut(files, source):
     source.write_bytes(source.read_bytes()[:-20])
     return {}

@@ -269,6 +269,21 @@ def test_prepare_takes_the_lag_time(make_program, tmp_path, lag):
         prepare(path, program, lag="2ps", integrator=simulation.integrator)
 
 
+def test_prepare_takes_the_lag_time_that_the_model_recommends(make_program, tmp_path):
+    from openmm_scoredyn.dynamics.prepare import prepare
+
+    path = write(tmp_path / "x.pdb", [MOLECULE_PDB])
+    for recommended, expected in (({}, 1.0), ({"recommended_lag_time_ps": 2.5}, 2.5)):
+        known = {"lag_times_ps": [1.0, 5.0], "lag_time_range": True} | recommended
+        program = make_program(programs.LagAndTemperature(), **known)
+        simulation = prepare(path, program, platform="Reference")
+        simulation.step(1)
+        state = simulation.context.getState(getPositions=True)
+        assert state.getTime().value_in_unit(picosecond) == expected
+        moved = state.getPositions(asNumpy=True)._value - programs.POSITIONS
+        np.testing.assert_allclose(moved[:, 0], expected / 100, rtol=0, atol=1e-4)
+
+
 def test_prepare_takes_another_integrator(make_program, tmp_path):
     from openmm import VerletIntegrator
 

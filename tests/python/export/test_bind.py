@@ -206,6 +206,21 @@ def test_a_model_that_does_not_read_the_force_field_needs_none_and_refuses_other
     assert sd.bind(blind, made, alkanes.system(made)).card.num_particles == 14
 
 
+def test_export_writes_the_lag_time_that_it_is_told_to_recommend_if_the_model_knows_it(blind, tmp_path):
+    out = tmp_path / "other.scoredyn"
+    asked = ["export", str(blind.parent), str(out)]
+    for options, message in (
+        (("--lag", "2ps"), "recommended_lag_time_ps is 2, which lag_times_ps does not hold"),
+        (("--solver", "euler"), "euler"),
+    ):
+        with pytest.raises(CardError, match=message):
+            CliRunner().invoke(cli, [*asked, *options], catch_exceptions=False)
+        assert not out.exists()
+    CliRunner().invoke(cli, [*asked, "--lag", "1ps"], catch_exceptions=False)
+    assert sd.bind(out, alkanes.topology("butane")).card.capabilities.recommended_lag_time_ps == 1.0
+    assert "recommended" not in zipfile.ZipFile(blind).read("card.json").decode()
+
+
 def test_constrained_bonds_have_the_length_of_the_constraint_whatever_the_data_were_rounded_to(blind):
     butane = alkanes.molecule("butane")
     start = alkanes.positions(butane)[None].repeat(20, 0)

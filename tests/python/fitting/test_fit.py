@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from alanine import PDB
 
-from openmm_scoredyn.data import load, shared_openings
+from openmm_scoredyn.data import load, opening_digest, shared_openings
 from openmm_scoredyn.errors import OutputError
 from openmm_scoredyn.fitting import FitRequest, fit, md, rounds, stages
 from openmm_scoredyn.fitting.journal import Journal
@@ -25,11 +26,18 @@ from openmm_scoredyn.training.checkpoint import read_checkpoint
 REQUEST = FitRequest(budget_s=60.0)
 PRMTOP = Path(PDB).with_name("alanine_dipeptide.prmtop")
 INPCRD = PRMTOP.with_suffix(".inpcrd")
-# A choice after each round: the way is what is tested here, not what was missed.
+# A choice after each round: the way is what is tested here, not what was missed. The first model is the best.
 CHOICES = [
-    Choice(rounds.ROTAMERS, "rare states were rare", (3, 5), seconds=1.0),
-    Choice(rounds.STOP, "this is a test", (3, 4)),
+    Choice(rounds.ROTAMERS, "rare states were rare", (3, 4), seconds=1.0),
+    Choice(rounds.STOP, "this is a test", (3, 5)),
 ]
+ASKED: list[tuple] = []  # arguments of each `affordable`
+COMPARED: list[tuple] = []  # name and openings of the MD of each comparison
+
+
+def afforded(*asked) -> Choice:
+    ASKED.append(asked)
+    return CHOICES[asked[1] - 1]
 
 
 class Interrupted(Exception):
@@ -51,6 +59,14 @@ def recorder(seen, stop_at=None):
     return stage
 
 
+def compared(original):
+    def recorded(name, reference, *rest):
+        COMPARED.append((name, {opening_digest(one) for one in reference}))
+        return original(name, reference, *rest)
+
+    return recorded
+
+
 @pytest.fixture(scope="module")
 def small():
     """Amounts for a test."""
@@ -64,7 +80,9 @@ def small():
         patch.setattr(md, "amount", amount)
         patch.setattr(stages, "updates_in", lambda seconds, free, work, before=0: before + 60)
         patch.setattr(stages, "MOST_STEPS", stages.LEAST_STEPS)
-        patch.setattr(rounds, "affordable", lambda choice, number, *rest: CHOICES[number - 1])
+        patch.setattr(rounds, "affordable", afforded)
+        steps = sys.modules[fit.__module__]  # `fitting.fit` is the function
+        patch.setattr(steps, "_compared", compared(steps._compared))
         yield
 
 
@@ -97,8 +115,18 @@ def test_it_works_in_rounds_and_goes_on_where_it_was(fitted):
     assert verdict.rounds == (
         "Round 1: 3 targets missed on the validation MD; then rotamers, as rare states were rare.",
         "Round 2: 3 targets missed on the validation MD; then the end, as this is a test.",
-        "The model is that of round 2, which missed the fewest on the validation MD.",
+        "The model is that of round 1, which missed the fewest on the validation MD.",
     )
+
+
+def test_each_round_asks_once_what_the_budget_allows_of_what_it_missed(fitted):
+    """Those of the rounds that were not interrupted; a round that is known is not looked at again."""
+    (first, *one), (second, *two) = ASKED[:2]
+    assert [one[0], two[0]] == [1, 2]
+    for choice, (_, spent_s, overhead_s, request) in ((first, one), (second, two)):
+        assert request == REQUEST and 0 < overhead_s < spent_s
+        assert choice.score[0] <= choice.score[1] and choice.score[1] > 0, "90 ps of MD and 120 updates"
+    assert one[1] < two[1], "both rounds"
 
 
 def test_what_was_decided_stays(fitted):
@@ -126,6 +154,9 @@ def test_nothing_is_chosen_by_the_held_out_md(fitted):
         for page in pages
     ]
     assert names == ["validation MD", "validation MD", "held-out MD"]
+    for name, openings in COMPARED[:3]:
+        stored = folder / name.removesuffix(" MD").replace("-", "_")
+        assert openings == {opening_digest(one) for one in load([stored])}, "the MD of that name"
 
 
 def test_the_model_never_saw_the_md_it_is_judged_by(fitted):
@@ -158,6 +189,18 @@ def test_an_interrupted_fit_draws_what_an_unbroken_one_does(fitted, tmp_path):
     assert all((ours[name] == theirs[name]).all() for name in ours)
     ours, theirs = (load([one / "rounds" / "2" / "replicas.frames"]) for one in (folder, tmp_path / "ala2"))
     np.testing.assert_array_equal(ours[0].segments[-1][-1], theirs[0].segments[-1][-1])
+
+
+def test_the_model_is_that_of_the_best_round(fitted):
+    def drawn(path):
+        model = ScoreModel(path)
+        start = np.asarray(model.card.golden[0]["history"], np.float32).reshape(1, 22, 3)
+        return model.sample(start, 1, seed=1, guard=False)
+
+    ours = drawn(fitted[0] / f"{PDB.stem}.pt")
+    first, second = (drawn(fitted[0] / "rounds" / str(number) / "program.pt") for number in (1, 2))
+    np.testing.assert_array_equal(ours, first)
+    assert not np.array_equal(ours, second)
 
 
 def test_it_leaves_a_model_with_its_verdict_and_a_page(fitted):

@@ -66,6 +66,21 @@ def test_a_subset_keeps_the_terms_among_it_under_new_numbers():
     assert part.force_field.charges_e == (0.2, 0.1)
 
 
+@pytest.mark.parametrize(
+    "types, names, text",
+    [
+        (("N", "C", "N", "C"), ("ALA", "ALA"), "ALA-ALA"),  # two equal residues, each named
+        (("A", "A", "B", "B"), ("CHN", "CHN"), "CHN-CHN"),  # beads of one particle each, as atoms
+        (("Ax2", "Ax2", "Ax2", "Ax3"), ("CHN", "CHN"), "CHN"),
+        (("Ax2", "Ax2", "Ax2", "Ax3"), ("CHN", "END"), "CHN-END"),
+    ],
+)
+def test_residues_are_named_in_their_order_and_those_of_beads_once(types, names, text):
+    residues = (0, 0, 1, 1)
+    named = tuple(names[index] for index in residues)
+    assert Particles(types, (1.0,) * 4, types, named, residues, ()).residues_text == text
+
+
 def test_parts_are_what_bonds_connect():
     two = Particles.from_topology(topology(bonds=((0, 2),)), system())
     assert two.parts == [[0, 2], [1]]

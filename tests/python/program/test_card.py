@@ -36,6 +36,7 @@ EXAMPLE = {
 CAPABILITIES = {
     "lag_times_ps": (10.0, 20.0),
     "lag_time_range": True,
+    "recommended_lag_time_ps": 15.0,
     "temperatures_K": (300.5, 310.5),
     "temperature_range": True,
     "history_length": 2,
@@ -93,6 +94,12 @@ def test_every_field_survives_the_round_trip():
     assert {kind: vars(part) for kind, part in parts.items()} == PARTS
 
 
+def test_a_card_without_a_recommended_lag_time_does_not_name_one_and_has_the_shortest():
+    card = tiny_card(lag_times_ps=(1.0, 2.0))
+    assert "recommended" not in card.to_json() and card.lag_time_ps == 1.0
+    assert card.with_values(recommended_lag_time_ps=2.0).lag_time_ps == 2.0
+
+
 def test_particles_are_those_the_card_was_made_for():
     assert tiny_card().particles == MOLECULE
     assert tiny_card().num_particles == 5
@@ -144,6 +151,10 @@ def test_values_are_replaced_in_the_part_that_has_them():
         ({"lag_times_ps": ()}, "lag_times_ps is empty, but a model knows at least one value"),
         ({"lag_times_ps": (2.0, 1.0)}, "lag_times_ps must ascend, found 1 after 2"),
         ({"lag_time_range": True}, "lag_times_ps has 1 entries, expected 2, the ends of the range"),
+        (
+            {"recommended_lag_time_ps": 2.0},
+            "recommended_lag_time_ps is 2, which lag_times_ps does not hold",
+        ),
         ({"temperatures_K": (float("nan"),)}, "a number is not finite"),
         ({"temperatures_K": (300.0, 300.0)}, "temperatures_K must ascend, found 300 after 300"),
         ({"denoising_steps": 0}, "denoising_steps is 0, but a model without denoising steps begins by"),

@@ -24,7 +24,7 @@ from openmm_scoredyn.reference.physics import Physics
 from openmm_scoredyn.reference.plan import SimulationPlan
 from openmm_scoredyn.reference.simulate import simulate
 from openmm_scoredyn.reference.system import build_reference_system
-from openmm_scoredyn.reference.tasks import make_trajectory
+from openmm_scoredyn.reference.tasks import make_trajectory, run_on_executor
 from openmm_scoredyn.version import __version__
 
 FREE = SimulationPlan(2, 12, equilibration_ps=1.0, frames_per_chunk=5)
@@ -73,9 +73,10 @@ def test_killed_workers_of_a_cluster_change_no_byte(tmp_path):
 
     plan = dataclasses.replace(FREE, frames_per_segment=60, frames_per_chunk=2)
     simulate(PDB, plan, tmp_path / "one")
-    killed = []
+    killed, seen = [], []
 
     def kill(done, total):
+        seen.append(done)
         if 0 < done < total and not killed:
             killed.extend(client.run(os.getpid).values())
             os.kill(killed[0], signal.SIGKILL)
@@ -84,14 +85,23 @@ def test_killed_workers_of_a_cluster_change_no_byte(tmp_path):
         client = executor._client
         simulate(PDB, plan, tmp_path / "many", executor=executor, progress=kill)
     assert killed and files_of(tmp_path / "one") == files_of(tmp_path / "many")
+    assert seen == sorted(seen), "what was there is not made again"
 
 
-def test_the_command_takes_a_cluster(tmp_path):
+def test_the_command_takes_a_cluster(tmp_path, monkeypatch):
     pytest.importorskip("distributed")
+    given = []
+
+    def recorded(executor, *rest):
+        given.append(executor)
+        run_on_executor(executor, *rest)
+
+    monkeypatch.setattr("openmm_scoredyn.reference.simulate.run_on_executor", recorded)
     common = [str(PDB), *["--length", "3ps", "--equilibration", "1ps", "--trajectories", "2", "--seed", "1"]]
     for out, cluster in (("one", []), ("many", ["--cluster", "local:1"])):
         done = CliRunner().invoke(app, ["simulate", *common, "--out", str(tmp_path / out), *cluster])
         assert done.exit_code == 0, done.output
+        assert len(given) == bool(cluster)
     assert files_of(tmp_path / "one") == files_of(tmp_path / "many")
 
 

@@ -281,6 +281,8 @@ def make_card(module: nn.Module, frame: Tensor | None = None, box: Tensor | None
         "provenance": {"licence": "MIT", "training_data": {"fingerprint": "0" * 64}, "accuracy": {}},
         "golden": None,
     }
+    if "recommended_lag_time_ps" in values:  # which a card may do without
+        card["capabilities"]["recommended_lag_time_ps"] = None
     for name, value in values.items():
         part = card if name in card else next(p for p in card.values() if isinstance(p, dict) and name in p)
         part[name] = value

@@ -1,16 +1,20 @@
 """The held-out check of models of several molecules, in a box, with a history; refusals that say why."""
 
+import re
 from dataclasses import replace
 
 import alkanes
 import numpy as np
 import pytest
 import test_beads as beads
+from typer.testing import CliRunner
 
-from openmm_scoredyn.cli import train_check
+import openmm_scoredyn as sd
+from openmm_scoredyn.cli import app, train_check
 from openmm_scoredyn.cli.train_check import held_out_check, show_check
 from openmm_scoredyn.data import load
 from openmm_scoredyn.errors import TrainingError
+from openmm_scoredyn.program.transferable import TransferableModel
 from openmm_scoredyn.training import NetworkChoice, OptimizationConfig, TrainingConfig, train
 
 FEW = OptimizationConfig(updates=40, batch_size=64, validation_every=40, warmup_updates=10, ema_decay=0.9)
@@ -68,7 +72,8 @@ def test_steered_or_too_short_md_is_refused_in_a_sentence(in_a_box):
         train_check._starts(trajectories, beads.LAG_PS, 201)
 
 
-def test_a_transferable_model_is_checked_on_every_molecule(tmp_path, capsys):
+def test_a_transferable_model_is_checked_on_every_molecule(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     trajectories = [alkanes.simulate(name, 120, seed) for seed, name in enumerate(("propane", "butane"), 1)]
     config = TrainingConfig(
         name="alkanes",
@@ -82,6 +87,43 @@ def test_a_transferable_model_is_checked_on_every_molecule(tmp_path, capsys):
     sizes = [len(report.reference.observations.particles) for report in reports.values()]
     assert sizes == [11, 14]
     assert all((tmp_path / name / "report.html").exists() for name in reports)
-    assert not (tmp_path / "held_out.json").exists(), "a card of many molecules holds no accuracy of one"
     show_check(tmp_path, trajectories)
-    assert capsys.readouterr().out.replace("\n", "").count("Held-out check with all plots") == 2
+    printed = capsys.readouterr().out
+    assert printed.replace("\n", "").count("Held-out check with all plots") == 2
+    assert f"`scoredyn export {tmp_path}` writes what this measured into the card." in printed
+    measured = exported(tmp_path, "all").accuracy["molecules"]
+    assert [(one["name"], one["in_training"]) for one in measured] == [
+        ("PRO C3H8", True),
+        ("BUT C4H10", True),
+    ]
+    for one, report in zip(measured, reports.values(), strict=True):
+        assert one["reference"]["name"] == f"held-out MD of {one['name'].split()[0]}"
+        assert [row["verdict"] for row in one["rows"]] == [row.verdict for row in report.rows]
+    shown = re.sub(
+        r"[\s│]+", " ", CliRunner().invoke(app, ["info", str(tmp_path / "all.scoredyn"), "--full"]).output
+    )
+    for one in measured:
+        assert f"{one['name']}, other MD of it in training: " in shown
+        assert f"({one['reference']['name']})" in shown
+    assert shown.count("geometry: ") == 2
+    assert not exported(tmp_path, "fewer", "--denoising-steps", "2").accuracy, "measured with other draws"
+    bound = sd.bind(
+        tmp_path / "all.scoredyn", (topology := alkanes.topology("butane")), alkanes.system(topology)
+    )
+    assert not bound.card.provenance.accuracy, "which is that of other molecules"
+
+
+def exported(run, name: str, *options: str):
+    """What `scoredyn export` says of where a model comes from."""
+    path = run / f"{name}.scoredyn"
+    done = CliRunner().invoke(app, ["export", str(run), str(path), *options])
+    assert done.exit_code == 0, done.exception
+    return TransferableModel.load(path).card.provenance
+
+
+def test_whole_molecules_that_are_held_out_are_said_to_be_no_part_of_training():
+    kept = [{"rows": []}]
+    groups = [[alkanes.simulate("propane", 2, 1)]]
+    for split, seen in (("molecule", False), ("time", True), ("trajectory", True)):
+        (one,) = train_check._named(kept, groups, split)
+        assert one == {"name": "PRO C3H8", "in_training": seen, "rows": []}
