@@ -29,11 +29,14 @@ from gromacs import COMMON, HYDROGEN_MASS_AMU, LANGEVIN, TIMESTEP_PS, VELOCITIES
 STRUCTURE = ROOT / "python" / "openmm_scoredyn" / "pretrained" / "alanine-dipeptide.pdb"
 BOX = ROOT / "examples" / "data" / "alanine-dipeptide-tip3p" / "box.npz"
 CHUNK_PS, SPACING_PS, RELAX_PS, PULL_PS, SETTLE_PS = 500, 0.1, 100, 100, 20
-# C, N, CA, C of phi, as GROMACS counts; degrees; kJ/mol/rad^2.
+# C, N, CA, C of phi, as GROMACS counts, then both peptide bonds, which the pull turned otherwise; degrees,
+# kJ/mol/rad^2.
 PULL = """
 #ifdef PULL
 [ dihedral_restraints ]
 5 7 9 15 1 60.0 0.0 500.0
+2 5 7 9 1 180.0 0.0 500.0
+9 15 17 19 1 180.0 0.0 500.0
 #endif
 """
 

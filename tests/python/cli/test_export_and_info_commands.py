@@ -173,13 +173,13 @@ def test_equal_residues_are_both_named_by_info_and_models(tmp_path, monkeypatch)
 
 
 def test_the_transferable_model_of_peptides_says_what_it_is():
-    trained = "100 molecules of 19 to 48 particles"
-    line = f"peptides-obc2 transferable, trained on {trained}; 1 to 1000 ps a step, 310 K, implicit (OBC2)"
+    trained, lags = "100 molecules of 19 to 48 particles", "1 to 1000 ps (100 unless asked)"
+    line = f"peptides-obc2 transferable, trained on {trained}; {lags} a step, 310 K, implicit (OBC2)"
     assert line in command("models")
     shown = re.sub(r"[\s│]+", " ", command("info", "peptides-obc2"))
     for text in (
         "kind transferable model; a run binds it to its molecule",
-        "step 1 to 1000 ps at 310 K, history of 1",
+        f"step {lags} at 310 K, history of 1",
         f"molecules {trained} bonds C3-C3,",
         "conditions implicit (OBC2), amber14/protein.ff14SB.xml",
         "draws trig_2m with 4 denoising steps",

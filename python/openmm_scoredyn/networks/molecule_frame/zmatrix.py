@@ -73,12 +73,17 @@ def frame_tree(zmatrix: ZMatrix) -> FrameTree:
 def build_zmatrix(molecule: Particles, root: int | None = None) -> ZMatrix:
     """Breadth-first tree over the bonds, from an atom of several bonds; without one, from the most central.
 
+    Of the children of an atom, the first leads the others. From the centre it is that with the largest
+    branch, so that the main chain leads. From a given root it is told by its own neighbours, so that a
+    residue is described alike in chains of any length; those with further bonds come first, and among equals
+    the largest branch.
+
     Raises
     ------
     MoleculeError
         If the molecule has fewer than four atoms or falls into several parts.
     """
-    neighbours = _neighbours(molecule)
+    neighbours = _neighbours(molecule, by_size=root is None)
     if root is None:
         root = min(inner_atoms(molecule), key=lambda i: (_depth(neighbours, i), i))
     first, second = neighbours[root][:2]
@@ -114,15 +119,13 @@ def _reference(atom: int, parent: dict[int, int], root: int, first: int, second:
     return second if atom == first else first
 
 
-def _neighbours(molecule: Particles) -> list[list[int]]:
-    """Bonded atoms of each atom in the order of their children's rows. Those with further bonds come first,
-    by their own neighbours: which one leads does not depend on how long the molecule is. Among equals the
-    largest branch does.
-    """
+def _neighbours(molecule: Particles, by_size: bool) -> list[list[int]]:
+    """Bonded atoms of each atom in the order of their rows: the largest branch first, or by what they are."""
     found, names = molecule.neighbours, surroundings(molecule, 1)
 
     def rank(atom: int, parent: int) -> tuple:
-        return len(found[atom]) == 1, names[atom], -_branch_size(found, atom, parent), atom
+        what = () if by_size else (len(found[atom]) == 1, names[atom])
+        return *what, -_branch_size(found, atom, parent), atom
 
     ordered = [sorted(atoms, key=partial(rank, parent=i)) for i, atoms in enumerate(found)]
     if len(molecule) < 4:
