@@ -161,11 +161,16 @@ def test_nothing_is_chosen_by_the_held_out_md(fitted):
 
 def test_the_model_never_saw_the_md_it_is_judged_by(fitted):
     folder = fitted[0]
-    trained = ScoreModel(folder / f"{PDB.stem}.pt").card.provenance.training_data["openings"]
-    for part in ("md", "rotamers"):
-        assert shared_openings(load([folder / part]), trained), part
-    for part in ("held_out", "validation"):
-        assert not shared_openings(load([folder / part]), trained), part
+    first, second = (folder / "rounds" / str(number) / "program.pt" for number in (1, 2))
+    own = {"md"}
+    for program, seen in (
+        (first, own),
+        (second, own | {"rotamers"}),
+        (folder / f"{PDB.stem}.pt", own),  # the first is the best
+    ):
+        trained = ScoreModel(program).card.provenance.training_data["openings"]
+        for part in ("md", "rotamers", "held_out", "validation"):
+            assert bool(shared_openings(load([folder / part]), trained)) == (part in seen), (program, part)
     for one in ("validation", "held_out"):
         other = load([folder / "md"])
         assert not any(
