@@ -122,7 +122,7 @@ def train(
         trajectories = [trajectory for path in data for trajectory in load(path, **how)]
     else:
         trajectories = load(data, **how)
-    for sentence in advice(trajectories, config.lag_time_ps):
+    for sentence in advice(trajectories, config.lag_time_ps, config.longest_lag_time_ps):
         typer.echo(sentence)
     checkpoint = run(trajectories, out, config, [RichProgressBar()], start_from, device, loggers)
     ending = "scoredyn" if choice.architecture.transferable else "pt"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import time
 from pathlib import Path
 
@@ -17,14 +18,14 @@ FEW_PAIRS = 10_000
 GROUPS = ("Distribution", "Populations", "Kinetics")
 
 
-def advice(trajectories, lag_time_ps: float) -> list[str]:
+def advice(trajectories, lag_time_ps: float, longest_lag_time_ps: float | None = None) -> list[str]:
     """Sentences on what the trajectories hold too little of; none where they are enough."""
     from openmm_scoredyn.comparison.advice import too_little_data
-    from openmm_scoredyn.data import first_difference, frames_per_lag
+    from openmm_scoredyn.data import first_difference
     from openmm_scoredyn.observables import Observations, observables_for
 
     pairs = sum(
-        max(len(segment) - frames_per_lag(one.frame_spacing_ps, lag_time_ps), 0)
+        max(len(segment) - _frames_ahead(one, lag_time_ps, longest_lag_time_ps), 0)
         for one in trajectories
         for segment in one.segments
     )
@@ -47,6 +48,15 @@ def advice(trajectories, lag_time_ps: float) -> list[str]:
         if angles:
             found += too_little_data(Observations.from_trajectories(trajectories, angles), angles)
     return found
+
+
+def _frames_ahead(trajectory, lag_time_ps: float, longest_lag_time_ps: float | None) -> int:
+    """Frames from the first to the second of a pair; of a range of lags, the fewest there can be."""
+    from openmm_scoredyn.data import frames_per_lag
+
+    if longest_lag_time_ps is None:
+        return frames_per_lag(trajectory.frame_spacing_ps, lag_time_ps)
+    return max(1, math.ceil(lag_time_ps / trajectory.frame_spacing_ps - 1e-4))
 
 
 def held_out_check(run: Path, trajectories) -> dict:
@@ -149,12 +159,16 @@ def _starts(held_out: list, lag_time_ps: float, history_length: int):
     return (found[:, -1:] + minimum_image(apart, boxes).reshape(found.shape)).astype(np.float32)
 
 
-def _in_one_box(held_out: list) -> list:
-    """Those trajectories that are in the box of the first, which a model keeps."""
+def _alike(held_out: list) -> list:
+    """Those trajectories whose frames are closest together, in the box of the first of them, which a model
+    keeps.
+    """
     import numpy as np
 
     from openmm_scoredyn.errors import TrainingError
 
+    finest_ps = min(one.frame_spacing_ps for one in held_out)
+    held_out = [one for one in held_out if one.frame_spacing_ps == finest_ps]
     first = held_out[0].box
     if first is not None and first.ndim == 3:
         raise TrainingError(
@@ -199,7 +213,7 @@ def _compared(folder: Path, checkpoint, held_out: list, seconds: float):
     store = folder / "replicas.frames"
     if store.exists():
         shutil.rmtree(store)  # of the network of an earlier end of the run
-    held_out = _in_one_box(held_out)
+    held_out = _alike(held_out)
     box = held_out[0].box
     model = _program(folder, checkpoint, held_out)
     starts = _starts(held_out, model.card.lag_time_ps, model.card.capabilities.history_length)

@@ -1,5 +1,6 @@
 """`scoredyn train`: options from a file, advice, curves, a held-out check, and a run that is lengthened."""
 
+import dataclasses
 import json
 
 import alkanes
@@ -180,6 +181,8 @@ def test_much_data_needs_no_advice(folder):
     assert any("pairs of frames" in sentence for sentence in advice([trajectory], 1.0))
     long = type(trajectory)(**vars(trajectory) | {"segments": (np.tile(trajectory.segments[0], (20, 1, 1)),)})
     assert not any("pairs of frames" in sentence for sentence in advice([long], 1.0))
+    coarse = dataclasses.replace(long, frame_spacing_ps=10.0)
+    assert not any("pairs of frames" in sentence for sentence in advice([long, coarse], 1.0, 100.0))
     steered = type(trajectory)(**vars(trajectory) | {"steered": True})
     assert not any("rare state" in sentence for sentence in advice([trajectory, steered], 1.0))
 

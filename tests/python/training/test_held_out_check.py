@@ -113,6 +113,22 @@ def test_a_transferable_model_is_checked_on_every_molecule(tmp_path, capsys, mon
     assert not bound.card.provenance.accuracy, "which is that of other molecules"
 
 
+def test_of_frames_of_several_spacings_the_closest_are_compared(tmp_path):
+    """A range of lags is trained on both."""
+    fine = alkanes.simulate("propane", 120, 1)
+    coarse = replace(alkanes.simulate("propane", 120, 2), frame_spacing_ps=10 * fine.frame_spacing_ps)
+    config = TrainingConfig(
+        name="alkanes",
+        network=NetworkChoice.of("zmatrix_transformer", width=16, heads=2, condition_blocks=1, blocks=1),
+        optimization=FEW,
+        split="time",
+        longest_lag_time_ps=20.0,
+    )
+    train([coarse, fine], tmp_path, config)
+    (report,) = held_out_check(tmp_path, [coarse, fine]).values()
+    assert report.reference.observations.frame_spacing_ps == fine.frame_spacing_ps
+
+
 def exported(run, name: str, *options: str):
     """What `scoredyn export` says of where a model comes from."""
     path = run / f"{name}.scoredyn"
