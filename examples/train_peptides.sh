@@ -7,7 +7,7 @@
 #
 #     examples/train_peptides.sh [--short] [--md] [FOLDER]
 #
-# --short shows within some two minutes that every command works; its model is good for nothing.
+# --short shows within some three minutes that every command works; its model is good for nothing.
 set -euo pipefail
 teacher=(--updates 29000 --batch-size 128 --learning-rate 1.5e-3)
 student=(--updates 1600 --batch-size 128 --learning-rate 4e-4)
