@@ -45,7 +45,7 @@ scoredyn train "${data[@]}" --out "$folder/teacher" --name peptides-obc2 --split
     "${teacher[@]}"
 scoredyn train "${data[@]}" --out "$folder/student" --name peptides-obc2 --split time --lag 1ps:1ns \
     --start-from "$folder/teacher" --distil-to 4 "${student[@]}"
-[ -e "$folder/peptides.scoredyn" ] || scoredyn export "$folder/student" "$folder/peptides.scoredyn"
+[ -e "$folder/peptides.scoredyn" ] || scoredyn export "$folder/student" "$folder/peptides.scoredyn" --lag 100ps
 
 scoredyn build ILE-SER -o "$folder/ile-ser.pdb"
 scoredyn run "${drawn_from:-$folder/peptides.scoredyn}" "$folder/ile-ser.pdb" "${sampled[@]}" --out "$folder/ile-ser.frames"

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 import time
 from pathlib import Path
 
@@ -52,11 +51,10 @@ def advice(trajectories, lag_time_ps: float, longest_lag_time_ps: float | None =
 
 def _frames_ahead(trajectory, lag_time_ps: float, longest_lag_time_ps: float | None) -> int:
     """Frames from the first to the second of a pair; of a range of lags, the fewest there can be."""
-    from openmm_scoredyn.data import frames_per_lag
+    from openmm_scoredyn.data import fewest_frames, frames_per_lag
 
-    if longest_lag_time_ps is None:
-        return frames_per_lag(trajectory.frame_spacing_ps, lag_time_ps)
-    return max(1, math.ceil(lag_time_ps / trajectory.frame_spacing_ps - 1e-4))
+    ahead = frames_per_lag if longest_lag_time_ps is None else fewest_frames
+    return ahead(trajectory.frame_spacing_ps, lag_time_ps)
 
 
 def held_out_check(run: Path, trajectories) -> dict:

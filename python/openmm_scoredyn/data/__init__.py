@@ -19,7 +19,7 @@ from openmm_scoredyn.data.trajectory import (
     first_difference,
     require_same_molecule,
 )
-from openmm_scoredyn.data.windows import frames_per_lag, lagged_windows, windows_of_all_lags
+from openmm_scoredyn.data.windows import fewest_frames, frames_per_lag, lagged_windows, windows_of_all_lags
 
 __all__ = [
     "Split",
@@ -29,6 +29,7 @@ __all__ = [
     "cut",
     "discard",
     "divide",
+    "fewest_frames",
     "fingerprint",
     "first_difference",
     "frames_per_lag",

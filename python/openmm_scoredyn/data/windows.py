@@ -64,6 +64,11 @@ def lagged_windows(trajectory: Trajectory, lag_time_ps: float, history_length: i
     return first[:, None] + lag * np.arange(history_length + 1)
 
 
+def fewest_frames(frame_spacing_ps: float, shortest_ps: float) -> int:
+    """Frames that the shortest lag of a range takes which is a multiple of the spacing, one or more."""
+    return max(1, ceil(shortest_ps / frame_spacing_ps - 1e-4))
+
+
 def windows_of_all_lags(
     trajectory: Trajectory, shortest_ps: float, longest_ps: float, history_length: int = 1, *, seed: int
 ) -> np.ndarray:
@@ -86,7 +91,7 @@ def windows_of_all_lags(
         As `lagged_windows`, of the shortest of them.
     """
     spacing = trajectory.frame_spacing_ps
-    shortest, longest = max(1, ceil(shortest_ps / spacing - 1e-4)), int(longest_ps / spacing + 1e-4)
+    shortest, longest = fewest_frames(spacing, shortest_ps), int(longest_ps / spacing + 1e-4)
     if longest < shortest:
         raise LagTimeError(
             "windows_of_all_lags: the range of lag times must hold a multiple of the frame spacing; expected"

@@ -72,13 +72,13 @@ def _of_one_molecule(
         windows = windows_of(trajectory, place)
         lags_ps = (windows[:, -1] - windows[:, -2]) * trajectory.frame_spacing_ps
         weights = trajectory.weights
+        # A frame stands for the time until the next one: coarse frames count as much MD as fine ones.
+        share = max(1.0, trajectory.frame_spacing_ps / shortest_ps)
         paths = weights is not None
         number = SHOT_ALONG[trajectory.shot_torsion] if paths else FREE
         for direction in (0, 1) if time_reversal and (paths or not trajectory.steered) else (0,):
             ordered = windows[:, ::-1] if direction else windows
             count = len(windows)
-            # A frame stands for the time until the next one: coarse frames count as much MD as fine ones.
-            share = max(1.0, trajectory.frame_spacing_ps / shortest_ps)
             box = trajectory.boxes(ordered[:, -2]).copy()
             history, after = _unbroken(trajectory.frames(ordered), box)
             parts.append(

@@ -64,6 +64,13 @@ def test_an_unknown_residue_is_refused_whatever_the_root(peptide):
         known_zmatrix(peptide("SER-ALA"), "first", classes(peptide, "first"))
 
 
+@pytest.mark.parametrize("root", ["centre", "first"])
+def test_too_few_particles_are_refused_in_a_sentence(root):
+    two = Particles(("C", "O"), (12.0, 16.0), ("C", "O"), ("CO", "CO"), (0, 0), ((0, 1),))
+    with pytest.raises(MoleculeError, match="need at least 4 atoms, found 2"):
+        first_zmatrix(two, root)
+
+
 def test_an_unknown_root_is_refused():
     with pytest.raises(TrainingError, match="expected centre or first, found 'last'"):
         NetworkChoice.of("zmatrix_transformer", root="last")

@@ -160,7 +160,14 @@ def first_zmatrix(particles: Particles, root: str) -> ZMatrix:
     MoleculeError
         As `build_zmatrix`.
     """
-    return build_zmatrix(particles, None if root == "centre" else inner_atoms(particles)[0])
+    return build_zmatrix(particles, _roots(particles, root)[0])
+
+
+def _roots(particles: Particles, root: str) -> list:
+    """What `build_zmatrix` may begin at, the one for training first; for too few particles, which it refuses,
+    any.
+    """
+    return [None] if root == "centre" else inner_atoms(particles) or [0]
 
 
 def known_zmatrix(particles: Particles, root: str, known) -> tuple[ZMatrix, CoordinateTable]:
@@ -174,13 +181,15 @@ def known_zmatrix(particles: Particles, root: str, known) -> tuple[ZMatrix, Coor
     MoleculeError
         If a class is not known, whatever the root.
     """
-    first = first_zmatrix(particles, root)
-    others = [] if root == "centre" else inner_atoms(particles)[1:]
-    for zmatrix in (first, *(build_zmatrix(particles, atom) for atom in others)):
+    refused = []
+    for atom in _roots(particles, root):
+        zmatrix = build_zmatrix(particles, atom)
         table = coordinate_table(particles, zmatrix)
-        if all(entry in known for entry in table.classes):
+        unknown = [entry for entry in table.classes if entry not in known]
+        if not unknown:
             return zmatrix, table
-    raise _unknown(next(e for e in coordinate_table(particles, first).classes if e not in known), known)
+        refused.append(unknown[0])
+    raise _unknown(refused[0], known)
 
 
 def _unknown(entry: str, known) -> MoleculeError:

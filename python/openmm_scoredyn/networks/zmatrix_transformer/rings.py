@@ -24,7 +24,10 @@ SPREADS = 2.0  # standard deviations that a distance in a ring is off after it, 
 NOISE_NM, SWING_NM = 0.02, 0.003
 
 
-def closing_bonds(particles: Particles, zmatrix: ZMatrix) -> list[tuple[tuple[int, int], frozenset[int]]]:
+Closing = list[tuple[tuple[int, int], frozenset[int]]]
+
+
+def closing_bonds(particles: Particles, zmatrix: ZMatrix) -> Closing:
     """Bonds beside the tree, each with the particles of the ring that it closes, the smallest ring first."""
     parent = {row[0]: row[1] for row in zmatrix.rows}
 
@@ -116,32 +119,32 @@ def _unit(vectors: Tensor) -> Tensor:
     return vectors / torch.sqrt((vectors * vectors).sum(2, keepdim=True) + 1e-12)
 
 
-def ring_systems(particles: Particles, zmatrix: ZMatrix) -> list[list[int]]:
+def ring_systems(closing: Closing) -> list[list[int]]:
     """Particles of rings that share some, ascending."""
     found: list[set[int]] = []
-    for _, ring in closing_bonds(particles, zmatrix):
+    for _, ring in closing:
         touching = [system for system in found if system & ring]
         found = [system for system in found if not system & ring] + [set(ring).union(*touching)]
     return sorted(map(sorted, found))
 
 
-def _on_closing_bonds(particles: Particles, zmatrix: ZMatrix, system: list[int]) -> list[int]:
+def _on_closing_bonds(particles: Particles, closing: Closing, system: list[int]) -> list[int]:
     """Particles without another bond on the ends of the bonds that close a ring system: the tree places them
     without knowing where the bond goes.
     """
-    ends = {end for bond, ring in closing_bonds(particles, zmatrix) if ring <= set(system) for end in bond}
+    ends = {end for bond, ring in closing if ring <= set(system) for end in bond}
     near = particles.neighbours
     return sorted(other for end in ends for other in near[end] if len(near[other]) == 1)
 
 
-def _ring_pairs(particles: Particles, zmatrix: ZMatrix) -> list[tuple[int, int, str]]:
+def _ring_pairs(particles: Particles, closing: Closing) -> list[tuple[int, int, str]]:
     """Every two particles of a ring system, and those on its closing bonds with all up to two bonds away,
     with the name of their class.
     """
     names, apart = surroundings(particles, 1), bonds_apart(particles, len(particles))
     pairs = []
-    for system in ring_systems(particles, zmatrix):
-        beside = _on_closing_bonds(particles, zmatrix, system)
+    for system in ring_systems(closing):
+        beside = _on_closing_bonds(particles, closing, system)
         found = list(combinations(system, 2))
         found += [
             (i, j)
@@ -160,7 +163,7 @@ def fit_rings(parts: list[tuple[Particles, ZMatrix, Tensor]]) -> dict[str, tuple
     """
     found: dict[str, list[Tensor]] = {}
     for particles, zmatrix, positions in parts:
-        for i, j, name in _ring_pairs(particles, zmatrix):
+        for i, j, name in _ring_pairs(particles, closing_bonds(particles, zmatrix)):
             apart = (positions[:, i] - positions[:, j]).double().square().sum(1).sqrt()
             found.setdefault(name, []).append(apart)
     joined = {name: torch.cat(values) for name, values in sorted(found.items())}
@@ -200,14 +203,15 @@ class RingClosure(nn.Module):
     ):
         super().__init__()
         self.sweeps, self.most = SWEEPS, SPREADS
-        systems = ring_systems(particles, zmatrix)
-        members = [[*system, *_on_closing_bonds(particles, zmatrix, system)] for system in systems]
+        closing = closing_bonds(particles, zmatrix)
+        systems = ring_systems(closing)
+        members = [[*system, *_on_closing_bonds(particles, closing, system)] for system in systems]
         atoms = sorted(atom for group in members for atom in group)
         self.open = len(atoms) == 0
         place = {atom: k for k, atom in enumerate(atoms)}
         mean, spread = torch.ones(len(atoms), len(atoms)), torch.ones(len(atoms), len(atoms))
         share, size = torch.zeros(len(atoms), len(atoms)), torch.ones(len(atoms), 1)
-        for i, j, name in _ring_pairs(particles, zmatrix):
+        for i, j, name in _ring_pairs(particles, closing):
             if name in known:
                 a, b = place[i], place[j]
                 mean[a, b] = mean[b, a] = known[name][0]
