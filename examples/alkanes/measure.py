@@ -3,7 +3,7 @@ rotors, size and geometry, each with its standard error.
 
 Time is cut into blocks of one nanosecond, or a trajectory where it is shorter; errors are those of a
 bootstrap over blocks. A torsion is in the well of the last core it was in: within 30 degrees of 65, -65 or
-180 degrees.
+180 degrees. Hops are counted from frame to frame, so both sides need frames equally far apart.
 """
 
 from collections.abc import Iterable
@@ -27,8 +27,8 @@ from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.observables.protocol import Quantity
 
 KT_KJ_PER_MOL = 0.00831446 * 300
-BLOCK_FRAMES = 1000  # of 1 ps
-TORSION_LAGS_PS, ROTOR_LAGS_PS = (1, 2, 5, 10, 50), (1, 5)
+BLOCK_PS = 1000
+TORSION_LAGS_PS, ROTOR_LAGS_PS = (1, 2, 5, 10, 50), (1, 5, 10)
 CORE = np.radians(30)
 WELLS = np.radians([180.0, 65.0, -65.0])
 SIZE_BINS = 60
@@ -128,26 +128,27 @@ class Series:
     ----------
     parts : Parts
     numbers : dict of arrays (frames, ...), as `_numbers` makes them
-    lengths : frames of each trajectory, one each picosecond
+    lengths : frames of each trajectory
+    spacing_ps : float, time between frames
     """
 
-    def __init__(self, parts: Parts, numbers: dict[str, np.ndarray], lengths: list[int]):
-        self.parts, self.numbers, self.lengths = parts, numbers, lengths
+    def __init__(self, parts: Parts, numbers: dict[str, np.ndarray], lengths: list[int], spacing_ps: float):
+        self.parts, self.numbers, self.lengths, self.spacing_ps = parts, numbers, lengths, spacing_ps
         self.torsions, self.rotors = numbers["torsions"], numbers["rotors"]
         self.size_nm, self.nearest_nm = numbers["size"], numbers["nearest"]
         self.geometry = numbers["geometry"]
-        self.blocks: Blocks = cut([np.zeros((length, 1)) for length in lengths], block_frames=BLOCK_FRAMES)
-        self.nanoseconds = sum(lengths) / 1000
+        self.blocks: Blocks = cut([np.zeros((length, 1)) for length in lengths], block_frames=round(BLOCK_PS / spacing_ps))
+        self.nanoseconds = sum(lengths) * spacing_ps / 1000
 
     @classmethod
-    def of_trajectories(cls, parts: Parts, trajectories: list[np.ndarray]) -> "Series":
+    def of_trajectories(cls, parts: Parts, trajectories: list[np.ndarray], spacing_ps: float) -> "Series":
         """Of positions (T, N, 3), nm, of each."""
         found = [_numbers(parts, positions) for positions in trajectories]
         joined = {name: np.concatenate([one[name] for one in found]) for name in found[0]}
-        return cls(parts, joined, [len(positions) for positions in trajectories])
+        return cls(parts, joined, [len(positions) for positions in trajectories], spacing_ps)
 
     @classmethod
-    def of_replicas(cls, parts: Parts, pieces: Iterable[np.ndarray]) -> "Series":
+    def of_replicas(cls, parts: Parts, pieces: Iterable[np.ndarray], spacing_ps: float) -> "Series":
         """Of positions (T, R, N, 3), nm, of R replicas, piece after piece in time; one piece at a time is
         held.
         """
@@ -157,7 +158,7 @@ class Series:
             found.append({k: v.reshape(*piece.shape[:2], *v.shape[1:]) for k, v in numbers.items()})
         joined = {name: np.concatenate([one[name] for one in found]).swapaxes(0, 1) for name in found[0]}
         replicas, frames = joined["size"].shape[:2]
-        return cls(parts, {k: v.reshape(-1, *v.shape[2:]) for k, v in joined.items()}, [frames] * replicas)
+        return cls(parts, {k: v.reshape(-1, *v.shape[2:]) for k, v in joined.items()}, [frames] * replicas, spacing_ps)
 
     def wells(self) -> np.ndarray:
         """Well of each torsion: 0 trans, 1 and 2 gauche, -1 before the first (T, K)."""
@@ -188,18 +189,14 @@ def _numbers(parts: Parts, positions: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def measure(series: Series) -> dict[Quantity, Estimate]:
-    """Every quantity of the report that is a number of one side."""
+    """Every quantity of the report that is a number of one side; correlations at lags of whole frames."""
     found: dict[Quantity, Estimate] = {}
     wells = series.wells()
     for place, columns in series.parts.places.items():
         found |= _wells_of(series.blocks, wells[:, columns], place)
-        found |= _hops_of(series.blocks, wells[:, columns], place)
-        for lag in TORSION_LAGS_PS:
-            quantity = Quantity("autocorrelation", f"torsion {place}, {lag} ps", "", absolute_target=0.02)
-            found[quantity] = _correlation(series.blocks, series.torsions[:, columns], lag)
-    for lag in ROTOR_LAGS_PS:
-        quantity = Quantity("autocorrelation", f"methyl, {lag} ps", "", absolute_target=0.02)
-        found[quantity] = _correlation(series.blocks, series.rotors, lag)
+        found |= _hops_of(series, wells[:, columns], place)
+        found |= _correlations_of(series, series.torsions[:, columns], f"torsion {place}", TORSION_LAGS_PS)
+    found |= _correlations_of(series, series.rotors, "methyl", ROTOR_LAGS_PS)
     return found | _geometry_of(series) | _close_of(series)
 
 
@@ -215,8 +212,9 @@ def _wells_of(blocks: Blocks, wells: np.ndarray, place: str) -> dict[Quantity, E
     return {quantity: Estimate(float(value[0]), float(error[0]), len(blocks))}
 
 
-def _hops_of(blocks: Blocks, wells: np.ndarray, place: str) -> dict[Quantity, Estimate]:
-    """Hops a nanosecond spent in the well they leave."""
+def _hops_of(series: Series, wells: np.ndarray, place: str) -> dict[Quantity, Estimate]:
+    """Hops, as seen from frame to frame, a nanosecond spent in the well they leave."""
+    blocks = series.blocks
     first, second = blocks.lagged_pairs(1)
     before, after = wells[first], wells[second]
     found = {}
@@ -224,7 +222,7 @@ def _hops_of(blocks: Blocks, wells: np.ndarray, place: str) -> dict[Quantity, Es
         ("trans to gauche", before == 0, (before == 0) & (after > 0)),
         ("gauche to gauche", before > 0, (before > 0) & (after > 0) & (before != after)),
     ):
-        sums = blocks.sums_at(first, hop.sum(1), left.sum(1) / 1000)
+        sums = blocks.sums_at(first, hop.sum(1), left.sum(1) * series.spacing_ps / 1000)
         value, error = standard_error(sums, lambda s: s[..., :1] / s[..., 1:2], blocks)
         events = float(hop.sum())
         poisson = value[0] / np.sqrt(max(events, 1))
@@ -233,12 +231,21 @@ def _hops_of(blocks: Blocks, wells: np.ndarray, place: str) -> dict[Quantity, Es
     return found
 
 
-def _correlation(blocks: Blocks, angles: np.ndarray, lag: int) -> Estimate:
-    """Mean cosine of the change over a lag, ps."""
-    first, second = blocks.lagged_pairs(lag)
-    sums = blocks.sums_at(first, np.cos(angles[second] - angles[first]).mean(1))
-    value, error = standard_error(sums, lambda s: s[..., :1] / s[..., 1:2], blocks)
-    return Estimate(float(value[0]), float(error[0]), len(blocks))
+def _correlations_of(
+    series: Series, angles: np.ndarray, name: str, lags_ps: tuple[int, ...]
+) -> dict[Quantity, Estimate]:
+    """Mean cosine of the change over each lag that is a whole number of frames."""
+    blocks, found = series.blocks, {}
+    for lag_ps in lags_ps:
+        frames, rest = divmod(lag_ps, series.spacing_ps)
+        if rest or not frames:
+            continue
+        first, second = blocks.lagged_pairs(int(frames))
+        sums = blocks.sums_at(first, np.cos(angles[second] - angles[first]).mean(1))
+        value, error = standard_error(sums, lambda s: s[..., :1] / s[..., 1:2], blocks)
+        quantity = Quantity("autocorrelation", f"{name}, {lag_ps} ps", "", absolute_target=0.02)
+        found[quantity] = Estimate(float(value[0]), float(error[0]), len(blocks))
+    return found
 
 
 def _geometry_of(series: Series) -> dict[Quantity, Estimate]:

@@ -16,6 +16,8 @@ TRAINING = {
     "heptane": ((0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6)),
     "isobutane": ((0, 1), (1, 2), (1, 3)),
     "neopentane": ((0, 1), (1, 2), (1, 3), (1, 4)),
+    "methylhexane": ((0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (1, 6)),  # 2-methylhexane
+    "dimethylpentane": ((0, 1), (1, 2), (2, 3), (3, 4), (1, 5), (1, 6)),  # 2,2-dimethylpentane
 }
 HELD_OUT = {
     "butane": ((0, 1), (1, 2), (2, 3)),

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """The shipped model of alkanes against MD of molecules it never saw: table and pictures.
 
-    python report.py OUT                                   # 250 replicas x 4 ns of each molecule
-    python report.py OUT --model my.scoredyn --length 0.2  # another model, shorter (ns)
-    python report.py OUT --molecules butane decane
+    python report.py OUT                                   # 250 replicas x 1,000 steps of each molecule
+    python report.py OUT --model my.scoredyn --steps 100   # another model, shorter
+    python report.py OUT --molecules butane decane --lags 10
     python report.py OUT --page ../../docs/reports/alkanes.md
 
-Writes OUT/alkanes.json, OUT/table.md and OUT/alkanes_*.png; with --page the table also goes between the marks
-of that page, and the pictures beside it. The MD is that of ../data/alkanes-tip3p/held_out.
+Each molecule is drawn with every lag time of --lags; its hops and correlations are compared with those of
+frames of MD equally far apart. Writes
+OUT/alkanes.json, OUT/table.md and, of the last lag time, OUT/alkanes_*.png; with --page the table also goes
+between the marks of that page, and the pictures beside it. The MD is that of ../data/alkanes-tip3p/held_out.
 """
 
 import argparse
@@ -28,42 +30,51 @@ from openmm_scoredyn.comparison.rows import Row, make_row
 from openmm_scoredyn.data import load
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "alkanes-tip3p" / "held_out"
-SKIPPED_PS, PIECE_PS = 200, 50
+FRAME_PS = 1.0  # of the MD
+SKIPPED_PS, PIECE_STEPS = 500, 50  # skipped by steps of the recommended lag time
 JSD_ALLOWED = 1.2  # times the floor
 BEGIN, END = "<!-- made by examples/alkanes/report.py -->", "<!-- end -->"
 
 
-def replicas(model, start_nm: np.ndarray, number: int, length_ps: int, seed: int) -> Iterator[np.ndarray]:
-    """Positions (PIECE_PS, number, N, 3), nm, piece after piece; what was not skipped."""
-    frame = np.repeat(start_nm[None].astype(np.float32), number, axis=0)
-    for step in range(0, SKIPPED_PS + length_ps, PIECE_PS):
-        drawn = model.sample(frame, PIECE_PS, seed=seed, first_step=step)
+def equilibrated(model, start_nm: np.ndarray, given) -> np.ndarray:
+    """Frames (replicas, N, 3), nm, SKIPPED_PS after the first structure."""
+    frame = np.repeat(start_nm[None].astype(np.float32), given.replicas, axis=0)
+    steps = round(SKIPPED_PS / model.card.lag_time_ps)
+    return model.sample(frame, steps, seed=given.seed + 1)[-1]
+
+
+def replicas(model, frame: np.ndarray, given, lag_time_ps: float) -> Iterator[np.ndarray]:
+    """Positions (PIECE_STEPS, replicas, N, 3), nm, piece after piece."""
+    for step in range(0, given.steps, PIECE_STEPS):
+        drawn = model.sample(frame, PIECE_STEPS, seed=given.seed, first_step=step, lag_time_ps=lag_time_ps)
         frame = drawn[-1]
-        if step >= SKIPPED_PS:
-            yield drawn
+        yield drawn
 
 
-def compare(name: str, given) -> dict:
-    """Rows of one molecule, with the two series for the pictures."""
+def compare(name: str, given, lag_time_ps: float) -> dict:
+    """Rows of one molecule and lag time, with the two series for the pictures."""
     trajectories = load(DATA / name)
     molecule = alkane(name)
     model = sd.bind(given.model, molecule.topology(), positions=molecule.positions_nm)
     parts = Parts.of(trajectories[0].molecule)
-    md = Series.of_trajectories(parts, [segment for t in trajectories for segment in t.segments])
-    started = time.perf_counter()
-    pieces = replicas(model, molecule.positions_nm, given.replicas, round(given.length * 1000), given.seed)
-    drawn = Series.of_replicas(parts, pieces)
-    seconds = time.perf_counter() - started
-    ours, theirs = measure(md), measure(drawn)
+    segments = [segment for trajectory in trajectories for segment in trajectory.segments]
+    md = Series.of_trajectories(parts, segments, FRAME_PS)
+    apart = [segment[:: round(lag_time_ps / FRAME_PS)] for segment in segments]
+    seen = md if lag_time_ps == FRAME_PS else Series.of_trajectories(parts, apart, lag_time_ps)
+    frame = equilibrated(model, molecule.positions_nm, given)
+    rejected, started = model.num_rejected_draws, time.perf_counter()
+    drawn = Series.of_replicas(parts, replicas(model, frame, given, lag_time_ps), lag_time_ps)
+    seconds, rejected = time.perf_counter() - started, int(model.num_rejected_draws - rejected)
+    ours, theirs = measure(seen), measure(drawn)
     rows = [make_row(q, ours[q], theirs[q], drawn.nanoseconds / md.nanoseconds) for q in ours]
-    steps = given.replicas * (SKIPPED_PS + round(given.length * 1000))
     summary = {
+        "lag_time_ps": lag_time_ps,
         "md_ns": md.nanoseconds,
         "md_trajectories": len(md.lengths),
         "model_ns": drawn.nanoseconds,
         "replicas": given.replicas,
-        "rejected_draws": int(model.num_rejected_draws),
-        "draws": steps + int(model.num_rejected_draws),
+        "rejected_draws": rejected,
+        "draws": given.replicas * given.steps + rejected,
         "rejected_by_cause": model.rejected_draws_by_cause,
         "broken_frames": int(np.count_nonzero(~np.isfinite(drawn.size_nm).all(1))),
         "seconds": seconds,
@@ -76,11 +87,11 @@ def compare(name: str, given) -> dict:
     return {"summary": summary, "rows": rows, "md": md, "model": drawn}
 
 
-def markdown(found: dict[str, dict]) -> str:
-    """The targets, a line each and a column for each molecule; then every row."""
+def markdown(found: dict[str, dict], lag_time_ps: float) -> str:
+    """Of one lag time: the targets, a line each and a column for each molecule; then every row."""
     names = list(found)
     heads = ["", *(f"{name}, {found[name]['summary']['md_ns']:.0f} ns of MD" for name in names)]
-    lines = [_line(heads), _line(["---"] * len(heads))]
+    lines = [f"## Steps of {lag_time_ps:g} ps", "", _line(heads), _line(["---"] * len(heads))]
     for group in ("free energy", "hop rate", "autocorrelation", "geometry", "contacts"):
         cells = [
             _verdicts([row for row in one["rows"] if row.quantity.group == group]) for one in found.values()
@@ -141,22 +152,26 @@ def main() -> None:
     parser.add_argument("--model", default="alkanes-tip3p", help="name or path")
     parser.add_argument("--molecules", nargs="+", choices=list(HELD_OUT), default=list(HELD_OUT))
     parser.add_argument("--replicas", type=int, default=250)
-    parser.add_argument("--length", type=float, default=4.0, help="ns of each replica")
+    parser.add_argument("--steps", type=int, default=1000, help="of each replica")
+    parser.add_argument("--lags", type=float, nargs="+", default=[1.0, 10.0], help="ps")
     parser.add_argument("--page", type=Path)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     given.out.mkdir(parents=True, exist_ok=True)
-    found = {}
-    for name in given.molecules:
-        found[name] = compare(name, given)
-        print(name, json.dumps(found[name]["summary"]), flush=True)
-    stored = {
-        name: {"summary": one["summary"], "rows": [row.to_dict() for row in one["rows"]]}
-        for name, one in found.items()
-    }
+    stored, tables = {}, []
+    for lag_time_ps in given.lags:
+        found = {}
+        for name in given.molecules:
+            found[name] = compare(name, given, lag_time_ps)
+            print(name, json.dumps(found[name]["summary"]), flush=True)
+        stored[f"{lag_time_ps:g} ps"] = {
+            name: {"summary": one["summary"], "rows": [row.to_dict() for row in one["rows"]]}
+            for name, one in found.items()
+        }
+        tables.append(markdown(found, lag_time_ps))
     (given.out / "alkanes.json").write_text(json.dumps(stored, indent=1) + "\n")
-    table = markdown(found)
+    table = "\n".join(tables)
     (given.out / "table.md").write_text(table)
     draw(found, given.out)
     if given.page:

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""A picosecond of the model against MD of the same alkane in water: GROMACS and OpenMM's CPU platform.
+"""A picosecond of the model, by its steps of each lag time, against MD of the same alkane in water: GROMACS
+and OpenMM's CPU platform.
 
-    python speed.py OUT [--model alkanes-tip3p] [--molecules butane octane decane] [--rounds 5]
+    python speed.py OUT [--model alkanes-tip3p] [--molecules butane octane decane] [--lags 1 10] [--rounds 5]
 
 All on one thread, in one run, in turns, after a round of warm-up; medians with quartiles, ratios of medians.
 GROMACS runs the recipe of `make_md.py` in the same box; OpenMM the same force field in an octahedron of the
@@ -65,25 +66,36 @@ def openmm_simulation(name: str) -> app.Simulation:
     return simulation
 
 
+def of_lag(model, molecule, replicas: np.ndarray, lag_ps: float) -> dict:
+    """What is timed of the model with steps of a lag time, and for how many picoseconds."""
+    single = sd.prepare(
+        molecule.topology(),
+        model,
+        positions=replicas[0],
+        lag=lag_ps * unit.picosecond,
+        platform="Reference",
+        seed=1,
+    )
+    return {
+        f"model, {lag_ps:g} ps, single context": (lambda: single.step(SINGLE_STEPS), SINGLE_STEPS * lag_ps),
+        f"model, {lag_ps:g} ps, batch of {BATCH}": (
+            lambda: model.sample(replicas, BATCH_STEPS, seed=3, lag_time_ps=lag_ps),
+            BATCH * BATCH_STEPS * lag_ps,
+        ),
+    }
+
+
 def measure(name: str, given) -> dict[str, list[float]]:
     """Seconds a picosecond of each way, a number for each round."""
     molecule = alkane(name)
     model = sd.bind(given.model, molecule.topology(), positions=molecule.positions_nm)
-    single = sd.prepare(
-        molecule.topology(), model, positions=molecule.positions_nm, platform="Reference", seed=1
-    )
     start = np.repeat(molecule.positions_nm[None].astype(np.float32), BATCH, 0)
-    replicas = model.sample(start, 20, seed=2)[-1]
+    replicas = model.sample(start, 50, seed=2)[-1]
     water = openmm_simulation(name)
     steps = round(OPENMM_PS / gromacs.TIMESTEP_PS)
-    candidates = {
-        "model, single context": (lambda: single.step(SINGLE_STEPS), SINGLE_STEPS),
-        f"model, batch of {BATCH}": (
-            lambda: model.sample(replicas, BATCH_STEPS, seed=3),
-            BATCH * BATCH_STEPS,
-        ),
-        "OpenMM, CPU": (lambda: water.step(steps), OPENMM_PS),
-    }
+    candidates = {"OpenMM, CPU": (lambda: water.step(steps), OPENMM_PS)}
+    for lag_ps in given.lags:
+        candidates |= of_lag(model, molecule, replicas, lag_ps)
     times: dict[str, list[float]] = {way: [] for way in ("GROMACS", *candidates)}
     for number in range(given.rounds + 1):
         seconds = gromacs_seconds(name, given.out) / GROMACS_PS
@@ -118,6 +130,7 @@ def main() -> None:
     parser.add_argument("--model", default="alkanes-tip3p")
     known = list(HELD_OUT)
     parser.add_argument("--molecules", nargs="+", choices=known, default=["butane", "octane", "decane"])
+    parser.add_argument("--lags", type=float, nargs="+", default=[1.0, 10.0], help="ps")
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"

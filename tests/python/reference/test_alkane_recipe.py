@@ -40,6 +40,8 @@ NAMES = [
     "heptane",
     "isobutane",
     "neopentane",
+    "methylhexane",
+    "dimethylpentane",
     "butane",
     "octane",
     "isopentane",
