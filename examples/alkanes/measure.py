@@ -137,7 +137,9 @@ class Series:
         self.torsions, self.rotors = numbers["torsions"], numbers["rotors"]
         self.size_nm, self.nearest_nm = numbers["size"], numbers["nearest"]
         self.geometry = numbers["geometry"]
-        self.blocks: Blocks = cut([np.zeros((length, 1)) for length in lengths], block_frames=round(BLOCK_PS / spacing_ps))
+        self.blocks: Blocks = cut(
+            [np.zeros((length, 1)) for length in lengths], block_frames=round(BLOCK_PS / spacing_ps)
+        )
         self.nanoseconds = sum(lengths) * spacing_ps / 1000
 
     @classmethod
@@ -158,7 +160,12 @@ class Series:
             found.append({k: v.reshape(*piece.shape[:2], *v.shape[1:]) for k, v in numbers.items()})
         joined = {name: np.concatenate([one[name] for one in found]).swapaxes(0, 1) for name in found[0]}
         replicas, frames = joined["size"].shape[:2]
-        return cls(parts, {k: v.reshape(-1, *v.shape[2:]) for k, v in joined.items()}, [frames] * replicas, spacing_ps)
+        return cls(
+            parts,
+            {k: v.reshape(-1, *v.shape[2:]) for k, v in joined.items()},
+            [frames] * replicas,
+            spacing_ps,
+        )
 
     def wells(self) -> np.ndarray:
         """Well of each torsion: 0 trans, 1 and 2 gauche, -1 before the first (T, K)."""

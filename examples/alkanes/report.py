@@ -27,13 +27,19 @@ from plots import draw
 import openmm_scoredyn as sd
 from openmm_scoredyn.comparison.report import format_estimate
 from openmm_scoredyn.comparison.rows import Row, make_row
-from openmm_scoredyn.data import load
+from openmm_scoredyn.data import Trajectory, load
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "alkanes-tip3p" / "held_out"
 FRAME_PS = 1.0  # of the MD
 SKIPPED_PS, PIECE_STEPS = 500, 50  # skipped by steps of the recommended lag time
 JSD_ALLOWED = 1.2  # times the floor
-BEGIN, END = "<!-- made by examples/alkanes/report.py -->", "<!-- end -->"
+BEGIN, END = "<!-- made by examples/alkanes/{} -->", "<!-- end -->"
+
+
+def held_out(name: str, sets: list[int]) -> list[Trajectory]:
+    """The MD of these sets of a molecule."""
+    files = (path for number in sets for path in sorted((DATA / name).glob(f"set_{number}_*.npz")))
+    return [trajectory for path in files for trajectory in load(path)]
 
 
 def equilibrated(model, start_nm: np.ndarray, given) -> np.ndarray:
@@ -53,7 +59,7 @@ def replicas(model, frame: np.ndarray, given, lag_time_ps: float) -> Iterator[np
 
 def compare(name: str, given, lag_time_ps: float) -> dict:
     """Rows of one molecule and lag time, with the two series for the pictures."""
-    trajectories = load(DATA / name)
+    trajectories = held_out(name, given.sets)
     molecule = alkane(name)
     model = sd.bind(given.model, molecule.topology(), positions=molecule.positions_nm)
     parts = Parts.of(trajectories[0].molecule)
@@ -82,7 +88,7 @@ def compare(name: str, given, lag_time_ps: float) -> dict:
             what: dict(zip(("measured", "floor"), size_divergence(md, drawn, column), strict=True))
             for column, what in enumerate(("end-to-end distance", "radius of gyration"))
         },
-        "card": model.card.provenance.training_data["binding"],
+        "card": model.card.provenance.training_data.get("binding"),
     }
     return {"summary": summary, "rows": rows, "md": md, "model": drawn}
 
@@ -144,18 +150,33 @@ def _row_line(row: Row) -> str:
     return _line(cells)
 
 
-def main() -> None:
+def write_between(page: Path, script: str, table: str) -> None:
+    """A table between the marks of the script that made it."""
+    begin = BEGIN.format(script)
+    before, _, rest = page.read_text().partition(begin)
+    _, _, after = rest.partition(END)
+    page.write_text(f"{before}{begin}\n\n{table}\n{END}{after}")
+
+
+def arguments(description: str) -> argparse.ArgumentParser:
+    """What this and `specialist.py` are asked for."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("out", type=Path)
     parser.add_argument("--model", default="alkanes-tip3p", help="name or path")
     parser.add_argument("--molecules", nargs="+", choices=list(HELD_OUT), default=list(HELD_OUT))
+    parser.add_argument("--sets", type=int, nargs="+", default=[1, 2], help="of the MD")
     parser.add_argument("--replicas", type=int, default=250)
     parser.add_argument("--steps", type=int, default=1000, help="of each replica")
-    parser.add_argument("--lags", type=float, nargs="+", default=[1.0, 10.0], help="ps")
     parser.add_argument("--page", type=Path)
     parser.add_argument("--seed", type=int, default=1)
+    return parser
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--lags", type=float, nargs="+", default=[1.0, 10.0], help="ps")
     given = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     given.out.mkdir(parents=True, exist_ok=True)
@@ -175,9 +196,7 @@ def main() -> None:
     (given.out / "table.md").write_text(table)
     draw(found, given.out)
     if given.page:
-        before, _, rest = given.page.read_text().partition(BEGIN)
-        _, _, after = rest.partition(END)
-        given.page.write_text(f"{before}{BEGIN}\n\n{table}\n{END}{after}")
+        write_between(given.page, "report.py", table)
         draw(found, given.page.parent)
 
 
