@@ -33,15 +33,15 @@ from openmm_scoredyn.molecule.particles import Particles
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "peptides-obc2"
 TEMPERATURE_K, FRICTION_PER_PS, TIMESTEP_PS = 310.0, 10.0, 0.004
-COPIES, SKIPPED_PS = 16, 500
-# Length of each copy and spacing of its frames, ps.
-FINE_PS = (125, 1)
+COPIES = 16
+# What is left out of each copy, its length after that, and the spacing of its frames, ps.
+FINE_PS = (500, 125, 1)
 COARSE_PS = {
-    "capped": (1000, 20),
-    "training": (1500, 20),
-    "validation": (1000, 20),
-    "held_out": (2500, 10),
-    "tetrapeptides": (2500, 10),
+    "capped": (20, 1000, 20),
+    "training": (20, 1000, 20),
+    "validation": (20, 1000, 20),
+    "held_out": (500, 2500, 10),
+    "tetrapeptides": (500, 2500, 10),
 }
 RECORD = {
     "engine": "lanes.cpp 1",
@@ -64,8 +64,8 @@ class Set:
     seed: int
 
     @property
-    def times_ps(self) -> tuple[int, int]:
-        """Length of each copy, and spacing of its frames."""
+    def times_ps(self) -> tuple[int, int, int]:
+        """What is left out of each copy, its length, and the spacing of its frames."""
         return FINE_PS if self.kind == "fine" else COARSE_PS[self.purpose]
 
     def store(self, out: Path) -> Path:
@@ -128,7 +128,7 @@ def fine_files(this: Set, out: Path) -> list[Path]:
 def make(this: Set, out: Path) -> float:
     """Run a set; returns its speed, ps of all copies a second."""
     topology, built_nm = structure(this.sequence, this.purpose == "capped")
-    molecule, (length_ps, spacing_ps) = system(topology), this.times_ps
+    molecule, (skipped_ps, length_ps, spacing_ps) = system(topology), this.times_ps
     lanes = Lanes(molecule)
     dynamics = {
         "timestep_ps": TIMESTEP_PS,
@@ -139,7 +139,7 @@ def make(this: Set, out: Path) -> float:
     first = starts(this, out, topology, built_nm)
     velocities = lanes.velocities(COPIES, TEMPERATURE_K, this.seed)
     skipped, velocities = lanes.simulate(
-        first, velocities, 1, steps_per_frame=round(SKIPPED_PS / TIMESTEP_PS), seed=this.seed, **dynamics
+        first, velocities, 1, steps_per_frame=round(skipped_ps / TIMESTEP_PS), seed=this.seed, **dynamics
     )
     frames, _ = lanes.simulate(
         skipped[:, -1],
@@ -164,7 +164,7 @@ def make(this: Set, out: Path) -> float:
     store = FrameStore(this.store(out))
     store.begin(RECORD | header)
     store.append({"positions": frames}, b"", {})
-    return COPIES * (SKIPPED_PS + length_ps) / seconds
+    return COPIES * (skipped_ps + length_ps) / seconds
 
 
 def pack(this: Set, out: Path) -> None:

@@ -128,9 +128,8 @@ def test_solvent_is_that_of_openmms_obc2(build):
 def test_sets_of_copies_are_made_packed_and_found_again(peptides, build, monkeypatch, tmp_path):
     md = peptides("make_md")
     monkeypatch.setattr(md, "DATA", tmp_path / "data")
-    monkeypatch.setattr(md, "SKIPPED_PS", 1)
-    monkeypatch.setattr(md, "FINE_PS", (4, 1))
-    monkeypatch.setattr(md, "COARSE_PS", {"capped": (40, 20)})
+    monkeypatch.setattr(md, "FINE_PS", (1, 4, 1))
+    monkeypatch.setattr(md, "COARSE_PS", {"capped": (1, 40, 20)})
     out = tmp_path / "out"
     fine, coarse = (s for s in md.all_sets.__wrapped__() if s.sequence == "G")
     monkeypatch.setattr(md, "all_sets", lambda: [fine, coarse])
