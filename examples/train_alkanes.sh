@@ -8,7 +8,7 @@
 #
 # --short shows within some five minutes that every command works; its model is good for nothing else.
 set -euo pipefail
-teacher=(--updates 10000 --batch-size 512 --learning-rate 2e-3)
+teacher=(--updates 25000 --batch-size 256 --learning-rate 2e-3)
 student=(--updates 3000 --batch-size 256 --learning-rate 5e-4)
 sampled=(--length 1ns --replicas 64)
 molecules=(ethane propane pentane hexane heptane isobutane neopentane methylhexane dimethylpentane)
@@ -18,7 +18,7 @@ while [[ "${1:-}" == --* ]]; do
     --short)
         teacher=(--updates 200 --batch-size 64 --learning-rate 2e-3)
         student=(--updates 20 --batch-size 32 --learning-rate 5e-4)
-        sampled=(--length 20ps --replicas 16)
+        sampled=(--length 200ps --replicas 16)
         molecules=(propane pentane)
         ;;
     --md) md=yes ;;
@@ -39,11 +39,11 @@ if [ -n "$md" ]; then
     python "$here/alkanes/make_md.py" "$folder/md" --pack
 fi
 data=("${molecules[@]/#/$here/data/alkanes-tip3p/training/}")
-scoredyn train "${data[@]}" --out "$folder/teacher" --name alkanes-tip3p --split time \
-    --network zmatrix_transformer --set read_force_field=false "${teacher[@]}"
-scoredyn train "${data[@]}" --out "$folder/student" --name alkanes-tip3p --split time \
+scoredyn train "${data[@]}" --out "$folder/teacher" --name alkanes-tip3p --split time --lag 1ps:100ps \
+    --network zmatrix_transformer --set width=96 --set read_force_field=false "${teacher[@]}"
+scoredyn train "${data[@]}" --out "$folder/student" --name alkanes-tip3p --split time --lag 1ps:100ps \
     --start-from "$folder/teacher" --distil-to 2 "${student[@]}"
-[ -e "$folder/alkanes.scoredyn" ] || scoredyn export "$folder/student" "$folder/alkanes.scoredyn"
+[ -e "$folder/alkanes.scoredyn" ] || scoredyn export "$folder/student" "$folder/alkanes.scoredyn" --lag 10ps
 
 scoredyn build --smiles CCCCCCCCCC -o "$folder/decane.pdb"
 scoredyn run "$folder/alkanes.scoredyn" "$folder/decane.pdb" "${sampled[@]}" --out "$folder/decane.frames"

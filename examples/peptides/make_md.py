@@ -20,6 +20,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import openmm as mm
 from build import HYDROGEN_MASS_AMU, require_natural, structure, system
 from openmm import app
 from sequences import sequences
@@ -33,15 +34,15 @@ from openmm_scoredyn.reference.physics import Physics
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "peptides-obc2"
 TEMPERATURE_K, FRICTION_PER_PS, TIMESTEP_PS = 310.0, 10.0, 0.004
-COPIES, SKIPPED_PS = 16, 500
-# Length of each copy and spacing of its frames, ps.
-FINE_PS = (125, 1)
+COPIES = 16
+# What is left out of each copy, its length after that, and the spacing of its frames, ps.
+FINE_PS = (500, 125, 1)
 COARSE_PS = {
-    "capped": (1000, 20),
-    "training": (1500, 20),
-    "validation": (1000, 20),
-    "held_out": (2500, 10),
-    "tetrapeptides": (2500, 10),
+    "capped": (20, 1000, 20),
+    "training": (20, 1000, 20),
+    "validation": (20, 1000, 20),
+    "held_out": (500, 2500, 10),
+    "tetrapeptides": (500, 2500, 10),
 }
 PHYSICS = Physics(
     force_field=(
@@ -75,8 +76,8 @@ class Set:
     seed: int
 
     @property
-    def times_ps(self) -> tuple[int, int]:
-        """Length of each copy, and spacing of its frames."""
+    def times_ps(self) -> tuple[int, int, int]:
+        """What is left out of each copy, its length, and the spacing of its frames."""
         return FINE_PS if self.kind == "fine" else COARSE_PS[self.purpose]
 
     def store(self, out: Path) -> Path:
@@ -110,16 +111,11 @@ def all_sets() -> list[Set]:
     ]
 
 
-def begin(engine: LanesEngine, this: Set, out: Path) -> None:
-    """From the minimised structure, or from frames spread evenly over the fine ones; then SKIPPED_PS."""
-    if this.kind == "fine":
-        engine.start(SKIPPED_PS)
-        return
+def starts(this: Set, out: Path) -> np.ndarray:
+    """Positions (COPIES, N, 3), nm, of a coarse set: frames spread evenly over the fine ones."""
     segments = [x for path in fine_files(this, out) for t in load(path) for x in t.segments]
     frames = np.concatenate([np.asarray(segment) for segment in segments])
-    first = frames[np.linspace(0, len(frames) - 1, COPIES).round().astype(int)]
-    engine.set_phase_point(first, engine.draw_velocities(this.seed))
-    engine.step(round(SKIPPED_PS / TIMESTEP_PS))
+    return frames[np.linspace(0, len(frames) - 1, COPIES).round().astype(int)]
 
 
 def particles(this: Set, out: Path, topology: app.Topology, molecule: mm.System) -> Particles:
@@ -137,10 +133,14 @@ def fine_files(this: Set, out: Path) -> list[Path]:
 def make(this: Set, out: Path) -> float:
     """Run a set; returns its speed, ps of all copies a second."""
     topology, built_nm = structure(this.sequence, this.purpose == "capped")
-    molecule, (length_ps, spacing_ps) = system(topology), this.times_ps
+    molecule, (skipped_ps, length_ps, spacing_ps) = system(topology), this.times_ps
     engine = LanesEngine(topology, built_nm, PHYSICS, this.seed + 1, COPIES, own=molecule)
     began = time.monotonic()
-    begin(engine, this, out)
+    if this.kind == "fine":
+        engine.start(skipped_ps)
+    else:
+        engine.set_phase_point(starts(this, out), engine.draw_velocities(this.seed))
+        engine.step(round(skipped_ps / TIMESTEP_PS))
     kept = []
     for _ in range(length_ps // spacing_ps):
         engine.step(round(spacing_ps / TIMESTEP_PS))
@@ -162,7 +162,7 @@ def make(this: Set, out: Path) -> float:
     store = FrameStore(this.store(out))
     store.begin(engine.record | RECORD | header)
     store.append({"positions": frames}, b"", {})
-    return COPIES * (SKIPPED_PS + length_ps) / seconds
+    return COPIES * (skipped_ps + length_ps) / seconds
 
 
 def pack(this: Set, out: Path) -> None:

@@ -31,7 +31,7 @@ def test_steps_of_octane_hop_as_often_as_those_of_md():
     after = np.concatenate([s[1:] for t in trajectories for s in t.segments])
     particles = trajectories[0].molecule
     octane = sd.bind(MODEL, topology(particles))
-    drawn = octane.sample(before, 1, seed=1)[0]
+    drawn = octane.sample(before, 1, seed=1, lag_time_ps=1.0)[0]
     ours, theirs = (hops(before, y, rotatable_torsions(particles)) for y in (drawn, after))
     blocks = [[part.mean() for part in np.array_split(x, 25)] for x in (ours, theirs)]
     error = np.hypot(*(np.std(b, ddof=1) / 5 for b in blocks))
@@ -70,7 +70,7 @@ def test_alkanes_from_smiles_with_any_names_of_their_hydrogens(smiles):
         rejected.append(model.num_rejected_steps)
     one, other = rejected
     assert abs(one - other) <= 4 * (one + other + 1) ** 0.5
-    assert max(rejected) < 0.15 * 2000
+    assert max(rejected) < 0.02 * 2000
 
 
 def test_the_card_says_how_far_it_is_from_what_was_trained(caplog):
@@ -82,13 +82,14 @@ def test_the_card_says_how_far_it_is_from_what_was_trained(caplog):
         return card.provenance.training_data["binding"]["extrapolation"]
 
     assert said("CCCCCCCCCC") == "32 particles, 1.4 times the largest in training (23)"
-    assert said("CCCC") == "none in size"
+    for smiles in ("CCCC", "CC(C)CC", "CC(C)(C)CC"):
+        assert said(smiles) == "none in size"
     assert caplog.messages == []
-    assert said("CC(C)CC") == (
-        "none in size; groups that training never had side by side: C4(C4 C4 C4 H1)-C4(C4 C4 H1 H1)"
+    assert said("CC(C)C(C)C") == (
+        "none in size; groups that training never had side by side: C4(C4 C4 C4 H1)-C4(C4 C4 C4 H1)"
     )
     (warning,) = caplog.messages
-    assert "never saw these groups side by side: C4(C4 C4 C4 H1)-C4(C4 C4 H1 H1); trust neither" in warning
+    assert "never saw these groups side by side: C4(C4 C4 C4 H1)-C4(C4 C4 C4 H1); trust neither" in warning
 
 
 @pytest.mark.parametrize(

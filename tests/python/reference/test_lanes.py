@@ -231,7 +231,9 @@ def test_what_is_not_known_is_refused(alanine, butane):
     fixed = mm.XmlSerializer.clone(alanine)
     fixed.setParticleMass(3, 0)
     twice = mm.XmlSerializer.clone(alanine)
-    twice.addForce(mm.XmlSerializer.clone(next(f for f in twice.getForces() if isinstance(f, mm.GBSAOBCForce))))
+    twice.addForce(
+        mm.XmlSerializer.clone(next(f for f in twice.getForces() if isinstance(f, mm.GBSAOBCForce)))
+    )
     cutoff = mm.NonbondedForce.CutoffNonPeriodic
     cases = {
         "found CMAPTorsionForce": unknown,

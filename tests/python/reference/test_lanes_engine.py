@@ -28,7 +28,9 @@ FREE = SimulationPlan(2, 12, equilibration_ps=1.0, frames_per_chunk=5, copies=3)
 STEERED = SimulationPlan(
     2, 4, n_segments=3, steering="uniform", equilibration_ps=1.0, frames_per_chunk=5, copies=3
 )
-SLOW_OBC2 = Physics(force_field=("amber14/protein.ff14SB.xml", "implicit/obc2.xml"), solvent="implicit (OBC2)")
+SLOW_OBC2 = Physics(
+    force_field=("amber14/protein.ff14SB.xml", "implicit/obc2.xml"), solvent="implicit (OBC2)"
+)
 
 pytestmark = pytest.mark.skipif(not lanes.copies_at_once(), reason="needs a processor with AVX2 and FMA")
 
@@ -112,9 +114,15 @@ def test_steering_reaches_the_target_of_each_copy_and_lets_go(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"steering": "shooting", "frames_per_segment": 2, "frames_per_chunk": 2}, "paths are shot one by one"),
+        (
+            {"steering": "shooting", "frames_per_segment": 2, "frames_per_chunk": 2},
+            "paths are shot one by one",
+        ),
         ({"physics": Physics(platform="CPU")}, "expected platform Reference, found CPU"),
-        ({"physics": Physics(solvent="water", own_system=True)}, "a System with its water is simulated as it"),
+        (
+            {"physics": Physics(solvent="water", own_system=True)},
+            "a System with its water is simulated as it",
+        ),
     ],
 )
 def test_plans_without_room_for_copies_are_refused(changes, message):

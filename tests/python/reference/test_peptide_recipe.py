@@ -9,7 +9,11 @@ import pytest
 from openmm import app
 from recipes import EXAMPLES, recipe
 
+from openmm_scoredyn.data import load
+from openmm_scoredyn.reference.lanes import copies_at_once
+
 pytest.importorskip("pdbfixer")
+needs_lanes = pytest.mark.skipif(not copies_at_once(), reason="needs a processor with AVX2 and FMA")
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +120,31 @@ def test_solvent_is_that_of_openmms_obc2(build):
     # The same constants to six digits in the two implementations.
     assert energies[1] == pytest.approx(energies[0], rel=1e-6)
     assert np.abs(forces[1] - forces[0]).max() < 1e-5 * np.abs(forces[0]).max()
+
+
+@needs_lanes
+def test_sets_of_copies_are_made_packed_and_found_again(peptides, monkeypatch, tmp_path):
+    md = peptides("make_md")
+    monkeypatch.setattr(md, "DATA", tmp_path / "data")
+    monkeypatch.setattr(md, "FINE_PS", (1, 4, 1))
+    monkeypatch.setattr(md, "COARSE_PS", {"capped": (1, 40, 20)})
+    out = tmp_path / "out"
+    fine, coarse = (s for s in md.all_sets.__wrapped__() if s.sequence == "G")
+    monkeypatch.setattr(md, "all_sets", lambda: [fine, coarse])
+    for this in (fine, coarse):
+        assert this.files(out) == []
+        md.make(this, out)
+        assert this.files(out) == [this.store(out)]
+        md.pack(this, out)
+        assert this.files(out) == this.packed_files() == [this.packed / f"{this.kind}_0000.npz"]
+    (of_fine,), (of_coarse,) = load(fine.packed_files()[0]), load(coarse.packed_files()[0])
+    assert of_fine.molecule == of_coarse.molecule
+    for trajectory, frames, spacing_ps in ((of_fine, 4, 1.0), (of_coarse, 2, 20.0)):
+        assert [len(segment) for segment in trajectory.segments] == [frames] * 16
+        assert (trajectory.frame_spacing_ps, trajectory.temperature_K) == (spacing_ps, 310.0)
+        assert trajectory.steered is False
+    # Coarse copies go on from frames spread over the fine ones, from the first to the last.
+    frames = np.concatenate(of_fine.segments)
+    begun = md.starts(coarse, out)
+    assert np.array_equal(begun[[0, 15]], frames[[0, 63]])
+    assert len(np.unique(begun, axis=0)) == 16
