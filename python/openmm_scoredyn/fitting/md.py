@@ -19,7 +19,7 @@ from openmm_scoredyn.reference.worker import box_path
 EQUILIBRATION_PS, SHORT_EQUILIBRATION_PS = 100.0, 10.0
 SPEED_S = 2.0  # how long a speed is measured
 LEAST_FRAMES, MOST_PS = 500, 200_000.0
-MOST_PS_OF_COPIES = 20_000.0  # of each of many copies: 16 of them are 320 ns, and must fit into memory
+MOST_PS_OF_COPIES = 50_000.0  # of each of some 32: 1.6 us, or 400 MB of 22 atoms
 # Frames of a segment that begins at drawn rotamers, and how long it takes to pull the molecule there.
 SEGMENT_FRAMES, PULL_PS = 50, 5.0
 # Dynamics under the bias between two paths, in all, ps; fewer paths hold too few hops.

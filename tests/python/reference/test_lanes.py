@@ -3,6 +3,7 @@ mechanics.
 """
 
 from importlib.resources import files
+from types import SimpleNamespace
 
 import alkanes
 import numpy as np
@@ -280,6 +281,12 @@ def test_a_processor_without_vectors_is_told(alanine, monkeypatch):
     assert lanes.copies_at_once() == 0
     with pytest.raises(SamplingError, match="expected an x86-64 processor with AVX2 and FMA"):
         Lanes(alanine)
+
+
+def test_a_library_that_the_processor_cannot_run_is_left_out(monkeypatch):
+    assert lanes.load_library(LIBRARIES[0]) is not None and lanes.load_library("_lanes_of_another") is None
+    monkeypatch.setattr(lanes.ctypes, "CDLL", lambda path: SimpleNamespace(supported=lambda: 0))
+    assert lanes.load_library(LIBRARIES[0]) is None
 
 
 def test_dynamics_that_blow_up_are_told(alanine):

@@ -94,6 +94,17 @@ def test_the_centre_of_mass_moves_as_it_should():
     np.testing.assert_allclose(centre(own), centre(engine.phase_point()[0]), atol=1e-6)
 
 
+def test_a_long_run_is_centred_on_the_way():
+    """Every 10 ps, 2,500 steps; no step is left out."""
+    once, twice = engine_of(1), engine_of(1)
+    once.step(2600)
+    twice.step(2500)
+    halfway = twice.positions()
+    twice.step(100)
+    np.testing.assert_array_equal(once.positions(), twice.positions())
+    assert np.abs(once.positions() - halfway).max() > 1e-3
+
+
 def test_steering_reaches_the_target_of_each_copy_and_lets_go(tmp_path):
     """As with OpenMM: phi is pulled over its barrier most of the time."""
     plan = dataclasses.replace(STEERED, n_trajectories=1, n_segments=4, equilibration_ps=0.0, copies=16)
