@@ -8,14 +8,13 @@ one number of threads is asked for, wall time. With --empty the network is one t
 is left is noise, solver, guard and copies.
 """
 
-import argparse
 import tempfile
 import time
 from functools import partial
 from pathlib import Path
 
+import command_line
 import numpy as np
-import torch
 from openmm.app import PDBFile
 from speed import empty_program
 from turns import keep, quartiles, take_turns
@@ -57,9 +56,7 @@ def candidates(model, replicas: np.ndarray, options) -> dict:
 
 def main() -> None:
     """Measure and print."""
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("model", nargs="?", default="alanine-dipeptide-obc2")
-    arguments.add_argument("--rounds", type=int, default=5)
+    arguments = command_line.of_a_model(__doc__, "alanine-dipeptide-obc2", rounds=5)
     arguments.add_argument("--sizes", type=int, nargs="+")
     arguments.add_argument("--threads", type=int, nargs="+", default=[1])
     arguments.add_argument("--empty", action="store_true", help="a network that does nothing")
@@ -67,13 +64,10 @@ def main() -> None:
     arguments.add_argument(
         "--json", type=Path, help="seconds per ps by replicas x threads, after every round"
     )
-    options = arguments.parse_args()
-    torch.set_num_threads(1)
+    options = command_line.parse(arguments)
     on_gpu = options.device != "cpu"
     options.sizes = options.sizes or (GPU_SIZES if on_gpu else SIZES)
-    model = sd.ScoreModel(options.model if Path(options.model).exists() else sd.pretrained(options.model)).to(
-        options.device
-    )
+    model = sd.ScoreModel(options.model).to(options.device)
     replicas = start_of(model, max(options.sizes))
     if options.empty:
         with tempfile.TemporaryDirectory() as folder:

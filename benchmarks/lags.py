@@ -9,14 +9,13 @@ the ratio of medians. MD is what the model's reference was made with: AMBER99SB-
 constrained. Of a peptide that of examples/peptides: ff14SB, all else alike.
 """
 
-import argparse
 import sys
 import time
 from pathlib import Path
 
+import command_line
 import numpy as np
 import openmm
-import torch
 from openmm import app, unit
 from turns import keep, quartiles, take_turns
 
@@ -77,17 +76,13 @@ def candidates(path: Path, molecule: tuple, lags_ps: list[float]) -> dict:
 
 def main() -> None:
     """Measure and print."""
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("model", nargs="?", default="alanine-dipeptide-obc2-lags")
+    arguments = command_line.of_a_model(__doc__, "alanine-dipeptide-obc2-lags", rounds=7)
     arguments.add_argument("--sequence", help="of a peptide, one letter a residue, with charged ends")
     arguments.add_argument("--lags", nargs="+", type=float, default=[1, 10, 100, 1000], help="ps")
-    arguments.add_argument("--rounds", type=int, default=7)
     arguments.add_argument("--json", type=Path)
-    options = arguments.parse_args()
-    torch.set_num_threads(1)
-    path = Path(options.model) if Path(options.model).exists() else sd.pretrained(options.model)
+    options = command_line.parse(arguments)
     molecule = peptide(options.sequence) if options.sequence else alanine_dipeptide()
-    works = candidates(path, molecule, options.lags)
+    works = candidates(options.model, molecule, options.lags)
     times = take_turns(
         works,
         options.rounds,

@@ -8,11 +8,11 @@ evaluations; a Python loop. Written from scratch after the papers, with random w
 shipped model. Processor times, on one thread, in turn.
 """
 
-import argparse
 import math
 import sys
 from pathlib import Path
 
+import command_line
 import numpy as np
 import torch
 from turns import quartiles, take_turns
@@ -122,13 +122,9 @@ def candidates(path: Path) -> dict:
 
 def main() -> None:
     """Measure and print."""
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("model", nargs="?", default="alanine-dipeptide-obc2")
-    arguments.add_argument("--rounds", type=int, default=5)
-    options = arguments.parse_args()
-    torch.set_num_threads(1)
-    path = Path(options.model) if Path(options.model).exists() else sd.pretrained(options.model)
-    times = take_turns(candidates(path), options.rounds)
+    arguments = command_line.of_a_model(__doc__, "alanine-dipeptide-obc2", rounds=5)
+    options = command_line.parse(arguments)
+    times = take_turns(candidates(options.model), options.rounds)
     base = quartiles(times[RECIPE])[1]
     print(
         f"One step of one molecule, {options.rounds} rounds\n{'':32}{'CPU ms':>10} "

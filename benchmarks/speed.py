@@ -10,11 +10,11 @@ rows refer to that, and two rows more say what a step costs there without a netw
 The file is written after every round. More sizes of batches: batches.py.
 """
 
-import argparse
 import tempfile
 import time
 from pathlib import Path
 
+import command_line
 import numpy as np
 import torch
 from openmm import OpenMMException, unit
@@ -71,16 +71,12 @@ def single_contexts(model, structure: Path) -> dict:
 
 def main() -> None:
     """Measure and print."""
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("model", nargs="?", default="alanine-dipeptide-obc2")
-    arguments.add_argument("--rounds", type=int, default=7)
+    arguments = command_line.of_a_model(__doc__, "alanine-dipeptide-obc2", rounds=7)
     arguments.add_argument("--json", type=Path)
-    options = arguments.parse_args()
-    torch.set_num_threads(1)
-    path = Path(options.model) if Path(options.model).exists() else sd.pretrained(options.model)
+    options = command_line.parse(arguments)
     structure = sd.pretrained("alanine-dipeptide-obc2").with_name("alanine-dipeptide.pdb")
-    model = sd.ScoreModel(path, allow_native_code=True)  # a file that whoever measures it has named
-    single = single_contexts(path, structure)
+    model = sd.ScoreModel(options.model, allow_native_code=True)  # a file that whoever measures it has named
+    single = single_contexts(options.model, structure)
     lag = model.card.lag_time_ps
     candidates = {
         f"single context, {name}": (lambda s=simulation: run(s, SINGLE_STEPS), SINGLE_STEPS * lag)

@@ -6,9 +6,9 @@
 # PYTHON (the one in the wheel's name) makes the environment; INSTALLER takes everything else from where it is configured
 # to: uv, where it is there, or pip; a torch built for CUDA unless a build for processors is found first. Prints the
 # seconds on the clock and of the processor to install, to the first 10 ps and to the end of the README's first script,
-# and fails if the first 10 ps took a minute or a compiler was in reach. With OTHER_TORCH (2.12.1) the
-# wheel must then be refused beside that torch: by the installer, and in a sentence where that torch is installed
-# all the same.
+# and fails if a compiler was in reach. With OTHER_TORCH (2.12.1) the wheel must then be refused beside that torch: by
+# the installer, and in a sentence where that torch is installed all the same. Fails at the end if it took a minute from
+# the command that installs to the first 10 ps, which a busy machine alone can be the cause of.
 set -euo pipefail
 wheel=$(realpath "$1")
 root=$(realpath "$(dirname "$0")/..")
@@ -49,8 +49,9 @@ model = sd.pretrained("alanine-dipeptide-obc2")
 sd.prepare(model.with_name("alanine-dipeptide.pdb"), model).step(10)
 first = time.monotonic() - began
 print(f"first 10 ps: {first:.1f} s, processor {time.process_time():.1f} s, beside torch {version('torch')}")
-print(f"from the command that installs to the first 10 ps: {first + float(sys.argv[2]):.0f} s")
-assert first < 60, "the first 10 ps took a minute"
+whole = first + float(sys.argv[2])
+print(f"from the command that installs to the first 10 ps: {whole:.0f} s")
+open("seconds.txt", "w").write(f"{whole:.0f}")
 
 script = re.search(r"^```python\n(.*?)^```$", open(sys.argv[1]).read(), re.MULTILINE | re.DOTALL)[1]
 exec(compile(script, sys.argv[1], "exec"))
@@ -75,4 +76,9 @@ if [[ -n ${3-} ]]; then
     [[ $status == 1 && $(wc -l < refused.txt) == 1 ]]
     grep -q "built for another torch; expected .*, found $3" refused.txt
     echo "refused beside torch $3"
+fi
+
+if (($(<"$work/seconds.txt") >= 60)); then
+    echo "the first 10 ps took a minute" >&2
+    exit 1
 fi

@@ -41,8 +41,8 @@ COARSE_PS = {
     "capped": (20, 1000, 20),
     "training": (20, 1000, 20),
     "validation": (20, 1000, 20),
-    "held_out": (500, 2500, 10),
-    "tetrapeptides": (500, 2500, 10),
+    "held_out": (500, 2000, 10),
+    "tetrapeptides": (500, 2000, 10),
 }
 PHYSICS = Physics(
     force_field=(

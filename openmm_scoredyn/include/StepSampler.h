@@ -55,7 +55,7 @@ public:
 private:
     void reserve(int batch);
     const float* gather(int batch, const float* values, size_t size, StepBuffer& buffer);
-    void propose(const float* noise, const float* history, const float* box);
+    void propose(int batch, const float* noise, const float* history, const float* box);
     void evaluate(const RecordedWork::Arrays& arrays);
     void beginLatent(const RecordedWork::Arrays& arrays);
     const float* runSolver(const RecordedWork::Arrays& arrays);

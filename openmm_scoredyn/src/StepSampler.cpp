@@ -85,7 +85,7 @@ void StepSampler::step(uint64_t step, int batch, const float* history, const flo
         if (resample > 0) counts_.rejectedDraws += static_cast<long long>(active_.size());
         const float* activeHistory = gather(batch, history, historySize_, activeHistory_);
         const float* activeBox = gather(batch, box, boxSize, activeBox_);
-        propose(drawNoise(step, resample), activeHistory, activeBox);
+        propose(batch, drawNoise(step, resample), activeHistory, activeBox);
         keepAccepted(step, resample, activeHistory, activeBox, after);
     }
 }
@@ -122,9 +122,12 @@ const float* StepSampler::drawNoise(uint64_t step, uint32_t resample) {
     return memory_->fromHost(noise_.data(), noiseStages_.size() * size, noiseCopy_);
 }
 
-void StepSampler::propose(const float* noise, const float* history, const float* box) {
-    const int batch = static_cast<int>(active_.size());
-    proposing_.run({batch, noise, history, box}, proposal_.get(), batch * frameSize_);
+/// A recording is of all `batch` replicas: the few of them that are resampled are drawn operation by
+/// operation beside it, and it is there for the next step.
+void StepSampler::propose(int batch, const float* noise, const float* history, const float* box) {
+    const RecordedWork::Arrays arrays{static_cast<int>(active_.size()), noise, history, box};
+    if (arrays.batch < batch) return evaluate(arrays);
+    proposing_.run(arrays, proposal_.get(), batch * frameSize_);
 }
 
 /// What of a draw the device does by itself, with the same arrays from step to step.

@@ -98,6 +98,19 @@ void testResamplesAreReplayed() {
     ASSERT_EQUAL(plain.sampler.counts().rejectedDraws, recorded.sampler.counts().rejectedDraws);
 }
 
+void testResamplesOfABatchKeepItsRecording() {
+    TestProgram program = ouInOneGo();
+    program.maxDisplacementNm = 1.5 * ouStep;
+    TestRecorder recorder, none = refusing();
+    Molecules plain(program, none, 100), recorded(program, recorder, 100);
+    ASSERT(plain.run(2, 50) == recorded.run(2, 50));
+    ASSERT(recorded.sampler.counts().rejectedSteps > 10);
+    ASSERT_EQUAL(plain.sampler.counts().rejectedDraws, recorded.sampler.counts().rejectedDraws);
+    ASSERT_EQUAL(1, recorder.recordings);
+    ASSERT(recorder.replays >= 49);  // one to see what it is worth, and at least once in steps 3 to 50
+    ASSERT_EQUAL("recorded", recorded.sampler.recordingStatus());
+}
+
 void testAnotherBatchIsRecordedAnew() {
     TestRecorder recorder, none = refusing();
     Molecules plain(ouDenoiser(), none), recorded(ouDenoiser(), recorder);
@@ -144,6 +157,7 @@ void testEveryStepUsesTheSameArrays() {
 }  // namespace
 
 int main() {
-    return runTests({testRecordedStepsArePlainSteps, testResamplesAreReplayed, testAnotherBatchIsRecordedAnew,
+    return runTests({testRecordedStepsArePlainSteps, testResamplesAreReplayed,
+                     testResamplesOfABatchKeepItsRecording, testAnotherBatchIsRecordedAnew,
                      testRecordingThatDiffersIsDropped, testEveryStepUsesTheSameArrays});
 }

@@ -70,6 +70,15 @@ def test_wheels_are_of_the_pythons_and_the_torch_that_we_name():
     assert sorted(re.findall(r"^\| (3\.\d+) \| (2\.\d+\.\d+) \|", page, re.MULTILINE)) == sorted(wheels)
 
 
+def test_every_optional_part_is_in_the_table():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    page = (ROOT / "docs" / "how_to" / "install.md").read_text()
+    named = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+    assert sorted(named + ["ovito"]) == sorted(extras), "`ovito` stands in the row of `denoise`"
+    (row,) = re.findall(r"^\| `all` \| (.*) \|$", page, re.MULTILINE)
+    assert extras["all"] == [f"openmm-scoredyn[{','.join(re.findall('`([a-z]+)`', row))}]"]
+
+
 def test_another_torch_is_refused_before_a_library_is_loaded():
     """By the command, in a sentence: a library that was built for another torch would crash."""
     code = (

@@ -11,7 +11,7 @@ from openmm_scoredyn.data.frame_store import FrameStore, is_store
 from openmm_scoredyn.data.loading import expand, load
 from openmm_scoredyn.data.lock import exclusive
 from openmm_scoredyn.data.packed import save_packed
-from openmm_scoredyn.data.store import keeps_centroids, read_metadata
+from openmm_scoredyn.data.store import read_description
 from openmm_scoredyn.data.trajectory import Trajectory, first_difference
 from openmm_scoredyn.errors import MoleculeError, TrajectoryError
 from openmm_scoredyn.molecule.particles import Particles
@@ -106,8 +106,8 @@ def _pack(sources, directory: Path, name: str | None, making: _Making, reading: 
     new = []
     # Everything is read and checked before anything is written.
     for path in expand(sources):
-        keep = keeps_centroids(path)
-        for trajectory, metadata in _read(path, making, reading):
+        keep, read = _read(path, making, reading)
+        for trajectory, metadata in read:
             if trajectory.source_sha256 not in known:
                 known.add(trajectory.source_sha256)
                 new.append(_New(name or path.resolve().parent.name, trajectory, metadata, keep))
@@ -122,8 +122,9 @@ def _pack(sources, directory: Path, name: str | None, making: _Making, reading: 
     return written
 
 
-def _read(path: Path, making: _Making, reading: dict) -> list[tuple[Trajectory, dict]]:
-    stored = dict(FrameStore(path).header) if is_store(path) else read_metadata(path)
+def _read(path: Path, making: _Making, reading: dict) -> tuple[bool, list[tuple[Trajectory, dict]]]:
+    """Whether frames stay where they are, and the trajectories, each with what is recorded of it."""
+    stored, keep = (dict(FrameStore(path).header), False) if is_store(path) else read_description(path)
     if "openmm_version" in stored:
         stored.setdefault("engine", f"OpenMM {stored['openmm_version']}")
     metadata = {key: value for key, value in (making.record | stored).items() if key in _RECORDED}
@@ -146,7 +147,7 @@ def _read(path: Path, making: _Making, reading: dict) -> list[tuple[Trajectory, 
             "temperature_K": trajectory.temperature_K,
         }
         read.append((replace(trajectory, **described), dict(metadata)))
-    return read
+    return keep, read
 
 
 def _repartitioned(molecule: Particles, hydrogen_mass_amu: float) -> Particles:

@@ -6,10 +6,14 @@ import hashlib
 import json
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from openmm_scoredyn.data.atomic import write_atomically
 from openmm_scoredyn.data.data_card import require_listed
@@ -58,28 +62,43 @@ def load_archive(path: Path, molecule: Particles | None, temperature_K: float | 
     )
 
 
-def read_metadata(path: Path) -> dict:
-    """The description in a file of `scoredyn simulate` or `scoredyn pack`; empty for other files."""
+class Description(NamedTuple):
+    """What a file of `scoredyn simulate` or `scoredyn pack` says of itself.
+
+    Attributes
+    ----------
+    metadata : empty for other files
+    keeps_centroids : whether it is a packed one whose frames stay where they were, as of beads
+    """
+
+    metadata: dict
+    keeps_centroids: bool
+
+
+def read_description(path: Path) -> Description:
+    """Read what a file says of itself, and none of its frames."""
     if path.suffix.lower() != ".npz":
-        return {}
-    arrays = _read_arrays(path, path.read_bytes())
+        return Description({}, False)
+    with _opened(path, path) as archive:
+        text = str(archive["metadata"]) if "metadata" in archive.files else "{}"
+        keeps_centroids = "centroids_nm" in archive.files
     try:
-        return json.loads(str(arrays["metadata"])) if "metadata" in arrays else {}
+        return Description(json.loads(text), keeps_centroids)
     except ValueError as error:
         raise _damaged(path, error) from None
 
 
-def keeps_centroids(path: Path) -> bool:
-    """Whether a file is a packed one whose frames stay where they were, as of beads."""
-    if path.suffix.lower() != ".npz":
-        return False
-    return "centroids_nm" in _read_arrays(path, path.read_bytes())
-
-
 def _read_arrays(path: Path, content: bytes) -> dict[str, np.ndarray]:
+    with _opened(path, BytesIO(content)) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+@contextmanager
+def _opened(path: Path, source: Path | BytesIO) -> Iterator[NpzFile]:
+    """The arrays of a file, each read when it is asked for."""
     try:
-        with np.load(BytesIO(content), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+        with np.load(source, allow_pickle=False) as archive:
+            yield archive
     except (ValueError, TypeError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
         raise TrajectoryError(
             f"Trajectory: {path} is not a readable npz file ({error}); it may be truncated: make or copy it"
