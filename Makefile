@@ -16,10 +16,10 @@ JOBS ?= 2
 # One thread a process: the networks are small, and the machine may be busy with molecular dynamics.
 export OMP_NUM_THREADS ?= 1
 
-CPP_DIRS := openmm_scoredyn platforms serialization python/bindings tests/cpp benchmarks
+CPP_DIRS := openmm_scoredyn platforms serialization python/bindings python/lanes tests/cpp benchmarks
 CPP_FILES := $(shell find $(CPP_DIRS) -name '*.h' -o -name '*.cpp')
 SOURCES := $(CPP_FILES) $(shell find python/openmm_scoredyn cmake -type f -not -name '*.pyc') \
-    $(shell find openmm_scoredyn platforms serialization python/bindings -name CMakeLists.txt -o -name '*.in' -o -name '*.cc') \
+    $(shell find openmm_scoredyn platforms serialization python/bindings python/lanes -name CMakeLists.txt -o -name '*.in' -o -name '*.cc') \
     CMakeLists.txt pyproject.toml VERSION README.md LICENSE
 
 .PHONY: install demo test test-slow test-cpp test-python style bench bench-long docs wheel wheels cuda-sdk gpu-wheels gpu clean

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reference MD of peptides: ff14SB in OBC2 at 310 K, 16 copies of a sequence at once (lanes.py).
+"""Reference MD of peptides: ff14SB in OBC2 at 310 K, 16 copies of a sequence side by side.
 
     python make_md.py OUT                # until every set is made; stop at any time, call again
     python make_md.py OUT --until 07:00  # no new set after this time of day (UTC)
@@ -10,7 +10,7 @@
 Of each sequence there are two sets: "fine", frames of 1 ps from the built structure, and "coarse", longer,
 from frames spread evenly over the fine ones. A set is a store OUT/PURPOSE/SEQUENCE/KIND.frames, each copy a
 segment of its own. PURPOSE and SEQUENCE as in sequences.json; "capped" means ACE-X-NME. Needs openmm, numpy,
-pdbfixer, openmm-scoredyn, g++ and a processor with AVX2.
+pdbfixer, openmm-scoredyn and a processor with AVX2.
 """
 
 import argparse
@@ -22,7 +22,6 @@ from pathlib import Path
 import numpy as np
 import openmm as mm
 from build import HYDROGEN_MASS_AMU, require_natural, structure, system
-from lanes import Lanes
 from openmm import app
 from sequences import sequences
 
@@ -30,6 +29,8 @@ from openmm_scoredyn.data import load
 from openmm_scoredyn.data import pack as pack_files
 from openmm_scoredyn.data.frame_store import FrameStore
 from openmm_scoredyn.molecule.particles import Particles
+from openmm_scoredyn.reference.lanes_engine import LanesEngine
+from openmm_scoredyn.reference.physics import Physics
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "peptides-obc2"
 TEMPERATURE_K, FRICTION_PER_PS, TIMESTEP_PS = 310.0, 10.0, 0.004
@@ -43,13 +44,24 @@ COARSE_PS = {
     "held_out": (500, 2000, 10),
     "tetrapeptides": (500, 2000, 10),
 }
+PHYSICS = Physics(
+    force_field=(
+        "amber14/protein.ff14SB.xml",
+        "GBSAOBCForce (mbondi2, dielectric constant 78.5)",
+    ),
+    solvent="implicit (OBC2)",
+    temperature_K=TEMPERATURE_K,
+    friction_per_ps=FRICTION_PER_PS,
+    timestep_fs=1000 * TIMESTEP_PS,
+    hydrogen_mass_amu=HYDROGEN_MASS_AMU,
+    own_system=True,
+)
 RECORD = {
-    "engine": "lanes.cpp 1",
-    "force_field": "amber14/protein.ff14SB.xml + GBSAOBCForce (mbondi2, dielectric constant 78.5)",
-    "solvent": "implicit (OBC2)",
+    "force_field": " + ".join(PHYSICS.force_field),
+    "solvent": PHYSICS.solvent,
     "integrator": "LangevinMiddleIntegrator",
     "friction_per_ps": FRICTION_PER_PS,
-    "timestep_fs": 1000 * TIMESTEP_PS,
+    "timestep_fs": PHYSICS.timestep_fs,
     "hydrogen_mass_amu": HYDROGEN_MASS_AMU,
 }
 
@@ -99,18 +111,11 @@ def all_sets() -> list[Set]:
     ]
 
 
-def starts(this: Set, out: Path, topology: app.Topology, built_nm: np.ndarray) -> np.ndarray:
-    """Positions (COPIES, N, 3), nm: the minimised structure, or frames spread evenly over the fine ones."""
-    if this.kind == "coarse":
-        segments = [x for path in fine_files(this, out) for t in load(path) for x in t.segments]
-        frames = np.concatenate([np.asarray(segment) for segment in segments])
-        return frames[np.linspace(0, len(frames) - 1, COPIES).round().astype(int)]
-    integrator = mm.VerletIntegrator(TIMESTEP_PS)
-    context = mm.Context(system(topology), integrator, mm.Platform.getPlatformByName("Reference"))
-    context.setPositions(built_nm)
-    mm.LocalEnergyMinimizer.minimize(context, 1.0)
-    state = context.getState(getPositions=True)
-    return np.repeat(state.getPositions(asNumpy=True)._value[None], COPIES, axis=0)
+def starts(this: Set, out: Path) -> np.ndarray:
+    """Positions (COPIES, N, 3), nm, of a coarse set: frames spread evenly over the fine ones."""
+    segments = [x for path in fine_files(this, out) for t in load(path) for x in t.segments]
+    frames = np.concatenate([np.asarray(segment) for segment in segments])
+    return frames[np.linspace(0, len(frames) - 1, COPIES).round().astype(int)]
 
 
 def particles(this: Set, out: Path, topology: app.Topology, molecule: mm.System) -> Particles:
@@ -129,26 +134,19 @@ def make(this: Set, out: Path) -> float:
     """Run a set; returns its speed, ps of all copies a second."""
     topology, built_nm = structure(this.sequence, this.purpose == "capped")
     molecule, (skipped_ps, length_ps, spacing_ps) = system(topology), this.times_ps
-    lanes = Lanes(molecule)
-    dynamics = {
-        "timestep_ps": TIMESTEP_PS,
-        "friction_per_ps": FRICTION_PER_PS,
-        "temperature_K": TEMPERATURE_K,
-    }
+    engine = LanesEngine(topology, built_nm, PHYSICS, this.seed + 1, COPIES, own=molecule)
     began = time.monotonic()
-    first = starts(this, out, topology, built_nm)
-    velocities = lanes.velocities(COPIES, TEMPERATURE_K, this.seed)
-    skipped, velocities = lanes.simulate(
-        first, velocities, 1, steps_per_frame=round(skipped_ps / TIMESTEP_PS), seed=this.seed, **dynamics
-    )
-    frames, _ = lanes.simulate(
-        skipped[:, -1],
-        velocities,
-        length_ps // spacing_ps,
-        steps_per_frame=round(spacing_ps / TIMESTEP_PS),
-        seed=this.seed + 1,
-        **dynamics,
-    )
+    if this.kind == "fine":
+        engine.start(skipped_ps)
+    else:
+        engine.set_phase_point(starts(this, out), engine.draw_velocities(this.seed))
+        engine.step(round(skipped_ps / TIMESTEP_PS))
+    kept = []
+    for _ in range(length_ps // spacing_ps):
+        engine.step(round(spacing_ps / TIMESTEP_PS))
+        positions = engine.positions().reshape(COPIES, -1, 3)
+        kept.append(positions - positions.mean(axis=1, keepdims=True))
+    frames = np.stack(kept, axis=1)
     seconds = time.monotonic() - began
     for last in frames[:, -1]:
         require_natural(topology, last)
@@ -162,7 +160,7 @@ def make(this: Set, out: Path) -> float:
         "seed": this.seed,
     }
     store = FrameStore(this.store(out))
-    store.begin(RECORD | header)
+    store.begin(engine.record | RECORD | header)
     store.append({"positions": frames}, b"", {})
     return COPIES * (skipped_ps + length_ps) / seconds
 

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "python" / "openmm_scoredyn"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-NATIVE_FOLDERS = ("openmm_scoredyn", "platforms", "serialization", "python/bindings")
+NATIVE_FOLDERS = ("openmm_scoredyn", "platforms", "serialization", "python/bindings", "python/lanes")
 LONGEST_FILE = 500
 
 # Rank of every part (docs/architecture.md): an import goes to a part of a lower rank, or stays inside its

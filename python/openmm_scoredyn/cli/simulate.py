@@ -100,7 +100,16 @@ def simulate(
     platform: Annotated[
         str | None, typer.Option(help="Of OpenMM; Reference, in water CPU with one thread a process.")
     ] = None,
-    copies: Annotated[int, typer.Option(min=1, help="Of the molecule in one box of water; for a GPU.")] = 1,
+    copies: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help=(
+                "Of the molecule, each a trajectory of its own: in one box of water, for a GPU; in vacuum or"
+                " implicit solvent side by side, 16 of which take about as long as one."
+            ),
+        ),
+    ] = 1,
     bias: Annotated[
         Path | None, typer.Option(help="Shoot with this bias.json of another folder instead of finding one.")
     ] = None,
@@ -154,6 +163,8 @@ def simulate(
         copies=copies,
         physics=physics,
     )
+    if copies == 1 and not shooting and stored_seed(out) is None:
+        _say_how_many(molecule, physics)
     speed = Throughput()
     with time_progress("Simulating") as progress:
 
@@ -178,6 +189,18 @@ def simulate(
         f"{made} trajectories, {format_duration(total)} in all, seed {plan.seed}, in {out}{speed.text()}.",
         soft_wrap=True,
     )
+
+
+def _say_how_many(molecule, physics) -> None:
+    """One sentence where copies would take no longer."""
+    from openmm_scoredyn.reference.lanes_engine import copies_side_by_side
+    from openmm_scoredyn.reference.start import make_start
+
+    if (number := copies_side_by_side(make_start(molecule, physics), physics)) > 1:
+        Console().print(
+            f"--copies {number} would make {number} of each trajectory in about the same time.",
+            soft_wrap=True,
+        )
 
 
 def _executor(cluster: str | None):

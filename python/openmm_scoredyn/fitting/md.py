@@ -9,15 +9,17 @@ from openmm_scoredyn.fitting.work import Progress, Work
 from openmm_scoredyn.molecule.structure import Structure
 from openmm_scoredyn.reference.bias import METADYNAMICS_IN_WATER_PS, METADYNAMICS_PS
 from openmm_scoredyn.reference.engine import ReferenceEngine
+from openmm_scoredyn.reference.lanes_engine import LanesEngine, copies_side_by_side
 from openmm_scoredyn.reference.plan import SimulationPlan
 from openmm_scoredyn.reference.simulate import simulate
 from openmm_scoredyn.reference.solvation import solvate
-from openmm_scoredyn.reference.start import make_start
+from openmm_scoredyn.reference.start import Start, make_start
 from openmm_scoredyn.reference.worker import box_path
 
 EQUILIBRATION_PS, SHORT_EQUILIBRATION_PS = 100.0, 10.0
 SPEED_S = 2.0  # how long a speed is measured
 LEAST_FRAMES, MOST_PS = 500, 200_000.0
+MOST_PS_OF_COPIES = 50_000.0  # of each of some 32: 1.6 us, or 400 MB of 22 atoms
 # Frames of a segment that begins at drawn rotamers, and how long it takes to pull the molecule there.
 SEGMENT_FRAMES, PULL_PS = 50, 5.0
 # Dynamics under the bias between two paths, in all, ps; fewer paths hold too few hops.
@@ -61,19 +63,36 @@ def trajectories_of(request: FitRequest) -> int:
     return max(2, request.processes)
 
 
-def md_speed(structure: Structure, request: FitRequest) -> float:
-    """ps of MD a second in one process, measured from the structure on; in water before the box is set."""
-    physics, start = request.physics, make_start(structure, request.physics)
-    box = solvate(start.topology, start.positions, physics, 1, request.seed) if physics.makes_box else None
-    engine = ReferenceEngine(
-        start.topology, start.positions, physics, request.seed, box=box, own=start.system
+def copies_of(part: str, work: Work) -> int:
+    """Copies of the molecule in each trajectory of a part: as many as take no longer than one."""
+    if PARTS[part].steering == "shooting":
+        return 1
+    physics = work.request.physics
+    return work.journal.decide(
+        "copies", lambda: copies_side_by_side(make_start(work.structure, physics), physics)
     )
+
+
+def md_speed(structure: Structure, request: FitRequest, copies: int = 1) -> float:
+    """ps of MD of each copy a second in one process, measured from the structure on; in water before the box
+    is set.
+    """
+    physics, start = request.physics, make_start(structure, request.physics)
+    engine = _engine(start, request, copies)
     engine.start(1.0)
     steps, started = 0, time.perf_counter()
     while (elapsed := time.perf_counter() - started) < SPEED_S:
         engine.step(100)
         steps += 100
     return steps * physics.timestep_fs / 1000 / elapsed
+
+
+def _engine(start: Start, request: FitRequest, copies: int) -> ReferenceEngine | LanesEngine:
+    topology, positions, physics = start.topology, start.positions, request.physics
+    if copies > 1:
+        return LanesEngine(topology, positions, physics, request.seed, copies, start.system)
+    box = solvate(topology, positions, physics, 1, request.seed) if physics.makes_box else None
+    return ReferenceEngine(topology, positions, physics, request.seed, box=box, own=start.system)
 
 
 def amount(part: str, seconds: float, work: Work, before: int = 0) -> int:
@@ -84,8 +103,12 @@ def amount(part: str, seconds: float, work: Work, before: int = 0) -> int:
     ----------
     before : how much there is
     """
-    request = work.request
-    speed = work.journal.decide("MD, ps a second", lambda: md_speed(work.structure, request))
+    request, copies = work.request, copies_of(part, work)
+    speed = work.journal.decide(
+        f"MD of {copies} side by side, ps a second" if copies > 1 else "MD, ps a second",
+        lambda: md_speed(work.structure, request, copies),
+    )
+    most = round((MOST_PS_OF_COPIES if copies > 1 else MOST_PS) / request.lag_time_ps)
     waves = -(-trajectories_of(request) // request.processes)  # as many follow each other in a process
     time_ps, lag_ps = speed * seconds / waves, request.lag_time_ps
     if part == ROTAMERS:
@@ -97,13 +120,13 @@ def amount(part: str, seconds: float, work: Work, before: int = 0) -> int:
             time_ps = max(0.0, speed * seconds - found_ps) / waves
         return min(before + round(time_ps / (lag_ps + BIASED_PS)), MOST_PATHS)
     if before:
-        return min(before + max(1, round(time_ps / lag_ps)), round(MOST_PS / lag_ps))
-    length_ps = min(time_ps - EQUILIBRATION_PS, MOST_PS)
-    return max(LEAST_FRAMES, round(length_ps / lag_ps)) + 1
+        return max(before, min(before + max(1, round(time_ps / lag_ps)), most))
+    return max(LEAST_FRAMES, min(round((time_ps - EQUILIBRATION_PS) / lag_ps), most)) + 1
 
 
 def molecular_dynamics(part: str, count: int, work: Work, progress: Progress) -> list[Trajectory]:
-    """Trajectories of a part, each with `count` frames, segments or paths; what is there goes on.
+    """Trajectories of a part, each with `count` frames, segments or paths, of each of its copies; what is
+    there goes on.
 
     In water the box is set once, for the training MD; all other parts begin in it.
     """
@@ -118,6 +141,7 @@ def molecular_dynamics(part: str, count: int, work: Work, progress: Progress) ->
         equilibration_ps=EQUILIBRATION_PS if free else SHORT_EQUILIBRATION_PS,
         frame_spacing_ps=request.lag_time_ps,
         seed=request.seed + chosen.seed,
+        copies=copies_of(part, work),
         physics=request.physics,
     )
     shared = box_path(work.folder / PARTS[TRAINING].folder)

@@ -20,8 +20,8 @@ _STEERING_GROUP = 31
 _BIAS_GROUP = 30
 _ORDINARY_GROUPS = set(range(_BIAS_GROUP))
 # Force constants in kJ/mol and durations in ps: soft first, so that the molecule is turned rather than torn.
-_STEERING_RAMP = ((5.0, 1.0), (20.0, 1.0), (50.0, 2.8))
-_MINIMISATION_STEPS = 100
+STEERING_RAMP = ((5.0, 1.0), (20.0, 1.0), (50.0, 2.8))
+MINIMISATION_STEPS = 100
 
 
 class ReferenceEngine:
@@ -42,6 +42,8 @@ class ReferenceEngine:
     residues : number of residues of one copy with phi and psi
     steered : atoms of the torsions that `steer` pulls, copy by copy: phi and psi of every residue, or every
         rotatable torsion
+    exact_restart : whether random numbers are part of a checkpoint
+    record : what made the frames, for the header of a store
 
     Raises
     ------
@@ -65,6 +67,8 @@ class ReferenceEngine:
         import openmm
 
         self._physics, self._seed = physics, seed
+        self.exact_restart = physics.exact_restart
+        self.record = {"platform": physics.platform}
         if box is None:
             system = build_reference_system(topology, physics, own)
         else:
@@ -74,11 +78,7 @@ class ReferenceEngine:
             self.molecule = self.molecule.subset(list(range(solute_size(topology))))
         copies, atoms = box.copies if box is not None else 1, len(self.molecule)
         self._kept = copies * atoms
-        backbone = find_backbone_torsions(self.molecule)
-        self.residues = len(backbone)
-        torsions = [torsion for pair in backbone for torsion in pair]
-        if rotamers:
-            torsions = [tuple(torsion) for torsion in rotatable_torsions(self.molecule).tolist()]
+        self.residues, torsions = steered_torsions(self.molecule, rotamers)
         self.steered = [
             tuple(copy * atoms + atom for atom in four) for copy in range(copies) for four in torsions
         ]
@@ -107,7 +107,7 @@ class ReferenceEngine:
         """Minimise, draw velocities and run `equilibration_ps`."""
         import openmm
 
-        openmm.LocalEnergyMinimizer.minimize(self._context, maxIterations=_MINIMISATION_STEPS)
+        openmm.LocalEnergyMinimizer.minimize(self._context, maxIterations=MINIMISATION_STEPS)
         self._context.setVelocitiesToTemperature(self._physics.temperature_K, self._seed)
         self._advance(equilibration_ps)
 
@@ -117,7 +117,7 @@ class ReferenceEngine:
             self._steering.setTorsionParameters(index, *atoms, [float(target)])
         self._steering.updateParametersInContext(self._context)
         self._integrator.setIntegrationForceGroups(_ORDINARY_GROUPS | {_STEERING_GROUP})
-        for constant, duration_ps in _STEERING_RAMP:
+        for constant, duration_ps in STEERING_RAMP:
             self._context.setParameter("steering_k", constant)
             self._advance(duration_ps)
         # The pull acts on the solute alone: once water is used to the place, it is as in equilibrium.
@@ -178,7 +178,7 @@ class ReferenceEngine:
         """Everything `restore` needs."""
         if self._physics.exact_restart:
             return self._context.createCheckpoint()
-        return _pack_state(*self.phase_point())
+        return pack_state(*self.phase_point())
 
     def restore(self, checkpoint: bytes, seed: int) -> None:
         """Go on from a checkpoint, in this engine or a new one of the same molecule.
@@ -194,24 +194,50 @@ class ReferenceEngine:
                 return
             self._integrator.setRandomNumberSeed(seed)
             self._context.reinitialize()
-            self.set_phase_point(*_unpack_state(checkpoint))
-        except (openmm.OpenMMException, ValueError) as error:
-            raise SamplingError(
-                f"simulate: the stored checkpoint cannot be loaded ({error}); go on with the OpenMM it was"
-                " made with, or delete the output folder."
-            ) from None
+            self.set_phase_point(*unpack_state(checkpoint, (self._context.getSystem().getNumParticles(), 3)))
+        except openmm.OpenMMException as error:
+            raise _not_loaded(error) from None
 
     def _advance(self, duration_ps: float) -> None:
         self._integrator.step(round(duration_ps * 1000 / self._physics.timestep_fs))
 
 
-def _pack_state(positions: np.ndarray, velocities: np.ndarray) -> bytes:
-    """Bytes of positions, nm, and velocities, nm/ps, (M, 3) float64 each, exactly."""
+def steered_torsions(molecule: Particles, rotamers: bool) -> tuple[int, list[tuple[int, ...]]]:
+    """Number of residues with phi and psi, and the torsions that are steered: these, or with `rotamers` every
+    rotatable one.
+    """
+    backbone = find_backbone_torsions(molecule)
+    if rotamers:
+        return len(backbone), [tuple(torsion) for torsion in rotatable_torsions(molecule).tolist()]
+    return len(backbone), [torsion for pair in backbone for torsion in pair]
+
+
+def pack_state(positions: np.ndarray, velocities: np.ndarray) -> bytes:
+    """Bytes of positions, nm, and velocities, nm/ps, (..., 3) float64 each, exactly."""
     buffer = BytesIO()
     np.save(buffer, np.stack([positions, velocities]), allow_pickle=False)
     return buffer.getvalue()
 
 
-def _unpack_state(state: bytes) -> np.ndarray:
-    """Inverse of `_pack_state`, (2, M, 3); raises ValueError for other bytes."""
-    return np.load(BytesIO(state), allow_pickle=False)
+def unpack_state(state: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    """Inverse of `pack_state`, (2, *shape).
+
+    Raises
+    ------
+    SamplingError
+        If the bytes are others.
+    """
+    try:
+        found = np.load(BytesIO(state), allow_pickle=False)
+    except ValueError as error:
+        raise _not_loaded(error) from None
+    if found.shape != (2, *shape):
+        raise _not_loaded(f"expected {(2, *shape)}, found {found.shape}")
+    return found
+
+
+def _not_loaded(reason: object) -> SamplingError:
+    return SamplingError(
+        f"simulate: the stored checkpoint cannot be loaded ({reason}); go on with the OpenMM it was"
+        " made with, or delete the output folder."
+    )

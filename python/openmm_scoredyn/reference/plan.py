@@ -37,7 +37,9 @@ class SimulationPlan:
     frame_spacing_ps : ps, a multiple of the time step
     frames_per_chunk : frames between two checkpoints
     seed : trajectory i depends on (seed, i) only
-    copies : of the molecule in one box of water, each with a file of its own; what a GPU needs to be busy
+    copies : of the molecule, each a trajectory of its own in the store: in one box of water, what a GPU needs
+        to be busy; in vacuum or implicit solvent side by side in the vectors of the processor (see
+        `lanes.Lanes`), 16 or 8 of which take about as long as one
     """
 
     n_trajectories: int
@@ -89,12 +91,8 @@ class SimulationPlan:
                 f" number of frames_per_chunk, found {self.frames_per_segment} and {self.frames_per_chunk};"
                 " change them."
             )
-        if self.copies > 1 and (self.steering == "shooting" or not self.physics.in_water):
-            raise SamplingError(
-                "simulate: several copies share a box of water, and paths are shot one by one; expected one"
-                f" copy with solvent {self.physics.solvent} and steering {self.steering}, found"
-                f" {self.copies}; simulate with one."
-            )
+        if self.copies > 1:
+            self._require_room_for_copies()
         ratio = self.frame_spacing_ps * 1000 / self.physics.timestep_fs
         if not (math.isfinite(ratio) and round(ratio) >= 1 and abs(ratio - round(ratio)) < 1e-6 * ratio):
             raise SamplingError(
@@ -102,6 +100,26 @@ class SimulationPlan:
                 f" {self.physics.timestep_fs:g} fs, found {self.frame_spacing_ps * 1000:g} fs; change one of"
                 " them."
             )
+
+    def _require_room_for_copies(self) -> None:
+        physics = self.physics
+        if self.steering == "shooting" or (physics.in_water and not physics.makes_box):
+            raise SamplingError(
+                "simulate: paths are shot one by one, and a System with its water is simulated as it is;"
+                f" expected one copy with solvent {physics.solvent} and steering {self.steering}, found"
+                f" {self.copies}; simulate with one."
+            )
+        if self.side_by_side and physics.platform != "Reference":
+            raise SamplingError(
+                f"simulate: copies in {physics.solvent} are simulated side by side by this package, on no"
+                f" other platform of OpenMM; expected platform Reference, found {physics.platform}; leave it"
+                " out, or simulate with one copy."
+            )
+
+    @property
+    def side_by_side(self) -> bool:
+        """Whether the copies are simulated in the vectors of the processor, not by OpenMM."""
+        return self.copies > 1 and not self.physics.in_water
 
     @property
     def grows_by(self) -> str:

@@ -13,6 +13,7 @@ from openmm_scoredyn.data.lock import exclusive
 from openmm_scoredyn.errors import MoleculeError
 from openmm_scoredyn.molecule.structure import SOLVENT_RESIDUES, Structure, read_structure
 from openmm_scoredyn.reference.engine import ReferenceEngine
+from openmm_scoredyn.reference.lanes import Lanes
 from openmm_scoredyn.reference.physics import Physics
 from openmm_scoredyn.reference.plan import SimulationPlan
 from openmm_scoredyn.reference.pool import run_in_processes
@@ -68,7 +69,8 @@ def simulate(
         If the bias or the box cannot be read.
     SamplingError
         If a bias or a box is given that the plan has no use for, or a box of another system, or the force
-        field does not make the solvent of the plan.
+        field does not make the solvent of the plan, or copies are to be simulated side by side whose forces
+        `lanes.Lanes` does not know.
     MoleculeError
         If the structure cannot be read, the force field does not fit, or steering is asked of a molecule
         without phi and psi, or rotamers of one without rotatable torsions.
@@ -82,7 +84,8 @@ def simulate(
     -----
     A later call with more frames or segments, or more trajectories, goes on with those that are there.
     A run that was killed and restarted gives the same bytes as one that was not, on the platforms Reference,
-    whose random numbers are part of the checkpoint, and CPU, where every chunk begins in a new context.
+    whose random numbers are part of the checkpoint, and CPU, where every chunk begins in a new context, and
+    of copies side by side, where every chunk begins with random numbers of its own.
     On a GPU it goes on as well, but forces differ in their last bits from one context to the next. In water,
     `box/box.npz` holds the box that all trajectories of the folder begin in.
     """
@@ -128,6 +131,8 @@ def _check(start: Start, plan: SimulationPlan) -> None:
         start.topology, start.positions, physics, seed=1, own=start.system, rotamers=rotamers
     )
     _say_if_slow(start, physics)
+    if plan.side_by_side:
+        Lanes(build_reference_system(start.topology, physics, start.system))
     residues = engine.residues
     if rotamers and not engine.steered:
         raise MoleculeError(

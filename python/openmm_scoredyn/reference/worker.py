@@ -11,6 +11,7 @@ from openmm_scoredyn.data.frame_store import SUFFIX, FrameStore
 from openmm_scoredyn.errors import OutputError
 from openmm_scoredyn.reference.bias import TorsionBias
 from openmm_scoredyn.reference.engine import ReferenceEngine
+from openmm_scoredyn.reference.lanes_engine import LanesEngine
 from openmm_scoredyn.reference.plan import SimulationPlan
 from openmm_scoredyn.reference.shooting import ShootingEngine
 from openmm_scoredyn.reference.solvation import SolvatedBox
@@ -74,7 +75,7 @@ def run_trajectory(
     while done < plan.frames_per_trajectory:
         # Where random numbers are not part of a checkpoint, every chunk begins as after a restart, so that a
         # restart changes nothing.
-        if done and (resumed or not plan.physics.exact_restart):
+        if done and (resumed or not engine.exact_restart):
             engine.restore(state, _seed(plan, index, len(store.chunks)))
         resumed = False
         end = min(done + plan.frames_per_chunk, plan.frames_per_trajectory)
@@ -106,13 +107,17 @@ def _require_going_on(stop) -> None:
         raise Interrupted
 
 
-def _open_engine(start: Start, plan: SimulationPlan, directory: Path, index: int) -> ReferenceEngine:
+def _open_engine(
+    start: Start, plan: SimulationPlan, directory: Path, index: int
+) -> ReferenceEngine | LanesEngine:
     seed, own = _seed(plan, index), start.system
     box = SolvatedBox.load(box_path(directory)) if plan.physics.makes_box else None
     if plan.steering == "shooting":
         bias = TorsionBias.load(bias_path(directory))
         return ShootingEngine(start.topology, start.positions, plan, bias, index, seed, box, own)
     rotamers = plan.steering == "rotamers"
+    if plan.side_by_side:
+        return LanesEngine(start.topology, start.positions, plan.physics, seed, plan.copies, own, rotamers)
     return ReferenceEngine(
         start.topology, start.positions, plan.physics, seed, box=box, own=own, rotamers=rotamers
     )
@@ -137,7 +142,9 @@ def _next_chunk(
     return {"positions": np.ascontiguousarray(own.swapaxes(0, 1))}
 
 
-def _next_frame(engine: ReferenceEngine, plan: SimulationPlan, index: int, frame: int) -> np.ndarray:
+def _next_frame(
+    engine: ReferenceEngine | LanesEngine, plan: SimulationPlan, index: int, frame: int
+) -> np.ndarray:
     if frame % plan.frames_per_segment:
         engine.step(plan.steps_per_frame)
     elif plan.steering in ("uniform", "rotamers"):
@@ -151,7 +158,7 @@ def _next_frame(engine: ReferenceEngine, plan: SimulationPlan, index: int, frame
     return engine.positions()
 
 
-def _describe(plan: SimulationPlan, index: int, engine: ReferenceEngine) -> dict:
+def _describe(plan: SimulationPlan, index: int, engine: ReferenceEngine | LanesEngine) -> dict:
     """Header of the store of a trajectory; nothing in it depends on its length."""
     import openmm
 
@@ -176,7 +183,7 @@ def _describe(plan: SimulationPlan, index: int, engine: ReferenceEngine) -> dict
         "friction_per_ps": plan.physics.friction_per_ps,
         "timestep_fs": plan.physics.timestep_fs,
         "hydrogen_mass_amu": plan.physics.hydrogen_mass_amu,
-        "platform": plan.physics.platform,
+        **engine.record,
         "seed": plan.seed,
         "trajectory": index,
         "steering": plan.steering,

@@ -11,6 +11,7 @@ import pytest
 from alanine import PDB
 
 from openmm_scoredyn.data import load, opening_digest, shared_openings
+from openmm_scoredyn.data.frame_store import FrameStore
 from openmm_scoredyn.errors import OutputError
 from openmm_scoredyn.fitting import FitRequest, fit, md, rounds, stages
 from openmm_scoredyn.fitting.journal import Journal
@@ -19,6 +20,7 @@ from openmm_scoredyn.fitting.work import Work
 from openmm_scoredyn.molecule.structure import read_structure
 from openmm_scoredyn.program.model import ScoreModel
 from openmm_scoredyn.reference import preparation
+from openmm_scoredyn.reference.lanes import copies_at_once
 from openmm_scoredyn.reference.physics import Physics
 from openmm_scoredyn.reference.start import physics_of
 from openmm_scoredyn.training.checkpoint import read_checkpoint
@@ -137,6 +139,18 @@ def test_what_was_decided_stays(fitted):
     assert after["round 1, MD"] == {"training MD": 91}
     assert after["round 2, MD"] == {"training MD": 91, "MD from rotamers": 4}
     assert after["round 2, training"]["start_from"] == 1
+
+
+@pytest.mark.skipif(not copies_at_once(), reason="needs a processor with AVX2 and FMA")
+def test_the_md_is_of_copies_side_by_side(fitted):
+    """As many as the processor has room for in each of two stores, with a seed of their own in each part."""
+    folder, copies = fitted[0], copies_at_once()
+    assert json.loads((folder / "fit.json").read_text())["decided"]["copies"] == copies
+    for part in ("md", "validation", "rotamers", "held_out"):
+        stores = [FrameStore(path) for path in sorted((folder / part).glob("*.frames"))]
+        assert [store.header["copies"] for store in stores] == [copies] * 2, part
+        assert all(store.header["engine"].endswith("side by side") for store in stores)
+        assert len(load([folder / part])) == 2 * copies
 
 
 def test_nothing_is_chosen_by_the_held_out_md(fitted):

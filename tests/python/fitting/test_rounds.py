@@ -126,8 +126,9 @@ def test_whether_the_loss_still_fell_is_told_by_the_last_quarter():
 
 @pytest.fixture
 def work(tmp_path, monkeypatch) -> Work:
-    """Work whose speeds are known: 100 ps of MD a second, 0.1 s an update."""
+    """Work whose speeds are known: 100 ps of MD a second, 0.1 s an update; one copy."""
     found = Work(read_structure(PDB), tmp_path, REQUEST, Journal(tmp_path, REQUEST, "00"), lambda name: None)
+    found.journal.decide("copies", lambda: 1)
     found.journal.decide("MD, ps a second", lambda: 100.0)
     found.journal.decide("seconds an update", lambda: 0.1)
     return found
@@ -145,6 +146,20 @@ def test_amounts_follow_from_the_speeds(work):
     assert stages.updates_in(100.0, [], work) == 1000
     assert stages.updates_in(100.0, [], work, 500) == 1500
     assert stages.updates_in(1.0, [], work) == stages.LEAST_UPDATES
+
+
+def test_copies_have_a_speed_and_a_limit_of_their_own(tmp_path, monkeypatch):
+    """Sixteen; paths are shot one by one, at the speed of OpenMM."""
+    monkeypatch.setattr(md, "copies_side_by_side", lambda start, physics: 16)
+    monkeypatch.setattr(md, "md_speed", lambda structure, request, copies: 150.0 if copies == 16 else 100.0)
+    found = Work(read_structure(PDB), tmp_path, REQUEST, Journal(tmp_path, REQUEST, "00"), lambda name: None)
+    assert [md.copies_of(part, found) for part in md.PARTS] == [16, 16, 16, 16, 1]
+    assert md.amount(md.TRAINING, 100.0, found) == 7500 - 100 + 1
+    assert md.amount(md.TRAINING, 1e6, found) == md.MOST_PS_OF_COPIES + 1 < md.MOST_PS
+    most = md.amount(md.TRAINING, 1e6, found)
+    assert md.amount(md.TRAINING, 100.0, found, most) == most, "never less than there is"
+    assert md.amount(md.ROTAMERS, 100.0, found) == round(7500 / 55)
+    assert md.amount(md.PATHS, 100.0, found) == round((10000 - 4000) / 2 / 1.5)
 
 
 def after(number: int, kind: str, seconds: float, work: Work) -> None:

@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import openmm as mm
@@ -11,11 +10,10 @@ from openmm import app
 from recipes import EXAMPLES, recipe
 
 from openmm_scoredyn.data import load
+from openmm_scoredyn.reference.lanes import copies_at_once
 
 pytest.importorskip("pdbfixer")
-needs_lanes = pytest.mark.skipif(
-    "avx2" not in Path("/proc/cpuinfo").read_text(), reason="lanes.cpp needs a processor with AVX2"
-)
+needs_lanes = pytest.mark.skipif(not copies_at_once(), reason="needs a processor with AVX2 and FMA")
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +123,7 @@ def test_solvent_is_that_of_openmms_obc2(build):
 
 
 @needs_lanes
-def test_sets_of_copies_are_made_packed_and_found_again(peptides, build, monkeypatch, tmp_path):
+def test_sets_of_copies_are_made_packed_and_found_again(peptides, monkeypatch, tmp_path):
     md = peptides("make_md")
     monkeypatch.setattr(md, "DATA", tmp_path / "data")
     monkeypatch.setattr(md, "FINE_PS", (1, 4, 1))
@@ -147,6 +145,6 @@ def test_sets_of_copies_are_made_packed_and_found_again(peptides, build, monkeyp
         assert trajectory.steered is False
     # Coarse copies go on from frames spread over the fine ones, from the first to the last.
     frames = np.concatenate(of_fine.segments)
-    begun = md.starts(coarse, out, *build.structure("G", True))
+    begun = md.starts(coarse, out)
     assert np.array_equal(begun[[0, 15]], frames[[0, 63]])
     assert len(np.unique(begun, axis=0)) == 16

@@ -103,8 +103,6 @@ def test_mistakes_are_named_before_any_work(tmp_path):
         Physics.in_solvent("tip3p", padding_nm=0.6)
     with pytest.raises(SamplingError, match=r"pressure_bar must be positive; found -1"):
         Physics.in_solvent("tip3p", pressure_bar=-1.0)
-    with pytest.raises(SamplingError, match=r"several copies share a box of water"):
-        SimulationPlan(1, 3, copies=2)
     with pytest.raises(SamplingError, match=r"paths are shot one by one"):
         SimulationPlan(1, 2, copies=2, steering="shooting", physics=TINY)
     with pytest.raises(

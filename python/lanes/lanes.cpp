@@ -3,86 +3,19 @@
 // Forces: harmonic bonds and angles, periodic torsions, Coulomb and Lennard-Jones without cutoff, generalized
 // Born of Onufriev, Bashford and Case (Proteins 55, 383, 2004; set II) with the surface term of Schaefer and
 // Karplus. Steps: LangevinMiddle (Zhang et al., J. Phys. Chem. A 123, 6056, 2019), bonds in stars about heavy
-// atoms constrained by SHAKE. All as OpenMM's NonbondedForce, GBSAOBCForce and LangevinMiddleIntegrator define
-// it; lanes.py checks that a System has nothing else. nm, ps, amu, kJ/mol.
-
-#include <immintrin.h>
+// atoms constrained by SHAKE. All as OpenMM's NonbondedForce, GBSAOBCForce and LangevinMiddleIntegrator
+// define it; reference/lanes.py checks that a System has nothing else. nm, ps, amu, kJ/mol.
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
-#if defined(__AVX512F__)
-constexpr int W = 16;
-extern "C" {
-__m512 _ZGVeN16v_logf(__m512);
-__m512 _ZGVeN16v_expf(__m512);
-__m512 _ZGVeN16v_cosf(__m512);
-__m512 _ZGVeN16v_sinf(__m512);
-}
-typedef float V __attribute__((vector_size(64)));
-typedef int32_t I __attribute__((vector_size(64)));
-typedef uint32_t U __attribute__((vector_size(64)));
-static inline V vlog(V x) { return (V)_ZGVeN16v_logf((__m512)x); }
-static inline V vexp(V x) { return (V)_ZGVeN16v_expf((__m512)x); }
-static inline V vcos(V x) { return (V)_ZGVeN16v_cosf((__m512)x); }
-static inline V vsin(V x) { return (V)_ZGVeN16v_sinf((__m512)x); }
-static inline V vsqrt(V x) { return (V)_mm512_sqrt_ps((__m512)x); }
-static inline V rough_rsqrt(V x) { return (V)_mm512_rsqrt14_ps((__m512)x); }
-#elif defined(__AVX2__)
-constexpr int W = 8;
-extern "C" {
-__m256 _ZGVdN8v_logf(__m256);
-__m256 _ZGVdN8v_expf(__m256);
-__m256 _ZGVdN8v_cosf(__m256);
-__m256 _ZGVdN8v_sinf(__m256);
-}
-typedef float V __attribute__((vector_size(32)));
-typedef int32_t I __attribute__((vector_size(32)));
-typedef uint32_t U __attribute__((vector_size(32)));
-static inline V vlog(V x) { return (V)_ZGVdN8v_logf((__m256)x); }
-static inline V vexp(V x) { return (V)_ZGVdN8v_expf((__m256)x); }
-static inline V vcos(V x) { return (V)_ZGVdN8v_cosf((__m256)x); }
-static inline V vsin(V x) { return (V)_ZGVdN8v_sinf((__m256)x); }
-static inline V vsqrt(V x) { return (V)_mm256_sqrt_ps((__m256)x); }
-static inline V rough_rsqrt(V x) { return 1.0f / vsqrt(x); }
-#else
-#error "lanes.cpp: expected a processor with AVX2 or AVX-512 and -march=native"
-#endif
+#include "noise.h"
+#include "vectors.h"
 
-static inline V all(float x) { return V{} + x; }
-static inline V vmax(V a, V b) { return a > b ? a : b; }
-static inline V vabs(V a) { return a < 0.0f ? -a : a; }
-static inline V rsqrt(V x) {
-    V y = rough_rsqrt(x);
-    return y * (1.5f - 0.5f * x * y * y);
-}
-static inline float largest(V a) {
-    float found = a[0];
-    for (int k = 1; k < W; k++)
-        found = std::max(found, a[k]);
-    return found;
-}
-static inline bool finite(V a) {
-    for (int k = 0; k < W; k++)
-        if (!std::isfinite(a[k]))
-            return false;
-    return true;
-}
-
-struct V3 {
-    V x, y, z;
-};
-static inline V3 operator+(V3 a, V3 b) { return {a.x + b.x, a.y + b.y, a.z + b.z}; }
-static inline V3 operator-(V3 a, V3 b) { return {a.x - b.x, a.y - b.y, a.z - b.z}; }
-static inline V3 operator*(V s, V3 a) { return {s * a.x, s * a.y, s * a.z}; }
-static inline V3 operator*(float s, V3 a) { return {s * a.x, s * a.y, s * a.z}; }
-static inline V dot(V3 a, V3 b) { return a.x * b.x + a.y * b.y + a.z * b.z; }
-static inline V3 cross(V3 a, V3 b) {
-    return {a.y * b.z - a.z * b.y, a.z * b.x - a.x * b.z, a.x * b.y - a.y * b.x};
-}
-
+namespace {
 // Filled by lanes.py, field for field.
 struct Molecule {
     int32_t atoms, bonds, angles, torsions, constraints, born;
@@ -93,31 +26,36 @@ struct Molecule {
     const float* angle;            // (angles, 2): angle, constant
     const int32_t* torsion_atoms;  // (torsions, 4); each set of atoms once
     const float* torsion;          // (torsions, 12): constants of cos(n phi) and sin(n phi), n = 1 to 6
-    const float* pair;             // (atoms (atoms - 1) / 2, 3): charges' product times the Coulomb constant, and
-                                   // 4 epsilon sigma^6 and ^12; of i < j, j varies first
-    const float* gb;               // (atoms, 3): charge, radius, scale
-    const int32_t* constraint;     // (constraints, 2): heavy atom, hydrogen; those of a star together
-    const float* length;           // (constraints,)
-    float charge_factor;           // -(1 - 1/dielectric constant) times the Coulomb constant
-    float surface;                 // 4 pi times the surface energy, kJ/mol/nm^2
+    const float* pair;  // (atoms (atoms - 1) / 2, 3): charges' product times the Coulomb constant, and
+                        // 4 epsilon sigma^6 and ^12; of i < j, j varies first
+    const float* gb;    // (atoms, 3): charge, radius, scale
+    const int32_t* constraint;  // (constraints, 2): heavy atom, hydrogen; those of a star together
+    const float* length;        // (constraints,)
+    float charge_factor;        // -(1 - 1/dielectric constant) times the Coulomb constant
+    float surface;              // 4 pi times the surface energy, kJ/mol/nm^2
+};
+
+// Torsions that are pulled, in each copy to another angle; filled by lanes.py, field for field.
+struct Pull {
+    int32_t torsions;
+    const int32_t* atoms;   // (torsions, 4)
+    const float* constant;  // (torsions, 2, W): of cos(phi) and sin(phi)
 };
 
 class Lanes {
     const Molecule& m;
+    const Pull& pull;
     std::vector<V> inverse, log_ij, log_ji;  // of pairs
-    std::vector<V> sum, born, chain, pull;   // of atoms
+    std::vector<V> sum, born, chain, slope;  // of atoms
 
 public:
     std::vector<V3> x, v, f, old;
 
-    explicit Lanes(const Molecule& molecule) : m(molecule) {
+    Lanes(const Molecule& molecule, const Pull& pulled) : m(molecule), pull(pulled) {
         int pairs = m.atoms * (m.atoms - 1) / 2;
-        for (auto* each : {&inverse, &log_ij, &log_ji})
-            each->resize(pairs);
-        for (auto* each : {&sum, &born, &chain, &pull})
-            each->resize(m.atoms);
-        for (auto* each : {&x, &v, &f, &old})
-            each->resize(m.atoms);
+        for (auto* each : {&inverse, &log_ij, &log_ji}) each->resize(pairs);
+        for (auto* each : {&sum, &born, &chain, &slope}) each->resize(m.atoms);
+        for (auto* each : {&x, &v, &f, &old}) each->resize(m.atoms);
     }
 
     void forces() {
@@ -146,8 +84,7 @@ public:
                 x[i] = x[i] + wi * push;
                 x[j] = x[j] - wj * push;
             }
-            if (!(largest(worst) > 2e-6f))
-                return;
+            if (!(largest(worst) > 2e-6f)) return;
         }
     }
 
@@ -164,8 +101,7 @@ public:
                 v[i] = v[i] - wi * push;
                 v[j] = v[j] + wj * push;
             }
-            if (!(largest(worst) > 1e-5f))
-                return;
+            if (!(largest(worst) > 1e-5f)) return;
         }
     }
 
@@ -182,13 +118,17 @@ private:
             f[i] = f[i] + push;
             f[j] = f[j] - push;
         }
-        for (int k = 0; k < m.angles; k++)
-            angle(m.angle_atoms + 3 * k, m.angle[2 * k], m.angle[2 * k + 1]);
-        for (int k = 0; k < m.torsions; k++)
-            torsion(m.torsion_atoms + 4 * k, m.torsion + 12 * k);
+        for (int k = 0; k < m.angles; k++) angle(m.angle_atoms + 3 * k, m.angle[2 * k], m.angle[2 * k + 1]);
+        for (int k = 0; k < m.torsions; k++) torsion<6>(m.torsion_atoms + 4 * k, m.torsion + 12 * k);
+        for (int k = 0; k < pull.torsions; k++) {
+            V constant[2];
+            std::memcpy(constant, pull.constant + 2 * W * k, sizeof constant);
+            torsion<1>(pull.atoms + 4 * k, constant);
+        }
     }
 
-    // Of an angle that is never near 0 or 180 degrees: arc cosine by Newton's method from the equilibrium angle.
+    // Of an angle that is never near 0 or 180 degrees: arc cosine by Newton's method from the equilibrium
+    // angle.
     void angle(const int32_t* atoms, float rest, float constant) {
         V3 a = x[atoms[0]] - x[atoms[1]], b = x[atoms[2]] - x[atoms[1]];
         V ia = rsqrt(dot(a, a)), ib = rsqrt(dot(b, b));
@@ -200,15 +140,17 @@ private:
         }
         V sine = vsqrt(vmax(1.0f - cosine * cosine, all(1e-6f)));
         energy += 0.5f * constant * off * off;
-        V pull = constant * off / sine;
-        V3 fa = (pull * ia) * ((ib * b) - (cosine * ia) * a);
-        V3 fb = (pull * ib) * ((ia * a) - (cosine * ib) * b);
+        V push = constant * off / sine;
+        V3 fa = (push * ia) * ((ib * b) - (cosine * ia) * a);
+        V3 fb = (push * ib) * ((ia * a) - (cosine * ib) * b);
         f[atoms[0]] = f[atoms[0]] + fa;
         f[atoms[2]] = f[atoms[2]] + fb;
         f[atoms[1]] = f[atoms[1]] - fa - fb;
     }
 
-    void torsion(const int32_t* t, const float* constant) {
+    // Constants are floats, or vectors where they differ from copy to copy.
+    template <int HARMONICS, class Constant>
+    void torsion(const int32_t* t, const Constant* constant) {
         V3 a = x[t[0]] - x[t[1]], b = x[t[1]] - x[t[2]], c = x[t[3]] - x[t[2]];
         V3 p = cross(a, b), q = cross(c, b);
         V pp = dot(p, p), qq = dot(q, q), bb = dot(b, b);
@@ -216,11 +158,11 @@ private:
         V cosine = dot(p, q) * scale;
         V sine = dot(cross(q, p), b) * ib * scale;
         V cn = all(1), sn = V{}, slope = V{};
-        for (int n = 1; n <= 6; n++) {
+        for (int n = 1; n <= HARMONICS; n++) {
             V next = cn * cosine - sn * sine;
             sn = sn * cosine + cn * sine;
             cn = next;
-            float kc = constant[2 * n - 2], ks = constant[2 * n - 1];
+            Constant kc = constant[2 * n - 2], ks = constant[2 * n - 1];
             energy += kc * cn + ks * sn;
             slope += float(n) * (ks * cn - kc * sn);
         }
@@ -240,8 +182,8 @@ private:
         V lower = 1.0f / vmax(all(own), gap);
         logarithm = vlog(upper / lower);
         V l2 = lower * lower, u2 = upper * upper;
-        V term = lower - upper + 0.25f * r * (u2 - l2) + 0.5f * one_over * logarithm
-            + 0.25f * scaled * scaled * one_over * (l2 - u2);
+        V term = lower - upper + 0.25f * r * (u2 - l2) + 0.5f * one_over * logarithm +
+                 0.25f * scaled * scaled * one_over * (l2 - u2);
         term += own < scaled - r ? 2.0f * (1.0f / own - lower) : V{};
         return own < r + scaled ? term : V{};
     }
@@ -274,7 +216,7 @@ private:
             V surface = m.surface * reach * reach * r3 * r3;
             V self = m.charge_factor * m.gb[3 * i] * m.gb[3 * i] / born[i];
             energy += surface + 0.5f * self;
-            pull[i] = (-6.0f * surface - 0.5f * self) / born[i];
+            slope[i] = (-6.0f * surface - 0.5f * self) / born[i];
         }
     }
 
@@ -296,8 +238,8 @@ private:
                     V by_radii = -0.5f * shared * gauss * (1.0f + depth) * i_two;
                     energy += shared;
                     push += shared * (1.0f - 0.25f * gauss) * i_two;
-                    pull[i] += by_radii * born[j];
-                    pull[j] += by_radii * born[i];
+                    slope[i] += by_radii * born[j];
+                    slope[j] += by_radii * born[i];
                 }
                 V3 along = push * arm;
                 f[j] = f[j] + along;
@@ -308,20 +250,19 @@ private:
     static inline V steepness(float own, float scaled, V r, V one_over, V logarithm) {
         V upper = 1.0f / (r + scaled), lower = 1.0f / vmax(all(own), vabs(r - scaled));
         V i2 = one_over * one_over;
-        V t3 = 0.125f * (1.0f + scaled * scaled * i2) * (lower * lower - upper * upper)
-            + 0.25f * logarithm * i2;
+        V t3 =
+            0.125f * (1.0f + scaled * scaled * i2) * (lower * lower - upper * upper) + 0.25f * logarithm * i2;
         return own < r + scaled ? t3 : V{};
     }
 
     void radii_forces() {
-        for (int i = 0; i < m.atoms; i++)
-            pull[i] = pull[i] * born[i] * born[i] * chain[i];
+        for (int i = 0; i < m.atoms; i++) slope[i] = slope[i] * born[i] * born[i] * chain[i];
         for (int i = 0, k = 0; i < m.atoms; i++)
             for (int j = i + 1; j < m.atoms; j++, k++) {
                 V3 arm = x[j] - x[i];
                 V one_over = inverse[k], r = dot(arm, arm) * one_over;
-                V push = pull[i] * steepness(own(i), scaled(j), r, one_over, log_ij[k])
-                    + pull[j] * steepness(own(j), scaled(i), r, one_over, log_ji[k]);
+                V push = slope[i] * steepness(own(i), scaled(j), r, one_over, log_ij[k]) +
+                         slope[j] * steepness(own(j), scaled(i), r, one_over, log_ji[k]);
                 V3 along = (push * one_over) * arm;
                 f[i] = f[i] - along;
                 f[j] = f[j] + along;
@@ -329,57 +270,9 @@ private:
     }
 };
 
-// xoshiro128+ (Blackman and Vigna, 2018) in each lane, seeded by splitmix64.
-class Noise {
-    U s[4];
-    V spare = V{};
-    bool has_spare = false;
-
-    static uint64_t mix(uint64_t& state) {
-        uint64_t z = (state += 0x9e3779b97f4a7c15u);
-        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-        z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-        return z ^ (z >> 31);
-    }
-    U next() {
-        U result = s[0] + s[3], t = s[1] << 9;
-        s[2] ^= s[0];
-        s[3] ^= s[1];
-        s[1] ^= s[2];
-        s[0] ^= s[3];
-        s[2] ^= t;
-        s[3] = (s[3] << 11) | (s[3] >> 21);
-        return result;
-    }
-    V uniform() {  // above 0, at most 1
-        return (__builtin_convertvector((I)(next() >> 8), V) + 1.0f) * 0x1p-24f;
-    }
-
-public:
-    Noise(uint64_t seed, uint64_t first_lane) {
-        for (int k = 0; k < W; k++) {
-            uint64_t state = (seed << 20) + first_lane + k;
-            uint64_t a = mix(state), b = mix(state);
-            s[0][k] = (uint32_t)a, s[1][k] = (uint32_t)(a >> 32);
-            s[2][k] = (uint32_t)b, s[3][k] = (uint32_t)(b >> 32) | 1u;
-        }
-    }
-    V normal() {
-        if (has_spare) {
-            has_spare = false;
-            return spare;
-        }
-        V size = vsqrt(-2.0f * vlog(uniform())), turn = 6.2831853f * (uniform() - 0.5f);
-        spare = size * vsin(turn);
-        has_spare = true;
-        return size * vcos(turn);
-    }
-};
-
-static void step(Lanes& lanes, const Molecule& m, Noise& noise, float dt, float keep, const float* kick) {
+void step(Lanes& lanes, const Molecule& m, Noise& noise, float dt, float keep, const float* kick) {
     lanes.forces();
-    for (int i = 0; i < m.atoms; i++)
-        lanes.v[i] = lanes.v[i] + (dt / m.mass[i]) * lanes.f[i];
+    for (int i = 0; i < m.atoms; i++) lanes.v[i] = lanes.v[i] + (dt / m.mass[i]) * lanes.f[i];
     lanes.constrain_velocities();
     for (int i = 0; i < m.atoms; i++) {
         lanes.old[i] = lanes.x[i];
@@ -390,20 +283,10 @@ static void step(Lanes& lanes, const Molecule& m, Noise& noise, float dt, float 
         lanes.f[i] = lanes.x[i];
     }
     lanes.constrain_positions();
-    for (int i = 0; i < m.atoms; i++)
-        lanes.v[i] = lanes.v[i] + (1 / dt) * (lanes.x[i] - lanes.f[i]);
+    for (int i = 0; i < m.atoms; i++) lanes.v[i] = lanes.v[i] + (1 / dt) * (lanes.x[i] - lanes.f[i]);
 }
 
-static void centre(std::vector<V3>& x) {
-    V3 middle = {};
-    for (auto& each : x)
-        middle = middle + each;
-    middle = (1.0f / x.size()) * middle;
-    for (auto& each : x)
-        each = each - middle;
-}
-
-static void load(std::vector<V3>& to, const float* from) {  // (W, atoms, 3)
+void load(std::vector<V3>& to, const float* from) {  // (W, atoms, 3)
     for (size_t i = 0; i < to.size(); i++)
         for (int k = 0; k < W; k++) {
             const float* atom = from + 3 * (k * to.size() + i);
@@ -411,7 +294,7 @@ static void load(std::vector<V3>& to, const float* from) {  // (W, atoms, 3)
         }
 }
 
-static void store(const std::vector<V3>& from, float* to) {
+void store(const std::vector<V3>& from, float* to) {
     for (size_t i = 0; i < from.size(); i++)
         for (int k = 0; k < W; k++) {
             float* atom = to + 3 * (k * from.size() + i);
@@ -419,43 +302,50 @@ static void store(const std::vector<V3>& from, float* to) {
         }
 }
 
+}  // namespace
+
+#pragma GCC visibility push(default)
 extern "C" {
-int lanes() { return W; }
+// Whether the processor, and the system for its registers, have what this library is compiled for.
+__attribute__((target("no-avx"))) int supported() {
+#if defined(__AVX512F__)
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("fma");
+#else
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#endif
+}
+
+// Copies that are computed at once.
+int width() { return W; }
 
 // Energies (W,) and forces (W, atoms, 3) of positions (W, atoms, 3).
-void evaluate(const Molecule* m, const float* positions, float* energies, float* forces) {
-    Lanes lanes(*m);
+void evaluate(const Molecule* m, const Pull* pull, const float* positions, float* energies, float* forces) {
+    Lanes lanes(*m, *pull);
     load(lanes.x, positions);
     lanes.forces();
-    for (int k = 0; k < W; k++)
-        energies[k] = lanes.energy[k];
+    for (int k = 0; k < W; k++) energies[k] = lanes.energy[k];
     store(lanes.f, forces);
 }
 
-// `frames` times `stride` steps of W copies from positions and velocities (W, atoms, 3), which are replaced by the
-// last ones; each frame into out (frames, W, atoms, 3), its centre at the origin. Returns the frames that were made:
-// fewer where a copy left what numbers can hold.
-int64_t simulate(const Molecule* m, float* positions, float* velocities, int64_t frames, int64_t stride, double dt_ps,
-                 double friction_per_ps, double kT, uint64_t seed, uint64_t first_lane, float* out) {
-    Lanes lanes(*m);
+// Steps of W copies, numbers first_copy on, whose positions and velocities (W, atoms, 3) are replaced by the
+// last ones. Returns whether they are finite.
+int advance(const Molecule* m, const Pull* pull, float* positions, float* velocities, int64_t steps,
+            double dt_ps, double friction_per_ps, double kT, uint64_t seed, uint64_t first_copy) {
+    Lanes lanes(*m, *pull);
     load(lanes.x, positions);
     load(lanes.v, velocities);
-    Noise noise(seed, first_lane);
+    Noise noise(seed, first_copy);
     float keep = std::exp(-friction_per_ps * dt_ps);
     std::vector<float> kick(m->atoms);
     for (int i = 0; i < m->atoms; i++)
         kick[i] = std::sqrt(kT * (1 - std::exp(-2 * friction_per_ps * dt_ps)) / m->mass[i]);
-    for (int64_t frame = 0; frame < frames; frame++) {
-        for (int64_t k = 0; k < stride; k++)
-            step(lanes, *m, noise, dt_ps, keep, kick.data());
-        centre(lanes.x);
-        for (auto& each : lanes.x)
-            if (!finite(each.x + each.y + each.z))
-                return frame;
-        store(lanes.x, out + 3 * frame * W * m->atoms);
-    }
+    for (int64_t k = 0; k < steps; k++) step(lanes, *m, noise, dt_ps, keep, kick.data());
     store(lanes.x, positions);
     store(lanes.v, velocities);
-    return frames;
+    return std::all_of(lanes.x.begin(), lanes.x.end(),
+                       [](const V3& each) { return finite(each.x + each.y + each.z); });
 }
 }
+#pragma GCC visibility pop
