@@ -18,7 +18,7 @@ while [[ "${1:-}" == --* ]]; do
     --short)
         teacher=(--updates 200 --batch-size 64 --learning-rate 2e-3)
         student=(--updates 20 --batch-size 32 --learning-rate 5e-4)
-        sampled=(--length 200ps --replicas 16)
+        sampled=(--length 20ps --replicas 16)
         molecules=(propane pentane)
         ;;
     --md) md=yes ;;
@@ -43,7 +43,7 @@ scoredyn train "${data[@]}" --out "$folder/teacher" --name alkanes-tip3p --split
     --network zmatrix_transformer --set width=96 --set read_force_field=false "${teacher[@]}"
 scoredyn train "${data[@]}" --out "$folder/student" --name alkanes-tip3p --split time --lag 1ps:100ps \
     --start-from "$folder/teacher" --distil-to 2 "${student[@]}"
-[ -e "$folder/alkanes.scoredyn" ] || scoredyn export "$folder/student" "$folder/alkanes.scoredyn" --lag 10ps
+[ -e "$folder/alkanes.scoredyn" ] || scoredyn export "$folder/student" "$folder/alkanes.scoredyn"
 
 scoredyn build --smiles CCCCCCCCCC -o "$folder/decane.pdb"
 scoredyn run "$folder/alkanes.scoredyn" "$folder/decane.pdb" "${sampled[@]}" --out "$folder/decane.frames"
