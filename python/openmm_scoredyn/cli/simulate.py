@@ -192,11 +192,18 @@ def simulate(
 
 
 def _say_how_many(molecule, physics) -> None:
-    """One sentence where copies would take no longer."""
+    """One sentence where copies would take no longer; of a molecule that cannot be simulated, `simulate`
+    says why.
+    """
+    from openmm_scoredyn.errors import MoleculeError
     from openmm_scoredyn.reference.lanes_engine import copies_side_by_side
     from openmm_scoredyn.reference.start import make_start
 
-    if (number := copies_side_by_side(make_start(molecule, physics), physics)) > 1:
+    try:
+        number = copies_side_by_side(make_start(molecule, physics), physics)
+    except MoleculeError:
+        return
+    if number > 1:
         Console().print(
             f"--copies {number} would make {number} of each trajectory in about the same time.",
             soft_wrap=True,

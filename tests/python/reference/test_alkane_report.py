@@ -53,7 +53,7 @@ def test_free_energies_rates_and_correlations_of_a_markov_chain(measured):
     parts = measured.Parts.of(small.molecule("butane"))
     assert parts.places == {"1": [0]} and parts.rotors.shape == (2, 4)
     walks = [butane(parts.torsions[0], 8000, seed) for seed in (1, 2)]
-    found = by_name(measured.measure(measured.Series.of_trajectories(parts, walks)))
+    found = by_name(measured.measure(measured.Series.of_trajectories(parts, walks, 1.0)))
     energy = -GAS_CONSTANT_KJ_PER_MOL_K * 300 * np.log((1 - TRANS) / 2 / TRANS)
     # The correlation of a torsion: of the wells, from the eigenvalues of the chain, times that of the noise.
     expected = {
@@ -74,12 +74,12 @@ def test_free_energies_rates_and_correlations_of_a_markov_chain(measured):
 def test_replicas_are_trajectories_and_a_biased_side_is_told(measured):
     parts = measured.Parts.of(small.molecule("butane"))
     walks = np.stack([butane(parts.torsions[0], 2000, seed) for seed in (3, 4, 5)], 1)
-    replicas = measured.Series.of_replicas(parts, np.split(walks, 4))
-    single = measured.Series.of_trajectories(parts, list(walks.swapaxes(0, 1)))
+    replicas = measured.Series.of_replicas(parts, np.split(walks, 4), 1.0)
+    single = measured.Series.of_trajectories(parts, list(walks.swapaxes(0, 1)), 1.0)
     np.testing.assert_array_equal(replicas.torsions, single.torsions)
     assert replicas.lengths == single.lengths == [2000] * 3
     other = [butane(parts.torsions[0], 6000, 6)[::2]]  # hops twice as often
-    slow, fast = measured.measure(single), measured.measure(measured.Series.of_trajectories(parts, other))
+    slow, fast = measured.measure(single), measured.measure(measured.Series.of_trajectories(parts, other, 1.0))
     rows = {q.name: make_row(q, slow[q], fast[q], 0.5) for q in slow}
     assert rows["trans to gauche, torsion 1"].target == "missed"
     assert rows["bond C-C, mean"].target == "met"
