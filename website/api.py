@@ -16,7 +16,7 @@ PARTS = {
     "divergence": ("divergence",),
     "molecule": ("molecule.particles", "molecule.geometry", "molecule.peptides", "molecule.building"),
     "coarse": (),
-    "data": (),
+    "data": ("data.frame_store",),
     "program": ("program.card", "program.model", "program.transferable"),
     "dynamics": ("dynamics.reporters",),
     "observables": ("observables.protocol", "observables.statistics", "observables.chains"),
@@ -34,6 +34,7 @@ PARTS = {
     "diffusion": ("diffusion.parametrization", "diffusion.noise_levels"),
     "networks": ("networks.protocol", "networks.registry", "networks.known", "networks.examples"),
     "training": ("training.checkpoint",),
+    "reference": ("reference.physics", "reference.lanes_engine"),
     "export": (),
     "fitting": (),
     "crystals": (

@@ -79,7 +79,10 @@ def test_replicas_are_trajectories_and_a_biased_side_is_told(measured):
     np.testing.assert_array_equal(replicas.torsions, single.torsions)
     assert replicas.lengths == single.lengths == [2000] * 3
     other = [butane(parts.torsions[0], 6000, 6)[::2]]  # hops twice as often
-    slow, fast = measured.measure(single), measured.measure(measured.Series.of_trajectories(parts, other, 1.0))
+    slow, fast = (
+        measured.measure(single),
+        measured.measure(measured.Series.of_trajectories(parts, other, 1.0)),
+    )
     rows = {q.name: make_row(q, slow[q], fast[q], 0.5) for q in slow}
     assert rows["trans to gauche, torsion 1"].target == "missed"
     assert rows["bond C-C, mean"].target == "met"
