@@ -3,13 +3,11 @@ refuses.
 """
 
 import logging
-import time
 from pathlib import Path
 
 from openmm_scoredyn.errors import TrajectoryError
 
 REPLICAS = 64
-SECONDS = 3.0
 
 
 def parse_speeds(texts) -> dict[str, float]:
@@ -37,7 +35,7 @@ def model_speeds(name: str, trajectories) -> dict[str, float]:
     TrajectoryError
         If there are no positions to start from.
     """
-    import numpy as np
+    from openmm_scoredyn.dynamics.speed import sampling_speed
 
     if not trajectories:
         raise TrajectoryError(
@@ -48,18 +46,10 @@ def model_speeds(name: str, trajectories) -> dict[str, float]:
     frame = trajectories[0].segments[0][0]
     speeds = {}
     for replicas in (1, REPLICAS):
-        histories = np.repeat(frame[None, None], replicas, axis=0).repeat(
-            model.card.capabilities.history_length, axis=1
-        )
-        model.sample(histories, 5, seed=1)
-        steps, started = 0, time.perf_counter()
-        while (elapsed := time.perf_counter() - started) < SECONDS:
-            model.sample(histories, 5, seed=1, first_step=steps)
-            steps += 5
         title = (
             f"{model.card.name}, {replicas} replica{'s' if replicas > 1 else ''}, one thread, measured here"
         )
-        speeds[title] = steps * replicas * model.card.lag_time_ps / elapsed
+        speeds[title] = sampling_speed(model, frame, replicas)
     return speeds
 
 

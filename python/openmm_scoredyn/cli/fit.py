@@ -85,7 +85,7 @@ def fit(
     console.print(verdict.sentence(), soft_wrap=True)
     if verdict.undecided:
         console.print(f"Too short to judge: {listed(verdict.undecided)}.", soft_wrap=True, markup=False)
-    for sentence in verdict.advice:
+    for sentence in (*verdict.advice, *verdict.cost):
         console.print(sentence, soft_wrap=True, markup=False)
     console.print(f"All names: {out / 'verdict.json'}.", soft_wrap=True)
     console.print(

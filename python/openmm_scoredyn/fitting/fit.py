@@ -11,6 +11,7 @@ from openmm_scoredyn.data.atomic import make_directory, write_text_atomically
 from openmm_scoredyn.data.lock import output_folder
 from openmm_scoredyn.dynamics import store_guard
 from openmm_scoredyn.fitting import amounts, md, rounds, stages
+from openmm_scoredyn.fitting.cost import Cost
 from openmm_scoredyn.fitting.evidence import Evidence, loss_of
 from openmm_scoredyn.fitting.journal import Journal
 from openmm_scoredyn.fitting.request import FitRequest
@@ -19,6 +20,7 @@ from openmm_scoredyn.fitting.verdict import Verdict, judge
 from openmm_scoredyn.fitting.work import Progress, Stage, Work
 from openmm_scoredyn.molecule.structure import Structure, read_structure
 from openmm_scoredyn.observables import Observations, observables_for
+from openmm_scoredyn.program.model import ScoreModel
 
 STORE = "replicas.frames"
 
@@ -111,9 +113,10 @@ def _judged(work: Work, found: list[Choice]) -> Verdict:
         free = md.stored(md.TRAINING, work)
         drawn = stages.replicas(program, free, work.folder / STORE, "final replicas", work, progress)
     with work.stage("verdict"):
-        report = _compared("held-out MD", held_out, drawn, work.folder, work)
+        cost = Cost.of(ScoreModel(program), free, work)
+        report = _compared("held-out MD", held_out, drawn, work.folder, work, cost.sentences())
         verdict = judge(report, _guard(work.folder), _evidence(number, report, work))
-        verdict = dataclasses.replace(verdict, rounds=_told(found, number))
+        verdict = dataclasses.replace(verdict, rounds=_told(found, number), cost=cost.sentences())
         content = report.to_dict()
         kept = {key: content[key] for key in ("reference", "candidate", "rows", "notes")}
         kept["verdict"] = verdict.to_dict()
@@ -128,15 +131,21 @@ def _guard(folder: Path) -> dict[str, int]:
 
 
 def _compared(
-    name: str, reference: list[Trajectory], drawn: list[Trajectory], folder: Path, work: Work
+    name: str,
+    reference: list[Trajectory],
+    drawn: list[Trajectory],
+    folder: Path,
+    work: Work,
+    notes: tuple[str, ...] = (),
 ) -> ComparisonReport:
-    """The comparison of replicas with MD, its page in `comparison/` of a folder."""
+    """The comparison of replicas with MD, its page in `comparison/` of a folder, with further notes."""
     observables = observables_for(reference[0].molecule)
     known, found = (Observations.from_trajectories(part, observables) for part in (reference, drawn))
     report = compare(
         known, found, observables, reference_name=name, candidate_name=work.name, seed=work.request.seed
     )
-    report = dataclasses.replace(report, guard={"draws rejected in the run": _guard(folder)})
+    guard = {"draws rejected in the run": _guard(folder)}
+    report = dataclasses.replace(report, guard=guard, notes=(*report.notes, *notes))
     write_report(report, folder / "comparison")
     return report
 

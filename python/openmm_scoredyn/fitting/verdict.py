@@ -30,6 +30,7 @@ class Verdict:
     advice : tuple of str, a sentence each: what is missing for each target that was missed, states that are
         rare, how much more MD those need that cannot be judged
     rounds : tuple of str, what each round was followed by, and why
+    cost : tuple of str, speeds of MD and of the model, and beyond which length the fit pays
     """
 
     word: str
@@ -39,6 +40,7 @@ class Verdict:
     rejected_share: float
     advice: tuple[str, ...]
     rounds: tuple[str, ...] = ()
+    cost: tuple[str, ...] = ()
 
     @property
     def too_many_rejected(self) -> bool:

@@ -231,6 +231,8 @@ def test_it_leaves_a_model_with_its_verdict_and_a_page(fitted):
     assert (folder / "comparison" / "report.html").exists()
     assert verdict.word in ("missed", "undecided")  # 90 ps of MD and 120 updates
     assert len(verdict.met) + len(verdict.missed) + len(verdict.undecided) > 0
+    notes = json.loads((folder / "comparison" / "comparison.json").read_text())["notes"]
+    assert len(verdict.cost) == 2 and notes[-2:] == list(verdict.cost), "on the page, too"
 
 
 def test_a_finished_fit_says_the_same_again(fitted):

@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""Nine molecules by `scoredyn fit`, held against long MD that no part of it saw.
+
+    python own_molecules.py OUT --budget 30min --processes 2      # goes on where it was
+    python own_molecules.py OUT --only serine butane
+    python own_molecules.py OUT --page ../../docs/reports/own_molecules.md
+
+Writes, for each molecule, OUT/NAME (what `fit` writes), OUT/NAME_long (MD), OUT/NAME_check (comparison page)
+and OUT/NAME.json (a column of the table); OUT/table.md; with --page the table also goes between the marks of
+that page. Peptides: amber99sb-ildn with OBC, structures by `scoredyn build`. The others: OpenFF Sage 2.3 with
+its NAGL charges in vacuum, made once with the OpenFF toolkit, in inputs/.
+"""
+
+import argparse
+import json
+import math
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from openmm_scoredyn.comparison import compare, write_report
+from openmm_scoredyn.comparison.rows import MET, MISSED, Row
+from openmm_scoredyn.data import load
+from openmm_scoredyn.data.atomic import write_text_atomically
+from openmm_scoredyn.molecule.building import build
+from openmm_scoredyn.molecule.structure import structure_text
+from openmm_scoredyn.observables import Observations, observables_for
+
+INPUTS = Path(__file__).parent / "inputs"
+COPIES, LONG_SEED, EVENTS = 16, 2026, 10
+JSD_TIMES_FLOOR, RATES_WITHIN, REJECTED = 1.5, 0.15, 1e-3
+BEGIN, END = "<!-- made by examples/own_molecules/own_molecules.py -->", "<!-- end -->"
+
+
+@dataclass(frozen=True)
+class Molecule:
+    """What is fitted: a sequence, or a structure and System of inputs/; and how much MD judges it."""
+
+    name: str
+    title: str
+    sequence: str = ""
+    long_ns: float = 100.0
+
+    def arguments(self, out: Path) -> list[str]:
+        """Of `fit` and `simulate`."""
+        if self.sequence:
+            structure = out / f"{self.name}.pdb"
+            if not structure.exists():
+                write_text_atomically(structure, structure_text(build(self.sequence), structure.name))
+            return [str(structure)]
+        system = ["--system", str(INPUTS / f"{self.name}.xml"), "--solvent", "vacuum"]
+        return [str(INPUTS / f"{self.name}.pdb"), *system]
+
+
+MOLECULES = (
+    Molecule("glycine", "ACE-GLY-NME", "ACE-GLY-NME", 200),
+    Molecule("valine", "ACE-VAL-NME", "ACE-VAL-NME", 200),
+    Molecule("proline", "ACE-PRO-NME", "ACE-PRO-NME", 200),
+    Molecule("alanine_alanine", "ACE-ALA-ALA-NME", "ACE-ALA-ALA-NME", 200),
+    Molecule("serine", "ACE-SER-NME", "ACE-SER-NME", 200),
+    Molecule("butane", "butane"),
+    Molecule("cyclohexane", "cyclohexane"),
+    Molecule("ibuprofen", "ibuprofen"),
+    Molecule("ethylene_glycol", "ethylene glycol"),
+)
+
+
+def scoredyn(*arguments: str, log: Path) -> None:
+    """Run the command; what it prints goes to a file."""
+    with open(log, "a", encoding="utf-8") as file:
+        subprocess.run(["scoredyn", *arguments], stdout=file, stderr=file, check=True)
+
+
+def fitted(molecule: Molecule, given) -> None:
+    """The fit, finished."""
+    out = given.out / molecule.name
+    if not (out / "verdict.json").exists():
+        options = ["--budget", given.budget, "--processes", str(given.processes), "--out", str(out)]
+        scoredyn("fit", *molecule.arguments(given.out), *options, log=given.out / f"{molecule.name}.log")
+
+
+def long_md(molecule: Molecule, given) -> Path:
+    """MD of another seed than any of the fit."""
+    out = given.out / f"{molecule.name}_long"
+    length = f"{molecule.long_ns / COPIES:g}ns"
+    options = ["--copies", str(COPIES), "--trajectories", "1", "--length", length, "--seed", str(LONG_SEED)]
+    options += ["--equilibration", "100ps", "--out", str(out)]
+    scoredyn("simulate", *molecule.arguments(given.out), *options, log=given.out / f"{molecule.name}.log")
+    return out
+
+
+def checked(molecule: Molecule, given) -> dict:
+    """A column of the table."""
+    verdict = json.loads((given.out / molecule.name / "verdict.json").read_text())
+    reference, drawn = load([long_md(molecule, given)]), load([given.out / molecule.name / "replicas.frames"])
+    observables = observables_for(reference[0].molecule)
+    sides = [Observations.from_trajectories(part, observables) for part in (reference, drawn)]
+    names = {"reference_name": "long MD", "candidate_name": molecule.name}
+    report = compare(*sides, observables, **names, seed=1)
+    write_report(report, given.out / f"{molecule.name}_check")
+    return {"verdict": verdict, "budget": given.budget, "processes": given.processes} | against(
+        report.rows, verdict["met"]
+    )
+
+
+def against(rows: tuple[Row, ...], met: list[str]) -> dict:
+    """What the long MD says: divergences over their floors, rates, and which targets that the fit calls met
+    it refutes.
+    """
+    divergences = {
+        row.quantity.name.split(": JSD")[0].split(" JSD")[0]: row.candidate.value / row.reference.value
+        for row in rows
+        if row.quantity.group == "Distribution" and row.target
+    }
+    rates = {
+        row.quantity.name: agrees(row)
+        for row in rows
+        if row.quantity.group == "Kinetics" and row.target and row.reference.samples >= EVENTS
+    }
+    judged = {f"{row.quantity.group}: {row.quantity.name}": row.target for row in rows if row.target}
+    return {
+        "divergences": divergences,
+        "rates": rates,
+        "targets": {kind: list(judged.values()).count(kind) for kind in (MET, MISSED)} | {"of": len(judged)},
+        "refuted": [name for name in met if judged.get(name) == MISSED],
+    }
+
+
+def agrees(row: Row) -> bool:
+    """Whether a first passage time is within RATES_WITHIN, or two standard errors, of that of MD."""
+    if not (math.isfinite(row.candidate.value) and row.candidate.value > 0 and row.candidate.samples > 0):
+        return False
+    apart = abs(row.candidate.value / row.reference.value - 1)
+    return apart <= RATES_WITHIN or abs(row.difference) <= 2
+
+
+def table(found: dict[str, dict]) -> str:
+    """Of all columns, by title, as Markdown."""
+    columns = (
+        "budget",
+        "verdict of `fit`: met, missed, undecided",
+        "met that the long MD refutes",
+        "largest divergence over its floor (asked 1.5)",
+        "rates of hops seen ten times (asked all)",
+        "rejected (asked 0.1 %)",
+    )
+    lines = [f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    for title, one in found.items():
+        verdict, rates, apart = one["verdict"], one["rates"], one["divergences"]
+        worst = max(apart, key=apart.get)
+        marks = [
+            "" if good else " **missed**"
+            for good in (
+                not one["refuted"],
+                apart[worst] <= JSD_TIMES_FLOOR,
+                all(rates.values()),
+                verdict["rejected_share"] <= REJECTED,
+            )
+        ]
+        counts = ", ".join(str(len(verdict[kind])) for kind in ("met", "missed", "undecided"))
+        lines.append(
+            f"| {title} | {one['budget']} x {one['processes']} | {verdict['word']}: {counts} |"
+            f" {len(one['refuted'])}{marks[0]} | {apart[worst]:.2f} ({worst}){marks[1]} |"
+            f" {sum(rates.values())} of {len(rates)}{marks[2]} | {verdict['rejected_share']:.2%}{marks[3]} |"
+        )
+    costs = [f"- {title}. {' '.join(one['verdict']['cost'])}" for title, one in found.items()]
+    return "\n".join([*lines, "", *costs]) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--budget", default="30min")
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--only", nargs="+", choices=[one.name for one in MOLECULES])
+    parser.add_argument("--page", type=Path)
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for molecule in MOLECULES:
+        stored = given.out / f"{molecule.name}.json"
+        if not stored.exists() and molecule.name in (given.only or [molecule.name]):
+            fitted(molecule, given)
+            stored.write_text(json.dumps(checked(molecule, given), indent=1) + "\n")
+        if stored.exists():
+            found[molecule.title] = json.loads(stored.read_text())
+    text = table(found)
+    (given.out / "table.md").write_text(text)
+    if given.page:
+        page = given.page.read_text()
+        before, after = page.split(BEGIN)[0], page.split(END)[1]
+        given.page.write_text(f"{before}{BEGIN}\n{text}{END}{after}")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

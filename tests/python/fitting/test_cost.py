@@ -1,0 +1,41 @@
+"""Beyond which length a fit pays, and the speed of a model that this follows from."""
+
+import itertools
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from openmm_scoredyn.dynamics import speed
+from openmm_scoredyn.fitting.cost import Cost
+
+
+def test_both_ways_take_as_long_at_break_even():
+    cost = Cost(600.0, {"one": (100.0, 300.0)})
+    length_ps = 1000 * cost.break_even_ns("one")
+    assert length_ps / 100.0 == pytest.approx(600.0 + length_ps / 300.0)
+    (sentence,) = cost.sentences()
+    assert sentence.startswith("At a time, one: 100 ps a second of MD on one core, 300 of the model; ")
+    assert sentence.endswith("the 10 core minutes of the fit it is cheaper beyond 90 ns in all.")
+
+
+@pytest.mark.parametrize("of_model", (100.0, 99.0))
+def test_a_model_that_is_no_faster_never_pays(of_model):
+    cost = Cost(600.0, {"many": (100.0, of_model)})
+    assert math.isinf(cost.break_even_ns("many"))
+    assert cost.sentences()[0].endswith("MD is faster.")
+
+
+def test_the_speed_of_a_model_counts_all_replicas_and_not_the_first_draws(monkeypatch):
+    """By a clock that goes on by a second at each look."""
+    drawn = []
+
+    def sample(histories, steps, *, seed, first_step=None):
+        drawn.append((histories.shape, steps, first_step))
+
+    card = SimpleNamespace(lag_time_ps=2.0, capabilities=SimpleNamespace(history_length=3))
+    monkeypatch.setattr(speed.time, "perf_counter", itertools.count(10.0).__next__)
+    found = speed.sampling_speed(SimpleNamespace(card=card, sample=sample), np.zeros((4, 3)), 8, seconds=3.0)
+    assert drawn == [((8, 3, 4, 3), 5, None), ((8, 3, 4, 3), 5, 0), ((8, 3, 4, 3), 5, 5)]
+    assert found == 10 * 8 * 2.0 / 3.0
