@@ -69,7 +69,8 @@ public:
             pairs<false>();
     }
 
-    V energy = V{};  // of the last forces()
+    V energy = V{};    // of the last forces()
+    bool held = true;  // whether all constraints were met so far
 
     void constrain_positions() {
         for (int turn = 0; turn < 100; turn++) {
@@ -86,6 +87,7 @@ public:
             }
             if (!(largest(worst) > 2e-6f)) return;
         }
+        held = false;
     }
 
     void constrain_velocities() {
@@ -103,6 +105,7 @@ public:
             }
             if (!(largest(worst) > 1e-5f)) return;
         }
+        held = false;
     }
 
 private:
@@ -330,7 +333,7 @@ void evaluate(const Molecule* m, const Pull* pull, const float* positions, float
 }
 
 // Steps of W copies, numbers first_copy on, whose positions and velocities (W, atoms, 3) are replaced by the
-// last ones. Returns whether they are finite.
+// last ones. Returns whether they are finite and all constraints were met.
 int advance(const Molecule* m, const Pull* pull, float* positions, float* velocities, int64_t steps,
             double dt_ps, double friction_per_ps, double kT, uint64_t seed, uint64_t first_copy) {
     Lanes lanes(*m, *pull);
@@ -344,8 +347,8 @@ int advance(const Molecule* m, const Pull* pull, float* positions, float* veloci
     for (int64_t k = 0; k < steps; k++) step(lanes, *m, noise, dt_ps, keep, kick.data());
     store(lanes.x, positions);
     store(lanes.v, velocities);
-    return std::all_of(lanes.x.begin(), lanes.x.end(),
-                       [](const V3& each) { return finite(each.x + each.y + each.z); });
+    return lanes.held && std::all_of(lanes.x.begin(), lanes.x.end(),
+                                     [](const V3& each) { return finite(each.x + each.y + each.z); });
 }
 }
 #pragma GCC visibility pop

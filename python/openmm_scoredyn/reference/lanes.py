@@ -148,12 +148,12 @@ class Lanes:
         Raises
         ------
         SamplingError
-            If a copy blew up.
+            If a copy blew up: a position is not finite, or constraints were not met in 100 turns.
         """
         positions, velocities = self._filled(positions_nm), self._filled(velocities_nm_per_ps)
         for group in self._groups(positions):
             pulled = self._pull(pull, group)
-            finite = self._library.advance(
+            sound = self._library.advance(
                 ctypes.byref(self._molecule),
                 ctypes.byref(pulled),
                 _pointer(positions[group]),
@@ -165,10 +165,10 @@ class Lanes:
                 ctypes.c_uint64(seed),
                 ctypes.c_uint64(group.start),
             )
-            if not finite:
+            if not sound:
                 raise SamplingError(
-                    "simulate: a position is not finite, so the dynamics have blown up; check the structure,"
-                    " or use a shorter time step."
+                    "simulate: a position is not finite or a constraint is not met, so the dynamics have blown"
+                    " up; check the structure and its System, or use a shorter time step."
                 )
         return positions[: len(positions_nm)], velocities[: len(velocities_nm_per_ps)]
 

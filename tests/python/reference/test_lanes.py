@@ -293,3 +293,15 @@ def test_dynamics_that_blow_up_are_told(alanine):
     crowded = np.zeros((1, 22, 3)) + 1e-4 * np.arange(22)[:, None]
     with pytest.raises(SamplingError, match="the dynamics have blown up"):
         advance(alanine, crowded, 50)
+
+
+def test_a_constraint_that_cannot_be_met_is_told(library):
+    """What brings a bond back acts along where it pointed: no such push mends one that has turned too far."""
+    system = mm.System()
+    for mass_amu in (12.0, 3.0):
+        system.addParticle(mass_amu)
+    system.addConstraint(0, 1, 0.1)
+    positions, across = np.array([[[0.0, 0, 0], [0.1, 0, 0]]]), np.array([[[0.0, 0, 0], [0, 1.0, 0]]])
+    advance(system, positions, 1, velocities=5 * across)
+    with pytest.raises(SamplingError, match="a constraint is not met"):
+        advance(system, positions, 1, velocities=100 * across)
