@@ -167,8 +167,8 @@ class Lanes:
             )
             if not sound:
                 raise SamplingError(
-                    "simulate: a position is not finite or a constraint is not met, so the dynamics have blown"
-                    " up; check the structure and its System, or use a shorter time step."
+                    "simulate: a position is not finite or a constraint is not met, so the dynamics have"
+                    " blown up; check the structure and its System, or use a shorter time step."
                 )
         return positions[: len(positions_nm)], velocities[: len(velocities_nm_per_ps)]
 
