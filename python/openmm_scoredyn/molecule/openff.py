@@ -1,7 +1,9 @@
 """Small molecules with a force field of the Open Force Field Initiative and its charges."""
 
+import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from openmm_scoredyn.errors import MissingDependencyError, MoleculeError
@@ -55,8 +57,7 @@ def with_openff(structure: Structure, force_field: Sequence[str]) -> Structure:
         )
     _require_openff()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the packages about each other
+        with _quiet():
             interchange, charges = _parameters(structure.molecule, force_field[0])
     except Exception as error:  # noqa: BLE001 - OpenFF raises whatever it stumbles on
         raise MoleculeError(
@@ -70,17 +71,29 @@ def with_openff(structure: Structure, force_field: Sequence[str]) -> Structure:
     )
 
 
-def _require_openff() -> None:
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what OpenFF's packages warn of each other."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _require_openff() -> None:
+    try:
+        with _quiet():
             import openff.interchange.components.interchange
             import openff.nagl
             import openff.toolkit.utils.nagl_wrapper  # noqa: F401
     except (ImportError, SyntaxError) as error:  # a release for later Pythons does not compile
         raise MissingDependencyError(
-            f"simulate: force fields of OpenFF need its packages in Python 3.11 or later, which cannot be"
-            f" imported ({error}); run `pip install 'openmm-scoredyn[openff]'`."
+            "simulate: force fields of OpenFF need its packages and Python 3.11 or later; expected to import"
+            f" them, found {type(error).__name__} ({error}); run `pip install 'openmm-scoredyn[openff]'`."
         ) from None
 
 
@@ -114,8 +127,7 @@ class _SystemMaker:
         from openmm import unit
 
         mass = {} if hydrogenMass is None else {"hydrogen_mass": hydrogenMass.value_in_unit(unit.dalton)}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _quiet():
             system = self._interchange.to_openmm_system(add_constrained_forces=constraints is None, **mass)
         if constraints is None:
             for index in reversed(range(system.getNumConstraints())):
