@@ -7,7 +7,7 @@ import typer
 
 
 def build(
-    out: Annotated[Path, typer.Option("--out", "-o", help="PDB or mmCIF file to write.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="PDB or mmCIF file to write, or SDF of SMILES.")],
     sequence: Annotated[
         str | None,
         typer.Argument(metavar="[SEQUENCE]", help="Residues joined by hyphens, capped or not."),

@@ -63,7 +63,7 @@ def fit(
     for name in ("lightning.pytorch", "openmm_scoredyn"):  # a line of progress a stage says enough
         logging.getLogger(name).setLevel(logging.WARNING)
     budget_s = parse_budget(budget)
-    molecule = read_molecule("fit", structure, coordinates, parameters, system, strip, repair)
+    molecule = read_molecule("fit", structure, coordinates, parameters, system, strip, repair, force_field)
     request = FitRequest(
         budget_s=budget_s,
         processes=processes,

@@ -6,20 +6,26 @@ from pathlib import Path
 from openmm_scoredyn.cli.options import refuse_without_effect
 
 
-def read_molecule(command: str, path: Path, coordinates, parameters, system, strip: bool, repair: bool):
-    """The Structure to simulate.
+def read_molecule(
+    command: str, path: Path, coordinates, parameters, system, strip: bool, repair: bool, force_field
+):
+    """The Structure to simulate, with parameters of OpenFF where `force_field`, a list or None, names a file
+    of it.
 
     Raises
     ------
     MoleculeError
-        As `read_structure`.
+        As `read_structure` and `with_openff`.
     SamplingError
         If atoms are to be removed or added although the files hold the parameters of all of them.
     """
+    from openmm_scoredyn.molecule.openff import is_openff, with_openff
     from openmm_scoredyn.molecule.repair import repair_structure
     from openmm_scoredyn.molecule.structure import read_structure, strip_solvent
 
     found = read_structure(path, coordinates=coordinates, parameters=parameters or (), system=system)
+    if not found.holds_parameters and any(map(is_openff, force_field or ())):
+        found = with_openff(found, force_field)
     if found.holds_parameters:
         refuse_without_effect(
             command,
@@ -55,7 +61,7 @@ def choose_physics(command: str, structure, solvent: str | None, force_field: li
         return Physics.in_solvent("implicit (OBC)" if solvent is None else solvent, **files, **given)
     refuse_without_effect(
         command,
-        {"force-field": force_field or []},
+        {"force-field": [] if structure.force_field else force_field or []},
         "the files of the structure hold a force field",
         "leave it out, or give the structure as PDB",
     )

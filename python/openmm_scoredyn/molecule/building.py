@@ -148,4 +148,4 @@ def _from_smiles(smiles: str, name: str, seed: int) -> Structure:
         rdForceFieldHelpers.MMFFOptimizeMolecule(molecule, maxIters=1000)
     molecule.SetProp("_Name", name)
     content = from_rdkit(molecule)
-    return Structure(content.topology, plain_positions(content.positions))
+    return Structure(content.topology, plain_positions(content.positions), molecule=molecule)

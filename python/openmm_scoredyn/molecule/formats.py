@@ -22,11 +22,13 @@ class Content:
     positions : with unit, or None where the file holds none
     create_system : function of keyword arguments as `ForceField.createSystem` takes them, and of
         `implicitSolvent`; None where the file holds no parameters of a force field
+    molecule : RDKit's, with orders of bonds and formal charges; None where the file does not hold them
     """
 
     topology: Any
     positions: Any = None
     create_system: Callable[..., Any] | None = None
+    molecule: Any = None
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,7 @@ def from_rdkit(molecule) -> Content:
             atoms[bond.GetEndAtomIdx()],
             order=int(order) if order.is_integer() else None,
         )
-    return Content(topology, molecule.GetConformer().GetPositions() * unit.angstrom)
+    return Content(topology, molecule.GetConformer().GetPositions() * unit.angstrom, molecule=molecule)
 
 
 def _atom_names(molecule) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from openmm_scoredyn.errors import MissingDependencyError, MoleculeError
-from openmm_scoredyn.molecule.formats import FORMATS, Format, find_format, read_coordinates
+from openmm_scoredyn.molecule.formats import FORMATS, Format, find_format, rdkit, read_coordinates
 
 SOLVENT_RESIDUES = frozenset({"HOH", "WAT", "H2O", "SOL", "TIP", "TIP3", "TIP4", "TP3", "TP4", "SPC", "DOD"})
 ION_RESIDUES = frozenset(
@@ -53,6 +53,9 @@ class Structure:
         of OpenMM; None where they hold none
     files : tuple of Path, all that were read
     sha256 : of their content, hexadecimal
+    molecule : RDKit's, with orders of bonds and formal charges; None where the files do not hold them
+    force_field : names of the force field and the charges that `create_system` stands for, where they are not
+        in the files
     """
 
     topology: Any
@@ -61,6 +64,8 @@ class Structure:
     create_system: Callable[..., Any] | None = None
     files: tuple[Path, ...] = ()
     sha256: str = ""
+    molecule: Any = None
+    force_field: tuple[str, ...] = ()
 
     @property
     def holds_parameters(self) -> bool:
@@ -145,28 +150,47 @@ def read_structure(
         _require_count(
             Path(system or ""), given.getNumParticles(), content.topology.getNumAtoms(), "particles"
         )
-    return Structure(content.topology, positions, given, content.create_system, files, _digest(files))
+    return Structure(
+        content.topology,
+        positions,
+        given,
+        content.create_system,
+        files,
+        _digest(files),
+        content.molecule,
+    )
 
 
 def structure_text(structure: Structure, name: str) -> str:
-    """Topology and positions as PDB, or as mmCIF where the ending of a file name says so.
+    """Topology and positions as PDB, mmCIF or SDF, as the ending of a file name says.
 
     Raises
     ------
     MoleculeError
-        If the name has another ending.
+        If the name has another ending, or that of SDF for a structure without orders of bonds.
     """
     from openmm import app, unit
 
     form = find_format(Path(name))
-    if form is None or form.name not in ("PDB", "mmCIF"):
+    if form is None or form.name not in ("PDB", "mmCIF", "SDF"):
         raise MoleculeError(
-            f"Structure: expected a name that ends in .pdb or .cif, found {name}; choose another."
+            f"Structure: expected a name that ends in .pdb, .cif or .sdf, found {name}; choose another."
         )
+    if form.name == "SDF":
+        return _sdf_text(structure, name)
     text = StringIO()
     writer = app.PDBFile if form.name == "PDB" else app.PDBxFile
     writer.writeFile(structure.topology, structure.positions * unit.nanometer, text, keepIds=True)
     return text.getvalue()
+
+
+def _sdf_text(structure: Structure, name: str) -> str:
+    if structure.molecule is None:
+        raise MoleculeError(
+            f"Structure: {name} would need orders of bonds; expected a molecule of SMILES, SDF or MOL2, found"
+            " none in what it was made from; choose a name that ends in .pdb or .cif."
+        )
+    return rdkit().MolToMolBlock(structure.molecule) + "$$$$\n"
 
 
 def read_system(path: Path):

@@ -8,7 +8,7 @@ import numpy as np
 from openmm_scoredyn.errors import MoleculeError, SamplingError
 from openmm_scoredyn.molecule.structure import Structure, is_solvent
 from openmm_scoredyn.reference.physics import Physics
-from openmm_scoredyn.reference.solvents import forces_of
+from openmm_scoredyn.reference.solvents import VACUUM, forces_of, spelled
 
 # Time steps, fs, that a System bears: by whether its bonds to hydrogen are constrained, and its hydrogens
 # heavy.
@@ -46,10 +46,17 @@ def physics_of(structure: Structure, solvent: str | None, **changes) -> Physics:
 
     Parameters
     ----------
-    solvent : as of `Physics`; None for what the System holds, or for a solute of Amber or CHARMM alone
-        "implicit (OBC)"
+    solvent : as of `Physics`; None for what the System holds, for a solute of Amber or CHARMM alone
+        "implicit (OBC)", for one of OpenFF "vacuum"
+
+    Raises
+    ------
+    SamplingError
+        If a solvent is asked for that OpenFF's force field does not have.
     """
-    if solvent is None:
+    if structure.force_field:
+        solvent = _vacuum_only(structure, solvent)
+    elif solvent is None:
         if any(is_solvent(residue) for residue in structure.topology.residues()):
             solvent = "water"
         elif structure.system is not None:
@@ -60,8 +67,17 @@ def physics_of(structure: Structure, solvent: str | None, **changes) -> Physics:
             )
         else:
             solvent = "implicit (OBC)"
-    changes["force_field"] = tuple(file.name for file in structure.files)
+    changes["force_field"] = structure.force_field or tuple(file.name for file in structure.files)
     return Physics.in_solvent(solvent, own_system=True, **changes)
+
+
+def _vacuum_only(structure: Structure, solvent: str | None) -> str:
+    if solvent is None or spelled(solvent).startswith(VACUUM):
+        return solvent or VACUUM
+    raise SamplingError(
+        f"simulate: {structure.force_field[0]} has no parameters of a solvent; expected --solvent {VACUUM},"
+        f" found {solvent!r}; give that, or a System of the molecule in its solvent (--system)."
+    )
 
 
 def make_start(structure: Structure, physics: Physics) -> Start:

@@ -138,6 +138,6 @@ def test_what_cannot_be_built_is_one_sentence(tmp_path, monkeypatch):
             with pytest.raises(MissingDependencyError, match=rf"pip install 'openmm-scoredyn\[{extra}\]'"):
                 sd.build(**arguments)
     result = CliRunner().invoke(command, ["build", "ALA-GLY", "-o", str(tmp_path / "x.xyz")])
-    assert "ends in .pdb or .cif, found x.xyz" in str(result.exception)
+    assert "ends in .pdb, .cif or .sdf, found x.xyz" in str(result.exception)
     result = CliRunner().invoke(command, ["build", "ALA-GLY", "-o", str(tmp_path / "none" / "x.pdb")])
     assert "cannot write" in str(result.exception)
