@@ -58,8 +58,8 @@ ForceField = Annotated[
     list[str] | None,
     typer.Option(
         help=(
-            "Force field file of OpenMM or a path, that of the solvent included; repeat for several; or one of"
-            " OpenFF, as openff-2.3.0.offxml, for an SDF or MOL2 file in vacuum. Default: amber99sbildn.xml"
+            "Force field file of OpenMM or a path, that of the solvent included; repeat for several; or one"
+            " of OpenFF, as openff-2.3.0.offxml, for an SDF or MOL2 file in vacuum. Default: amber99sbildn.xml"
             " and the file of the solvent."
         )
     ),

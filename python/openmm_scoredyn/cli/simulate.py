@@ -137,7 +137,9 @@ def simulate(
     _refuse_without_effect(steered or rotamers, shooting, length, segments)
     spacing_ps = parse_duration(spacing)
     length_ps = parse_duration(_LENGTH if length is None else length)
-    molecule = read_molecule("simulate", structure, coordinates, parameters, system, strip, repair, force_field)
+    molecule = read_molecule(
+        "simulate", structure, coordinates, parameters, system, strip, repair, force_field
+    )
     physics = choose_physics(
         "simulate",
         molecule,

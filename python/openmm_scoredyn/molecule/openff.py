@@ -41,8 +41,8 @@ def with_openff(structure: Structure, force_field: Sequence[str]) -> Structure:
 
     Notes
     -----
-    Sage: Boothroyd et al., J. Chem. Theory Comput. 2023, 19, 3251. Charges: a graph network trained on AM1-BCC
-    (OpenFF NAGL), that of the file, or openff-gnn-am1bcc-1.0.0 where the file asks for AM1-BCC.
+    Sage: Boothroyd et al., J. Chem. Theory Comput. 2023, 19, 3251. Charges: a graph network trained on
+    AM1-BCC (OpenFF NAGL), that of the file, or openff-gnn-am1bcc-1.0.0 where the file asks for AM1-BCC.
     """
     if len(force_field) != 1:
         raise MoleculeError(
@@ -60,9 +60,9 @@ def with_openff(structure: Structure, force_field: Sequence[str]) -> Structure:
         with _quiet():
             interchange, charges = _parameters(structure.molecule, force_field[0])
     except Exception as error:  # noqa: BLE001 - OpenFF raises whatever it stumbles on
+        why = " ".join(str(error).split())[:300].rstrip(".")
         raise MoleculeError(
-            f"simulate: no parameters with {force_field[0]}; {' '.join(str(error).split())[:300].rstrip('.')};"
-            " give another molecule or force field."
+            f"simulate: no parameters with {force_field[0]}; {why}; give another molecule or force field."
         ) from None
     return replace(
         structure,
@@ -103,9 +103,7 @@ def _parameters(rdkit_molecule, name: str):
     from openff.toolkit.utils.nagl_wrapper import NAGLToolkitWrapper
 
     field = ForceField(name)
-    molecule = Molecule.from_rdkit(
-        rdkit_molecule, allow_undefined_stereo=True, hydrogens_are_explicit=True
-    )
+    molecule = Molecule.from_rdkit(rdkit_molecule, allow_undefined_stereo=True, hydrogens_are_explicit=True)
     if _CHARGES_IN_FILE in field.registered_parameter_handlers:
         charges = field.get_parameter_handler(_CHARGES_IN_FILE).model_file
         return field.create_interchange(molecule.to_topology()), charges

@@ -90,7 +90,10 @@ def test_without_openff_the_sentence_names_the_extra(ibuprofen, monkeypatch):
 
 @pytest.mark.parametrize(
     "name, free",
-    [(SAGE, "openff_unconstrained-2.3.0.offxml"), ("openff-2.2.1.offxml", "openff_unconstrained-2.2.1.offxml")],
+    [
+        (SAGE, "openff_unconstrained-2.3.0.offxml"),
+        ("openff-2.2.1.offxml", "openff_unconstrained-2.2.1.offxml"),
+    ],
 )
 def test_energies_are_those_of_openff(openff, ibuprofen, name, free):
     made = with_openff(read_structure(ibuprofen), [name])
