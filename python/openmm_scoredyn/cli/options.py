@@ -59,8 +59,8 @@ ForceField = Annotated[
     typer.Option(
         help=(
             "Force field file of OpenMM or a path, that of the solvent included; repeat for several; or one"
-            " of OpenFF, as openff-2.3.0.offxml, for an SDF or MOL2 file in vacuum. Default: amber99sbildn.xml"
-            " and the file of the solvent."
+            " of OpenFF, as openff-2.3.0.offxml, for an SDF or MOL2 file in vacuum. Default:"
+            " amber99sbildn.xml and the file of the solvent."
         )
     ),
 ]
