@@ -73,8 +73,9 @@ public:
     bool held = true;  // whether all constraints were met so far
 
     void constrain_positions() {
+        V worst;
         for (int turn = 0; turn < 100; turn++) {
-            V worst = V{};
+            worst = V{};
             for (int k = 0; k < m.constraints; k++) {
                 int i = m.constraint[2 * k], j = m.constraint[2 * k + 1];
                 float square = m.length[k] * m.length[k], wi = 1 / m.mass[i], wj = 1 / m.mass[j];
@@ -87,12 +88,13 @@ public:
             }
             if (!(largest(worst) > 2e-6f)) return;
         }
-        held = false;
+        held = held && largest(worst) < 1e-3f;  // less is rounding, far from the origin
     }
 
     void constrain_velocities() {
+        V worst;
         for (int turn = 0; turn < 100; turn++) {
-            V worst = V{};
+            worst = V{};
             for (int k = 0; k < m.constraints; k++) {
                 int i = m.constraint[2 * k], j = m.constraint[2 * k + 1];
                 float square = m.length[k] * m.length[k], wi = 1 / m.mass[i], wj = 1 / m.mass[j];
@@ -105,7 +107,7 @@ public:
             }
             if (!(largest(worst) > 1e-5f)) return;
         }
-        held = false;
+        held = held && largest(worst) < 1e-2f;
     }
 
 private:

@@ -99,12 +99,12 @@ def test_rejected_draws_are_a_miss_too():
 
 
 def test_rounds_share_what_the_budget_leaves():
-    """Of 1000 s, 300 are kept for the end."""
+    """Of 1000 s, 230 are kept for the end."""
     choice = Choice(UPDATES, "it fell", (2, 2))
     first = affordable(choice, 1, 400.0, 20.0, REQUEST)
-    assert first.kind == UPDATES and first.seconds == pytest.approx(300 / 3 - 20)
-    assert affordable(choice, 3, 400.0, 20.0, REQUEST).seconds == pytest.approx(300 - 20)
-    late = affordable(choice, 1, 650.0, 20.0, REQUEST)
+    assert first.kind == UPDATES and first.seconds == pytest.approx(370 / 3 - 20)
+    assert affordable(choice, 3, 400.0, 20.0, REQUEST).seconds == pytest.approx(370 - 20)
+    late = affordable(choice, 1, 680.0, 20.0, REQUEST)
     assert late.kind == STOP and late.score == (2, 2) and "allows no further round (it fell)" in late.because
     assert affordable(choice, rounds.ROUNDS, 400.0, 20.0, REQUEST).kind == STOP
     assert affordable(Choice(STOP, "met", met=True), 1, 0.0, 0.0, REQUEST) == Choice(STOP, "met", met=True)
@@ -169,10 +169,10 @@ def after(number: int, kind: str, seconds: float, work: Work) -> None:
 def test_a_round_does_what_was_chosen(work):
     first = amounts.amounts_of(1, work)
     run = amounts.run_of(1, [], work)
-    assert first == {md.TRAINING: 160 * 50 - 100 + 1} and run == stages.Run(1, 2200, 2200)
+    assert first == {md.TRAINING: 140 * 50 - 100 + 1} and run == stages.Run(1, 3600, 3600)
     after(1, UPDATES, 100.0, work)
     assert amounts.amounts_of(2, work) == first
-    assert amounts.run_of(2, [], work) == stages.Run(1, 3200, 2200), "the same run, lengthened"
+    assert amounts.run_of(2, [], work) == stages.Run(1, 4600, 3600), "the same run, lengthened"
     after(2, ROTAMERS, 100.0, work)
     assert amounts.amounts_of(3, work) == first | {md.ROTAMERS: round(40 * 50 / 55)}
     assert amounts.run_of(3, [], work) == stages.Run(3, 600, 600, start_from=1)
@@ -198,9 +198,9 @@ def test_paths_that_the_budget_does_not_allow_are_longer_free_md_instead(work):
 
 
 def test_held_out_md_gets_what_the_rounds_left_unless_all_is_met(work):
-    assert amounts.held_out(True, work) == 180 * 50 - 100 + 1
+    assert amounts.held_out(True, work) == 120 * 50 - 100 + 1
 
 
 def test_held_out_md_gets_what_is_left(work):
     work.journal._seconds["training"] = 300.0
-    assert amounts.held_out(False, work) == (1000 - 300 - 60 - 60) * 50 - 100 + 1
+    assert amounts.held_out(False, work) == (1000 - 300 - 50 - 60) * 50 - 100 + 1
