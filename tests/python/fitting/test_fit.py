@@ -154,13 +154,13 @@ def test_the_md_is_of_copies_side_by_side(fitted):
 
 
 def test_nothing_is_chosen_by_the_held_out_md(fitted):
-    """It is made when all rounds are decided, and what is decided from then on is how long it and the
-    replicas are.
+    """It is made when all rounds are decided; from then on how long it and the replicas are is decided, and
+    what the fit cost is measured.
     """
     folder, _, decided, calls = fitted
     after = json.loads((folder / "fit.json").read_text())["decided"]
     assert decided[-1]["after round 2"]["kind"] == rounds.STOP
-    assert set(after) - set(decided[-1]) == {"held-out MD, amount", "final replicas, steps"}
+    assert set(after) - set(decided[-1]) == {"held-out MD, amount", "final replicas, steps", "cost"}
     assert all("held-out MD" not in names for names in calls[:3])
     pages = [folder / "rounds" / "1", folder / "rounds" / "2", folder]
     names = [
