@@ -105,7 +105,7 @@ def against(rows: tuple[Row, ...], met: list[str]) -> dict:
     it refutes.
     """
     divergences = {
-        row.quantity.name.split(": JSD")[0].split(" JSD")[0]: row.candidate.value / row.reference.value
+        row.quantity.name.split(" JSD")[0].rstrip(":"): row.candidate.value / row.reference.value
         for row in rows
         if row.quantity.group == "Distribution" and row.target
     }
@@ -172,8 +172,8 @@ def largest(ratios: dict[str, float]) -> str:
     if not ratios:
         return ""
     name = max(ratios, key=ratios.__getitem__)
-    of = name.replace(" Ramachandran", "").replace("Ramachandran", "")
-    label = f" ({of.rstrip(':')})" if of else ""
+    of = name.removesuffix("Ramachandran").rstrip(": ")
+    label = f" ({of})" if of else ""
     return marked(f"{ratios[name]:.2f}{label}", ratios[name] <= JSD_TIMES_FLOOR)
 
 

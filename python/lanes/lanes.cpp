@@ -73,9 +73,7 @@ public:
     bool held = true;  // whether all constraints were met so far
 
     void constrain_positions() {
-        V worst;
-        for (int turn = 0; turn < 100; turn++) {
-            worst = V{};
+        sweep(2e-6f, 1e-3f, [&](V& worst) {
             for (int k = 0; k < m.constraints; k++) {
                 int i = m.constraint[2 * k], j = m.constraint[2 * k + 1];
                 float square = m.length[k] * m.length[k], wi = 1 / m.mass[i], wj = 1 / m.mass[j];
@@ -86,15 +84,11 @@ public:
                 x[i] = x[i] + wi * push;
                 x[j] = x[j] - wj * push;
             }
-            if (!(largest(worst) > 2e-6f)) return;
-        }
-        held = held && largest(worst) < 1e-3f;  // less is rounding, far from the origin
+        });
     }
 
     void constrain_velocities() {
-        V worst;
-        for (int turn = 0; turn < 100; turn++) {
-            worst = V{};
+        sweep(1e-5f, 1e-2f, [&](V& worst) {
             for (int k = 0; k < m.constraints; k++) {
                 int i = m.constraint[2 * k], j = m.constraint[2 * k + 1];
                 float square = m.length[k] * m.length[k], wi = 1 / m.mass[i], wj = 1 / m.mass[j];
@@ -105,12 +99,23 @@ public:
                 v[i] = v[i] - wi * push;
                 v[j] = v[j] + wj * push;
             }
-            if (!(largest(worst) > 1e-5f)) return;
-        }
-        held = held && largest(worst) < 1e-2f;
+        });
     }
 
 private:
+    // Turns over all constraints, each of which says how far off the worst was, until that is near enough.
+    // What is less than `far` off after 100 turns is rounding, far from the origin.
+    template <class Turn>
+    void sweep(float near, float far, Turn turn) {
+        V worst;
+        for (int k = 0; k < 100; k++) {
+            worst = V{};
+            turn(worst);
+            if (!(largest(worst) > near)) return;
+        }
+        held = held && largest(worst) < far;
+    }
+
     void bonded() {
         energy = V{};
         for (int k = 0; k < m.bonds; k++) {

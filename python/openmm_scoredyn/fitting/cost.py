@@ -31,13 +31,13 @@ class Cost:
         frame, journal, request = free[0].segments[0][0], work.journal, work.request
         copies = md.copies_of(md.TRAINING, work)
 
-        def speed_of_md(copies: int) -> float:
-            return copies * md.md_speed(work.structure, request, copies)
-
         def measured() -> dict:
-            one = speed_of_md(1), sampling_speed(model, frame, 1)
-            many = speed_of_md(copies), sampling_speed(model, frame, REPLICAS)
-            speeds = {"one": one, f"{copies} of MD, {REPLICAS} of the model": many}
+            of_md = {count: count * md.md_speed(work.structure, request, count) for count in {1, copies}}
+            one, many = of_md[1], of_md[copies]
+            speeds = {
+                "one": (one, sampling_speed(model, frame, 1)),
+                f"{copies} of MD, {REPLICAS} of the model": (many, sampling_speed(model, frame, REPLICAS)),
+            }
             return {"core_s": request.processes * journal.spent_s, "speeds_ps_per_s": speeds}
 
         found = journal.decide("cost", measured)

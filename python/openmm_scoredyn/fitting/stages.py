@@ -13,6 +13,7 @@ import numpy as np
 from openmm_scoredyn.data import Trajectory, beginning, load
 from openmm_scoredyn.data.atomic import write_atomically
 from openmm_scoredyn.dynamics import run_replicas
+from openmm_scoredyn.dynamics.speed import sampling_speed
 from openmm_scoredyn.export import export_program
 from openmm_scoredyn.fitting.request import FitRequest
 from openmm_scoredyn.fitting.work import Progress, Work
@@ -28,6 +29,7 @@ AVERAGED = 10  # the average of the weights is over one in so many of the update
 LEAST_UPDATES, MOST_UPDATES = 400, 30_000
 LEAST_STEPS, MOST_STEPS = 100, 10_000
 _WARM_UPDATES, _TIMED_UPDATES, _TIMED_FRAMES = 10, 30, 1000
+_SPEED_S = 1.0  # how long the speed of a model is measured
 
 
 @dataclass(frozen=True)
@@ -157,10 +159,7 @@ def replicas(
     start = frames[np.linspace(0, len(frames) - 1, REPLICAS).astype(int)]
 
     def seconds() -> float:
-        model.sample(start[:, None], 2, seed=1)
-        begun = time.perf_counter()
-        model.sample(start[:, None], 5, seed=1)
-        return (time.perf_counter() - begun) / 5
+        return REPLICAS * model.card.lag_time_ps / sampling_speed(model, start[0], REPLICAS, _SPEED_S)
 
     def steps() -> int:
         speed = work.journal.decide("seconds a step", seconds)

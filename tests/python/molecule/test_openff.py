@@ -117,6 +117,7 @@ def test_another_solvent_and_an_unknown_file_are_refused(openff, ibuprofen, tmp_
         (["openff-0.0.0.offxml"], MoleculeError, r"no parameters with openff-0\.0\.0\.offxml"),
     ):
         arguments = ["simulate", str(ibuprofen), "--out", str(tmp_path / "md"), "--force-field", *options]
+        arguments += ["--length", "1ps", "--equilibration", "1ps"]
         result = CliRunner().invoke(command, arguments)
         assert isinstance(result.exception, error)
         with pytest.raises(error, match=match):
