@@ -77,6 +77,14 @@ class FrameStore:
             self._require_size(part)
 
     @property
+    def untouched(self) -> bool:
+        """Whether the folder holds nothing but a lock and what a process left that was killed when it began
+        the index.
+        """
+        names = (path.name for path in self.folder.iterdir()) if self.folder.exists() else ()
+        return all(name == ".lock" or name.startswith(f".{_INDEX}.") for name in names)
+
+    @property
     def n_frames(self) -> int:
         """Frames of each replica."""
         return sum(chunk["frames"] for chunk in self.chunks)

@@ -121,7 +121,7 @@ def _open(out: Path, header: dict) -> FrameStore:
     if store.header:
         require_same_run(out, header, store.header)
         store.remove_uncommitted()
-    elif out.exists() and any(path.name != ".lock" for path in out.iterdir()):
+    elif not store.untouched:
         raise OutputError(f"run: {out} exists already and is no store of frames; choose another name.")
     else:
         store.begin(header)

@@ -233,6 +233,22 @@ def test_replicas_of_another_run_are_not_taken_up(program, tmp_path):
     assert files_of(tmp_path / "other.frames") == {"notes.txt": b"mine"}
 
 
+def test_a_run_that_was_killed_when_it_began_its_index_goes_on(program, tmp_path):
+    model, start = ScoreModel(program), np.repeat(START[None], 2, axis=0)
+    killed = """if True:
+        import os, signal, sys
+        from openmm_scoredyn.data.frame_store import FrameStore
+        os.fsync = lambda file: os.kill(os.getpid(), signal.SIGKILL)
+        FrameStore(sys.argv[1]).begin({})
+    """
+    store = tmp_path / "r.frames"
+    assert subprocess.run([sys.executable, "-c", killed, store], check=False).returncode == -signal.SIGKILL
+    assert [name[:13] for name in files_of(store)] == [".index.jsonl."], "whole, but not in its place"
+    run_replicas(model, start, store, 20, seed=1)
+    run_replicas(model, start, tmp_path / "whole.frames", 20, seed=1)
+    assert files_of(store) == files_of(tmp_path / "whole.frames")
+
+
 def test_replicas_of_another_device_are_not_taken_up(program, tmp_path):
     model = ScoreModel(program)
     start = np.repeat(START[None], 2, axis=0)
