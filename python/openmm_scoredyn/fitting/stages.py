@@ -22,6 +22,7 @@ from openmm_scoredyn.program.archive import seal
 from openmm_scoredyn.program.card import CARD_FILE
 from openmm_scoredyn.program.model import ScoreModel
 from openmm_scoredyn.training import OptimizationConfig, TrainingConfig, load_checkpoint, train
+from openmm_scoredyn.training.config import PRECISIONS
 
 REPLICAS = 64
 BATCH_SIZE = 512
@@ -56,7 +57,7 @@ class Run:
         """JSON-ready."""
         return asdict(self)
 
-    def config(self, name: str, request: FitRequest) -> TrainingConfig:
+    def config(self, name: str, request: FitRequest, precision: str) -> TrainingConfig:
         """Of `train`."""
         optimization = OptimizationConfig(
             updates=self.updates,
@@ -66,6 +67,7 @@ class Run:
             # An average over more than a short run holds would be of its first weights.
             ema_decay=min(0.999, 1 - AVERAGED / self.begun_with),
             seed=request.seed,
+            precision=precision,
         )
         return TrainingConfig(
             name=name,
@@ -95,14 +97,23 @@ class _Clock(lightning.Callback):
         return float(np.median(np.diff(self._times[_WARM_UPDATES:])))
 
 
-def update_seconds(trajectories: list[Trajectory], request: FitRequest) -> float:
+def update_seconds(trajectories: list[Trajectory], request: FitRequest, precision: str) -> float:
     """How long an update takes here, with a little of the MD: setting up takes as long as there is MD."""
     few = [beginning(one, _TIMED_FRAMES) for one in trajectories[:2]]
     clock = _Clock()
-    config = Run(0, _TIMED_UPDATES, _TIMED_UPDATES).config("speed", request)
+    config = Run(0, _TIMED_UPDATES, _TIMED_UPDATES).config("speed", request, precision)
     with tempfile.TemporaryDirectory() as folder:
         train(few, folder, config, [clock])
     return clock.seconds
+
+
+def update_speed(trajectories: list[Trajectory], work: Work) -> tuple[str, float]:
+    """The precision in which this processor makes an update soonest, and how long it takes, s."""
+    found = work.journal.decide(
+        "seconds of an update",
+        lambda: {one: update_seconds(trajectories, work.request, one) for one in PRECISIONS},
+    )
+    return min(found.items(), key=lambda one: one[1])
 
 
 def updates_in(seconds: float, trajectories: list[Trajectory], work: Work, before: int = 0) -> int:
@@ -113,8 +124,8 @@ def updates_in(seconds: float, trajectories: list[Trajectory], work: Work, befor
     trajectories : of free MD
     before : updates that it has made
     """
-    speed = work.journal.decide("seconds an update", lambda: update_seconds(trajectories, work.request))
-    return min(max(LEAST_UPDATES, before + max(1, round(seconds / speed))), MOST_UPDATES)
+    _, each = update_speed(trajectories, work)
+    return min(max(LEAST_UPDATES, before + max(1, round(seconds / each))), MOST_UPDATES)
 
 
 def run_folder(number: int, work: Work) -> Path:
@@ -126,7 +137,8 @@ def trained(run: Run, trajectories: list[Trajectory], work: Work, progress: Prog
     """The folder of a finished run."""
     folder = run_folder(run.number, work)
     source = run_folder(run.start_from, work) if run.start_from else None
-    train(trajectories, folder, run.config(work.name, work.request), [_Clock(progress)], source)
+    precision, _ = update_speed(trajectories, work)
+    train(trajectories, folder, run.config(work.name, work.request, precision), [_Clock(progress)], source)
     return folder
 
 

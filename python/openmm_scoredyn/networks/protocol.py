@@ -140,12 +140,15 @@ class Architecture(ABC):
         `latent_size`.
     lag_range : bool
         Whether a network may be trained on examples of many lag times.
+    rounded : bool
+        Whether it may be trained with matrix products in bfloat16.
     """
 
     config: type
     recipe: Recipe = Recipe()
     transferable: bool = False
     lag_range: bool = False
+    rounded: bool = False
 
     @abstractmethod
     def fit(self, config, examples: Sequence[Examples]) -> nn.Module:

@@ -8,12 +8,17 @@ from openmm_scoredyn.networks.registry import NetworkChoice
 
 # What trained models are sampled with, and students are taught for.
 SOLVER = "trig_2m"
+PRECISIONS = ("float32", "bfloat16")
 SPLITS = ("trajectory", "time", "molecule")
 
 
 @dataclass(frozen=True)
 class OptimizationConfig:
-    """Adam with linear warm-up and cosine decay to zero, gradient clipping, exponential moving average."""
+    """Adam with linear warm-up and cosine decay to zero, gradient clipping, exponential moving average.
+
+    `precision` "bfloat16": matrix products of the network in bfloat16 while it is trained, on processors with
+    instructions for it 1.5 times as fast; weights, their average and latents stay in float32.
+    """
 
     updates: int = 17_000
     batch_size: int = 1024
@@ -23,8 +28,14 @@ class OptimizationConfig:
     gradient_clip: float = 1.0
     validation_every: int = 1000
     seed: int = 1
+    precision: str = "float32"
 
     def __post_init__(self):
+        if self.precision not in PRECISIONS:
+            raise TrainingError(
+                f"OptimizationConfig: unknown precision; expected one of {', '.join(PRECISIONS)}, found"
+                f" {self.precision!r}; choose one."
+            )
         for name in ("updates", "batch_size", "learning_rate", "validation_every"):
             if getattr(self, name) <= 0:
                 raise TrainingError(
@@ -94,6 +105,8 @@ class TrainingConfig:
                 f"TrainingConfig: unknown split; expected one of {', '.join(SPLITS)}, found {self.split!r};"
                 " choose one."
             )
+        if self.optimization.precision != "float32":
+            self._require_rounding()
         longest = self.longest_lag_time_ps
         if longest is not None and not self.network.architecture.lag_range:
             raise TrainingError(
@@ -104,6 +117,15 @@ class TrainingConfig:
             raise TrainingError(
                 "TrainingConfig: expected a range of lag times that ascends, found"
                 f" {self.lag_time_ps:g} to {longest:g} ps; exchange the ends."
+            )
+
+    def _require_rounding(self) -> None:
+        """Refuse rounded products for a network that is not known to learn with them, and in distillation."""
+        found = "distillation" if self.distillation else self.network.name
+        if self.distillation or not self.network.architecture.rounded:
+            raise TrainingError(
+                "TrainingConfig: expected float32 for what was never trained otherwise, found"
+                f" {self.optimization.precision} and {found}; leave precision out."
             )
 
     @property

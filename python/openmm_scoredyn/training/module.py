@@ -36,7 +36,7 @@ class ScoreTraining(lightning.LightningModule):
 
     def training_step(self, batch, index):
         """Mean loss of one batch."""
-        loss = self.loss(Batch(*batch))
+        loss = self.loss(Batch(*batch), self.config.optimization.precision == "bfloat16")
         self.log("train_loss", loss, prog_bar=True)
         return loss
 
@@ -45,15 +45,19 @@ class ScoreTraining(lightning.LightningModule):
         batch = Batch(*batch)
         self.log("validation_loss", self.loss(batch), prog_bar=True, batch_size=len(batch.after))
 
-    def loss(self, batch: Batch) -> Tensor:
-        """Mean denoising loss of a batch, or negative log-likelihood of a network that has one."""
+    def loss(self, batch: Batch, rounded: bool = False) -> Tensor:
+        """Mean denoising loss of a batch, or negative log-likelihood of a network that has one; `rounded`: with
+        matrix products of the network in bfloat16.
+        """
         network = self._bound[batch.molecule]
         condition = self.seen(network, batch)
         clean = network.latent(batch.history[:, -1], batch.after, condition)
         if draws_in_one_step(network):
             return network.negative_log_likelihood(clean, condition).mean()
         eps = network.project(batch.eps, condition)
-        return denoising_loss(network, self.parametrization, clean, condition, batch.sigma, eps).mean()
+        with torch.autocast(clean.device.type, torch.bfloat16, enabled=rounded):
+            loss = denoising_loss(network, self.parametrization, clean, condition, batch.sigma, eps)
+        return loss.mean()
 
     def seen(self, network, batch: Batch) -> list[Tensor]:
         """The condition of a batch for a network bound to its molecule."""

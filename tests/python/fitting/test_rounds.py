@@ -130,7 +130,7 @@ def work(tmp_path, monkeypatch) -> Work:
     found = Work(read_structure(PDB), tmp_path, REQUEST, Journal(tmp_path, REQUEST, "00"), lambda name: None)
     found.journal.decide("copies", lambda: 1)
     found.journal.decide("MD, ps a second", lambda: 100.0)
-    found.journal.decide("seconds an update", lambda: 0.1)
+    found.journal.decide("seconds of an update", lambda: {"float32": 0.15, "bfloat16": 0.1})
     return found
 
 

@@ -29,6 +29,7 @@ class MoleculeFrame(Architecture):
 
     config = MoleculeFrameConfig
     lag_range = True
+    rounded = True
 
     def fit(self, config, examples):
         """A fresh network, its scales fitted to ordinary motion, of which shot paths hold too little."""

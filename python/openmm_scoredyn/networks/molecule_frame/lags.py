@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates, wrap
-from openmm_scoredyn.networks.molecule_frame.scales import turns
+from openmm_scoredyn.networks.molecule_frame.scales import measured, soft_dihedrals
 
 KNOTS = 8  # even in the logarithm of the lag time
 WAVES = 3
@@ -77,9 +77,9 @@ def fit_lag_range(
     coordinates: InternalCoordinates, before: Tensor, after: Tensor, lag_time_ps: Tensor
 ) -> LagRange:
     """The range of lag times (P,) of pairs (P, N, 3), nm, and how far what turns goes in each."""
-    new = coordinates(after).double()
-    soft = turns(torch.exp(1j * new).mean(0)) & (torch.arange(new.shape[1]) >= 2 * before.shape[1] - 3)
-    square = torch.where(soft, wrap(new - coordinates(before).double()) ** 2, 1.0)
+    old, new = measured(coordinates, before), measured(coordinates, after)
+    soft = soft_dihedrals(coordinates, old, new)
+    square = torch.where(soft, wrap(new - old) ** 2, 1.0).double()
     ends = torch.stack([lag_time_ps.min(), lag_time_ps.max()])
     return LagRange(ends, torch.where(soft, growth_of(square, lag_time_ps, ends), 1.0).float())
 

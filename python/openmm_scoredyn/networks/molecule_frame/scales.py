@@ -6,17 +6,19 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from openmm_scoredyn.errors import TrainingError
 from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates, wrap
 
-SOFT_SPREAD_RAD = (
-    0.6  # a dihedral that spreads more than this turns; a displacement describes it, not a deviation
-)
+# A dihedral turns that spreads more than this, or goes so far in one lag time so often: a displacement
+# describes it, not a deviation.
+SOFT_SPREAD_RAD, FAR_TURN_RAD, FAR_TURNS = 0.6, torch.pi / 2, 10
 # A coordinate that correlates less than this with itself one lag time later is no condition for it: to a
 # network it would be nothing but the number of the training pair, to overfit to.
 REMEMBERED = 0.1
 FIXED_SPREAD = 1e-5  # nm or rad; what spreads less is held by a constraint and is not diffused
+ENOUGH_PAIRS = 100_000  # for the covariance, which then has an error of 0.3 %
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,22 @@ def change_of(old: Tensor, new: Tensor, origin: Tensor, soft: Tensor, periodic: 
     return torch.where(periodic, wrap(difference), difference)
 
 
-def turns(phasor: Tensor) -> Tensor:
-    """Which angles turn, from their mean phasors (C,): those of a circular standard deviation above
-    `SOFT_SPREAD_RAD`.
+def measured(coordinates: InternalCoordinates, positions: Tensor) -> Tensor:
+    """Coordinates (P, C) of positions (P, N, 3), nm, of any number of pairs."""
+    return torch.cat([coordinates(part) for part in positions.split(65536)])
+
+
+def soft_dihedrals(coordinates: InternalCoordinates, old: Tensor, new: Tensor) -> Tensor:
+    """Which of the coordinates of pairs (P, C) are dihedrals that turn, (C,) bool: those of a circular standard
+    deviation above `SOFT_SPREAD_RAD`, and those that turn by more than `FAR_TURN_RAD` in at least `FAR_TURNS`
+    pairs. The angle of an atom to its sibling is none: it is an improper one.
     """
-    return torch.sqrt(-2 * torch.log(phasor.abs().clamp(1e-12, 1.0))) > SOFT_SPREAD_RAD
+    phasor = torch.exp(1j * new).mean(0)
+    wide = torch.sqrt(-2 * torch.log(phasor.abs().clamp(1e-12, 1.0))) > SOFT_SPREAD_RAD
+    far = (wrap(new - old).abs() > FAR_TURN_RAD).sum(0) >= FAR_TURNS
+    alone = ~coordinates.has_sibling[2:]
+    first = new.shape[1] - len(alone)
+    return functional.pad(wide[first:] | far[first:] & alone, [first, 0])
 
 
 def fit_scales(
@@ -81,15 +94,18 @@ def fit_scales(
     Whitening is symmetric on the correlation matrix, so each latent stays close to one coordinate (ZCA-cor,
     Kessy, Lewin and Strimmer 2018).
     """
-    old, new = coordinates(before).double(), coordinates(after).double()
+    old, new = measured(coordinates, before), measured(coordinates, after)
     if len(new) < 2 * new.shape[1]:
         raise TrainingError(
             f"fit_scales: too few pairs; expected at least {2 * new.shape[1]}, found {len(new)}; give longer"
             " trajectories."
         )
+    soft = soft_dihedrals(coordinates, old, new)
+    every = -(-len(new) // ENOUGH_PAIRS)
+    old, new = old[::every].double(), new[::every].double()
+    growth, remembered = (None if one is None else one[::every] for one in (growth, remembered))
     periodic = torch.arange(new.shape[1]) >= 2 * before.shape[1] - 3
     phasor = torch.exp(1j * new).mean(0)
-    soft = periodic & turns(phasor)
     origin = torch.where(periodic, phasor.angle(), new.mean(0))
     origin = torch.where(soft, torch.zeros_like(origin), origin)
     change = change_of(old, new, origin, soft, periodic)
