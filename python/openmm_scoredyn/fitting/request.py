@@ -8,7 +8,7 @@ from openmm_scoredyn.reference.physics import Physics
 
 # Of the budget. The first round; what later rounds get follows from what is left. One long training brings
 # more than several that each begin and end with small steps.
-SHARES = {"training MD": 0.14, "validation MD": 0.05, "training": 0.36, "replicas": 0.03}
+SHARES = {"training MD": 0.1, "validation MD": 0.04, "training": 0.5, "replicas": 0.03}
 # Kept for the end; what the rounds did not use is added to the held-out MD.
 FINAL_SHARES = {"held-out MD": 0.12, "final replicas": 0.05}
 # Kept for imports, exports and comparisons.

@@ -27,7 +27,7 @@ from openmm_scoredyn.training.config import PRECISIONS
 REPLICAS = 64
 BATCH_SIZE = 512
 AVERAGED = 10  # the average of the weights is over one in so many of the updates of a short run
-LEAST_UPDATES, MOST_UPDATES = 400, 30_000
+LEAST_UPDATES, MOST_UPDATES = 400, 100_000
 LEAST_STEPS, MOST_STEPS = 100, 10_000
 _WARM_UPDATES, _TIMED_UPDATES, _TIMED_FRAMES = 10, 30, 1000
 _SPEED_S = 1.0  # how long the speed of a model is measured

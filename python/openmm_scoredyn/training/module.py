@@ -46,8 +46,9 @@ class ScoreTraining(lightning.LightningModule):
         self.log("validation_loss", self.loss(batch), prog_bar=True, batch_size=len(batch.after))
 
     def loss(self, batch: Batch, rounded: bool = False) -> Tensor:
-        """Mean denoising loss of a batch, or negative log-likelihood of a network that has one; `rounded`: with
-        matrix products of the network in bfloat16.
+        """Mean denoising loss of a batch, or negative log-likelihood of a network that has one.
+
+        `rounded` : with matrix products of the network in bfloat16
         """
         network = self._bound[batch.molecule]
         condition = self.seen(network, batch)

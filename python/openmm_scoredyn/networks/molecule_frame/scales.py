@@ -56,9 +56,11 @@ def measured(coordinates: InternalCoordinates, positions: Tensor) -> Tensor:
 
 
 def soft_dihedrals(coordinates: InternalCoordinates, old: Tensor, new: Tensor) -> Tensor:
-    """Which of the coordinates of pairs (P, C) are dihedrals that turn, (C,) bool: those of a circular standard
-    deviation above `SOFT_SPREAD_RAD`, and those that turn by more than `FAR_TURN_RAD` in at least `FAR_TURNS`
-    pairs. The angle of an atom to its sibling is none: it is an improper one.
+    """Which of the coordinates of pairs (P, C) are dihedrals that turn, (C,) bool.
+
+    Those of a circular standard deviation above `SOFT_SPREAD_RAD`, and those that turn by more than
+    `FAR_TURN_RAD` in at least `FAR_TURNS` pairs. The angle of an atom to its sibling is an improper one, and
+    does not turn.
     """
     phasor = torch.exp(1j * new).mean(0)
     wide = torch.sqrt(-2 * torch.log(phasor.abs().clamp(1e-12, 1.0))) > SOFT_SPREAD_RAD
