@@ -43,4 +43,4 @@ class ScoreDynamicsMove(MCMCMove):
         return {"model": self.model, "n_steps": self.n_steps}
 
     def __setstate__(self, state: dict) -> None:
-        self.__init__(**state)
+        self.model, self.n_steps = state["model"], state["n_steps"]
