@@ -4,13 +4,14 @@ python -m openmm_scoredyn.cli.beside_worker fit ...      # its standard input a 
 """
 
 import os
-import sys
 import threading
 
 
 def end_with_the_worker() -> None:
     """End the process when its standard input ends: the worker is gone then, and its task is another's."""
-    sys.stdin.buffer.read()
+    # Not by sys.stdin, whose lock this thread would still hold when the command ends: Python aborts then.
+    while os.read(0, 1):
+        pass
     os._exit(1)
 
 

@@ -101,6 +101,15 @@ def test_what_several_cannot_share_is_refused(tmp_path):
         each._fit_one("a.pdb", str(tmp_path / "none"), (), each.__version__)
 
 
+def test_the_command_itself_says_what_was_wrong(tmp_path):
+    """No stub here: the process that waits for its worker ends by itself, with the sentence last."""
+    bad = tmp_path / "bad.pdb"
+    bad.write_text("nothing of a structure\n")
+    with ThreadPoolExecutor(1) as executor:
+        (found,) = fit_each([bad], tmp_path / "fits", [], executor)
+    assert found.verdict is None and found.failure.startswith("scoredyn: ") and "bad.pdb" in found.failure
+
+
 def test_a_fit_ends_with_its_worker(tmp_path):
     """Killed, so that nothing of it can tell the process that it started."""
     code = (
