@@ -7,8 +7,9 @@
 `whole` has `scoredyn run` draw one nanosecond of every replica in steps of 100 ps by two workers, by one, and
 by two while workers and the command, in which the scheduler is, are killed in turn at random moments; it
 prints the highest resident memory of each process and whether all files are the same. `workers` prints the
-wall time of one ensemble by one and by two workers in turn, `tasks` what a task costs beside its steps, in
-processor time: empty tasks through the scheduler, and a task of one step in a store of 1 and of 1,000 chunks.
+wall and processor time of one ensemble by one and by two workers in turn, `tasks` what a task costs beside
+its steps, in processor time: empty tasks through the scheduler, and a task of one step in a store of 1 and of
+1,000 chunks.
 """
 
 import argparse
@@ -151,10 +152,17 @@ def whole(options) -> None:
         sys.exit("the files differ")
 
 
+def seconds_of_processors() -> float:
+    """What this process and the workers have computed so far."""
+    processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    return sum(sum(process.cpu_times()[:2]) for process in processes)
+
+
 def workers(options) -> None:
-    """Wall time of 8 batches of 256 replicas x 20 ps by one worker and by two, in turn."""
+    """Wall and processor time of 8 batches of 256 replicas x 20 ps by one worker and by two, in turn."""
     model, start = sd.ScoreModel(sd.pretrained(MODEL)), start_of_model()
     times: dict[int, list[float]] = {1: [], 2: []}
+    computed: dict[int, list[float]] = {1: [], 2: []}
     with (
         open_cluster("local:1") as one,
         open_cluster("local:2") as two,
@@ -162,16 +170,20 @@ def workers(options) -> None:
     ):
         for number in range(-1, options.rounds):
             for count, executor in ((1, one), (2, two)):
-                began = time.monotonic()
+                began, before = time.monotonic(), seconds_of_processors()
                 out = Path(folder) / f"{number}_{count}"
                 run_ensemble(model, start, out, 20, n_replicas=2048, seed=1, save_every=10, executor=executor)
                 if number >= 0:
                     times[count].append(time.monotonic() - began)
-    for count, values in times.items():
-        low, middle, high = quartiles(values)
-        print(f"{count} workers: {middle:.1f} s ({low:.1f} - {high:.1f}), {2048 * 20 / middle:,.0f} ps/s")
-    ratios = [a / b for a, b in zip(times[1], times[2], strict=True)]
-    print(f"two against one: {np.round(ratios, 2)}, load {os.getloadavg()[0]:.1f}")
+                    computed[count].append(seconds_of_processors() - before)
+    for what, taken in (("wall", times), ("processor", computed)):
+        for count, values in taken.items():
+            low, middle, high = quartiles(values)
+            print(f"{count} workers, {what}: {middle:.1f} s ({low:.1f} - {high:.1f})")
+        ratios = [a / b for a, b in zip(taken[1], taken[2], strict=True)]
+        low, middle, high = quartiles(ratios)
+        print(f"one against two, {what}: {middle:.2f} ({low:.2f} - {high:.2f}), {np.round(ratios, 2)}")
+    print(f"{2048 * 20 / np.median(times[2]):,.0f} ps/s by two, load {os.getloadavg()[0]:.1f}")
 
 
 def tasks(options) -> None:

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs a wheel in an environment of its own and runs the README's swap there, without a compiler:
+# Installs a wheel in an environment of its own and runs the README's swap there, without a compiler, and MD of copies
+# side by side, which needs a processor with AVX2:
 #
 #     tests/wheel.sh WHEEL [PYTHON [OTHER_TORCH]]
 #
@@ -17,6 +18,14 @@ python=$(command -v "${2:-python$tag}")
 installer=${INSTALLER:-$(command -v uv > /dev/null && echo uv || echo pip)}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+
+# A processor loads one of the two libraries of MD side by side, so the other is looked for in the wheel.
+for library in _lanes_avx2 _lanes_avx512; do
+    if ! "$python" -m zipfile --list "$wheel" | grep -q "openmm_scoredyn/$library.so "; then
+        echo "the wheel lacks $library.so" >&2
+        exit 1
+    fi
+done
 
 "$python" -m venv "$work/venv"
 install() {
@@ -56,12 +65,15 @@ open("seconds.txt", "w").write(f"{whole:.0f}")
 script = re.search(r"^```python\n(.*?)^```$", open(sys.argv[1]).read(), re.MULTILINE | re.DOTALL)[1]
 exec(compile(script, sys.argv[1], "exec"))
 print(f"README's swap: {time.monotonic() - began:.1f} s")
+shutil.copy(model.with_name("alanine-dipeptide.pdb"), ".")
 PYTHON
 cd "$work"
 # Without the OpenCL drivers of this machine, too: PoCL, one for processors, compiles and links.
 clean=(env -i HOME="$work" PATH="$work/venv/bin" OCL_ICD_VENDORS="$work" OMP_NUM_THREADS=1)
 "${clean[@]}" python first_steps.py "$root/README.md" "$installed"
 "${clean[@]}" scoredyn info alanine-dipeptide-obc2 --verify | tail -2
+"${clean[@]}" scoredyn simulate alanine-dipeptide.pdb --out md --copies 8 --trajectories 1 --length 10ps --equilibration 1ps
+grep -q 'side by side' md/trajectory_0000.frames/index.jsonl
 
 if [[ -n ${3-} ]]; then
     if install "$wheel" "torch==$3" 2> refused.txt; then

@@ -18,7 +18,7 @@ PARTS = {
     "coarse": (),
     "data": ("data.frame_store",),
     "program": ("program.card", "program.model", "program.transferable"),
-    "dynamics": ("dynamics.reporters",),
+    "dynamics": ("dynamics.reporters", "dynamics.mcmc_move"),
     "observables": ("observables.protocol", "observables.statistics", "observables.chains"),
     "comparison": (
         "comparison.analyses",

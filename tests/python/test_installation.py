@@ -101,7 +101,8 @@ def test_another_torch_is_refused_before_a_library_is_loaded():
 
 def test_the_recipe_asks_for_what_the_project_asks_for(metadata):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    needed = yaml.safe_load((ROOT / "recipe" / "recipe.yaml").read_text())["requirements"]
+    recipe = yaml.safe_load((ROOT / "recipe" / "recipe.yaml").read_text())
+    needed = recipe["requirements"]
     build = {re.match(r"[\w-]+", name)[0] for name in project["build-system"]["requires"]}
     named = {part: {str(item).split()[0] for item in items} for part, items in needed.items()}
     assert build <= named["build"] | named["host"]
@@ -109,7 +110,30 @@ def test_the_recipe_asks_for_what_the_project_asks_for(metadata):
     for package in ("openmm", "pytorch"):
         assert package in named["host"]
         assert f"${{{{ pin_compatible('{package}', upper_bound='x.x.x') }}}}" in needed["run"]
-    python = f"python {project['project']['requires-python']}"
-    assert python in needed["host"] and python in needed["run"]
-    license_name = yaml.safe_load((ROOT / "recipe" / "recipe.yaml").read_text())["about"]["license"]
-    assert license_name == project["project"]["license"]
+    assert recipe["about"]["license"] == project["project"]["license"]
+    assert recipe["tests"][0]["python"]["imports"] == ["openmm_scoredyn"]
+
+
+def test_the_recipe_makes_a_package_for_every_python():
+    """`python` without a release is taken from variants.yaml; a release would make one package of all."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    recipe = yaml.safe_load((ROOT / "recipe" / "recipe.yaml").read_text())
+    variants = yaml.safe_load((ROOT / "recipe" / "variants.yaml").read_text())
+    assert "python" in recipe["requirements"]["host"] and "python" in recipe["requirements"]["run"]
+    assert f'match(python, "{project["requires-python"].replace(">=", "<")}")' in recipe["build"]["skip"]
+    pythons = [name.split(" :: ")[-1] for name in project["classifiers"] if ":: 3." in name]
+    assert [name.split(".*")[0] for name in variants["python"]] == pythons
+    used = set(re.findall(r"\$\{\{ (compiler|stdlib)\('(\w+)'\) \}\}", str(recipe["requirements"])))
+    assert {f"{language}_{kind}" for kind, language in used} == {"cxx_compiler", "c_stdlib"} <= set(variants)
+
+
+def test_the_container_has_a_python_that_we_name_and_installs_the_pins():
+    text = (ROOT / "Containerfile").read_text()
+    classifiers = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["classifiers"]
+    bases = set(re.findall(r"^FROM python:(\S+)-slim", text, re.MULTILINE))
+    assert len(bases) == 1 and f"Programming Language :: Python :: {bases.pop()}" in classifiers
+    copied = re.findall(r"^COPY (?!--from)(\S+) ", text, re.MULTILINE)
+    assert copied and all((ROOT / name).exists() for name in copied)
+    assert "pip install --no-cache-dir -r /src/requirements.txt" in text
+    (command,) = re.findall(r'^ENTRYPOINT \["(\w+)"\]', text, re.MULTILINE)
+    assert command in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]

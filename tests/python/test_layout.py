@@ -55,6 +55,7 @@ OPTIONAL = (
     "distributed",
     "dask_jobqueue",
     "westpa",
+    "openmmtools",
 )
 
 

@@ -15,10 +15,10 @@ from openmm_scoredyn.cli.options import (
     Repair,
     Solvent,
     Strip,
-    StructureFile,
     SystemFile,
     TemperatureOfMD,
     Timestep,
+    refuse_without_effect,
 )
 from openmm_scoredyn.cli.structures import choose_physics, read_molecule
 from openmm_scoredyn.errors import SamplingError
@@ -28,9 +28,21 @@ _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
 
 def fit(
-    structure: StructureFile,
+    structures: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="STRUCTURE...",
+            help="PDB, mmCIF, Amber prmtop, GROMACS top, CHARMM psf, SDF or MOL2; atoms in any order.",
+        ),
+    ],
     out: Annotated[
-        Path, typer.Option(help="Folder of everything; a fit that was interrupted goes on there.")
+        Path,
+        typer.Option(
+            help=(
+                "Folder of everything; a fit that was interrupted goes on there. Of several structures, or"
+                " with --cluster, each has a folder of its name in it."
+            )
+        ),
     ],
     budget: Annotated[
         str, typer.Option(help="Wall time on the cores given, as 30min, 2h or 600s.")
@@ -47,23 +59,38 @@ def fit(
     temperature: TemperatureOfMD = "300K",
     timestep: Timestep = "4fs",
     seed: Annotated[int, typer.Option(min=1, help="Of everything.")] = 1,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            help="Workers that fit a structure each, as of scoredyn run: local, local:N, NAME.toml."
+        ),
+    ] = None,
 ) -> None:
     """Simulate a molecule, train a model on it, run it, and judge it by MD that it never saw, in rounds.
 
     Example: scoredyn fit molecule.pdb --out fit/ --budget 30min --processes 2
     """
-    import logging
-
-    from rich.console import Console
-
-    from openmm_scoredyn.fitting import FitRequest
-    from openmm_scoredyn.fitting import fit as run
-    from openmm_scoredyn.fitting.verdict import listed
-
-    for name in ("lightning.pytorch", "openmm_scoredyn"):  # a line of progress a stage says enough
-        logging.getLogger(name).setLevel(logging.WARNING)
     budget_s = parse_budget(budget)
+    if len(structures) > 1 or cluster is not None:
+        refuse_without_effect(
+            "fit",
+            {"coordinates": coordinates, "parameters": parameters or [], "system": system},
+            "these belong to one structure",
+            "fit such molecules one by one",
+        )
+        given = {
+            "budget": budget,
+            "processes": processes,
+            "lag-time": lag_time,
+            "solvent": solvent,
+            "seed": seed,
+        }
+        given |= {"temperature": temperature, "timestep": timestep, "strip": strip, "repair": repair}
+        return _fit_each(structures, out, given | {"force-field": force_field or []}, cluster)
+    (structure,) = structures
     molecule = read_molecule("fit", structure, coordinates, parameters, system, strip, repair, force_field)
+    from openmm_scoredyn.fitting import FitRequest
+
     request = FitRequest(
         budget_s=budget_s,
         processes=processes,
@@ -78,6 +105,20 @@ def fit(
         ),
         seed=seed,
     )
+    _fit_one(molecule, structure.stem, out, request)
+
+
+def _fit_one(molecule, name: str, out: Path, request) -> None:
+    """Fit, and print the verdict."""
+    import logging
+
+    from rich.console import Console
+
+    from openmm_scoredyn.fitting import fit as run
+    from openmm_scoredyn.fitting.verdict import listed
+
+    for logger in ("lightning.pytorch", "openmm_scoredyn"):  # a line of progress a stage says enough
+        logging.getLogger(logger).setLevel(logging.WARNING)
     verdict = run(molecule, out, request, _stage)
     console = Console()
     for sentence in verdict.rounds:
@@ -88,9 +129,38 @@ def fit(
     for sentence in (*verdict.advice, *verdict.cost):
         console.print(sentence, soft_wrap=True, markup=False)
     console.print(f"All names: {out / 'verdict.json'}.", soft_wrap=True)
-    console.print(
-        f"Model: {out / structure.stem}.pt. Page: {out / 'comparison' / 'report.html'}.", soft_wrap=True
-    )
+    console.print(f"Model: {out / name}.pt. Page: {out / 'comparison' / 'report.html'}.", soft_wrap=True)
+
+
+def _fit_each(structures: list[Path], out: Path, given: dict[str, object], cluster: str | None) -> None:
+    """Fit several, print a line of each as it ends, and end with status 1 where one failed."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from rich.console import Console
+
+    from openmm_scoredyn.dynamics import open_cluster
+    from openmm_scoredyn.fitting import fit_each
+
+    console, failed = Console(), False
+    with open_cluster(cluster) if cluster else ThreadPoolExecutor(1) as executor:
+        for name, verdict, failure in fit_each(structures, out, typed(given), executor):
+            failed |= verdict is None
+            said = verdict.sentence() if verdict else f"failed; {failure} All of it: {out / name}.log."
+            console.print(f"{name}: {said}", soft_wrap=True, markup=False)
+    if failed:
+        raise typer.Exit(1)
+
+
+def typed(given: dict[str, object]) -> list[str]:
+    """Options as they are typed; what is None, False or an empty list is left out."""
+    words: list[str] = []
+    for name, value in given.items():
+        if value is True:
+            words.append(f"--{name}")
+        elif value is not None and value is not False:
+            for one in value if isinstance(value, list) else [value]:
+                words += [f"--{name}", str(one)]
+    return words
 
 
 def parse_budget(text: str) -> float:
