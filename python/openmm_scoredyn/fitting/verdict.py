@@ -122,8 +122,8 @@ def _missed(missed: list[Row], evidence: Evidence) -> str:
         )
     else:
         cause = (
-            f"the training had settled on {evidence.length_ns:.3g} ns of MD; more MD (a larger budget), or"
-            " another network, may help."
+            f"the held-out loss had settled, on {evidence.length_ns:.3g} ns of MD, which says little of how"
+            " near a model is; more updates help (a larger budget), and then more MD."
         )
     return f"{_listed(others)}{cause}"
 

@@ -80,6 +80,7 @@ def small():
         patch.setattr(md, "EQUILIBRATION_PS", 10.0)
         patch.setattr(md, "SHORT_EQUILIBRATION_PS", 1.0)
         patch.setattr(md, "amount", amount)
+        patch.setattr(stages, "update_speed", lambda free, work: ("float32", 0.01))
         patch.setattr(stages, "updates_in", lambda seconds, free, work, before=0: before + 60)
         patch.setattr(stages, "MOST_STEPS", stages.LEAST_STEPS)
         patch.setattr(rounds, "affordable", afforded)

@@ -73,7 +73,7 @@ def evidence(**known) -> dict:
         ({"phi": MISSED, "psi": MISSED}, {"rare": {"phi": 1}, "turns": True, "fell": 0.2}, UPDATES),
         ({"psi": MISSED}, {"fell": 0.2}, UPDATES),
         ({"psi": MISSED}, {"fell": -0.2, "overfitted": OVERFITTED}, FREE),
-        ({"psi": MISSED}, {"fell": 0.0}, FREE),
+        ({"psi": MISSED}, {"fell": 0.0}, UPDATES),
     ],
 )
 def test_the_next_round_goes_where_the_miss_points(rows, known, kind):
@@ -94,7 +94,8 @@ def test_it_says_why():
 
 def test_rejected_draws_are_a_miss_too():
     assert chosen({"psi": MET}, rejected=100, **evidence(fell=0.2)).kind == UPDATES
-    assert chosen({"psi": MET}, rejected=100, **evidence()).kind == FREE
+    assert chosen({"psi": MET}, rejected=100, **evidence()).kind == UPDATES
+    assert chosen({"psi": MET}, rejected=100, **evidence(overfitted=OVERFITTED)).kind == FREE
     assert chosen({"psi": MET}, rejected=100, **evidence()).score == (1, 0)
 
 
@@ -169,10 +170,10 @@ def after(number: int, kind: str, seconds: float, work: Work) -> None:
 def test_a_round_does_what_was_chosen(work):
     first = amounts.amounts_of(1, work)
     run = amounts.run_of(1, [], work)
-    assert first == {md.TRAINING: 140 * 50 - 100 + 1} and run == stages.Run(1, 3600, 3600)
+    assert first == {md.TRAINING: 100 * 50 - 100 + 1} and run == stages.Run(1, 5000, 5000)
     after(1, UPDATES, 100.0, work)
     assert amounts.amounts_of(2, work) == first
-    assert amounts.run_of(2, [], work) == stages.Run(1, 4600, 3600), "the same run, lengthened"
+    assert amounts.run_of(2, [], work) == stages.Run(1, 6000, 5000), "the same run, lengthened"
     after(2, ROTAMERS, 100.0, work)
     assert amounts.amounts_of(3, work) == first | {md.ROTAMERS: round(40 * 50 / 55)}
     assert amounts.run_of(3, [], work) == stages.Run(3, 600, 600, start_from=1)
@@ -180,10 +181,12 @@ def test_a_round_does_what_was_chosen(work):
     assert amounts.amounts_of(4, work)[md.PATHS] == round((400 * 100 - 4000) / 2 / 1.5)
     shot = amounts.run_of(4, [], work)
     assert shot == stages.Run(4, 6000, 6000, start_from=0, gates=True), "another network, from scratch"
-    assert shot.config("x", REQUEST).network.config.gates
-    assert shot.config("x", REQUEST).optimization.ema_decay == pytest.approx(1 - 10 / 6000)
-    assert stages.Run(1, 500, 400).config("x", REQUEST).optimization.ema_decay == pytest.approx(0.975)
-    assert stages.Run(1, 20_000, 20_000).config("x", REQUEST).optimization.ema_decay == 0.999
+    assert shot.config("x", REQUEST, "float32").network.config.gates
+    assert shot.config("x", REQUEST, "float32").optimization.ema_decay == pytest.approx(1 - 10 / 6000)
+    assert stages.Run(1, 500, 400).config("x", REQUEST, "float32").optimization.ema_decay == pytest.approx(
+        0.975
+    )
+    assert stages.Run(1, 20_000, 20_000).config("x", REQUEST, "float32").optimization.ema_decay == 0.999
     after(4, FREE, 100.0, work)
     assert amounts.amounts_of(5, work)[md.TRAINING] == first[md.TRAINING] + 2000
     assert amounts.run_of(5, [], work) == stages.Run(5, 600, 600, start_from=4, gates=True)

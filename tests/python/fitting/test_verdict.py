@@ -91,7 +91,8 @@ def test_every_miss_stands_in_one_sentence_with_what_is_missing():
         overfitted == "Missed Populations: trans 0: Held-out loss rose; more MD helps, more updates do not."
     )
     (settled,) = verdict(MISSED).advice
-    assert settled.startswith("Missed Populations: trans 0: the training had settled on 1.2 ns of MD")
+    assert settled.startswith("Missed Populations: trans 0: the held-out loss had settled, on 1.2 ns of MD")
+    assert "more updates help" in settled
 
 
 def test_long_lists_of_misses_are_cut():
