@@ -22,6 +22,8 @@ from openmm_scoredyn.figures import as_png
 OTHER_COLOURS = ("#2a9d8f", "#e9a23b", "#7b5ea7", "#3d7dca")
 # Points that an axis has room for.
 MOST_POINTS = 24
+# Letters in a row that a panel of three has room for.
+WIDEST_LABELS = 36
 
 
 def draw_pairs(
@@ -36,10 +38,11 @@ def draw_pairs(
     ):
         estimates = [getattr(row, side) for row in rows]
         mark(axis, np.arange(len(rows)) + offset, estimates, colour, name, logarithmic=logarithmic)
-    names = [symbolic(row.quantity.name.replace(PASSAGE_PREFIX, ""), report.coordinates) for row in rows]
-    axis.set_xticks(range(len(rows)), names)
-    if len(rows) > 5 or max((len(row.quantity.name) for row in rows), default=0) > 24:
-        axis.tick_params(axis="x", labelrotation=60, labelsize=8)
+    plain = [row.quantity.name.replace(PASSAGE_PREFIX, "") for row in rows]
+    names = [symbolic(name, report.coordinates) for name in plain]
+    crowded = len(rows) > 5 or len(rows) * max(map(len, plain), default=0) > WIDEST_LABELS
+    turned = {"rotation": 35, "ha": "right", "rotation_mode": "anchor", "fontsize": 8} if crowded else {}
+    axis.set_xticks(range(len(rows)), names, **turned)
     axis.set(xlim=(-0.6, len(rows) - 0.4), ylabel=unit, yscale="log" if logarithmic else "linear")
     axis.grid(axis="y", color="#eaecf0")
     axis.set_axisbelow(True)
@@ -80,8 +83,7 @@ def passage_times(report: ComparisonReport) -> bytes | None:
         return None
     figure, ((axis,),) = new_figure(1, 1, (12.0, 4.2))
     draw_pairs(axis, report, rows, "mean first passage time (ns)", logarithmic=True)
-    axis.tick_params(axis="x", labelrotation=30)
-    axis.legend(loc="best")
+    axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False)
     return as_png(figure)
 
 

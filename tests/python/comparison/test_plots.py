@@ -1,5 +1,6 @@
 """Error bars of the pictures, read from the figures before they become PNG."""
 
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -119,3 +120,27 @@ def test_bins_that_one_side_alone_visits_are_marked(monkeypatch):
     assert np.isfinite(marks.filled(np.nan)).sum() == 1
     row, column = np.argwhere(np.isfinite(marks.filled(np.nan)))[0]
     assert [-180 + 7.2 * (column + 0.5), -180 + 7.2 * (row + 0.5)] == pytest.approx([120, -120], abs=3.6)
+
+
+@pytest.mark.parametrize("names", ["abcd", ["beta", "alpha_R", "VAL2 chi1: trans", "VAL2 chi1: gauche-"]])
+def test_names_of_states_do_not_overlap(monkeypatch, names):
+    """In a panel of three; turned, each ends at its own tick."""
+    monkeypatch.setattr(plots_rows, "as_png", lambda figure, **options: figure)
+    good = Estimate(0.3, 0.1, 100.0)
+    rows = [
+        Row(Quantity(group, name, "", relative_tolerance=share, coordinate="X"), good, good, 0.0, "agrees")
+        for group, share in (("Populations", 0.1), ("Populations", None), ("Free energies", None))
+        for name in names
+    ]
+    figure = plots_rows.populations(
+        SimpleNamespace(rows=rows, reference_name="MD", candidate_name="model", coordinates=(X,))
+    )
+    figure.canvas.draw()
+    for axis in figure.axes:
+        labels = axis.get_xticklabels()
+        if labels[0].get_rotation():
+            assert all(label.get_ha() == "right" for label in labels)
+        else:
+            boxes = [label.get_window_extent() for label in labels]
+            assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+    assert len(figure.axes) == 3
