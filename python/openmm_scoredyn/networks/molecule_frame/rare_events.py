@@ -12,6 +12,7 @@ from openmm_scoredyn.errors import TrainingError
 from openmm_scoredyn.networks.examples import SHOT_ALONG, Examples
 from openmm_scoredyn.networks.molecule_frame.gate import EventGate, rare_events
 from openmm_scoredyn.networks.molecule_frame.gated import GatedNetwork
+from openmm_scoredyn.networks.molecule_frame.scales import measured
 from openmm_scoredyn.networks.protocol import Stage
 
 _LOGGER = logging.getLogger(__name__)
@@ -195,5 +196,4 @@ def _fit_gates(gates: list[EventGate], parts, features, seed: int, further: bool
 def _features(network, pairs: Examples) -> Tensor:
     with torch.no_grad():
         conformation = network.inner.conformation
-        chunks = pairs.before.split(65536)
-        return torch.cat([conformation.features(conformation.coordinates(chunk)) for chunk in chunks])
+        return conformation.features(measured(conformation.coordinates, pairs.before))
