@@ -94,9 +94,15 @@ def all_runs() -> list[Run]:
 
 
 def next_run(data: Path) -> Run | None:
-    """The run that is farthest behind its length, of 100 beads before any of 400."""
+    """The run that is farthest behind its length: of 100 beads before any of 400, to train on before any that
+    is held out.
+    """
     waiting = [run for run in all_runs() if run.share_done(data) < 1]
-    return min(waiting, key=lambda run: (len(run.chain.types), run.share_done(data)), default=None)
+
+    def rank(run: Run) -> tuple:
+        return len(run.chain.types), "random" in run.name, run.share_done(data)
+
+    return min(waiting, key=rank, default=None)
 
 
 def commands(run: Run, chunk: int) -> str:

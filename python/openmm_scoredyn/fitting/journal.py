@@ -12,6 +12,7 @@ from typing import Any
 from openmm_scoredyn.data.atomic import write_text_atomically
 from openmm_scoredyn.errors import OutputError
 from openmm_scoredyn.fitting.request import FitRequest
+from openmm_scoredyn.version import UNKNOWN_VERSION, __version__
 
 FILE = "fit.json"
 
@@ -28,7 +29,8 @@ class Journal:
     Raises
     ------
     OutputError
-        If the folder holds a fit of another molecule or with other settings, or its journal cannot be read.
+        If the folder holds a fit of another molecule, version or with other settings, or its journal cannot
+        be read.
     """
 
     def __init__(self, folder: Path, request: FitRequest, structure_sha256: str):
@@ -43,6 +45,7 @@ class Journal:
         try:
             stored = json.loads(self._path.read_text())
             known = stored["request"]
+            begun_with = str(stored.get("package_version", UNKNOWN_VERSION))
             decided = dict(stored["decided"])
             seconds = {str(name): float(value) for name, value in stored["seconds"].items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -50,6 +53,11 @@ class Journal:
                 f"fit: cannot read {self._path} ({type(error).__name__}); expected what an earlier fit wrote;"
                 " choose another folder."
             ) from None
+        if begun_with != __version__:
+            raise OutputError(
+                f"fit: {folder} was begun with another version; expected openmm_scoredyn {__version__}, found"
+                f" {begun_with}; finish it with that one, or choose another folder."
+            )
         for name, asked in self._asked.items():
             if asked != known.get(name):
                 raise OutputError(
@@ -90,5 +98,10 @@ class Journal:
         return sum(self._seconds.values())
 
     def _write(self) -> None:
-        content = {"request": self._asked, "decided": self._decided, "seconds": self._seconds}
+        content = {
+            "package_version": __version__,
+            "request": self._asked,
+            "decided": self._decided,
+            "seconds": self._seconds,
+        }
         write_text_atomically(self._path, json.dumps(content, indent=1) + "\n")

@@ -14,6 +14,7 @@ from openmm_scoredyn.program.card import Card
 from openmm_scoredyn.program.transferable import TransferCard
 from openmm_scoredyn.training.config import TrainingConfig
 from openmm_scoredyn.training.saving import BEST, LAST
+from openmm_scoredyn.version import UNKNOWN_VERSION
 
 RISE = 0.01  # of the held-out loss over its least value, from which on it is called overfitting
 
@@ -29,6 +30,7 @@ class Checkpoint:
     update : int, after which it was written
     weights : state dict of the network, averaged
     held_out_loss : list of (update, loss)
+    package_version : of the package that wrote it
     """
 
     config: TrainingConfig
@@ -36,6 +38,7 @@ class Checkpoint:
     update: int
     weights: dict[str, Tensor]
     held_out_loss: list[tuple[int, float]]
+    package_version: str
 
     @property
     def parametrization(self) -> Parametrization:
@@ -81,6 +84,7 @@ def read_checkpoint(path, name: str = LAST) -> Checkpoint:
             held_out_loss=[
                 (int(update), float(loss)) for update, loss in json.loads(described["held_out_loss"])
             ],
+            package_version=described.get("package_version", UNKNOWN_VERSION),
         )
     except Exception as error:  # torch raises many kinds for a damaged file
         raise TrainingError(

@@ -37,6 +37,7 @@ from openmm_scoredyn.training.distillation import Distillation
 from openmm_scoredyn.training.module import ScoreTraining
 from openmm_scoredyn.training.rollout import RolloutValidation
 from openmm_scoredyn.training.saving import LAST, Averaging, Saving, SealedCheckpoints
+from openmm_scoredyn.version import __version__
 
 VALIDATION_BATCHES, MOST_VALIDATION_BATCHES = 8, 64  # of a molecule; of all, beyond one of each
 SPLIT = "split.json"
@@ -233,8 +234,17 @@ def _split(trajectories: list[Trajectory], directory: Path, config: TrainingConf
 
 
 def _require_same_run(checkpoint: Path, config: TrainingConfig) -> None:
-    """Refuse a directory of a run with another configuration; more updates are welcome."""
-    earlier = read_checkpoint(checkpoint).config
+    """Refuse a directory of a run of another version, whose rules may be others, or with another
+    configuration; more updates are welcome.
+    """
+    previous = read_checkpoint(checkpoint)
+    earlier, begun_with = previous.config, previous.package_version
+    if begun_with != __version__:
+        raise TrainingError(
+            f"train: {checkpoint} was begun with another version; expected openmm_scoredyn {__version__},"
+            f" found {begun_with}; finish it with that one, or begin in another directory, with --start-from"
+            f" {checkpoint.parent} from its network."
+        )
     if earlier.optimization.updates < config.optimization.updates:
         longer = replace(earlier.optimization, updates=config.optimization.updates)
         earlier = replace(earlier, optimization=longer)

@@ -14,6 +14,7 @@ from openmm_scoredyn.errors import TrainingInterrupted
 from openmm_scoredyn.program.archive import read_checkpoint, write_checkpoint
 from openmm_scoredyn.training.config import TrainingConfig
 from openmm_scoredyn.training.module import ScoreTraining
+from openmm_scoredyn.version import __version__
 
 LAST, BEST = "last.ckpt", "best.ckpt"
 
@@ -45,7 +46,11 @@ class Saving(lightning.Callback):
 
     def __init__(self, directory: Path, config: TrainingConfig, card: str, average: Averaging):
         self.directory, self.config, self.average = directory, config, average
-        self.fields = {"config": json.dumps(config.to_dict()), "card": card}
+        self.fields = {
+            "config": json.dumps(config.to_dict()),
+            "card": card,
+            "package_version": __version__,
+        }
         self.held_out_loss: list[tuple[int, float]] = []  # update, loss
         self._signal: int | None = None
 

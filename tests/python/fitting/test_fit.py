@@ -24,6 +24,7 @@ from openmm_scoredyn.reference.lanes import copies_at_once
 from openmm_scoredyn.reference.physics import Physics
 from openmm_scoredyn.reference.start import physics_of
 from openmm_scoredyn.training.checkpoint import read_checkpoint
+from openmm_scoredyn.version import __version__
 
 REQUEST = FitRequest(budget_s=60.0)
 PRMTOP = Path(PDB).with_name("alanine_dipeptide.prmtop")
@@ -256,6 +257,17 @@ def test_a_finished_run_is_lengthened(fitted, tmp_path):
 def test_other_settings_are_refused_in_the_same_folder(fitted):
     with pytest.raises(OutputError, match="holds a fit with other settings; expected seed 1, found 2"):
         fit(PDB, fitted[0], FitRequest(budget_s=60.0, seed=2))
+
+
+def test_a_fit_of_another_version_is_refused(fitted, tmp_path):
+    journal = json.loads((fitted[0] / "fit.json").read_text())
+    (tmp_path / "fit.json").write_text(json.dumps(journal | {"package_version": "0.1.0"}))
+    with pytest.raises(OutputError, match=f"expected openmm_scoredyn {__version__}, found 0.1.0; finish it"):
+        fit(PDB, tmp_path, REQUEST)
+    del journal["package_version"]
+    (tmp_path / "fit.json").write_text(json.dumps(journal))
+    with pytest.raises(OutputError, match="found 0.15.0 or an earlier one"):
+        fit(PDB, tmp_path, REQUEST)
 
 
 def test_a_structure_with_a_force_field_of_its_own_is_simulated_with_it(small, tmp_path):

@@ -169,6 +169,14 @@ def test_another_configuration_in_the_same_directory_is_refused_before_any_work(
         train(data(), tmp_path, tiny(6))
 
 
+def test_a_run_of_another_version_is_refused_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.setattr("openmm_scoredyn.training.saving.__version__", "0.1.0")
+    train(data(), tmp_path, tiny(12))
+    monkeypatch.setattr("openmm_scoredyn.training.fit.collect_examples", None)
+    with pytest.raises(TrainingError, match="found 0.1.0; finish it with that one, or begin in another"):
+        train(data(), tmp_path, tiny(12))
+
+
 def test_a_damaged_or_missing_checkpoint_is_refused(tmp_path):
     with pytest.raises(TrainingError, match="found no checkpoint"):
         load_checkpoint(tmp_path)
