@@ -43,6 +43,10 @@ def train(
     updates: Annotated[int, typer.Option(help="Number of optimiser updates.")] = 17_000,
     batch_size: Annotated[int, typer.Option(help="Pairs per update.")] = 1024,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate of Adam.")] = 1e-3,
+    matrix_learning_rate: Annotated[
+        float | None,
+        typer.Option(help="Muon for matrices, with this peak learning rate, as 5e-3; for batches of 2,048."),
+    ] = None,
     precision: Annotated[
         Literal["float32", "bfloat16"],
         typer.Option(
@@ -116,6 +120,7 @@ def train(
             updates=updates,
             batch_size=batch_size,
             learning_rate=learning_rate,
+            matrix_learning_rate=matrix_learning_rate,
             seed=seed,
             precision=precision,
         ),

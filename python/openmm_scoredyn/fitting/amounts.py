@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from openmm_scoredyn.data import Trajectory
 from openmm_scoredyn.fitting import md, rounds, stages
-from openmm_scoredyn.fitting.request import OVERHEAD
+from openmm_scoredyn.fitting.request import BESIDE, OVERHEAD
 from openmm_scoredyn.fitting.rounds import Choice
 from openmm_scoredyn.fitting.stages import Run
 from openmm_scoredyn.fitting.work import Work
@@ -53,9 +53,30 @@ def training_md(number: int, work: Work) -> dict[str, list[Trajectory]]:
     return found
 
 
+def beside_training(run: Run, free: list[Trajectory], work: Work) -> dict[str, int]:
+    """Frames of each trajectory of the parts of the MD that are made beside a training run: those that judge,
+    beside the first one.
+    """
+    processes = work.request.beside_training
+    if not processes or run.number > 1 or run.updates > run.begun_with:
+        return {}
+    _, each = stages.update_speed(free, work)
+
+    def count(part: str) -> int:
+        seconds = BESIDE[part] * run.updates * each
+        return work.journal.decide(_beside(part), lambda: md.amount(part, seconds, work, processes=processes))
+
+    return {part: count(part) for part in BESIDE}
+
+
+def _beside(part: str) -> str:
+    """The name of the decision on a part that is made beside the training."""
+    return f"{part} beside the training, amount"
+
+
 def validation_md(number: int, work: Work) -> list[Trajectory]:
     """The MD that rounds are judged by: nothing is trained on it, and the verdict does not come from it."""
-    if number > 1:
+    if number > 1 or work.request.beside_training:
         return md.stored(md.VALIDATION, work)
     with work.stage(md.VALIDATION) as progress:
         seconds = work.request.seconds(md.VALIDATION)
@@ -92,14 +113,16 @@ def _run(number: int, free: list[Trajectory], work: Work) -> Run:
 
 def held_out(all_met: bool, work: Work) -> int:
     """Frames of each trajectory of the held-out MD: its share, or, where not all targets were met, all that
-    the rounds left.
+    the rounds left, beside what was made while the network was trained.
     """
 
     def frames() -> int:
         request, journal = work.request, work.journal
+        made = journal.known(_beside(md.HELD_OUT)) or 0
         planned = request.seconds(md.HELD_OUT)
         rest = request.seconds("final replicas") + OVERHEAD * request.budget_s
         left = request.budget_s - journal.spent_s - rest
-        return md.amount(md.HELD_OUT, planned if all_met else max(planned, left), work)
+        seconds = planned if all_met else max(planned, left)
+        return md.amount(md.HELD_OUT, seconds, work, made) if seconds > 0 else made
 
     return work.journal.decide(f"{md.HELD_OUT}, amount", frames)

@@ -85,11 +85,13 @@ def _rounds(work: Work) -> list[Choice]:
 def _round(number: int, work: Work) -> Choice:
     """One round, and what follows it."""
     training = amounts.training_md(number, work)
-    validation = amounts.validation_md(number, work)
     free = training[md.TRAINING]
     with work.stage(f"training, round {number}") as progress:
         every = [one for part in training.values() for one in part]
-        folder = stages.trained(amounts.run_of(number, free, work), every, work, progress)
+        run = amounts.run_of(number, free, work)
+        with md.made_beside(amounts.beside_training(run, free, work), work):
+            folder = stages.trained(run, every, work, progress)
+    validation = amounts.validation_md(number, work)
     place = make_directory(work.folder / "rounds" / str(number))
     with work.stage(f"replicas, round {number}") as progress:
         program = stages.exported(folder, place)

@@ -1,6 +1,10 @@
 """The MD of a fit: what is trained on, what the rounds are judged by, and what the verdict is judged by."""
 
+import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from openmm_scoredyn.data import Trajectory, load
@@ -95,13 +99,14 @@ def _engine(start: Start, request: FitRequest, copies: int) -> ReferenceEngine |
     return ReferenceEngine(topology, positions, physics, request.seed, box=box, own=start.system)
 
 
-def amount(part: str, seconds: float, work: Work, before: int = 0) -> int:
+def amount(part: str, seconds: float, work: Work, before: int = 0, processes: int | None = None) -> int:
     """How much each trajectory of a part holds after so much more wall time: frames of free MD, segments from
     rotamers, or paths.
 
     Parameters
     ----------
     before : how much there is
+    processes : trajectories made at a time, where they are not all
     """
     request, copies = work.request, copies_of(part, work)
     speed = work.journal.decide(
@@ -109,7 +114,8 @@ def amount(part: str, seconds: float, work: Work, before: int = 0) -> int:
         lambda: md_speed(work.structure, request, copies),
     )
     most = round((MOST_PS_OF_COPIES if copies > 1 else MOST_PS) / request.lag_time_ps)
-    waves = -(-trajectories_of(request) // request.processes)  # as many follow each other in a process
+    at_a_time = processes or request.processes
+    waves = -(-trajectories_of(request) // at_a_time)  # as many follow each other in a process
     time_ps, lag_ps = speed * seconds / waves, request.lag_time_ps
     if part == ROTAMERS:
         one_ps = SEGMENT_FRAMES * lag_ps + PULL_PS + request.physics.hold_ps
@@ -124,9 +130,15 @@ def amount(part: str, seconds: float, work: Work, before: int = 0) -> int:
     return max(LEAST_FRAMES, min(round((time_ps - EQUILIBRATION_PS) / lag_ps), most)) + 1
 
 
-def molecular_dynamics(part: str, count: int, work: Work, progress: Progress) -> list[Trajectory]:
+def molecular_dynamics(
+    part: str, count: int, work: Work, progress: Progress | None, stop: threading.Event | None = None
+) -> list[Trajectory]:
     """Trajectories of a part, each with `count` frames, segments or paths, of each of its copies; what is
     there goes on.
+
+    Parameters
+    ----------
+    stop : for MD beside a training, by the processes that it leaves idle; they end when it is set
 
     In water the box is set once, for the training MD; all other parts begin in it.
     """
@@ -149,11 +161,36 @@ def molecular_dynamics(part: str, count: int, work: Work, progress: Progress) ->
         work.structure,
         plan,
         work.folder / chosen.folder,
-        processes=request.processes,
+        processes=request.processes if stop is None else request.beside_training,
+        stop=stop,
         box=shared if request.physics.makes_box and part != TRAINING else None,
         progress=progress,
     )
     return stored(part, work)
+
+
+@contextmanager
+def made_beside(counts: dict[str, int], work: Work) -> Iterator[None]:
+    """Make MD of several parts while something else is done, and wait for its end; an exception stops it.
+
+    Parameters
+    ----------
+    counts : of each part, as of `molecular_dynamics`
+    """
+    stop = threading.Event()
+
+    def make() -> None:
+        for part, count in counts.items():
+            molecular_dynamics(part, count, work, None, stop)
+
+    with ThreadPoolExecutor(1) as thread:
+        made = thread.submit(make)
+        try:
+            yield
+        except BaseException:
+            stop.set()
+            raise
+        made.result()
 
 
 def stored(part: str, work: Work) -> list[Trajectory]:

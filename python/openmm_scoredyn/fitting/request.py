@@ -11,6 +11,10 @@ from openmm_scoredyn.reference.physics import Physics
 SHARES = {"training MD": 0.1, "validation MD": 0.04, "training": 0.5, "replicas": 0.03}
 # Kept for the end; what the rounds did not use is added to the held-out MD.
 FINAL_SHARES = {"held-out MD": 0.12, "final replicas": 0.05}
+# With several processes the MD that judges is made beside the training, by those that it leaves idle.
+SHARES_BESIDE = {"training MD": 0.13, "validation MD": 0.0, "training": 0.63, "held-out MD": 0.0}
+# Of the wall time of the training; all of it ends before the training does.
+BESIDE = {"validation MD": 0.25, "held-out MD": 0.65}
 # Kept for imports, exports and comparisons.
 OVERHEAD = 0.06
 # A round that has less than this of the budget is not begun.
@@ -26,7 +30,7 @@ class FitRequest:
     Attributes
     ----------
     budget_s : wall time, s, on the cores given
-    processes : trajectories of MD made at a time
+    processes : trajectories of MD made at a time; half of them train, while the others make MD
     lag_time_ps : of one step of the model, and between the frames of the MD
     physics : Physics of the MD
     seed : of everything
@@ -49,13 +53,27 @@ class FitRequest:
                 f"fit: expected at least one process, found {self.processes}; give the number of cores."
             )
 
+    @property
+    def training_threads(self) -> int:
+        """Threads that train a network."""
+        return max(1, self.processes // 2)
+
+    @property
+    def beside_training(self) -> int:
+        """Processes that make MD in the meantime."""
+        return self.processes - self.training_threads
+
     def seconds(self, share: str) -> float:
         """Wall time of one part of the work, as named in SHARES and FINAL_SHARES."""
-        return (SHARES | FINAL_SHARES)[share] * self.budget_s
+        return self._shares[share] * self.budget_s
+
+    @property
+    def _shares(self) -> dict[str, float]:
+        return SHARES | FINAL_SHARES | (SHARES_BESIDE if self.beside_training else {})
 
     def left_for_rounds(self, spent_s: float) -> float:
         """Wall time, s, that further rounds may use where so much is spent."""
-        kept = sum(FINAL_SHARES.values()) + OVERHEAD
+        kept = sum(self._shares[name] for name in FINAL_SHARES) + OVERHEAD
         return (1 - kept) * self.budget_s - spent_s
 
     def to_dict(self) -> dict:

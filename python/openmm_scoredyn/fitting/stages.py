@@ -4,11 +4,15 @@ interrupted.
 
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import lightning
 import numpy as np
+import torch
 
 from openmm_scoredyn.data import Trajectory, beginning, load
 from openmm_scoredyn.data.atomic import write_atomically
@@ -22,10 +26,14 @@ from openmm_scoredyn.program.archive import seal
 from openmm_scoredyn.program.card import CARD_FILE
 from openmm_scoredyn.program.model import ScoreModel
 from openmm_scoredyn.training import OptimizationConfig, TrainingConfig, load_checkpoint, train
-from openmm_scoredyn.training.config import PRECISIONS
 
 REPLICAS = 64
-BATCH_SIZE = 512
+# Ways to train. Muon takes half the pairs of Adam or fewer, but multiplies matrices in bfloat16, for which a
+# processor must have instructions: the way is taken that learns from more pairs a second.
+RECIPES: dict[str, dict[str, Any]] = {
+    "Adam": {"batch_size": 512},
+    "Muon": {"batch_size": 2048, "matrix_learning_rate": 5e-3, "precision": "bfloat16"},
+}
 AVERAGED = 10  # the average of the weights is over one in so many of the updates of a short run
 LEAST_UPDATES, MOST_UPDATES = 400, 100_000
 LEAST_STEPS, MOST_STEPS = 100, 10_000
@@ -57,17 +65,16 @@ class Run:
         """JSON-ready."""
         return asdict(self)
 
-    def config(self, name: str, request: FitRequest, precision: str) -> TrainingConfig:
+    def config(self, name: str, request: FitRequest, recipe: str) -> TrainingConfig:
         """Of `train`."""
         optimization = OptimizationConfig(
             updates=self.updates,
-            batch_size=BATCH_SIZE,
             validation_every=max(50, self.begun_with // 10),
             warmup_updates=min(300, self.begun_with // 10),
             # An average over more than a short run holds would be of its first weights.
             ema_decay=min(0.999, 1 - AVERAGED / self.begun_with),
             seed=request.seed,
-            precision=precision,
+            **RECIPES[recipe],
         )
         return TrainingConfig(
             name=name,
@@ -97,23 +104,23 @@ class _Clock(lightning.Callback):
         return float(np.median(np.diff(self._times[_WARM_UPDATES:])))
 
 
-def update_seconds(trajectories: list[Trajectory], request: FitRequest, precision: str) -> float:
+def update_seconds(trajectories: list[Trajectory], request: FitRequest, recipe: str) -> float:
     """How long an update takes here, with a little of the MD: setting up takes as long as there is MD."""
     few = [beginning(one, _TIMED_FRAMES) for one in trajectories[:2]]
     clock = _Clock()
-    config = Run(0, _TIMED_UPDATES, _TIMED_UPDATES).config("speed", request, precision)
-    with tempfile.TemporaryDirectory() as folder:
+    config = Run(0, _TIMED_UPDATES, _TIMED_UPDATES).config("speed", request, recipe)
+    with tempfile.TemporaryDirectory() as folder, _threads(request.training_threads):
         train(few, folder, config, [clock])
     return clock.seconds
 
 
 def update_speed(trajectories: list[Trajectory], work: Work) -> tuple[str, float]:
-    """The precision in which this processor makes an update soonest, and how long it takes, s."""
+    """The recipe by which this processor learns from most pairs a second, and how long an update takes, s."""
     found = work.journal.decide(
         "seconds of an update",
-        lambda: {one: update_seconds(trajectories, work.request, one) for one in PRECISIONS},
+        lambda: {one: update_seconds(trajectories, work.request, one) for one in RECIPES},
     )
-    return min(found.items(), key=lambda one: one[1])
+    return max(found.items(), key=lambda one: RECIPES[one[0]]["batch_size"] / one[1])
 
 
 def updates_in(seconds: float, trajectories: list[Trajectory], work: Work, before: int = 0) -> int:
@@ -137,9 +144,22 @@ def trained(run: Run, trajectories: list[Trajectory], work: Work, progress: Prog
     """The folder of a finished run."""
     folder = run_folder(run.number, work)
     source = run_folder(run.start_from, work) if run.start_from else None
-    precision, _ = update_speed(trajectories, work)
-    train(trajectories, folder, run.config(work.name, work.request, precision), [_Clock(progress)], source)
+    recipe, _ = update_speed(trajectories, work)
+    config = run.config(work.name, work.request, recipe)
+    with _threads(work.request.training_threads):
+        train(trajectories, folder, config, [_Clock(progress)], source)
     return folder
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """So many threads of torch."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def exported(run: Path, folder: Path) -> Path:

@@ -51,7 +51,12 @@ def _work(start: Start, plan: SimulationPlan, directory: Path, index: int) -> No
 
 
 def run_in_processes(
-    start: Start, plan: SimulationPlan, directory: Path, processes: int, add: Callable[[int, int], None]
+    start: Start,
+    plan: SimulationPlan,
+    directory: Path,
+    processes: int,
+    add: Callable[[int, int], None],
+    asked_to_stop: threading.Event | None = None,
 ) -> None:
     """Make every trajectory of a plan, `processes` at a time.
 
@@ -61,9 +66,12 @@ def run_in_processes(
     ----------
     start : Start, what every trajectory begins from
     add : called with (trajectory, frames done)
+    asked_to_stop : set by another thread to end it
 
     Raises
     ------
+    Interrupted
+        If it was asked to stop.
     SamplingError
         If a process ended on its own; errors of the trajectories themselves are passed on.
     """
@@ -81,6 +89,8 @@ def run_in_processes(
                 _drain(reports, add)
                 for future in finished:
                     future.result()
+                if asked_to_stop is not None and asked_to_stop.is_set():
+                    raise Interrupted
         except BrokenProcessPool:
             raise SamplingError(
                 "simulate: a worker process ended on its own; expected it to finish, so it was killed, or the"

@@ -37,6 +37,7 @@ def simulate(
     bias: str | Path | None = None,
     box: str | Path | None = None,
     progress: Callable[[float, float], None] | None = None,
+    stop: threading.Event | None = None,
 ) -> list[Path]:
     """Make the trajectories of a plan, or go on with those that an earlier call did not finish.
 
@@ -58,6 +59,8 @@ def simulate(
     uses what lies
         in the folder under that name, or sets one
     progress : called with (ps done, ps in all) of all copies, earlier calls included
+    stop : for a call in a thread beside other work: trajectories are made in processes of their own, which
+        end when it is set
 
     Returns
     -------
@@ -77,6 +80,8 @@ def simulate(
     OutputError
         If the folder cannot be written, another process writes it, or it holds trajectories of another plan,
         bias or box.
+    Interrupted
+        If `stop` was set; a later call goes on.
     ClusterError
         If the workers of the executor, or their scheduler, are gone.
 
@@ -102,11 +107,11 @@ def simulate(
         add = _adder(plan, progress)
         if executor is not None:
             run_on_executor(executor, start, plan, directory, add)
-        elif processes == 1:
+        elif processes == 1 and stop is None:
             for index in range(plan.n_trajectories):
                 run_trajectory(start, plan, directory, index, add, threading.Event())
         else:
-            run_in_processes(start, plan, directory, processes, add)
+            run_in_processes(start, plan, directory, processes, add, stop)
         paths = [trajectory_path(directory, index) for index in range(plan.n_trajectories)]
         for path in paths:
             require_frames(path, plan.frames_per_trajectory)

@@ -16,6 +16,8 @@ SPLITS = ("trajectory", "time", "molecule")
 class OptimizationConfig:
     """Adam with linear warm-up and cosine decay to zero, gradient clipping, exponential moving average.
 
+    `matrix_learning_rate` : Muon for matrices, with this learning rate, see `training.optimizer.MuonAndAdam`;
+    it brings the more the larger the batch is.
     `precision` "bfloat16": matrix products of the network in bfloat16 while it is trained, on processors with
     instructions for it 1.5 times as fast; weights, their average and latents stay in float32.
     """
@@ -23,6 +25,7 @@ class OptimizationConfig:
     updates: int = 17_000
     batch_size: int = 1024
     learning_rate: float = 1e-3
+    matrix_learning_rate: float | None = None
     warmup_updates: int = 300
     ema_decay: float = 0.999
     gradient_clip: float = 1.0
@@ -36,8 +39,8 @@ class OptimizationConfig:
                 f"OptimizationConfig: unknown precision; expected one of {', '.join(PRECISIONS)}, found"
                 f" {self.precision!r}; choose one."
             )
-        for name in ("updates", "batch_size", "learning_rate", "validation_every"):
-            if getattr(self, name) <= 0:
+        for name in ("updates", "batch_size", "learning_rate", "matrix_learning_rate", "validation_every"):
+            if getattr(self, name) is not None and getattr(self, name) <= 0:
                 raise TrainingError(
                     f"OptimizationConfig: {name} must be positive, found {getattr(self, name)}; give a"
                     " positive value."

@@ -10,6 +10,7 @@ from openmm_scoredyn.diffusion.parametrization import Parametrization, denoising
 from openmm_scoredyn.networks.protocol import draws_in_one_step
 from openmm_scoredyn.training.config import TrainingConfig
 from openmm_scoredyn.training.dataset import Batch
+from openmm_scoredyn.training.optimizer import MuonAndAdam
 
 
 class ScoreTraining(lightning.LightningModule):
@@ -71,11 +72,14 @@ class ScoreTraining(lightning.LightningModule):
         return condition, network.project(batch.eps, condition)
 
     def configure_optimizers(self):
-        """Adam; linear warm-up, then half a cosine down to zero at the last update."""
+        """Adam, or Muon and Adam; linear warm-up, then half a cosine down to zero at the last update."""
         optimization = self.config.optimization
-        optimizer = torch.optim.Adam(
-            [p for p in self.parameters() if p.requires_grad], lr=optimization.learning_rate
-        )
+        trained = [p for p in self.parameters() if p.requires_grad]
+        optimizer: torch.optim.Optimizer
+        if optimization.matrix_learning_rate is None:
+            optimizer = torch.optim.Adam(trained, lr=optimization.learning_rate)
+        else:
+            optimizer = MuonAndAdam(trained, optimization.learning_rate, optimization.matrix_learning_rate)
 
         def rate(update: int) -> float:
             warm = min(1.0, (update + 1) / max(1, optimization.warmup_updates))

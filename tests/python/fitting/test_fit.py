@@ -1,8 +1,10 @@
 """`scoredyn fit`: from a structure to a verdict in rounds, interrupted and gone on with, refused."""
 
 import json
+import multiprocessing
 import shutil
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -74,14 +76,14 @@ def compared(original):
 def small():
     """Amounts for a test."""
 
-    def amount(part, seconds, work, before=0):
+    def amount(part, seconds, work, before=0, processes=None):
         return before + {md.ROTAMERS: 4, md.PATHS: 10}.get(part, 91)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(md, "EQUILIBRATION_PS", 10.0)
         patch.setattr(md, "SHORT_EQUILIBRATION_PS", 1.0)
         patch.setattr(md, "amount", amount)
-        patch.setattr(stages, "update_speed", lambda free, work: ("float32", 0.01))
+        patch.setattr(stages, "update_speed", lambda free, work: ("Adam", 0.01))
         patch.setattr(stages, "updates_in", lambda seconds, free, work, before=0: before + 60)
         patch.setattr(stages, "MOST_STEPS", stages.LEAST_STEPS)
         patch.setattr(rounds, "affordable", afforded)
@@ -111,7 +113,7 @@ def fitted(small, tmp_path_factory):
 
 def test_it_works_in_rounds_and_goes_on_where_it_was(fitted):
     _, verdict, _, calls = fitted
-    first = ["training MD, round 1", "validation MD", "training, round 1", "replicas, round 1"]
+    first = ["training MD, round 1", "training, round 1", "validation MD", "replicas, round 1"]
     assert calls[0] == [*first, "comparison, round 1"]
     assert calls[1] == ["MD from rotamers, round 2", "training, round 2"]
     assert calls[2] == [*calls[1], "replicas, round 2", "comparison, round 2"]
@@ -254,6 +256,47 @@ def test_a_finished_run_is_lengthened(fitted, tmp_path):
     assert read_checkpoint(run).update == 70 and read_checkpoint(run).config.optimization.updates == 70
 
 
+@pytest.fixture(scope="module")
+def beside(small, tmp_path_factory):
+    """A fit with two processes that was interrupted in the first training, and again before its replicas:
+    folder, stages of each call.
+    """
+    folder, calls = tmp_path_factory.mktemp("beside") / "ala2", []
+    request = FitRequest(budget_s=60.0, processes=2)
+
+    def interrupted(*arguments):
+        while not list(folder.glob("validation/*.frames")):
+            time.sleep(0.1)
+        raise Interrupted
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr(stages, "train", interrupted)
+        calls.append([])
+        fit(PDB, folder, request, recorder(calls[-1]))
+    assert not multiprocessing.active_children(), "the MD beside the training ends with it"
+    assert not (folder / "held_out").exists()
+    with pytest.raises(Interrupted):
+        calls.append([])
+        fit(PDB, folder, request, recorder(calls[-1], "replicas, round 1"))
+    return folder, calls
+
+
+def test_md_that_judges_is_made_beside_the_training(beside):
+    """No stage of its own makes it; a training that is interrupted interrupts it, and it goes on."""
+    folder, calls = beside
+    assert calls == [["training MD, round 1", "training, round 1"]] * 2
+    counted = json.loads((folder / "fit.json").read_text())["decided"]
+    for part, name in (("validation", md.VALIDATION), ("held_out", md.HELD_OUT)):
+        assert counted[f"{name} beside the training, amount"] == 91
+        assert {len(one.segments[0]) for one in load([folder / part])} == {91}
+
+
+def test_half_of_the_processes_train():
+    shared = {count: FitRequest(60.0, processes=count) for count in (1, 2, 3, 8)}
+    assert {count: one.training_threads for count, one in shared.items()} == {1: 1, 2: 1, 3: 1, 8: 4}
+    assert {count: one.beside_training for count, one in shared.items()} == {1: 0, 2: 1, 3: 2, 8: 4}
+
+
 def test_other_settings_are_refused_in_the_same_folder(fitted):
     with pytest.raises(OutputError, match="holds a fit with other settings; expected seed 1, found 2"):
         fit(PDB, fitted[0], FitRequest(budget_s=60.0, seed=2))
@@ -270,12 +313,13 @@ def test_a_fit_of_another_version_is_refused(fitted, tmp_path):
         fit(PDB, tmp_path, REQUEST)
 
 
-def test_a_structure_with_a_force_field_of_its_own_is_simulated_with_it(small, tmp_path):
+def test_a_structure_with_a_force_field_of_its_own_is_simulated_with_it(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(stages, "trained", lambda *arguments: None)
     structure, seen = read_structure(PRMTOP), []
     request = FitRequest(budget_s=60.0, physics=physics_of(structure, "vacuum"))
     with pytest.raises(Interrupted):
-        fit(structure, tmp_path / "out", request, recorder(seen, "training, round 1"))
-    assert seen == ["training MD, round 1", "validation MD"]
+        fit(structure, tmp_path / "out", request, recorder(seen, "replicas, round 1"))
+    assert seen == ["training MD, round 1", "training, round 1", "validation MD"]
     asked = json.loads((tmp_path / "out" / "fit.json").read_text())["request"]
     assert asked["structure_sha256"] == structure.sha256
     for folder in ("md", "validation"):
@@ -291,11 +335,12 @@ def test_in_water_the_box_is_set_once(small, tmp_path, monkeypatch):
         return boxes[-1]
 
     monkeypatch.setattr(preparation, "make_box", counted)
+    monkeypatch.setattr(stages, "trained", lambda *arguments: None)
     monkeypatch.setattr(md, "amount", lambda part, seconds, work, before=0: 3)
     monkeypatch.setattr(md, "EQUILIBRATION_PS", 0.1)
     request = FitRequest(budget_s=60.0, physics=Physics.in_solvent("tip3p", npt_ps=0.4))
     with pytest.raises(Interrupted):
-        fit(PDB, tmp_path, request, recorder([], "training, round 1"))
+        fit(PDB, tmp_path, request, recorder([], "replicas, round 1"))
     assert len(boxes) == 1
     first, second = ((tmp_path / part / "box" / "box.npz").read_bytes() for part in ("md", "validation"))
     assert first == second

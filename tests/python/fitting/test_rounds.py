@@ -131,7 +131,7 @@ def work(tmp_path, monkeypatch) -> Work:
     found = Work(read_structure(PDB), tmp_path, REQUEST, Journal(tmp_path, REQUEST, "00"), lambda name: None)
     found.journal.decide("copies", lambda: 1)
     found.journal.decide("MD, ps a second", lambda: 100.0)
-    found.journal.decide("seconds of an update", lambda: {"float32": 0.15, "bfloat16": 0.1})
+    found.journal.decide("seconds of an update", lambda: {"Adam": 0.06, "Muon": 0.1})
     return found
 
 
@@ -147,6 +147,39 @@ def test_amounts_follow_from_the_speeds(work):
     assert stages.updates_in(100.0, [], work) == 1000
     assert stages.updates_in(100.0, [], work, 500) == 1500
     assert stages.updates_in(1.0, [], work) == stages.LEAST_UPDATES
+
+
+def test_the_way_to_train_is_the_one_that_learns_from_more_pairs_a_second(work):
+    assert stages.update_speed([], work) == ("Muon", 0.1), "2,048 pairs in 0.1 s, 512 in 0.06 s"
+    trained = stages.Run(1, 5000, 5000).config("x", REQUEST, "Muon").optimization
+    assert trained.precision == "bfloat16" and trained.matrix_learning_rate == 5e-3
+    assert trained.batch_size == 2048
+
+
+def test_a_processor_that_multiplies_slowly_in_bfloat16_trains_with_adam(tmp_path, monkeypatch):
+    found = Work(read_structure(PDB), tmp_path, REQUEST, Journal(tmp_path, REQUEST, "00"), lambda name: None)
+    monkeypatch.setattr(
+        stages, "update_seconds", lambda free, request, recipe: {"Adam": 0.03, "Muon": 0.3}[recipe]
+    )
+    assert stages.update_speed([], found) == ("Adam", 0.03)
+
+
+def test_md_beside_the_training_takes_what_the_other_processes_do_in_it(tmp_path):
+    """Shares of the training's time by one process, two trajectories one after the other; beside the first
+    training alone.
+    """
+    request = FitRequest(budget_s=1000.0, processes=2)
+    found = Work(read_structure(PDB), tmp_path, request, Journal(tmp_path, request, "00"), lambda name: None)
+    for name, value in (("copies", 1), ("MD, ps a second", 100.0), ("seconds of an update", {"Muon": 0.1})):
+        found.journal.decide(name, lambda value=value: value)
+    run = amounts.run_of(1, [], found)
+    assert run.updates == 6300
+    assert amounts.beside_training(run, [], found) == {
+        md.VALIDATION: round(0.25 * 630 * 50 - 100) + 1,
+        md.HELD_OUT: round(0.65 * 630 * 50 - 100) + 1,
+    }
+    assert amounts.beside_training(stages.Run(1, 7000, 6300), [], found) == {}
+    assert amounts.beside_training(stages.Run(2, 600, 600), [], found) == {}
 
 
 def test_copies_have_a_speed_and_a_limit_of_their_own(tmp_path, monkeypatch):
@@ -181,12 +214,10 @@ def test_a_round_does_what_was_chosen(work):
     assert amounts.amounts_of(4, work)[md.PATHS] == round((400 * 100 - 4000) / 2 / 1.5)
     shot = amounts.run_of(4, [], work)
     assert shot == stages.Run(4, 6000, 6000, start_from=0, gates=True), "another network, from scratch"
-    assert shot.config("x", REQUEST, "float32").network.config.gates
-    assert shot.config("x", REQUEST, "float32").optimization.ema_decay == pytest.approx(1 - 10 / 6000)
-    assert stages.Run(1, 500, 400).config("x", REQUEST, "float32").optimization.ema_decay == pytest.approx(
-        0.975
-    )
-    assert stages.Run(1, 20_000, 20_000).config("x", REQUEST, "float32").optimization.ema_decay == 0.999
+    assert shot.config("x", REQUEST, "Adam").network.config.gates
+    assert shot.config("x", REQUEST, "Adam").optimization.ema_decay == pytest.approx(1 - 10 / 6000)
+    assert stages.Run(1, 500, 400).config("x", REQUEST, "Adam").optimization.ema_decay == pytest.approx(0.975)
+    assert stages.Run(1, 20_000, 20_000).config("x", REQUEST, "Adam").optimization.ema_decay == 0.999
     after(4, FREE, 100.0, work)
     assert amounts.amounts_of(5, work)[md.TRAINING] == first[md.TRAINING] + 2000
     assert amounts.run_of(5, [], work) == stages.Run(5, 600, 600, start_from=4, gates=True)

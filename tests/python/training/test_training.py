@@ -96,14 +96,20 @@ def test_the_optimal_denoiser_of_a_gaussian_has_the_least_loss(prediction, sched
     assert losses[1.0] < losses[0.9] and losses[1.0] < losses[1.1]
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(tmp_path):
-    whole = train(data(), tmp_path / "whole", tiny())
+@pytest.mark.parametrize("matrix_learning_rate", [None, 5e-3])
+def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, matrix_learning_rate):
+    def asked(updates=12):
+        config = tiny(updates)
+        rates = {"matrix_learning_rate": matrix_learning_rate}
+        return dataclasses.replace(config, optimization=dataclasses.replace(config.optimization, **rates))
+
+    whole = train(data(), tmp_path / "whole", asked())
     with pytest.raises(Stop):
-        train(data(), tmp_path / "killed", tiny(), [killed_after(8)])
-    resumed = train(data(), tmp_path / "killed", tiny())
+        train(data(), tmp_path / "killed", asked(), [killed_after(8)])
+    resumed = train(data(), tmp_path / "killed", asked())
     one, other = load_checkpoint(whole)[0].state_dict(), load_checkpoint(resumed)[0].state_dict()
     assert all(torch.equal(one[name], other[name]) for name in one)
-    fresh = load_checkpoint(train(data(), tmp_path / "short", tiny(6)))[0].state_dict()
+    fresh = load_checkpoint(train(data(), tmp_path / "short", asked(6)))[0].state_dict()
     assert not all(torch.equal(one[name], fresh[name]) for name in one)
 
 
