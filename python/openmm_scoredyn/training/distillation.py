@@ -69,7 +69,7 @@ class Distillation(ScoreTraining):
         for teacher in self._teachers:
             teacher.to(self.device)
 
-    def loss(self, batch: Batch, rounded: bool = False) -> Tensor:
+    def loss(self, batch: Batch) -> Tensor:
         """Mean squared distance, in the weights of the denoising loss, between the draws of student and
         teacher from the same noise.
         """

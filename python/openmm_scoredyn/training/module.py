@@ -37,7 +37,7 @@ class ScoreTraining(lightning.LightningModule):
 
     def training_step(self, batch, index):
         """Mean loss of one batch."""
-        loss = self.loss(Batch(*batch), self.config.optimization.precision == "bfloat16")
+        loss = self.loss(Batch(*batch))
         self.log("train_loss", loss, prog_bar=True)
         return loss
 
@@ -46,11 +46,12 @@ class ScoreTraining(lightning.LightningModule):
         batch = Batch(*batch)
         self.log("validation_loss", self.loss(batch), prog_bar=True, batch_size=len(batch.after))
 
-    def loss(self, batch: Batch, rounded: bool = False) -> Tensor:
+    def loss(self, batch: Batch) -> Tensor:
         """Mean denoising loss of a batch, or negative log-likelihood of a network that has one.
 
-        `rounded` : with matrix products of the network in bfloat16
+        Where gradients are computed, in the precision of the configuration; a held-out loss in float32.
         """
+        rounded = self.config.optimization.precision == "bfloat16" and torch.is_grad_enabled()
         network = self._bound[batch.molecule]
         condition = self.seen(network, batch)
         clean = network.latent(batch.history[:, -1], batch.after, condition)

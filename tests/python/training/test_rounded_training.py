@@ -1,14 +1,12 @@
 """Training with matrix products in bfloat16: what is rounded, what is not, and who may not."""
 
 import dataclasses
-from types import SimpleNamespace
 
 import pytest
 import torch
 from small_runs import data, tiny
 
 from openmm_scoredyn.errors import TrainingError
-from openmm_scoredyn.fitting import stages
 from openmm_scoredyn.training import DistillationConfig, NetworkChoice, load_checkpoint, train
 from openmm_scoredyn.training.module import ScoreTraining
 
@@ -25,12 +23,13 @@ def test_products_of_updates_are_rounded_and_nothing_else(tmp_path, monkeypatch)
     seen = []
     loss = ScoreTraining.loss
 
-    def watched(self, batch, rounded=False):
+    def watched(self, batch):
+        updated = torch.is_grad_enabled()
         handle = self.network.inlet.register_forward_hook(
-            lambda module, given, out: seen.append((rounded, out.dtype, given[0].dtype))
+            lambda module, given, out: seen.append((updated, out.dtype, given[0].dtype))
         )
         try:
-            return loss(self, batch, rounded)
+            return loss(self, batch)
         finally:
             handle.remove()
 
@@ -54,16 +53,3 @@ def test_networks_that_never_learnt_so_are_refused():
         rounded(tiny(distillation=DistillationConfig(1)))
     with pytest.raises(TrainingError, match="expected one of float32, bfloat16, found 'float16'"):
         dataclasses.replace(tiny().optimization, precision="float16")
-
-
-@pytest.mark.parametrize("fastest", ["float32", "bfloat16"])
-def test_a_fit_trains_in_the_precision_that_is_faster_here(monkeypatch, fastest):
-    decided = {}
-
-    def decide(name, compute):
-        return decided.setdefault(name, compute())
-
-    monkeypatch.setattr(stages, "update_seconds", lambda md, request, one: 0.01 if one == fastest else 0.02)
-    work = SimpleNamespace(journal=SimpleNamespace(decide=decide), request=None)
-    assert stages.update_speed([], work) == (fastest, 0.01)
-    assert stages.updates_in(60.0, [], work) == 6000
