@@ -45,7 +45,9 @@ def train(
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate of Adam.")] = 1e-3,
     matrix_learning_rate: Annotated[
         float | None,
-        typer.Option(help="Muon for matrices, with this peak learning rate, as 5e-3; for batches of 2,048."),
+        typer.Option(
+            help="Muon for matrices, with this peak learning rate, as 4e-3; best with large batches."
+        ),
     ] = None,
     precision: Annotated[
         Literal["float32", "bfloat16"],
