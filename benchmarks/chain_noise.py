@@ -54,7 +54,7 @@ class IndependentBeads(ChainFlow):
         mean, spread = self.moves(condition)
         return (self.scale_nm * (mean + spread.exp() * noise.unflatten(1, [-1, 3]))).flatten(1)
 
-    def latent(self, before: Tensor, after: Tensor) -> Tensor:
+    def latent(self, before: Tensor, after: Tensor, condition: list[Tensor]) -> Tensor:
         """Displacements, nm (B, 3 N), along the chain."""
         return (after - before)[:, self.path].flatten(1)
 
@@ -79,7 +79,7 @@ def fitted(config: ChainFlowConfig, independent: bool, examples, updates: int):
 
     def bind(particles):
         if independent:
-            return IndependentBeads(core, Chain.of(particles, known.kinds, known.size))
+            return IndependentBeads(core, Chain.of(particles, known.kinds, max(known.sizes)))
         return made.bind(core, particles)
 
     bound = [bind(part.particles) for part in examples]

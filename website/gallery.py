@@ -31,7 +31,7 @@ PICTURES = {
     "alanine-dipeptide-obc2-lags": "reports/many_lags_chapman_kolmogorov.png",
     "alanine-dipeptide-tip3p": "reports/alanine_water.png",
     "alkanes-tip3p": "reports/alkanes_torsions.png",
-    "bead-chains": "reports/polymers.png",
+    "bead-chains": "reports/bead-chains.png",
     "metals": "how_to/denoising.png",
     "peptides-obc2": "reports/peptides.png",
 }

@@ -35,21 +35,32 @@ class Numbers:
             values[:, :, -3:],
         )
 
-    def relaxation(self) -> float:
-        """Integrated correlation time of Rg^2, steps."""
-        deviation = self.rg2 - self.rg2.mean()
-        total = 0.5
-        for lag in range(1, len(deviation) // 3):
-            correlation = (deviation[:-lag] * deviation[lag:]).mean() / (deviation**2).mean()
-            if correlation < LEAST_CORRELATION:
-                break
-            total += correlation
-        return total
+    def relaxations(self, frames: int) -> np.ndarray:
+        """Integrated correlation times of Rg^2, steps, of all pieces of so many frames, each about its own
+        mean.
+
+        A piece of few relaxation times gives too short a time: compare only with pieces as long.
+        """
+        frames = min(frames, len(self.rg2))
+        kept = self.rg2[: len(self.rg2) // frames * frames]
+        return np.array([correlation_time(piece) for piece in kept.T.reshape(-1, frames)])
 
     def diffusion(self) -> float:
         """Of the centre of mass, nm^2 a step."""
         moved = self.centre[FAR:] - self.centre[:-FAR]
         return float((moved**2).sum(axis=2).mean() / (6 * FAR))
+
+
+def correlation_time(series: np.ndarray) -> float:
+    """Integrated correlation time (T,), steps; 0.5 of numbers that know nothing of each other."""
+    deviation = series - series.mean()
+    total = 0.5
+    for lag in range(1, len(deviation) // 3):
+        correlation = (deviation[:-lag] * deviation[lag:]).mean() / (deviation**2).mean()
+        if correlation < LEAST_CORRELATION:
+            break
+        total += correlation
+    return total
 
 
 def error_of_mean(values: np.ndarray) -> float:
@@ -82,6 +93,7 @@ def against(md: Numbers, model: Numbers, free_nm2_a_step: float, equal_cost_step
     mean = float(md.rg2.mean())
     half = len(md.rg2) // 2
     pieces = max(2, round(len(md.rg2) / max(1.0, equal_cost_steps)))
+    relaxations = model.relaxations(len(md.rg2))
     short = [piece.mean() for piece in np.array_split(md.rg2, pieces)]
     return {
         "rg2_nm2": mean,
@@ -91,8 +103,10 @@ def against(md: Numbers, model: Numbers, free_nm2_a_step: float, equal_cost_step
         "rg2_spread_ratio": float(model.rg2.std() / md.rg2.std()),
         "emd": earth_movers(md.rg2, model.rg2) / mean,
         "emd_halves": earth_movers(md.rg2[:half], md.rg2[half:]) / mean,
-        "relaxation_md_steps": md.relaxation(),
-        "relaxation_model_steps": model.relaxation(),
+        "md_steps": len(md.rg2),
+        "relaxation_md_steps": float(md.relaxations(len(md.rg2))[0]),
+        "relaxation_model_steps": float(relaxations.mean()),
+        "relaxation_spread": float(relaxations.std(ddof=1)),
         "bond_mean_ratio": float(model.bonds.mean() / md.bonds.mean()),
         "bond_spread_ratio": spread(model.bonds) / spread(md.bonds),
         "next_mean_ratio": float(model.nexts.mean() / md.nexts.mean()),

@@ -59,6 +59,20 @@ def test_lammps_input_states_the_whole_chain(beads, runs):
     assert lines == {"Masses": 4, "Atoms": 100, "Velocities": 100, "Bonds": 99, "Angles": len(chain.angles)}
 
 
+def test_chains_to_train_on_are_made_before_those_held_out(beads, runs, tmp_path, monkeypatch):
+    """All of 100 beads first; within a set the chain that is farthest behind."""
+    make_md, made = beads("make_md"), []
+    monkeypatch.setattr(make_md, "all_runs", lambda: list(runs.values()))  # made once
+    while (run := make_md.next_run(tmp_path)) is not None:
+        chunk = run.chunks_done(tmp_path) + 1
+        file = run.chunk_file(tmp_path, chunk)
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
+        made.append((len(run.chain.types), "random" in run.name, chunk))
+    assert made == sorted(made)
+    assert len(made) == 24 * 1 + 8 * 3 + 40 * 3 + 10 * 20
+
+
 def test_packing_keeps_size_and_centres(beads):
     frames = np.random.default_rng(1).normal(size=(3, 100, 3)).cumsum(axis=1)
     stored = beads("make_md").packed(frames, np.zeros((100, 6)))
