@@ -26,9 +26,9 @@ from openmm_scoredyn.program.transferable import TransferableModel
 
 REPLICAS, STEPS, LEFT_OUT = 16, 480, 80
 LINES = (
-    ("<Rg^2>, ratio", "rg2_ratio"),
+    ("mean Rg^2, ratio", "rg2_ratio"),
     ("spread of Rg^2, ratio", "rg2_spread_ratio"),
-    ("earth mover's distance / <Rg^2>", "emd"),
+    ("earth mover's distance / mean Rg^2", "emd"),
     ("the same, halves of the MD", "emd_halves"),
     ("bond of beads, mean, ratio", "bond_mean_ratio"),
     ("bond of beads, spread, ratio", "bond_spread_ratio"),
@@ -64,7 +64,7 @@ def markdown(found: dict[str, dict]) -> str:
     """Both tables: every chain, then means over chains with standard errors."""
     lines = [
         (
-            "| chain | MD <Rg^2>, sigma^2 | model / MD | spread | EMD (MD halves) |"
+            "| chain | MD mean Rg^2, sigma^2 | model / MD | spread | EMD (MD halves) |"
             " relaxation, steps: MD, model | bond mean, spread | D / free |"
         ),
         "|---|---|---|---|---|---|---|---|",
@@ -93,8 +93,8 @@ def markdown(found: dict[str, dict]) -> str:
     lines += [
         "",
         (
-            f"MD's own error of <Rg^2> is {100 * md_error.mean():.0f} % a chain. MD of equal cost (the"
-            f" processor seconds of the model's {REPLICAS} replicas) would know <Rg^2> to"
+            f"MD's own error of the mean Rg^2 is {100 * md_error.mean():.0f} % a chain. MD of equal cost (the"
+            f" processor seconds of the model's {REPLICAS} replicas) would know the mean Rg^2 to"
             f" {100 * np.sqrt((short**2).mean()):.0f} % a chain. The guard rejected {rejected:.4f} draws a"
             " step."
         ),

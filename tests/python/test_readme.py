@@ -247,6 +247,21 @@ def test_a_dead_link_is_seen():
     assert dead_links(ROOT / "README.md", text) == ["docs/none.md", "docs/README.md#none", "#none"]
 
 
+def tags_outside_code(text: str) -> list[str]:
+    """What a browser would take for HTML tags, and hide."""
+    code = re.compile(r"```.*?```|`[^`]*`|<!--.*?-->", re.DOTALL)
+    return re.findall(r"<[A-Za-z/][^>]*>", code.sub("", text))
+
+
+@pytest.mark.parametrize("path", LINKING, ids=of_page)
+def test_nothing_is_hidden_as_an_unknown_tag(path):
+    assert tags_outside_code(path.read_text()) == []
+
+
+def test_a_symbol_that_would_be_hidden_is_seen():
+    assert tags_outside_code("<Rg^2> of 3 < 4, `<a>`, <!-- <b> -->\n```bash\nx <c>\n```") == ["<Rg^2>"]
+
+
 def test_the_index_names_every_page():
     text = INDEX.read_text()
     assert pages_not_in(text) == []
