@@ -47,7 +47,13 @@ def fit(
     budget: Annotated[
         str, typer.Option(help="Wall time on the cores given, as 30min, 2h or 600s.")
     ] = "30min",
-    processes: Annotated[int, typer.Option(min=1, help="Trajectories of MD made at a time.")] = 1,
+    processes: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Cores: all make MD, then half train a network while the others make the MD that judges.",
+        ),
+    ] = 1,
     lag_time: Annotated[str, typer.Option(help="Physical time of one step of the model.")] = "1ps",
     coordinates: Coordinates = None,
     parameters: Parameters = None,

@@ -2,6 +2,7 @@
 interrupted.
 """
 
+import math
 import tempfile
 import time
 from collections.abc import Iterator
@@ -38,6 +39,7 @@ AVERAGED = 10  # the average of the weights is over one in so many of the update
 LEAST_UPDATES, MOST_UPDATES = 400, 100_000
 LEAST_STEPS, MOST_STEPS = 100, 10_000
 _WARM_UPDATES, _TIMED_UPDATES, _TIMED_FRAMES = 10, 30, 1000
+_TIMED_S = 5.0  # a recipe that this processor has no instructions for takes seconds an update
 _SPEED_S = 1.0  # how long the speed of a model is measured
 
 
@@ -86,28 +88,31 @@ class Run:
 
 
 class _Clock(lightning.Callback):
-    """Seconds an update, and progress."""
+    """Seconds an update, and progress; ends a training that takes longer than `limit_s`."""
 
-    def __init__(self, progress: Progress | None = None):
-        self._progress = progress
+    def __init__(self, progress: Progress | None = None, limit_s: float = math.inf):
+        self._progress, self._limit_s = progress, limit_s
         self._times: list[float] = []
 
     def on_train_batch_end(self, trainer, *rest):
         """Take note of the time."""
         self._times.append(time.perf_counter())
+        if self._times[-1] - self._times[0] > self._limit_s:
+            trainer.should_stop = True
         if self._progress is not None:
             self._progress(trainer.global_step, trainer.max_steps)
 
     @property
     def seconds(self) -> float:
-        """Of an update, the first ones left out."""
-        return float(np.median(np.diff(self._times[_WARM_UPDATES:])))
+        """Of an update, the first ones left out where there are more."""
+        gaps = np.diff(self._times)
+        return float(np.median(gaps[_WARM_UPDATES:] if len(gaps) > _WARM_UPDATES else gaps))
 
 
 def update_seconds(trajectories: list[Trajectory], request: FitRequest, recipe: str) -> float:
     """How long an update takes here, with a little of the MD: setting up takes as long as there is MD."""
     few = [beginning(one, _TIMED_FRAMES) for one in trajectories[:2]]
-    clock = _Clock()
+    clock = _Clock(limit_s=_TIMED_S)
     config = Run(0, _TIMED_UPDATES, _TIMED_UPDATES).config("speed", request, recipe)
     with tempfile.TemporaryDirectory() as folder, _threads(request.training_threads):
         train(few, folder, config, [clock])

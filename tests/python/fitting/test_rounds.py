@@ -165,6 +165,22 @@ def test_a_processor_that_multiplies_slowly_in_bfloat16_trains_with_adam(tmp_pat
     assert stages.update_speed([], found) == ("Adam", 0.03)
 
 
+def test_a_recipe_that_is_slow_here_is_not_measured_for_long(monkeypatch):
+    """Nine seconds an update: known after two. Fast ones are measured without the first ten."""
+    slow, fast = stages._Clock(limit_s=5.0), stages._Clock(limit_s=5.0)
+    trainer = SimpleNamespace(should_stop=False)
+    times = iter([0.0, 9.0, *[0.5 * k for k in range(10)], *[5.0 + 0.001 * k for k in range(5)]])
+    monkeypatch.setattr(stages.time, "perf_counter", times.__next__)
+    slow.on_train_batch_end(trainer)
+    assert not trainer.should_stop
+    slow.on_train_batch_end(trainer)
+    assert trainer.should_stop and slow.seconds == 9.0
+    trainer.should_stop = False
+    for _ in range(15):
+        fast.on_train_batch_end(trainer)
+    assert fast.seconds == pytest.approx(0.001)
+
+
 def test_md_beside_the_training_takes_what_the_other_processes_do_in_it(tmp_path):
     """Shares of the training's time by one process, two trajectories one after the other; beside the first
     training alone.
