@@ -15,6 +15,7 @@ UNDECIDED = "undecided"
 REJECTED_SHARE = 1e-3  # of the draws: the target
 # Names in a sentence; the page has all.
 MOST_NAMES = 4
+MOST_TIMES = 100  # beyond which an estimate of how much more MD is needed says nothing
 
 
 @dataclass(frozen=True)
@@ -150,8 +151,9 @@ def _too_short(undecided: list[Row]) -> str:
     if not ratios:
         return ""
     times = max(2, math.ceil(statistics.median(ratios)))
+    needed = f"up to {times}" if times <= MOST_TIMES else f"more than {MOST_TIMES}"
     return (
-        f"Half of the targets that could not be judged, {len(undecided)}, need up to {times} times as much MD"
+        f"Half of the targets that could not be judged, {len(undecided)}, need {needed} times as much MD"
         " or replicas; give a larger budget."
     )
 

@@ -107,6 +107,8 @@ def test_how_much_more_md_is_needed_follows_from_the_errors():
     )
     worse = verdict(TOO_SHORT, (0.70, 0.71, 0.20), (0.70, 0.71, 5.0))
     assert "could not be judged, 3, need up to 16 times" in worse.advice[0]
+    hopeless = verdict((0.70, 0.71, 5.0))
+    assert "could not be judged, 1, need more than 100 times as much MD" in hopeless.advice[0]
 
 
 def test_overfitting_is_passed_on():
