@@ -45,9 +45,7 @@ def train(
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate of Adam.")] = 1e-3,
     matrix_learning_rate: Annotated[
         float | None,
-        typer.Option(
-            help="Muon for matrices, with this peak learning rate, as 4e-3; best with large batches."
-        ),
+        typer.Option(help="Muon for matrices, with this peak learning rate, as 4e-3 for batches of 1,024."),
     ] = None,
     precision: Annotated[
         Literal["float32", "bfloat16"],
