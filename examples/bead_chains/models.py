@@ -2,7 +2,7 @@
 of 100 beads is shipped.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from trajectories import FRICTION_PER_PS, TAU_PS
@@ -19,7 +19,6 @@ class Model:
     folder : of the data, such as "n100"
     group : beads of a super-bead
     lag_tau : of a step
-    network : options of chain_flow
     """
 
     name: str
@@ -27,7 +26,6 @@ class Model:
     group: int
     lag_tau: int
     updates: int
-    network: dict = field(default_factory=dict)
 
     @property
     def picture(self) -> str:
@@ -42,7 +40,7 @@ class Model:
         """How it is trained; in fewer or more updates on request."""
         return TrainingConfig(
             name=self.name,
-            network=NetworkChoice.of("chain_flow", friction_per_ps=FRICTION_PER_PS, **self.network),
+            network=NetworkChoice.of("chain_flow", width=24, layers=2, friction_per_ps=FRICTION_PER_PS),
             optimization=OptimizationConfig(
                 updates=updates or self.updates,
                 batch_size=64,
@@ -58,6 +56,6 @@ class Model:
 
 
 MODELS = {
-    100: Model("bead-chains", "n100", 10, 25, 3000, {"width": 24, "layers": 2}),
-    400: Model("bead-chains-400", "n400", 20, 400, 2500, {"width": 24, "layers": 2}),
+    100: Model("bead-chains", "n100", 10, 25, 3000),
+    400: Model("bead-chains-400", "n400", 20, 400, 2500),
 }

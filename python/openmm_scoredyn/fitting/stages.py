@@ -29,18 +29,35 @@ from openmm_scoredyn.program.model import ScoreModel
 from openmm_scoredyn.training import OptimizationConfig, TrainingConfig, load_checkpoint, train
 
 REPLICAS = 64
-# Ways to train. Muon multiplies matrices in bfloat16, for which a processor must have instructions.
-RECIPES: dict[str, dict[str, Any]] = {
-    "Adam": {"batch_size": 512},
-    "Muon": {"batch_size": 1024, "matrix_learning_rate": 4e-3, "precision": "bfloat16"},
-}
-PAIR_WORTH = {"Adam": 1.0, "Muon": 2.0}  # of pairs shown to Adam, as dimethoxyethane took of each
 AVERAGED = 10  # the average of the weights is over one in so many of the updates of a short run
 LEAST_UPDATES, MOST_UPDATES = 400, 100_000
 LEAST_STEPS, MOST_STEPS = 100, 10_000
 _WARM_UPDATES, _TIMED_UPDATES, _TIMED_FRAMES = 10, 30, 1000
 _TIMED_S = 5.0  # a recipe that this processor has no instructions for takes seconds an update
 _SPEED_S = 1.0  # how long the speed of a model is measured
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A way to train: fields of `OptimizationConfig`, and how many pairs shown to Adam one pair is worth, by
+    what dimethoxyethane took of each.
+    """
+
+    optimization: dict[str, Any]
+    pair_worth: float
+
+    def pace(self, update_s: float) -> float:
+        """Pairs of Adam a second, where an update takes `update_s`."""
+        return self.pair_worth * self.optimization["batch_size"] / update_s
+
+
+# Muon multiplies matrices in bfloat16, for which a processor must have instructions.
+RECIPES = {
+    "Adam": Recipe({"batch_size": 512}, pair_worth=1.0),
+    "Muon": Recipe(
+        {"batch_size": 1024, "matrix_learning_rate": 4e-3, "precision": "bfloat16"}, pair_worth=2.0
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -76,7 +93,7 @@ class Run:
             # An average over more than a short run holds would be of its first weights.
             ema_decay=min(0.999, 1 - AVERAGED / self.begun_with),
             seed=request.seed,
-            **RECIPES[recipe],
+            **RECIPES[recipe].optimization,
         )
         return TrainingConfig(
             name=name,
@@ -125,7 +142,7 @@ def update_speed(trajectories: list[Trajectory], work: Work) -> tuple[str, float
         "seconds of an update",
         lambda: {one: update_seconds(trajectories, work.request, one) for one in RECIPES},
     )
-    return max(found.items(), key=lambda one: PAIR_WORTH[one[0]] * RECIPES[one[0]]["batch_size"] / one[1])
+    return max(found.items(), key=lambda one: RECIPES[one[0]].pace(one[1]))
 
 
 def updates_in(seconds: float, trajectories: list[Trajectory], work: Work, before: int = 0) -> int:
