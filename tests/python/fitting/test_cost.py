@@ -15,6 +15,7 @@ from openmm_scoredyn.fitting.cost import Cost
 from openmm_scoredyn.fitting.journal import Journal
 from openmm_scoredyn.fitting.work import Work
 from openmm_scoredyn.molecule.structure import read_structure
+from openmm_scoredyn.reference.engine import ReferenceEngine
 from openmm_scoredyn.reference.physics import Physics
 
 
@@ -52,7 +53,13 @@ def test_a_model_of_water_is_held_against_md_with_the_water(tmp_path, monkeypatc
     """One molecule at a time, as water is not simulated side by side: both rows have the same speed of MD."""
     monkeypatch.setattr(md, "SPEED_S", 0.3)
     monkeypatch.setattr(cost_module, "sampling_speed", lambda model, frame, replicas: 500.0 * replicas)
-    structure, found = read_structure(PDB), {}
+    structure, found, boxes = read_structure(PDB), {}, []
+
+    def engine(*arguments, box, own):
+        boxes.append(box is not None)
+        return ReferenceEngine(*arguments, box=box, own=own)
+
+    monkeypatch.setattr(md, "ReferenceEngine", engine)
     free = [SimpleNamespace(segments=[np.zeros((1, 22, 3))])]
     for solvent in ("vacuum", "tip3p"):
         request = FitRequest(60.0, processes=2, physics=Physics.in_solvent(solvent))
@@ -62,6 +69,7 @@ def test_a_model_of_water_is_held_against_md_with_the_water(tmp_path, monkeypatc
         journal.decide("copies", lambda: 1)
         work = Work(structure, folder, request, journal, lambda name: None)
         found[solvent] = Cost.of(None, free, work)
+    assert boxes == [False, True], "one engine each, that of water in its box"
     assert list(found["tip3p"].speeds_ps_per_s) == ["one", "1 of MD, 64 of the model"]
     (one, model), (many, batch) = found["tip3p"].speeds_ps_per_s.values()
     assert one == many and (model, batch) == (500.0, 32_000.0)
