@@ -72,7 +72,7 @@ def train_for(seconds: float, kind: str, training, held_out, directory: Path) ->
     while (spent := (time.process_time() - begin) / seconds) < 1:
         rate = min(1.0, spent / WARMUP) * 0.5 * (1 + math.cos(math.pi * spent))
         optimizer.param_groups[0]["lr"] = recipe.learning_rate * rate
-        loss = module.loss(batches.batch(update))
+        loss = module.loss(batches.batch(update, recipe.batch_size))
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -111,5 +111,8 @@ def unguarded(card: Card) -> Card:
 def _validation(module: ScoreTraining, config, unseen) -> float:
     batches = Batches(unseen, [module.network], config, lambda: 0)
     with torch.no_grad():
-        losses = [module.loss(batches.batch(number)) for number in range(VALIDATION_BATCHES)]
+        losses = [
+            module.loss(batches.batch(number, config.optimization.batch_size))
+            for number in range(VALIDATION_BATCHES)
+        ]
     return float(torch.stack(losses).mean())

@@ -27,6 +27,7 @@ from gromacs import BAROSTAT, COMMON, HYDROGEN_MASS_AMU, LANGEVIN, TEMPERATURE_K
 from molecules import HELD_OUT, TRAINING, alkane
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "alkanes-tip3p"
+CHAINS = ("pentane", "hexane", "heptane", "methylhexane", "dimethylpentane")  # with torsions of carbons
 CHUNK_PS = 1000
 NPT_PS, RELAX_PS = 200, 100
 
@@ -81,10 +82,13 @@ def all_sets() -> list[Set]:
 
 
 def next_set(out: Path) -> Set | None:
-    """The trajectory that is farthest behind: those to train on up to 0.4, the others to 0.2, then all."""
+    """The trajectory that is farthest behind: those to train on up to 0.4, all to 0.05, then those to
+    train on, chains first, then all.
+    """
     sets = all_sets()
     training = [s for s in sets if s.molecule in TRAINING]
-    for group, share in ((training, 0.4), (sets, 0.2), (training, 1.0), (sets, 1.0)):
+    chains = [s for s in training if s.molecule in CHAINS]
+    for group, share in ((training, 0.4), (sets, 0.05), (chains, 1.0), (training, 1.0), (sets, 1.0)):
         waiting = [s for s in group if s.done_ns(out) < share * s.length_ns]
         if waiting:
             return min(waiting, key=lambda s: s.done_ns(out) / s.length_ns)

@@ -24,11 +24,18 @@ _PSI_DEG = (
     -40.0,
 )  # of all residues alike; the one where side chains are farthest apart
 _VARIANTS = {"HIS": "HIE", "CYS": "CYS", "ASP": "ASP", "GLU": "GLU", "LYS": "LYS"}
+# Of other protonation states: the amino acid, and what OpenMM calls the state (CYX: no hydrogen on sulfur).
+_STATES = {
+    "ASH": ("ASP", "ASH"), "CYM": ("CYS", "CYX"), "GLH": ("GLU", "GLH"), "HID": ("HIS", "HID"),
+    "HIP": ("HIS", "HIP"), "LYN": ("LYS", "LYN"),
+}  # fmt: skip
 
 
 def residue_names(sequence: str, capped: bool) -> list[str]:
-    """Names of the residues, with the caps if there are any."""
-    names = [NAMES[letter] for letter in sequence]
+    """Names of the residues of a sequence of letters, or of a protonation state, with the caps if there are
+    any.
+    """
+    names = [_STATES[sequence][0]] if sequence in _STATES else [NAMES[letter] for letter in sequence]
     return ["ACE", *names, "NME"] if capped else names
 
 
@@ -36,8 +43,8 @@ def structure(sequence: str, capped: bool) -> tuple[app.Topology, np.ndarray]:
     """Topology and positions (N, 3), nm, of an extended peptide of L-amino acids with its hydrogens, not
     minimised.
 
-    Charged as at pH 7; histidine has its hydrogen on N-epsilon. Side chains are those of PDBFixer's
-    templates.
+    A sequence of letters is charged as at pH 7, with the hydrogen of histidine on N-epsilon; "ASH" and the
+    like are one amino acid of that protonation state. Side chains are those of PDBFixer's templates.
     """
     topology = app.Topology()
     chain = topology.addChain()
@@ -51,7 +58,8 @@ def structure(sequence: str, capped: bool) -> tuple[app.Topology, np.ndarray]:
             positions.append(place)
     topology.createStandardBonds()
     modeller = app.Modeller(topology, np.array(positions) * unit.nanometer)
-    variants = [_VARIANTS.get(name) for name in names]
+    usual = _VARIANTS | dict([_STATES[sequence]] if sequence in _STATES else [])
+    variants = [usual.get(name) for name in names]
     modeller.addHydrogens(
         _force_field(), variants=variants, platform=mm.Platform.getPlatformByName("Reference")
     )

@@ -9,8 +9,8 @@
 
 Of each sequence there are two sets: "fine", frames of 1 ps from the built structure, and "coarse", longer,
 from frames spread evenly over the fine ones. A set is a store OUT/PURPOSE/SEQUENCE/KIND.frames, each copy a
-segment of its own. PURPOSE and SEQUENCE as in sequences.json; "capped" means ACE-X-NME. Needs openmm, numpy,
-pdbfixer, openmm-scoredyn and a processor with AVX2.
+segment of its own. PURPOSE and SEQUENCE as in sequences.json; those of CAPPED have ACE and NME. Needs openmm,
+numpy, pdbfixer, openmm-scoredyn and a processor with AVX2.
 """
 
 import argparse
@@ -36,14 +36,19 @@ DATA = Path(__file__).resolve().parents[1] / "data" / "peptides-obc2"
 TEMPERATURE_K, FRICTION_PER_PS, TIMESTEP_PS = 310.0, 10.0, 0.004
 COPIES = 16
 # What is left out of each copy, its length after that, and the spacing of its frames, ps.
-FINE_PS = (500, 125, 1)
+CAPPED = ("capped", "capped_dipeptides", "protonated")
 COARSE_PS = {
     "capped": (20, 1000, 20),
     "training": (20, 1000, 20),
     "validation": (20, 1000, 20),
     "held_out": (500, 2000, 10),
     "tetrapeptides": (500, 2000, 10),
+    "tripeptides": (20, 1000, 20),
+    "capped_dipeptides": (20, 1000, 20),
+    "protonated": (20, 1000, 20),
 }
+_LATER = ("tripeptides", "capped_dipeptides", "protonated")  # what they have beyond the others is not bonds
+FINE_PS = dict.fromkeys(COARSE_PS, (500, 125, 1)) | dict.fromkeys(_LATER, (500, 60, 1))
 PHYSICS = Physics(
     force_field=(
         "amber14/protein.ff14SB.xml",
@@ -78,7 +83,7 @@ class Set:
     @property
     def times_ps(self) -> tuple[int, int, int]:
         """What is left out of each copy, its length, and the spacing of its frames."""
-        return FINE_PS if self.kind == "fine" else COARSE_PS[self.purpose]
+        return (FINE_PS if self.kind == "fine" else COARSE_PS)[self.purpose]
 
     def store(self, out: Path) -> Path:
         """Where it is made."""
@@ -132,7 +137,7 @@ def fine_files(this: Set, out: Path) -> list[Path]:
 
 def make(this: Set, out: Path) -> float:
     """Run a set; returns its speed, ps of all copies a second."""
-    topology, built_nm = structure(this.sequence, this.purpose == "capped")
+    topology, built_nm = structure(this.sequence, this.purpose in CAPPED)
     molecule, (skipped_ps, length_ps, spacing_ps) = system(topology), this.times_ps
     engine = LanesEngine(topology, built_nm, PHYSICS, this.seed + 1, COPIES, own=molecule)
     began = time.monotonic()

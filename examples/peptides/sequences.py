@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 
 AMINO_ACIDS = "ACDEFGHIKLMNPQRSTVWY"
+# Beside those that PDB files of pH 7 have, with histidine protonated at N-epsilon; CYM is the thiolate.
+PROTONATION_STATES = ("ASH", "CYM", "GLH", "HID", "HIP", "LYN")
 SEED = 2026
 FILE = Path(__file__).parent / "sequences.json"
 
@@ -17,7 +19,10 @@ def draw(seed: int = SEED) -> dict[str, list[str]]:
 
     held_out: 20 dipeptides, every amino acid once in each place; tetrapeptides: 5, every amino acid once;
     validation: 10 dipeptides, every amino acid once; training: 80 dipeptides, every amino acid four times in
-    each place; capped: ACE-X-NME of all 20, to train on.
+    each place; capped: ACE-X-NME of all 20, to train on. Also to train on, drawn when those were there:
+    tripeptides, 20, every amino acid three times; capped_dipeptides, 10, every amino acid once; neither has a
+    pair of held_out or validation in it, or is a part of a tetrapeptide. protonated: ACE-X-NME of the other
+    protonation states.
     """
     rng = np.random.default_rng(seed)
     letters = np.array(list(AMINO_ACIDS))
@@ -44,6 +49,25 @@ def draw(seed: int = SEED) -> dict[str, list[str]]:
     lists["validation"] = distinct(lambda: permuted(2))
     lists["training"] = sorted(pair for _ in range(4) for pair in distinct(paired))
     lists["capped"] = list(AMINO_ACIDS)
+    kept = lists["held_out"] + lists["validation"]
+
+    def apart(make) -> list[str]:
+        """As `distinct`, of words that share with those to judge by no more than single amino acids."""
+        while True:
+            found = distinct(make)
+            parts = [word[k : k + 2] for word in found for k in range(len(word) - 1)]
+            whole = (word in four for word in found if len(word) > 2 for four in lists["tetrapeptides"])
+            if not set(parts) & set(kept) and not any(whole):
+                return found
+            used.difference_update(found)
+
+    def tripled() -> list[str]:
+        """20 tripeptides, every amino acid once in each place."""
+        return [a + b + c for a, b, c in zip(letters, rng.permutation(letters), rng.permutation(letters))]
+
+    lists["tripeptides"] = apart(tripled)
+    lists["capped_dipeptides"] = apart(lambda: permuted(2))
+    lists["protonated"] = list(PROTONATION_STATES)
     return lists
 
 

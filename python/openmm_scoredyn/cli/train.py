@@ -42,6 +42,13 @@ def train(
     ] = "1ps",
     updates: Annotated[int, typer.Option(help="Number of optimiser updates.")] = 17_000,
     batch_size: Annotated[int, typer.Option(help="Pairs per update.")] = 1024,
+    molecules_per_update: Annotated[
+        int,
+        typer.Option(
+            help="Molecules whose pairs meet in an update, where there are several; more than one shows the"
+            " optimiser what they share."
+        ),
+    ] = 1,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate of Adam.")] = 1e-3,
     matrix_learning_rate: Annotated[
         float | None,
@@ -68,7 +75,10 @@ def train(
     ] = None,
     start_from: Annotated[
         Path | None,
-        typer.Option(help="Run or checkpoint whose network is trained further; it is kept with its options."),
+        typer.Option(
+            help="Run, checkpoint or transferable model, such as peptides-obc2, whose network is trained"
+            " further; it is kept with its options."
+        ),
     ] = None,
     distil_to: Annotated[
         int | None,
@@ -104,7 +114,7 @@ def train(
     from openmm_scoredyn.data import load
     from openmm_scoredyn.training import DistillationConfig, OptimizationConfig, TrainingConfig
     from openmm_scoredyn.training import train as run
-    from openmm_scoredyn.training.checkpoint import overfitting
+    from openmm_scoredyn.training.checkpoint import overfitting, starting_point
     from openmm_scoredyn.training.curves import tensorboard_logger, write_curves
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its advertisements
@@ -119,6 +129,7 @@ def train(
         optimization=OptimizationConfig(
             updates=updates,
             batch_size=batch_size,
+            molecules_per_update=molecules_per_update,
             learning_rate=learning_rate,
             matrix_learning_rate=matrix_learning_rate,
             seed=seed,
@@ -139,6 +150,8 @@ def train(
     else:
         trajectories = load(data, **how)
     for sentence in advice(trajectories, config.lag_time_ps, config.longest_lag_time_ps):
+        typer.echo(sentence)
+    if start_from and not distil_to and (sentence := starting_point(start_from).news(trajectories)):
         typer.echo(sentence)
     checkpoint = run(trajectories, out, config, [RichProgressBar()], start_from, device, loggers)
     ending = "scoredyn" if choice.architecture.transferable else "pt"
@@ -164,7 +177,7 @@ def choose_network(asked: str | None, options: list[str], start_from: Path | Non
 
     if start_from is None:
         return NetworkChoice.parse(asked or "molecule_frame", options)
-    choice = checkpoint.best_checkpoint(start_from).config.network
+    choice = checkpoint.starting_point(start_from).choice
     if asked not in (None, choice.name):
         raise TrainingError(
             f"train: --network contradicts --start-from; expected {choice.name}, as in {start_from}, found"

@@ -158,6 +158,12 @@ class Architecture(ABC):
     def restore(self, config, particles: Particles | None, weights: dict[str, Tensor]) -> nn.Module:
         """The network of a state dict; `particles` is None for a transferable one."""
 
+    def further(self, network: nn.Module, config, examples: Sequence[Examples]) -> nn.Module:
+        """A trained network for more training on the examples; a transferable one may learn of molecules that
+        it does not know.
+        """
+        return network
+
     def bind(self, network: nn.Module, particles: Particles) -> nn.Module:
         """The network for one molecule; it shares the parameters of `network`."""
         return network

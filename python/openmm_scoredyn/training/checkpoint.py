@@ -7,16 +7,60 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from openmm_scoredyn.data import Trajectory
 from openmm_scoredyn.diffusion.parametrization import Parametrization
-from openmm_scoredyn.errors import TrainingError
+from openmm_scoredyn.errors import MoleculeError, TrainingError
+from openmm_scoredyn.molecule.particles import Particles
+from openmm_scoredyn.networks.registry import NetworkChoice
 from openmm_scoredyn.program import archive
 from openmm_scoredyn.program.card import Card
-from openmm_scoredyn.program.transferable import TransferCard
+from openmm_scoredyn.program.model import path_or_shipped
+from openmm_scoredyn.program.transferable import TransferableModel, TransferCard, is_transferable
 from openmm_scoredyn.training.config import TrainingConfig
 from openmm_scoredyn.training.saving import BEST, LAST
 from openmm_scoredyn.version import UNKNOWN_VERSION
 
 RISE = 0.01  # of the held-out loss over its least value, from which on it is called overfitting
+
+
+@dataclass(frozen=True)
+class Start:
+    """A trained network that training goes on from.
+
+    Attributes
+    ----------
+    choice : NetworkChoice
+    parametrization : Parametrization
+    particles : of its molecule; None for a transferable network
+    weights : state dict, averaged
+    """
+
+    choice: NetworkChoice
+    parametrization: Parametrization
+    particles: Particles | None
+    weights: dict[str, Tensor]
+
+    def network(self) -> torch.nn.Module:
+        """The network, in eval mode."""
+        return self.choice.architecture.restore(self.choice.config, self.particles, self.weights).eval()
+
+    def news(self, trajectories: list[Trajectory]) -> str:
+        """One sentence where a transferable network will learn of molecules that it does not know; else
+        nothing.
+        """
+        architecture = self.choice.architecture
+        if not architecture.transferable:
+            return ""
+        network = self.network()
+        for trajectory in trajectories:
+            try:
+                architecture.bind(network, trajectory.molecule)
+            except MoleculeError as refusal:
+                return (
+                    "The network goes on with its weights and learns what it does not know; what it knows"
+                    f" will be the molecules of these trajectories alone. ({refusal})"
+                )
+        return ""
 
 
 @dataclass(frozen=True)
@@ -45,11 +89,15 @@ class Checkpoint:
         """What the network is shown and predicts."""
         return Parametrization(self.config.prediction, self.config.schedule)
 
+    @property
+    def start(self) -> Start:
+        """The averaged network, for more training."""
+        particles = self.card.particles if isinstance(self.card, Card) else None
+        return Start(self.config.network, self.parametrization, particles, self.weights)
+
     def network(self) -> torch.nn.Module:
         """The averaged network, in eval mode."""
-        choice = self.config.network
-        particles = self.card.particles if isinstance(self.card, Card) else None
-        return choice.architecture.restore(choice.config, particles, self.weights).eval()
+        return self.start.network()
 
 
 def read_checkpoint(path, name: str = LAST) -> Checkpoint:
@@ -104,6 +152,27 @@ def best_checkpoint(path) -> Checkpoint:
     """
     path = Path(path)
     return read_checkpoint(path, BEST if (path / BEST).is_file() else LAST)
+
+
+def starting_point(source) -> Start:
+    """The network of a run (its best checkpoint), of a checkpoint file or of a transferable model.
+
+    Parameters
+    ----------
+    source : path, or name of a shipped transferable model
+
+    Raises
+    ------
+    TrainingError, ProgramError, CardError
+        If there is none, or it is damaged or neither.
+    """
+    path = path_or_shipped(str(source))
+    if not is_transferable(path):
+        return best_checkpoint(path).start
+    model = TransferableModel.load(path)
+    described = dict(model.card.provenance.network)
+    parametrization = Parametrization(**described.pop("parametrization"))
+    return Start(NetworkChoice.from_dict(described), parametrization, None, model.weights)
 
 
 def load_checkpoint(path):

@@ -3,12 +3,21 @@
 from dataclasses import asdict, dataclass, field, replace
 
 from openmm_scoredyn.diffusion.noise_levels import NoiseLevels
+from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import TrainingError
 from openmm_scoredyn.networks.registry import NetworkChoice
 
 # What trained models are sampled with, and students are taught for.
 SOLVER = "trig_2m"
 PRECISIONS = ("float32", "bfloat16")
+_POSITIVE = (
+    "updates",
+    "batch_size",
+    "molecules_per_update",
+    "learning_rate",
+    "matrix_learning_rate",
+    "validation_every",
+)
 SPLITS = ("trajectory", "time", "molecule")
 
 
@@ -16,6 +25,7 @@ SPLITS = ("trajectory", "time", "molecule")
 class OptimizationConfig:
     """Adam with linear warm-up and cosine decay to zero, gradient clipping, exponential moving average.
 
+    `batch_size` : pairs an update, in equal shares of `molecules_per_update` molecules, each drawn anew.
     `matrix_learning_rate` : Muon for matrices, with this learning rate, see `training.optimizer.MuonAndAdam`;
     4e-3 for batches of 1,024.
     `precision` "bfloat16": matrix products of the network in bfloat16 while it is trained, on processors with
@@ -24,6 +34,7 @@ class OptimizationConfig:
 
     updates: int = 17_000
     batch_size: int = 1024
+    molecules_per_update: int = 1
     learning_rate: float = 1e-3
     matrix_learning_rate: float | None = None
     warmup_updates: int = 300
@@ -39,12 +50,17 @@ class OptimizationConfig:
                 f"OptimizationConfig: unknown precision; expected one of {', '.join(PRECISIONS)}, found"
                 f" {self.precision!r}; choose one."
             )
-        for name in ("updates", "batch_size", "learning_rate", "matrix_learning_rate", "validation_every"):
+        for name in _POSITIVE:
             if getattr(self, name) is not None and getattr(self, name) <= 0:
                 raise TrainingError(
                     f"OptimizationConfig: {name} must be positive, found {getattr(self, name)}; give a"
                     " positive value."
                 )
+        if self.batch_size % self.molecules_per_update:
+            raise TrainingError(
+                "OptimizationConfig: expected a batch size in equal shares of the molecules of an update,"
+                f" found {self.batch_size} pairs of {self.molecules_per_update} molecules; give a multiple."
+            )
 
 
 @dataclass(frozen=True)
@@ -152,12 +168,13 @@ class TrainingConfig:
                 " give its run with --start-from."
             )
 
-    def further(self, earlier: "TrainingConfig") -> "TrainingConfig":
-        """The same for the network of an `earlier` run, which keeps its shape and what it is shown and
-        predicts.
-        """
+    def further(self, network: NetworkChoice, parametrization: Parametrization) -> "TrainingConfig":
+        """The same for a trained network, which keeps its shape and what it is shown and predicts."""
         return replace(
-            self, network=earlier.network, prediction=earlier.prediction, schedule=earlier.schedule
+            self,
+            network=network,
+            prediction=parametrization.prediction,
+            schedule=parametrization.schedule,
         )
 
     def to_dict(self) -> dict:

@@ -164,8 +164,8 @@ class Molecule:
 
 
 class Batches(IterableDataset):
-    """Batches from update `start()` on, each of one molecule; molecules and their examples are drawn in
-    proportion to their weight.
+    """The batches of each update from `start()` on, each batch of one molecule; molecules and their examples
+    are drawn in proportion to their weight.
 
     Batch k depends on (seed, k) alone, so a resumed run sees what an unbroken one would have seen. Batches
     are not padded: molecules of different size do not meet in one.
@@ -177,15 +177,17 @@ class Batches(IterableDataset):
         self.config, self.start = config, start
 
     def __iter__(self):
-        for update in range(self.start(), self.config.optimization.updates):
-            yield self.batch(update)
+        optimization = self.config.optimization
+        each = optimization.molecules_per_update
+        for update in range(self.start(), optimization.updates):
+            first, size = update * each, optimization.batch_size // each
+            yield [self.batch(number, size) for number in range(first, first + each)]
 
-    def batch(self, update: int, molecule: int | None = None) -> Batch:
-        """The batch of one update: molecule (or the one asked for), examples, random names of equal
+    def batch(self, number: int, size: int, molecule: int | None = None) -> Batch:
+        """A batch of `size` pairs: molecule (or the one asked for), examples, random names of equal
         particles, for networks without the symmetry a random rotation, noise levels and noise.
         """
-        size = self.config.optimization.batch_size
-        generator = torch.Generator().manual_seed((self.config.optimization.seed << 32) + update)
+        generator = torch.Generator().manual_seed((self.config.optimization.seed << 32) + number)
         if molecule is None:
             molecule = int(torch.multinomial(self.shares, 1, generator=generator))
         chosen = self.molecules[molecule]

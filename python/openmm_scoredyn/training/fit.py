@@ -26,10 +26,11 @@ from openmm_scoredyn.data import (
 )
 from openmm_scoredyn.data.lock import output_folder
 from openmm_scoredyn.errors import MoleculeError, TrainingError
+from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.networks.examples import Examples
 from openmm_scoredyn.networks.protocol import Stage, draws_in_one_step
 from openmm_scoredyn.program.card import Card
-from openmm_scoredyn.training.checkpoint import Checkpoint, best_checkpoint, read_checkpoint
+from openmm_scoredyn.training.checkpoint import Start, read_checkpoint, starting_point
 from openmm_scoredyn.training.config import TrainingConfig
 from openmm_scoredyn.training.dataset import Batches, collect_examples
 from openmm_scoredyn.training.describe import common_temperature, describe, describe_transferable
@@ -63,8 +64,9 @@ def train(
     config : TrainingConfig
         That of an earlier call in the same directory, or with more updates: a finished run is lengthened.
     callbacks : further Lightning callbacks, such as a progress bar
-    start_from : checkpoint or run directory whose averaged network, scales included, is trained further; its
-        shape and its parametrisation take the place of those of `config`
+    start_from : checkpoint or run directory whose averaged network, scales included, is trained further, or
+        a transferable model, by path or shipped name; its shape and its parametrisation take the place of
+        those of `config`
     device : {"cpu", "cuda"}, where the network is trained
     loggers : Lightning loggers that get what stands in the metrics, too
 
@@ -91,9 +93,9 @@ def train(
 def _train(trajectories, directory: Path, config, callbacks, start_from, device: str, loggers) -> Path:
     """`train` in a directory that no other process writes."""
     check_training_data(trajectories)
-    start = None if start_from is None else best_checkpoint(start_from)
+    start = None if start_from is None else starting_point(start_from)
     if start is not None:
-        config = config.further(start.config)
+        config = config.further(start.choice, start.parametrization)
     previous = directory / LAST
     _require_one_run(trajectories, config, start, previous)
     split = _split(trajectories, directory, config)
@@ -114,7 +116,7 @@ def _train(trajectories, directory: Path, config, callbacks, start_from, device:
     if not config.distillation:
         choice.architecture.check(choice.config, training)
     lightning.seed_everything(config.optimization.seed, verbose=False)
-    network = choice.architecture.fit(choice.config, training) if start is None else start.network().train()
+    network = _network(config, start, training)
     _require_denoiser(choice, network, training, config)
     stage = Stage(
         seed=config.optimization.seed,
@@ -143,12 +145,21 @@ def _train(trajectories, directory: Path, config, callbacks, start_from, device:
     return previous
 
 
+def _network(config: TrainingConfig, start: Start | None, examples: list[Examples]) -> torch.nn.Module:
+    """A fresh network, or the one to start from; a teacher is left as it is."""
+    architecture, options = config.network.architecture, config.network.config
+    if start is None:
+        return architecture.fit(options, examples)
+    network = start.network().train()
+    return network if config.distillation else architecture.further(network, options, examples)
+
+
 def _require_one_run(
-    trajectories: list[Trajectory], config: TrainingConfig, start: Checkpoint | None, previous: Path
+    trajectories: list[Trajectory], config: TrainingConfig, start: Start | None, previous: Path
 ) -> None:
     """Refuse trajectories that one network cannot learn from, and a directory of another run."""
     if not config.network.architecture.transferable:
-        _require_one_molecule(trajectories, None if start is None else start.card)
+        _require_one_molecule(trajectories, None if start is None else start.particles)
     if previous.exists():
         _require_same_run(previous, config)
     common_temperature(trajectories)
@@ -187,10 +198,10 @@ def _require_boxes(choice, examples: list[Examples]) -> None:
         )
 
 
-def _require_one_molecule(trajectories: list[Trajectory], card) -> None:
-    """Refuse trajectories of several molecules, or of another one than an earlier run's."""
+def _require_one_molecule(trajectories: list[Trajectory], earlier: Particles | None) -> None:
+    """Refuse trajectories of several molecules, or of another one than that of an earlier run."""
     molecule = require_same_molecule(trajectories)
-    if card is not None and (difference := first_difference(card.particles, molecule)):
+    if earlier is not None and (difference := first_difference(earlier, molecule)):
         raise MoleculeError(
             f"train: the network to start from is of another molecule; {difference}; give its trajectories,"
             " or train from scratch."
@@ -208,8 +219,9 @@ def _validation(held_out: list[Examples], bound: list[list], config: TrainingCon
     """The same few batches of every molecule, with the same noise, at every validation."""
     batches = Batches(held_out, bound[1], config, lambda: 0)
     first, each = len(bound[0]), max(1, min(VALIDATION_BATCHES, MOST_VALIDATION_BATCHES // len(held_out)))
+    size = config.optimization.batch_size
     found = [
-        batches.batch(_VALIDATION_SEED + VALIDATION_BATCHES * molecule + number, molecule)
+        batches.batch(_VALIDATION_SEED + VALIDATION_BATCHES * molecule + number, size, molecule)
         for molecule in range(len(held_out))
         for number in range(each)
     ]

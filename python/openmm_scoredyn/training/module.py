@@ -36,8 +36,8 @@ class ScoreTraining(lightning.LightningModule):
             network.to(self.device)
 
     def training_step(self, batch, index):
-        """Mean loss of one batch."""
-        loss = self.loss(Batch(*batch))
+        """Mean loss of the batches of one update, all of the same size."""
+        loss = torch.stack([self.loss(Batch(*one)) for one in batch]).mean()
         self.log("train_loss", loss, prog_bar=True)
         return loss
 

@@ -15,14 +15,21 @@ from typer.testing import CliRunner
 
 import openmm_scoredyn as sd
 from openmm_scoredyn.cli import app as cli
-from openmm_scoredyn.errors import CardError, MoleculeError, ProgramError
+from openmm_scoredyn.errors import CardError, MoleculeError, ProgramError, ScoreDynError, TrainingError
 from openmm_scoredyn.export.binding import bind_particles
 from openmm_scoredyn.molecule.structure import select_atoms
+from openmm_scoredyn.networks.known import Known
 from openmm_scoredyn.program.transferable import TransferableModel
 from openmm_scoredyn.training import NetworkChoice, OptimizationConfig, TrainingConfig, train
+from openmm_scoredyn.training.checkpoint import best_checkpoint, read_checkpoint
+from openmm_scoredyn.training.config import DistillationConfig
 
 TRAINED = ("propane", "pentane", "isobutane")
 PICOSECONDS = 400
+# Hardly trains.
+STILL = TrainingConfig(
+    optimization=OptimizationConfig(updates=1, batch_size=16, learning_rate=1e-12), split="time"
+)
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +74,6 @@ def bound(model, name: str, **options):
 
 
 def test_training_lowers_the_held_out_loss(run):
-    from openmm_scoredyn.training.checkpoint import read_checkpoint
-
     losses = [loss for _, loss in read_checkpoint(run).held_out_loss]
     assert losses[-1] < losses[0] < 1.1  # 1 is the loss of a network that says nothing
 
@@ -204,6 +209,70 @@ def test_a_model_that_does_not_read_the_force_field_needs_none_and_refuses_other
     with pytest.raises(MoleculeError, match="another force field; expected bond C4-C4"):
         sd.bind(blind, made, alkanes.system(made, carbons=250000.0))
     assert sd.bind(blind, made, alkanes.system(made)).card.num_particles == 14
+
+
+def test_training_goes_on_from_an_exported_model(run, model, tmp_path):
+    """On a molecule of other size, with another shape asked for; its rate is too low to change anything."""
+    further = train([alkanes.simulate("ethane", PICOSECONDS, 4)], tmp_path / "run", STILL, start_from=model)
+    ours, theirs = read_checkpoint(further), best_checkpoint(run)
+    assert ours.config.network == theirs.config.network != STILL.network
+    assert ours.weights.keys() == theirs.weights.keys()
+    for name, value in theirs.weights.items():
+        torch.testing.assert_close(ours.weights[name], value, rtol=0, atol=1e-6)
+
+
+def _rows_of_kinds(weights):
+    _, known = Known.from_tensor(weights["known"])
+    return dict(zip([*known["groups"], *known["surroundings"]], weights["kind.weight"], strict=True))
+
+
+def _bound_branched(model):
+    branched = alkanes.positions(alkanes.molecule("isobutane"))
+    return sd.bind(model, alkanes.topology("isobutane"), positions=branched)
+
+
+def test_training_on_a_molecule_that_the_network_does_not_know_keeps_its_weights(blind, tmp_path):
+    """Propane has no carbon with one hydrogen, isobutane none with two."""
+    with pytest.raises(MoleculeError, match="the model never saw"):
+        _bound_branched(blind)
+    further = train([alkanes.simulate("isobutane", 100, 4)], tmp_path / "run", STILL, start_from=blind)
+    ours, theirs = read_checkpoint(further), best_checkpoint(blind.parent)
+    for name, value in theirs.weights.items():
+        if name not in ("known", "kind.weight"):
+            torch.testing.assert_close(ours.weights[name], value, rtol=0, atol=1e-6)
+    new, old = (_rows_of_kinds(one.weights) for one in (ours, theirs))
+    assert {"C4 H1", "C4 H1 H1"} == {name for name in new.keys() ^ old.keys() if "(" not in name}
+    torch.testing.assert_close(new["C4 H1 H1 H1"], old["C4 H1 H1 H1"], rtol=0, atol=1e-6)
+    assert new["C4 H1"].abs().max() < 1e-6, "what is new begins as nothing"
+    out = tmp_path / "isobutane.scoredyn"
+    assert CliRunner().invoke(cli, ["export", str(tmp_path / "run"), str(out)]).exit_code == 0
+    assert _bound_branched(out).card.num_particles == 14
+    with pytest.raises(MoleculeError, match="never saw"):
+        sd.bind(out, alkanes.topology("propane"))
+
+
+def test_a_student_learns_no_molecule_that_its_teacher_does_not_know(blind, tmp_path):
+    config = replace(STILL, distillation=DistillationConfig(2))
+    with pytest.raises(MoleculeError, match="bind: ISO:C1 has another mass than in training"):
+        train([alkanes.simulate("isobutane", 100, 4)], tmp_path / "run", config, start_from=blind)
+
+
+def test_a_range_of_lag_times_is_not_learnt_by_a_network_of_one(blind, tmp_path):
+    config = replace(STILL, longest_lag_time_ps=4.0)
+    with pytest.raises(TrainingError, match="which is made for one, found a range; give --lag likewise"):
+        train([alkanes.simulate("isobutane", 100, 4)], tmp_path / "run", config, start_from=blind)
+
+
+def test_what_no_training_can_go_on_from_is_refused(model, tmp_path):
+    damaged = tmp_path / "damaged.scoredyn"
+    damaged.write_bytes(model.read_bytes()[:-500])
+    for source, message in (
+        (damaged, "is damaged or no transferable model"),
+        ("alkanes-tip", "did you mean alkanes-tip3p?"),
+        (sd.pretrained("alanine-dipeptide-obc2"), "expected a checkpoint of `scoredyn train`"),
+    ):
+        with pytest.raises(ScoreDynError, match=message):
+            train([alkanes.simulate("ethane", 60, 4)], tmp_path / "run", TrainingConfig(), start_from=source)
 
 
 def test_export_writes_the_lag_time_that_it_is_told_to_recommend_if_the_model_knows_it(blind, tmp_path):

@@ -43,17 +43,35 @@ def test_no_sequence_is_in_two_lists(lists):
         "validation": 10,
         "training": 80,
         "capped": 20,
+        "tripeptides": 20,
+        "capped_dipeptides": 10,
+        "protonated": 6,
     }
     names = [name for purpose in lists for name in lists[purpose]]
     assert len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize(
-    "purpose, times", [("held_out", 2), ("training", 8), ("validation", 1), ("capped", 1)]
+    "purpose, times",
+    [
+        ("held_out", 2),
+        ("training", 8),
+        ("validation", 1),
+        ("capped", 1),
+        ("tripeptides", 3),
+        ("capped_dipeptides", 1),
+    ],
 )
 def test_every_amino_acid_is_there_equally_often(lists, purpose, times):
     counts = Counter("".join(lists[purpose]))
     assert set(counts) == set("ACDEFGHIKLMNPQRSTVWY") and set(counts.values()) == {times}
+
+
+def test_what_was_drawn_later_shares_no_pair_with_what_judges(lists):
+    kept = {*lists["held_out"], *lists["validation"]}
+    for word in lists["tripeptides"] + lists["capped_dipeptides"]:
+        assert not kept & {word[k : k + 2] for k in range(len(word) - 1)}
+    assert not any(three in four for three in lists["tripeptides"] for four in lists["tetrapeptides"])
 
 
 def closest_heavy_atoms_nm(topology, positions_nm):
@@ -76,6 +94,8 @@ def closest_heavy_atoms_nm(topology, positions_nm):
         ("LP", False, 36, 0),
         ("TI", False, 36, 0),
         ("RWGI", False, 77, 1),
+        ("HIP", True, 30, 1),
+        ("CYM", True, 22, -1),
     ],
 )
 def test_structures_are_natural(build, sequence, capped, atoms, charge):
@@ -126,7 +146,7 @@ def test_solvent_is_that_of_openmms_obc2(build):
 def test_sets_of_copies_are_made_packed_and_found_again(peptides, monkeypatch, tmp_path):
     md = peptides("make_md")
     monkeypatch.setattr(md, "DATA", tmp_path / "data")
-    monkeypatch.setattr(md, "FINE_PS", (1, 4, 1))
+    monkeypatch.setattr(md, "FINE_PS", {"capped": (1, 4, 1)})
     monkeypatch.setattr(md, "COARSE_PS", {"capped": (1, 40, 20)})
     out = tmp_path / "out"
     fine, coarse = (s for s in md.all_sets.__wrapped__() if s.sequence == "G")

@@ -14,7 +14,8 @@ from openmm_scoredyn.diffusion.noise_levels import NoiseLevels
 from openmm_scoredyn.diffusion.parametrization import Parametrization, denoising_loss
 from openmm_scoredyn.errors import LagTimeError, MoleculeError, OutputError, TrainingError, TrajectoryError
 from openmm_scoredyn.training import load_checkpoint, train
-from openmm_scoredyn.training.dataset import Batches, collect_examples
+from openmm_scoredyn.training.dataset import Batch, Batches, collect_examples
+from openmm_scoredyn.training.module import ScoreTraining
 
 
 def test_reversal_doubles_unsteered_pairs_only():
@@ -61,6 +62,30 @@ def test_molecules_are_shown_in_proportion_to_the_length_of_their_md():
     assert float(shares[1] / shares[0]) == pytest.approx(3.0, rel=0.1)
 
 
+def test_molecules_meet_in_an_update_in_equal_shares():
+    parts = collect_examples([make_trajectory(50)], 1.0, False) * 2
+    config = tiny(100)
+    two = dataclasses.replace(config.optimization, molecules_per_update=2)
+    batches = Batches(parts, [Still()] * 2, dataclasses.replace(config, optimization=two), lambda: 0)
+    updates = list(batches)
+    assert all(len(batch.after) == 8 for update in updates for batch in update)
+    met = sum(first.molecule != second.molecule for first, second in updates)
+    assert abs(met - 50) < 4 * 5, "two drawn anew of two are different every other time"
+    assert not torch.equal(updates[0][1].eps, updates[1][0].eps), "every batch has its own noise"
+
+
+def test_the_loss_of_an_update_is_the_mean_of_its_molecules():
+    class Told(ScoreTraining):
+        def loss(self, batch):
+            return batch.sigma.mean()
+
+        def log(self, *told, **more):
+            pass
+
+    batches = [[torch.full((4,), value)] * len(Batch._fields) for value in (1.0, 2.0, 6.0)]
+    assert float(Told(torch.nn.Linear(1, 1), [], tiny()).training_step(batches, 0)) == 3.0
+
+
 @pytest.mark.parametrize("kind, low, high", [("log_normal", 0.3, 0.8), ("log_uniform", -2.0, 1.0)])
 def test_noise_levels_have_their_moments(kind, low, high):
     count = 40_000
@@ -96,12 +121,11 @@ def test_the_optimal_denoiser_of_a_gaussian_has_the_least_loss(prediction, sched
     assert losses[1.0] < losses[0.9] and losses[1.0] < losses[1.1]
 
 
-@pytest.mark.parametrize("matrix_learning_rate", [None, 5e-3])
-def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, matrix_learning_rate):
+@pytest.mark.parametrize("changes", [{}, {"matrix_learning_rate": 5e-3}, {"molecules_per_update": 2}])
+def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, changes):
     def asked(updates=12):
         config = tiny(updates)
-        rates = {"matrix_learning_rate": matrix_learning_rate}
-        return dataclasses.replace(config, optimization=dataclasses.replace(config.optimization, **rates))
+        return dataclasses.replace(config, optimization=dataclasses.replace(config.optimization, **changes))
 
     whole = train(data(), tmp_path / "whole", asked())
     with pytest.raises(Stop):
@@ -155,6 +179,8 @@ def test_what_cannot_be_trained_is_refused(tmp_path):
     with pytest.raises(MoleculeError, match="another molecule"):
         train([*data(), renamed], tmp_path / "c", tiny())
     assert not any(tmp_path.iterdir())
+    with pytest.raises(TrainingError, match="found 16 pairs of 3 molecules; give a multiple"):
+        dataclasses.replace(tiny().optimization, molecules_per_update=3)
     with pytest.raises(TrainingError, match="updates must be positive, found 0"):
         tiny(0)
 

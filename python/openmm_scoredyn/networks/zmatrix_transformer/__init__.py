@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from openmm_scoredyn.errors import TrainingError
+from openmm_scoredyn.errors import MoleculeError, TrainingError
 from openmm_scoredyn.molecule.geometry import oriented_stereocentres
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.networks.known import Known
@@ -21,6 +21,8 @@ from openmm_scoredyn.networks.zmatrix_transformer.coordinates import (
 from openmm_scoredyn.networks.zmatrix_transformer.groups import find_groups, require_known_groups
 from openmm_scoredyn.networks.zmatrix_transformer.network import TransferableCore, ZMatrixTransformer
 from openmm_scoredyn.networks.zmatrix_transformer.rings import fit_rings
+
+_LAGS = "see.weight"  # shows the lag time, where there is a range of them
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,35 @@ class ZMatrixTransformerArchitecture(Architecture):
         }
         return _core(config, known.to_tensor(**fitted))
 
+    def further(self, network, config, examples):
+        """The network as it is where it knows all molecules of the examples. Otherwise one that knows those
+        and no others: scales and classes are fitted anew, weights go on, those of kinds of groups by their
+        names.
+        """
+        if all(self._knows(network, part.particles) for part in examples):
+            return network
+        fresh = self.fit(config, examples)
+        old, new = network.state_dict(), fresh.state_dict()
+        if old[_LAGS].shape != new[_LAGS].shape:
+            ours, theirs = ("one", "a range")[:: 1 if old[_LAGS].shape < new[_LAGS].shape else -1]
+            raise TrainingError(
+                "zmatrix_transformer: expected lag times as of the network to start from, which is made for"
+                f" {ours}, found {theirs}; give --lag likewise, or train from scratch."
+            )
+        rows = dict(zip(_kinds(network), old["kind.weight"], strict=True))
+        nothing = torch.zeros(config.width)
+        kinds = torch.stack([rows.get(name, nothing) for name in _kinds(fresh)])
+        fresh.load_state_dict(old | {"kind.weight": kinds, "known": new["known"]})
+        return fresh
+
+    def _knows(self, network, particles) -> bool:
+        """Whether it can be bound to a molecule."""
+        try:
+            self.bind(network, particles)
+        except MoleculeError:
+            return False
+        return True
+
     def restore(self, config, particles, weights):
         """The parameters of a state dict; with particles, the network of a program that is bound to them."""
         if particles is None:
@@ -130,7 +161,7 @@ def _bound(core: TransferableCore, particles: Particles) -> ZMatrixTransformer:
     scales = ClassScales(**more["scales"])
     zmatrix, table = known_zmatrix(particles, core.root, scales.mean)
     groups = require_known_groups(particles, zmatrix, more["groups"])
-    names = [*more["groups"], *more["surroundings"]]
+    names = _kinds(core)
     finer = [names.index(name) if name in more["surroundings"] else -1 for name in groups.finer]
     mean, spread, growth = scales.of(table)
     ends = torch.tensor(more["lag_times_ps"])
@@ -151,6 +182,12 @@ def _bound(core: TransferableCore, particles: Particles) -> ZMatrixTransformer:
         more["rings_nm"],
         core.mirror_images,
     )
+
+
+def _kinds(core: TransferableCore) -> list[str]:
+    """What each row of the embedding of kinds is of."""
+    _, more = Known.from_tensor(core.known)
+    return [*more["groups"], *more["surroundings"]]
 
 
 ARCHITECTURE = ZMatrixTransformerArchitecture()
