@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from openmm_scoredyn.comparison import Estimate
-from openmm_scoredyn.comparison.distribution import divergence
+from openmm_scoredyn.comparison.distribution import cells, divergence
 from openmm_scoredyn.comparison.measurement import Fit, blocks_of
 from openmm_scoredyn.comparison.states import hop_rate
 from openmm_scoredyn.data import lagged_windows
@@ -18,6 +18,7 @@ from openmm_scoredyn.observables.peptide import RAMACHANDRAN, Peptide
 
 BLOCKS = 20  # of successive pairs, whose means are taken as independent
 REPLICAS = 32
+BINS = 50  # of each angle
 CHUNK = 25  # steps between looks at the clock
 
 
@@ -125,7 +126,8 @@ def replicas(model, held_out, result: dict, seconds: float, evaluations: int) ->
     bad = refused(
         moved.reshape(-1, *moved.shape[2:]), molecule, result["bond_lengths_nm"], result["bond_tolerance"]
     )
-    measured, expected = divergence(known[0], found[0], known[1], found[1], bins=50)
+    labels = (cells(side[0], BINS)[:, None] for side in (known, found))
+    measured, expected = divergence(*labels, known[1], found[1], BINS**2)
     return {
         "length_ns": REPLICAS * steps / 1000,
         "ns_per_processor_minute": REPLICAS * steps / 1000 / (time.process_time() - begin) * 60,

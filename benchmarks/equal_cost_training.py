@@ -12,6 +12,7 @@ import torch
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.export import export_program
 from openmm_scoredyn.program.card import Card
+from openmm_scoredyn.program.guard_rules import GuardRules
 from openmm_scoredyn.training import NetworkChoice, OptimizationConfig, TrainingConfig
 from openmm_scoredyn.training.dataset import Batches, collect_examples
 from openmm_scoredyn.training.describe import describe
@@ -89,7 +90,7 @@ def train_for(seconds: float, kind: str, training, held_out, directory: Path) ->
                 mean.lerp_(value, max(1 / update, 1 / (1 + EMA_SHARE * update)))
     used = time.process_time() - begin
     unseen = collect_examples(held_out, config.lag_time_ps, config.time_reversal)
-    card = describe(network, config, training, pairs.before[:20_000], pairs.after[:20_000], len(pairs))
+    card = describe(network, config, training, pairs, held_out)
     export_program(average.eval(), directory / f"{kind}.pt", unguarded(card), parametrization)
     return {
         "kind": kind,
@@ -105,7 +106,10 @@ def train_for(seconds: float, kind: str, training, held_out, directory: Path) ->
 
 def unguarded(card: Card) -> Card:
     """The card with limits that nothing exceeds, so that a poor network still shows what it does."""
-    return replace(card, bond_tolerance=1e3, chiral_centres=(), max_displacement_nm=1e3)
+    lengths_nm = card.guard.bond_lengths_nm
+    return replace(
+        card, guard=GuardRules(bond_lengths_nm=lengths_nm, bond_tolerance=1e3, max_displacement_nm=1e3)
+    )
 
 
 def _validation(module: ScoreTraining, config, unseen) -> float:

@@ -37,6 +37,7 @@ PARTS = {
     "reference": ("reference.physics", "reference.lanes_engine"),
     "export": (),
     "fitting": (),
+    "each": (),
     "crystals": (
         "crystals.model",
         "crystals.reporter",

@@ -15,11 +15,13 @@ from openmm_scoredyn.cli.options import (
     Repair,
     Solvent,
     Strip,
+    StructureFiles,
     SystemFile,
     TemperatureOfMD,
     Timestep,
     refuse_without_effect,
 )
+from openmm_scoredyn.cli.several import typed, workers
 from openmm_scoredyn.cli.structures import choose_physics, read_molecule
 from openmm_scoredyn.errors import SamplingError
 from openmm_scoredyn.units import parse_duration, parse_temperature
@@ -28,13 +30,8 @@ _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
 
 def fit(
-    structures: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="STRUCTURE...",
-            help="PDB, mmCIF, Amber prmtop, GROMACS top, CHARMM psf, SDF or MOL2; atoms in any order.",
-        ),
-    ],
+    context: typer.Context,
+    structures: StructureFiles,
     out: Annotated[
         Path,
         typer.Option(
@@ -84,15 +81,7 @@ def fit(
             "these belong to one structure",
             "fit such molecules one by one",
         )
-        given = {
-            "budget": budget,
-            "processes": processes,
-            "lag-time": lag_time,
-            "solvent": solvent,
-            "seed": seed,
-        }
-        given |= {"temperature": temperature, "timestep": timestep, "strip": strip, "repair": repair}
-        return _fit_each(structures, out, given | {"force-field": force_field or []}, cluster)
+        return _fit_each(structures, out, typed(context, ("out", "cluster")), cluster)
     (structure,) = structures
     molecule = read_molecule("fit", structure, coordinates, parameters, system, strip, repair, force_field)
     from openmm_scoredyn.fitting import FitRequest
@@ -138,35 +127,20 @@ def _fit_one(molecule, name: str, out: Path, request) -> None:
     console.print(f"Model: {out / name}.pt. Page: {out / 'comparison' / 'report.html'}.", soft_wrap=True)
 
 
-def _fit_each(structures: list[Path], out: Path, given: dict[str, object], cluster: str | None) -> None:
+def _fit_each(structures: list[Path], out: Path, options: list[str], cluster: str | None) -> None:
     """Fit several, print a line of each as it ends, and end with status 1 where one failed."""
-    from concurrent.futures import ThreadPoolExecutor
-
     from rich.console import Console
 
-    from openmm_scoredyn.dynamics import open_cluster
     from openmm_scoredyn.fitting import fit_each
 
     console, failed = Console(), False
-    with open_cluster(cluster) if cluster else ThreadPoolExecutor(1) as executor:
-        for name, verdict, failure in fit_each(structures, out, typed(given), executor):
+    with workers(cluster) as executor:
+        for name, verdict, failure in fit_each(structures, out, options, executor):
             failed |= verdict is None
             said = verdict.sentence() if verdict else f"failed; {failure} All of it: {out / name}.log."
             console.print(f"{name}: {said}", soft_wrap=True, markup=False)
     if failed:
         raise typer.Exit(1)
-
-
-def typed(given: dict[str, object]) -> list[str]:
-    """Options as they are typed; what is None, False or an empty list is left out."""
-    words: list[str] = []
-    for name, value in given.items():
-        if value is True:
-            words.append(f"--{name}")
-        elif value is not None and value is not False:
-            for one in value if isinstance(value, list) else [value]:
-                words += [f"--{name}", str(one)]
-    return words
 
 
 def parse_budget(text: str) -> float:

@@ -16,12 +16,13 @@ from openmm_scoredyn.cli.options import (
     Repair,
     Solvent,
     Strip,
-    StructureFile,
+    StructureFiles,
     SystemFile,
     TemperatureOfMD,
     Timestep,
     refuse_without_effect,
 )
+from openmm_scoredyn.cli.several import typed, workers
 from openmm_scoredyn.cli.structures import choose_physics, read_molecule
 from openmm_scoredyn.cli.throughput import Throughput
 from openmm_scoredyn.units import parse_duration, parse_temperature
@@ -31,10 +32,16 @@ _LENGTH, _SEGMENTS = "20ns", 200
 
 
 def simulate(
-    structure: StructureFile,
+    context: typer.Context,
+    structures: StructureFiles,
     out: Annotated[
         Path,
-        typer.Option(help="Folder of the trajectories; a simulation goes on there, or is made longer."),
+        typer.Option(
+            help=(
+                "Folder of the trajectories; a simulation goes on there, or is made longer. Of several"
+                " structures, each has a folder of its name in it."
+            )
+        ),
     ],
     length: Annotated[
         str | None, typer.Option(help="Length of a trajectory, or of a segment when steered; 20ns.")
@@ -94,7 +101,8 @@ def simulate(
     cluster: Annotated[
         str | None,
         typer.Option(
-            help="Workers that make the trajectories, as of scoredyn run: local, local:N, NAME.toml."
+            help="Workers that make the trajectories, or of several structures one each, as of scoredyn run:"
+            " local, local:N, NAME.toml."
         ),
     ] = None,
     platform: Annotated[
@@ -127,6 +135,21 @@ def simulate(
     from openmm_scoredyn.reference.preparation import stored_seed
     from openmm_scoredyn.reference.simulate import simulate as run
 
+    if len(structures) > 1:
+        refuse_without_effect(
+            "simulate",
+            {
+                "coordinates": coordinates,
+                "parameters": parameters or [],
+                "system": system,
+                "bias": bias,
+                "box": box,
+            },
+            "these belong to one structure",
+            "simulate such molecules one by one",
+        )
+        return _simulate_each(structures, out, typed(context, ("out", "cluster", "config_file")), cluster)
+    (structure,) = structures
     if cluster is not None and processes > 1:
         refuse_without_effect(
             "simulate",
@@ -191,6 +214,20 @@ def simulate(
         f"{made} trajectories, {format_duration(total)} in all, seed {plan.seed}, in {out}{speed.text()}.",
         soft_wrap=True,
     )
+
+
+def _simulate_each(structures: list[Path], out: Path, options: list[str], cluster: str | None) -> None:
+    """Simulate several, print a line of each as it ends, and end with status 1 where one failed."""
+    from openmm_scoredyn.each import run_each
+
+    failed = False
+    with workers(cluster) as executor:
+        for one in run_each("simulate", structures, out, options, executor):
+            failed |= one.failed
+            said = f"failed; {one.said} All of it: {out / one.name}.log." if one.failed else one.said
+            Console().print(f"{one.name}: {said}", soft_wrap=True, markup=False)
+    if failed:
+        raise typer.Exit(1)
 
 
 def _say_how_many(molecule, physics) -> None:

@@ -13,10 +13,10 @@ import pytest
 from alanine import PDB
 from typer.testing import CliRunner
 
+from openmm_scoredyn import each
 from openmm_scoredyn.cli import app
-from openmm_scoredyn.cli.fit import typed
 from openmm_scoredyn.errors import ClusterError, SamplingError
-from openmm_scoredyn.fitting import Verdict, each, fit_each
+from openmm_scoredyn.fitting import Verdict, fit_each
 
 VERDICT = Verdict("met", ("A", "B"), (), (), 0.0, ("more MD",))
 
@@ -75,18 +75,6 @@ def test_the_command_says_a_line_of_each_and_fails_with_one(stub, tmp_path, monk
     assert "bad: failed; scoredyn: it is bad." in result.output and "better: Targets met" in result.output
 
 
-def test_options_as_they_are_typed_are_options_of_the_command():
-    """Every one that several structures may have, read back by the command itself."""
-    import typer
-
-    known = {name for one in typer.main.get_command(app).commands["fit"].params for name in one.opts}
-    words = typed(
-        {"budget": "1h", "force-field": ["a", "b"], "solvent": None, "strip": True, "repair": False}
-    )
-    assert words == ["--budget", "1h", "--force-field", "a", "--force-field", "b", "--strip"]
-    assert {word for word in words if word.startswith("--")} <= known
-
-
 def test_what_several_cannot_share_is_refused(tmp_path):
     with ThreadPoolExecutor(1) as executor, pytest.raises(SamplingError, match="have one name.* found a;"):
         list(fit_each(["a.pdb", "b/a.sdf"], tmp_path, [], executor))
@@ -96,9 +84,9 @@ def test_what_several_cannot_share_is_refused(tmp_path):
     assert isinstance(result.exception, SamplingError)
     assert "these belong to one structure" in str(result.exception)
     with pytest.raises(ClusterError, match="another openmm-scoredyn; expected 0, found"):
-        each._fit_one("a.pdb", str(tmp_path), (), "0")
+        each._run_one("fit", "a.pdb", str(tmp_path), (), "0")
     with pytest.raises(ClusterError, match="cannot see .*none"):
-        each._fit_one("a.pdb", str(tmp_path / "none"), (), each.__version__)
+        each._run_one("fit", "a.pdb", str(tmp_path / "none"), (), each.__version__)
 
 
 def test_the_command_itself_says_what_was_wrong(tmp_path):
@@ -114,8 +102,8 @@ def test_a_fit_ends_with_its_worker(tmp_path):
     """Killed, so that nothing of it can tell the process that it started."""
     code = (
         "import sys\n"
-        "from openmm_scoredyn.fitting import each\n"
-        f"each._fit_one({str(PDB)!r}, {str(tmp_path)!r}, ('--budget', '600s'), each.__version__)"
+        "from openmm_scoredyn import each\n"
+        f"each._run_one('fit', {str(PDB)!r}, {str(tmp_path)!r}, ('--budget', '600s'), each.__version__)"
     )
     worker = subprocess.Popen([sys.executable, "-c", code])
     lock = tmp_path / Path(PDB).stem / ".lock"
