@@ -34,6 +34,7 @@ RANKS = {
     "crystals": 6,
     "observables": 5,
     "comparison": 6,
+    "each": 6,
     "fitting": 7,
     "cli": 8,
 }

@@ -56,9 +56,10 @@ class Start:
             try:
                 architecture.bind(network, trajectory.molecule)
             except MoleculeError as refusal:
+                why = str(refusal).removeprefix("bind: ").split(";")[0]
                 return (
                     "The network goes on with its weights and learns what it does not know; what it knows"
-                    f" will be the molecules of these trajectories alone. ({refusal})"
+                    f" will be the molecules of these trajectories alone ({why})."
                 )
         return ""
 

@@ -23,7 +23,7 @@ from openmm_scoredyn.training.config import SOLVER, TrainingConfig
 from openmm_scoredyn.training.dataset import latents_of
 
 DISPLACEMENT_MARGIN = 1.5  # of the largest displacement in the training examples
-_MOST = 100_000  # examples that a card is made from
+_MOST = 100_000  # examples of all molecules that a card is made from
 
 
 def describe(
@@ -42,7 +42,7 @@ def describe(
     trajectories, examples : in training
     held_out : trajectories, of which the guard's rules must refuse next to none
     """
-    sample = _sample(examples)
+    sample = _sample(examples, _MOST)
     golden = {"history": sample.history[0].flatten().tolist(), "box": sample.box[0].flatten().tolist()}
     rules = _rules(learn_guard_rules(trajectories), network, sample)
     provenance = _provenance(config, trajectories, len(examples))
@@ -63,8 +63,8 @@ def describe_transferable(
     bound: list, config: TrainingConfig, trajectories: list[Trajectory], examples: list[Examples]
 ) -> TransferCard:
     """The card of a network of many molecules, bound to each of those in training."""
-    samples, classes = [_sample(part) for part in examples], config.network.architecture.classes
-    parts = []
+    samples = [_sample(part, _MOST // len(examples)) for part in examples]
+    classes, parts = config.network.architecture.classes, []
     for network, sample in zip(bound, samples, strict=True):
         own = [t for t in trajectories if first_difference(t.molecule, sample.particles) is None]
         rules = _rules(learn_guard_rules(own), network, sample)
@@ -158,8 +158,9 @@ def _provenance(config: TrainingConfig, trajectories: list[Trajectory], count: i
     )
 
 
-def _sample(examples: Examples) -> Examples:
-    return examples[torch.linspace(0, len(examples) - 1, min(len(examples), _MOST)).long()]
+def _sample(examples: Examples, most: int) -> Examples:
+    """At most that many examples, evenly spread."""
+    return examples[torch.linspace(0, len(examples) - 1, min(len(examples), most)).long()]
 
 
 def _largest_step(network, sample: Examples) -> float:
