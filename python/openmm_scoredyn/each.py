@@ -1,6 +1,5 @@
 """A command of `scoredyn` for each of several structures, in a process of its own: tasks of any executor."""
 
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -9,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from openmm_scoredyn.data.atomic import make_directory
-from openmm_scoredyn.errors import ClusterError, SamplingError
+from openmm_scoredyn.errors import SamplingError
 from openmm_scoredyn.version import __version__
-from openmm_scoredyn.workers import outcome
+from openmm_scoredyn.workers import outcome, require_folder, require_version
 
 # A process of its own: training takes signals, which reach the main thread alone, and MD starts processes.
 _BEGINNING = (sys.executable, "-m", "openmm_scoredyn.cli.beside_worker")
@@ -80,16 +79,8 @@ def _run_one(
     command: str, structure: str, out: str, options: tuple[str, ...], version: str
 ) -> tuple[str, bool]:
     """The task of a worker: the last line of what the command said, and whether it failed."""
-    if version != __version__:
-        raise ClusterError(
-            f"{command}: the worker on {socket.gethostname()} has another openmm-scoredyn; expected"
-            f" {version}, found {__version__}; install one version everywhere."
-        )
-    if not Path(out).is_dir():
-        raise ClusterError(
-            f"{command}: the worker on {socket.gethostname()} cannot see {out}; expected the folder that all"
-            " is written to; choose one on a file system that all workers share."
-        )
+    require_version(version, command)
+    require_folder(out, command)
     folder = Path(out) / Path(structure).stem
     log = folder.with_name(f"{folder.name}.log")
     words = [*_BEGINNING, command, structure, "--out", str(folder), *options]

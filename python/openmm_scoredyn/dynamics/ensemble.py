@@ -32,7 +32,7 @@ from openmm_scoredyn.dynamics.replicas import (
 from openmm_scoredyn.errors import ClusterError, OutputError, SamplingError
 from openmm_scoredyn.program.model import ScoreModel
 from openmm_scoredyn.version import __version__
-from openmm_scoredyn.workers import outcome
+from openmm_scoredyn.workers import outcome, require_version
 
 FORMAT_VERSION = "1.0"
 # Little is gained by more (benchmarks/README.md, replicas per batch).
@@ -279,11 +279,7 @@ def advance_batch(task: Task) -> int:
     And what `run_replicas` raises.
     """
     folder, plan = Path(task.folder), json.loads(task.plan)
-    if task.version != __version__:
-        raise ClusterError(
-            f"run: the worker on {socket.gethostname()} has another openmm-scoredyn; expected {task.version},"
-            f" found {__version__}; install one version everywhere."
-        )
+    require_version(task.version, "run")
     if _opened.plan != task.plan:
         _open(folder, task.plan, plan)
     size = plan["replicas_per_batch"]

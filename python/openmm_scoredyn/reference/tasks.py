@@ -1,6 +1,5 @@
 """The trajectories of a plan as tasks of any executor, one each."""
 
-import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Executor, wait
@@ -9,12 +8,11 @@ from pathlib import Path
 from openmm_scoredyn.data.atomic import make_directory
 from openmm_scoredyn.data.frame_store import FrameStore
 from openmm_scoredyn.data.lock import exclusive
-from openmm_scoredyn.errors import ClusterError
 from openmm_scoredyn.reference.plan import SimulationPlan
 from openmm_scoredyn.reference.start import Start
 from openmm_scoredyn.reference.worker import run_trajectory, trajectory_path
 from openmm_scoredyn.version import __version__
-from openmm_scoredyn.workers import outcome
+from openmm_scoredyn.workers import outcome, require_folder, require_version
 
 _POLL_SECONDS = 1.0
 # A worker that lost its scheduler still ends its chunks: whoever takes the trajectory over waits for it.
@@ -67,17 +65,9 @@ def make_trajectory(start: Start, plan: SimulationPlan, folder: str, index: int,
         If this is another version of the package, or the folder is not here.
     And what `run_trajectory` raises.
     """
-    if version != __version__:
-        raise ClusterError(
-            f"simulate: the worker on {socket.gethostname()} has another openmm-scoredyn; expected {version},"
-            f" found {__version__}; install one version everywhere."
-        )
+    require_version(version, "simulate")
+    require_folder(folder, "simulate")
     directory = Path(folder)
-    if not directory.is_dir():
-        raise ClusterError(
-            f"simulate: the worker on {socket.gethostname()} cannot see {folder}; expected the folder of the"
-            " simulation; choose one on a file system that all workers share."
-        )
     store = make_directory(trajectory_path(directory, index))
     with _one_at_a_time, exclusive(store, "simulate", _WAIT_FOR_LOCK_S):
         run_trajectory(start, plan, directory, index, lambda *done: None, threading.Event())

@@ -108,7 +108,7 @@ def test_the_command_takes_a_cluster(tmp_path, monkeypatch):
 def test_a_worker_that_cannot_do_the_task_says_so(tmp_path):
     with pytest.raises(ClusterError, match="another openmm-scoredyn; expected 0.0.1, found"):
         make_trajectory(None, FREE, str(tmp_path), 0, "0.0.1")
-    with pytest.raises(ClusterError, match="cannot see .*none; expected the folder of the simulation"):
+    with pytest.raises(ClusterError, match="cannot see .*none; expected the folder that all is written to"):
         make_trajectory(None, FREE, str(tmp_path / "none"), 0, __version__)
 
 
