@@ -2,13 +2,15 @@
 
 import numpy as np
 import torch
-from alanine import alanine_molecule
+from alanine import alanine_molecule, make_trajectory
 from small_networks import pairs
 
 from openmm_scoredyn.molecule.particles import Particles
+from openmm_scoredyn.networks import molecule_frame
 from openmm_scoredyn.networks.molecule_frame import scales
 from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates
 from openmm_scoredyn.networks.molecule_frame.scales import fit_scales, measured, soft_dihedrals
+from openmm_scoredyn.training.dataset import collect_examples
 
 
 def row_of_four() -> InternalCoordinates:
@@ -68,3 +70,16 @@ def test_whitening_is_fitted_to_enough_pairs_and_softness_to_all(monkeypatch):
     turned[1:41:2, row] += 2.0
     after = coordinates.place(turned, before)
     assert fit_scales(coordinates, before, after).soft[row] and not found.soft[row]
+
+
+def test_of_very_many_pairs_a_network_is_fitted_to_a_part_evenly_spread(monkeypatch):
+    (examples,) = collect_examples([make_trajectory(201)], 1.0, time_reversal=True)
+    monkeypatch.setattr(molecule_frame, "MOST_PAIRS", 150)
+    whole, part = (
+        molecule_frame.ARCHITECTURE.fit(molecule_frame.MoleculeFrameConfig(width=8, blocks=1), [one])
+        for one in (examples, examples[::3])
+    )
+    assert torch.equal(whole.conformation.whiten, part.conformation.whiten)
+    monkeypatch.undo()
+    every = molecule_frame.ARCHITECTURE.fit(molecule_frame.MoleculeFrameConfig(width=8, blocks=1), [examples])
+    assert not torch.equal(every.conformation.whiten, part.conformation.whiten)

@@ -14,6 +14,8 @@ from openmm_scoredyn.networks.molecule_frame.network import LagRangeNetwork, Mol
 from openmm_scoredyn.networks.molecule_frame.scales import ConformationScales, fit_scales
 from openmm_scoredyn.networks.protocol import Architecture, load_weights, only
 
+MOST_PAIRS = 1_000_000  # that scales are fitted to, evenly spread: more would need memory and tell nothing
+
 
 @dataclass(frozen=True)
 class MoleculeFrameConfig:
@@ -35,6 +37,7 @@ class MoleculeFrame(Architecture):
         """A fresh network, its scales fitted to ordinary motion, of which shot paths hold too little."""
         examples = only(examples, "molecule_frame")
         usual = examples if examples.shot.all() else examples[~examples.shot]
+        usual = usual[:: -(-len(usual) // MOST_PAIRS)]
         pairs = InternalCoordinates(examples.particles), usual.before, usual.after
         lag = usual.lag_time_ps
         if not _many_lags(usual):
