@@ -102,7 +102,7 @@ def test_a_structure_without_hydrogens_is_refused_by_that_name():
 
 @pytest.mark.parametrize("sequence", ["ACE-ALA-VAL-NME", "ALA-SER-ALA", "VAL-SER-ALA-ALA"])
 def test_longer_and_capped_peptides_are_bound_and_keep_their_handedness(sequence):
-    """Only dipeptides with charged ends and single capped amino acids are in training."""
+    """None of them is in training."""
     made = build(sequence)
     model = sd.bind(MODEL, made.topology, positions=made.positions)
     start = np.repeat(np.asarray(made.positions, dtype=np.float32)[None], 16, axis=0)
@@ -111,6 +111,16 @@ def test_longer_and_capped_peptides_are_bound_and_keep_their_handedness(sequence
     phis = np.array([phi for _, phi, _ in each_backbone(model.card.particles) if phi])
     phi = dihedral_angles(frames[5:].reshape(-1, *start.shape[1:]), phis)
     assert ((phi < 0).mean(axis=0) > 0.7).all()
+
+
+@pytest.mark.parametrize("state", ["ASH", "CYM", "GLH", "HID", "HIP", "LYN"])
+def test_other_protonation_states_are_known(state):
+    (first, *_) = load(HELD_OUT.with_name("protonated") / state)
+    start = np.repeat(first.segments[0][:1].astype(np.float32), 16, axis=0)
+    model = bind_particles(open_model(MODEL), first.molecule, start[0])
+    assert model.card.provenance.training_data["binding"]["new_joints"] == []
+    frames = model.sample(start, 20, seed=1, lag_time_ps=100.0)
+    assert np.isfinite(frames).all() and model.num_rejected_draws < 0.05 * 16 * 20
 
 
 def test_a_larger_peptide_says_by_how_much_it_goes_beyond_training():
