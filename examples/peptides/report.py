@@ -54,12 +54,13 @@ BEGIN, END = "<!-- made by examples/peptides/report.py -->", "<!-- end -->"
 
 
 def molecular_dynamics(folder: Path) -> list[Trajectory]:
-    """The trajectories of a sequence, a frame each SPACING_PS."""
-    found = []
-    for trajectory in load(folder):
-        stride = round(SPACING_PS / trajectory.frame_spacing_ps)
+    """The trajectories of a sequence, a frame each SPACING_PS, or as far apart as those that are farthest."""
+    found, every = [], load(folder)
+    spacing_ps = max(SPACING_PS, *(trajectory.frame_spacing_ps for trajectory in every))
+    for trajectory in every:
+        stride = round(spacing_ps / trajectory.frame_spacing_ps)
         segments = tuple(segment[::stride] for segment in trajectory.segments)
-        found.append(replace(trajectory, segments=segments, frame_spacing_ps=SPACING_PS))
+        found.append(replace(trajectory, segments=segments, frame_spacing_ps=spacing_ps))
     return found
 
 
