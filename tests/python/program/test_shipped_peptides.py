@@ -80,18 +80,6 @@ def test_what_is_no_natural_residue_is_refused(smiles, words):
         sd.bind(MODEL, made.topology, positions=made.positions)
 
 
-def test_histidine_with_its_hydrogen_elsewhere_is_refused_in_a_readable_sentence():
-    made = build("GLY-HIS")
-    names = [atom.name for atom in made.topology.atoms()]
-    epsilon = "HE2" in names
-    try:
-        sd.bind(MODEL, made.topology, positions=made.positions)
-    except MoleculeError as error:
-        assert not epsilon and len(str(error)) < 600 and "(" not in str(error).split("expected")[1]
-    else:
-        assert epsilon
-
-
 def test_a_structure_without_hydrogens_is_refused_by_that_name():
     made = build("GLY-ALA")
     heavy = [k for k, atom in enumerate(made.topology.atoms()) if atom.element.symbol != "H"]
@@ -120,7 +108,8 @@ def test_other_protonation_states_are_known(state):
     model = bind_particles(open_model(MODEL), first.molecule, start[0])
     assert model.card.provenance.training_data["binding"]["new_joints"] == []
     frames = model.sample(start, 20, seed=1, lag_time_ps=100.0)
-    assert np.isfinite(frames).all() and model.num_rejected_draws < 0.05 * 16 * 20
+    assert np.isfinite(frames).all()
+    assert model.num_rejected_draws < 0.05 * 16 * 20
 
 
 def test_a_larger_peptide_says_by_how_much_it_goes_beyond_training():
