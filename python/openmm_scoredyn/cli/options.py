@@ -31,7 +31,7 @@ Threads = Annotated[int, typer.Option(min=1, max=256, help="CPU threads.")]
 # What belongs to a structure whose own file does not hold everything (`molecule.structure.read_structure`).
 _STRUCTURES = "PDB, mmCIF, Amber prmtop, GROMACS top, CHARMM psf, SDF or MOL2; atoms in any order."
 StructureFile = Annotated[Path, typer.Argument(metavar="STRUCTURE", help=_STRUCTURES)]
-StructureFiles = Annotated[list[Path], typer.Argument(metavar="STRUCTURE...", help=_STRUCTURES)]
+StructureFiles = Annotated[list[Path], typer.Argument(metavar="STRUCTURE", help=_STRUCTURES)]
 Coordinates = Annotated[
     Path | None,
     typer.Option(help="Positions for a prmtop, top or psf; default: the file of the same name beside it."),
