@@ -7,7 +7,8 @@
 
 Each sequence of the purpose is bound, replicas are drawn from its first frame of MD, and their populations
 compared with those of all of its MD at 10 ps (../data/peptides-obc2); beside it stand two parts of the MD
-against each other: its halves, and a tenth against the rest. Rates are compared at the shorter of two lags.
+against each other: its halves, and a tenth against the rest. Rates are compared by
+steps as long as the frames of the MD are apart.
 Writes OUT/peptides.json, OUT/table.md and OUT/peptides.png; with --page the table also goes between the marks
 of that page, and the picture beside it.
 
@@ -90,9 +91,9 @@ def _counts(values: np.ndarray, bins: int, like: np.ndarray) -> np.ndarray:
     return np.histogramdd(clipped, bins=bins, range=ranges)[0].ravel()
 
 
-def divergences(known: tuple, found: tuple, torsions) -> dict[str, float]:
+def divergences(known: tuple, found: tuple, torsions, spacing_ps: float) -> dict[str, float]:
     """The field's numbers for angles and lengths of two sides, each as of `angles_of`; all is fitted to the
-    first.
+    first, whose frames are `spacing_ps` apart.
     """
     angles, lengths = known
     counts = [
@@ -105,7 +106,7 @@ def divergences(known: tuple, found: tuple, torsions) -> dict[str, float]:
         own = [k for k, torsion in enumerate(torsions) if torsion.part == part]
         if own:
             result[name] = float(roots[own].mean())
-    lag = max(1, min(round(TICA_LAG_PS / SPACING_PS), max(lengths) // 10))
+    lag = max(1, min(round(TICA_LAG_PS / spacing_ps), max(lengths) // 10))
     components = fit_components(angles, lengths, lag)
     if components is None:
         return result
@@ -149,7 +150,7 @@ def rates(md: list[Trajectory], replicas: Trajectory) -> list[dict]:
 def of_sequence(sequence: str, model, given) -> dict:
     """What is shown of one sequence."""
     md = molecular_dynamics(DATA / given.purpose / sequence)
-    torsions = list(named_torsions(md[0].molecule).values())
+    torsions, spacing_ps = list(named_torsions(md[0].molecule).values()), md[0].frame_spacing_ps
     start_nm = md[0].segments[0][0]
     bound = bind_particles(model, md[0].molecule, start_nm)
     begun = time.perf_counter()
@@ -161,12 +162,12 @@ def of_sequence(sequence: str, model, given) -> dict:
         "md_ns": sum(t.length_ps for t in md) / 1000,
         "model_ns": replicas.length_ps / 1000,
         "seconds": seconds,
-        "model": divergences(whole, angles_of([replicas], torsions), torsions),
+        "model": divergences(whole, angles_of([replicas], torsions), torsions, spacing_ps),
         **{
-            name: divergences(known, found, torsions)
+            name: divergences(known, found, torsions, spacing_ps)
             for name, (known, found) in parts_of(md, torsions).items()
         },
-        "rates": rates(md, drawn(bound, start_nm, given, given.rate_lag, md[0])),
+        "rates": rates(md, drawn(bound, start_nm, given, spacing_ps, md[0])),
         "draws": 2 * given.replicas * (SKIPPED_STEPS + given.steps),
         "rejected_draws": int(bound.num_rejected_draws),
         "rejected_by_cause": bound.rejected_draws_by_cause,
@@ -276,7 +277,6 @@ def main() -> None:
     parser.add_argument("--purpose", default="held_out", choices=("validation", "held_out", "tetrapeptides"))
     parser.add_argument("--sequences", nargs="+")
     parser.add_argument("--lag", type=float, default=100.0, help="ps")
-    parser.add_argument("--rate-lag", type=float, default=10.0, help="ps")
     parser.add_argument("--replicas", type=int, default=32)
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)

@@ -21,7 +21,7 @@ from openmm_scoredyn.cli.options import (
     Timestep,
     refuse_without_effect,
 )
-from openmm_scoredyn.cli.several import typed, workers
+from openmm_scoredyn.cli.several import say_each, typed, workers
 from openmm_scoredyn.cli.structures import choose_physics, read_molecule
 from openmm_scoredyn.errors import SamplingError
 from openmm_scoredyn.units import parse_duration, parse_temperature
@@ -128,19 +128,16 @@ def _fit_one(molecule, name: str, out: Path, request) -> None:
 
 
 def _fit_each(structures: list[Path], out: Path, options: list[str], cluster: str | None) -> None:
-    """Fit several, print a line of each as it ends, and end with status 1 where one failed."""
-    from rich.console import Console
-
+    """Fit several, and print a line of each as it ends."""
+    from openmm_scoredyn.each import Ended
     from openmm_scoredyn.fitting import fit_each
 
-    console, failed = Console(), False
     with workers(cluster) as executor:
-        for name, verdict, failure in fit_each(structures, out, options, executor):
-            failed |= verdict is None
-            said = verdict.sentence() if verdict else f"failed; {failure} All of it: {out / name}.log."
-            console.print(f"{name}: {said}", soft_wrap=True, markup=False)
-    if failed:
-        raise typer.Exit(1)
+        ended = (
+            Ended(name, verdict.sentence() if verdict else failure, failed=verdict is None)
+            for name, verdict, failure in fit_each(structures, out, options, executor)
+        )
+        say_each(ended, out)
 
 
 def parse_budget(text: str) -> float:

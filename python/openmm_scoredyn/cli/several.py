@@ -1,11 +1,17 @@
 """A command that is given several structures: its options, passed on to a command for each."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+from rich.console import Console
 from typer.core import TyperOption
+
+if TYPE_CHECKING:
+    from openmm_scoredyn.each import Ended
 
 
 def typed(context: typer.Context, without: Collection[str]) -> list[str]:
@@ -36,3 +42,14 @@ def workers(cluster: str | None) -> AbstractContextManager[Executor]:
     from openmm_scoredyn.dynamics import open_cluster
 
     return open_cluster(cluster) if cluster else ThreadPoolExecutor(1)
+
+
+def say_each(ended: "Iterable[Ended]", out: Path) -> None:
+    """Print a line of each structure as its command ends, and end with status 1 where one failed."""
+    failures = 0
+    for one in ended:
+        failures += one.failed
+        said = f"failed; {one.said} All of it: {out / one.name}.log." if one.failed else one.said
+        Console().print(f"{one.name}: {said}", soft_wrap=True, markup=False)
+    if failures:
+        raise typer.Exit(1)

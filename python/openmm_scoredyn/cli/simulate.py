@@ -22,7 +22,7 @@ from openmm_scoredyn.cli.options import (
     Timestep,
     refuse_without_effect,
 )
-from openmm_scoredyn.cli.several import typed, workers
+from openmm_scoredyn.cli.several import say_each, typed, workers
 from openmm_scoredyn.cli.structures import choose_physics, read_molecule
 from openmm_scoredyn.cli.throughput import Throughput
 from openmm_scoredyn.units import parse_duration, parse_temperature
@@ -217,17 +217,11 @@ def simulate(
 
 
 def _simulate_each(structures: list[Path], out: Path, options: list[str], cluster: str | None) -> None:
-    """Simulate several, print a line of each as it ends, and end with status 1 where one failed."""
+    """Simulate several, and print a line of each as it ends."""
     from openmm_scoredyn.each import run_each
 
-    failed = False
     with workers(cluster) as executor:
-        for one in run_each("simulate", structures, out, options, executor):
-            failed |= one.failed
-            said = f"failed; {one.said} All of it: {out / one.name}.log." if one.failed else one.said
-            Console().print(f"{one.name}: {said}", soft_wrap=True, markup=False)
-    if failed:
-        raise typer.Exit(1)
+        say_each(run_each("simulate", structures, out, options, executor), out)
 
 
 def _say_how_many(molecule, physics) -> None:

@@ -114,7 +114,7 @@ def train(
     from openmm_scoredyn.data import load
     from openmm_scoredyn.training import DistillationConfig, OptimizationConfig, TrainingConfig
     from openmm_scoredyn.training import train as run
-    from openmm_scoredyn.training.checkpoint import overfitting, starting_point
+    from openmm_scoredyn.training.checkpoint import overfitting
     from openmm_scoredyn.training.curves import tensorboard_logger, write_curves
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its advertisements
@@ -150,8 +150,6 @@ def train(
     else:
         trajectories = load(data, **how)
     for sentence in advice(trajectories, config.lag_time_ps, config.longest_lag_time_ps):
-        typer.echo(sentence)
-    if start_from and not distil_to and (sentence := starting_point(start_from).news(trajectories)):
         typer.echo(sentence)
     checkpoint = run(trajectories, out, config, [RichProgressBar()], start_from, device, loggers)
     ending = "scoredyn" if choice.architecture.transferable else "pt"

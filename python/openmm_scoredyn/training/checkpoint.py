@@ -7,9 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from openmm_scoredyn.data import Trajectory
 from openmm_scoredyn.diffusion.parametrization import Parametrization
-from openmm_scoredyn.errors import MoleculeError, TrainingError
+from openmm_scoredyn.errors import TrainingError
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.networks.registry import NetworkChoice
 from openmm_scoredyn.program import archive
@@ -43,25 +42,6 @@ class Start:
     def network(self) -> torch.nn.Module:
         """The network, in eval mode."""
         return self.choice.architecture.restore(self.choice.config, self.particles, self.weights).eval()
-
-    def news(self, trajectories: list[Trajectory]) -> str:
-        """One sentence where a transferable network will learn of molecules that it does not know; else
-        nothing.
-        """
-        architecture = self.choice.architecture
-        if not architecture.transferable:
-            return ""
-        network = self.network()
-        for trajectory in trajectories:
-            try:
-                architecture.bind(network, trajectory.molecule)
-            except MoleculeError as refusal:
-                why = str(refusal).removeprefix("bind: ").split(";")[0]
-                return (
-                    "The network goes on with its weights and learns what it does not know; what it knows"
-                    f" will be the molecules of these trajectories alone ({why})."
-                )
-        return ""
 
 
 @dataclass(frozen=True)

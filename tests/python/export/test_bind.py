@@ -21,7 +21,7 @@ from openmm_scoredyn.molecule.structure import select_atoms
 from openmm_scoredyn.networks.known import Known
 from openmm_scoredyn.program.transferable import TransferableModel
 from openmm_scoredyn.training import NetworkChoice, OptimizationConfig, TrainingConfig, train
-from openmm_scoredyn.training.checkpoint import best_checkpoint, read_checkpoint, starting_point
+from openmm_scoredyn.training.checkpoint import best_checkpoint, read_checkpoint
 from openmm_scoredyn.training.config import DistillationConfig
 
 TRAINED = ("propane", "pentane", "isobutane")
@@ -251,11 +251,12 @@ def test_training_on_a_molecule_that_the_network_does_not_know_keeps_its_weights
         sd.bind(out, alkanes.topology("propane"))
 
 
-def test_what_the_network_does_not_know_is_said_before_it_is_trained_on(blind):
-    start = starting_point(blind)
-    assert start.news([alkanes.simulate("propane", 20, 4)]) == ""
-    news = start.news([alkanes.simulate(name, 20, 4) for name in ("propane", "isobutane")])
-    assert news.endswith("alone (ISO:C1 has another mass than in training).")
+def test_what_the_network_does_not_know_is_said_before_it_is_trained_on(blind, tmp_path, caplog):
+    known, new = (alkanes.simulate(name, 100, 4) for name in ("propane", "isobutane"))
+    train([known], tmp_path / "known", STILL, start_from=blind)
+    assert "does not know" not in caplog.text
+    train([known, new], tmp_path / "new", STILL, start_from=blind)
+    assert "alone (ISO:C1 has another mass than in training)." in caplog.text
 
 
 def test_a_student_learns_no_molecule_that_its_teacher_does_not_know(blind, tmp_path):

@@ -1,5 +1,6 @@
 """Attention over internal coordinates: one network for many molecules."""
 
+import logging
 from dataclasses import asdict, dataclass
 
 import torch
@@ -22,6 +23,7 @@ from openmm_scoredyn.networks.zmatrix_transformer.groups import find_groups, req
 from openmm_scoredyn.networks.zmatrix_transformer.network import TransferableCore, ZMatrixTransformer
 from openmm_scoredyn.networks.zmatrix_transformer.rings import fit_rings
 
+_LOGGER = logging.getLogger(__name__)
 _LAGS = "see.weight"  # shows the lag time, where there is a range of them
 
 
@@ -98,8 +100,14 @@ class ZMatrixTransformerArchitecture(Architecture):
         and no others: scales and classes are fitted anew, weights go on, those of kinds of groups by their
         names.
         """
-        if all(self._knows(network, part.particles) for part in examples):
+        refusal = self._refusal(network, examples)
+        if refusal is None:
             return network
+        _LOGGER.warning(
+            "The network goes on with its weights and learns what it does not know; what it knows will be the"
+            " molecules of these trajectories alone (%s).",
+            str(refusal).removeprefix("bind: ").split(";")[0],
+        )
         fresh = self.fit(config, examples)
         old, new = network.state_dict(), fresh.state_dict()
         if old[_LAGS].shape != new[_LAGS].shape:
@@ -114,13 +122,14 @@ class ZMatrixTransformerArchitecture(Architecture):
         fresh.load_state_dict(old | {"kind.weight": kinds, "known": new["known"]})
         return fresh
 
-    def _knows(self, network, particles) -> bool:
-        """Whether it can be bound to a molecule."""
+    def _refusal(self, network, examples) -> MoleculeError | None:
+        """Why it cannot be bound to one of the molecules, if there is one."""
         try:
-            self.bind(network, particles)
-        except MoleculeError:
-            return False
-        return True
+            for part in examples:
+                self.bind(network, part.particles)
+        except MoleculeError as refusal:
+            return refusal
+        return None
 
     def restore(self, config, particles, weights):
         """The parameters of a state dict; with particles, the network of a program that is bound to them."""
