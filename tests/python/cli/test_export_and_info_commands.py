@@ -173,7 +173,7 @@ def test_equal_residues_are_both_named_by_info_and_models(tmp_path, monkeypatch)
 
 
 def test_the_transferable_model_of_peptides_says_what_it_is():
-    trained, lags = "100 molecules of 19 to 48 particles", "1 to 1000 ps (100 unless asked)"
+    trained, lags = "136 molecules of 19 to 61 particles", "1 to 1000 ps (100 unless asked)"
     line = f"peptides-obc2 transferable, trained on {trained}; {lags} a step, 310 K, implicit (OBC2)"
     assert line in command("models")
     shown = re.sub(r"[\s│]+", " ", command("info", "peptides-obc2"))
@@ -188,7 +188,7 @@ def test_the_transferable_model_of_peptides_says_what_it_is():
     names = [
         molecule["name"] for molecule in json.loads(command("info", "peptides-obc2", "--json"))["molecules"]
     ]
-    assert len(names) == 100 and "ACE-ALA-NME C6H12N2O2" in names and "CYS-CYS C6H12N2O3S2" in names
+    assert len(names) == 136 and "ACE-ALA-NME C6H12N2O2" in names and "CYS-CYS C6H12N2O3S2" in names
 
 
 def test_info_counts_the_rules_of_the_guard():
