@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Reference MD of alkanes in TIP3P water with GROMACS: OPLS-AA, 300 K, a frame each picosecond.
 
-    python make_md.py OUT                # until every target is reached; stop at any time, call again
+    python make_md.py OUT                # until every target is reached; stop at any time, call again;
+                                         # for several cores, call it as often: no two make the same molecule
     python make_md.py OUT --until 07:00  # no new chunk after this time of day (UTC)
     python make_md.py OUT --pack         # add what is in OUT to the packed data (while nothing runs there)
     python make_md.py OUT --status
@@ -13,12 +14,14 @@ and ends it; the next one of the set then has another seed. What is packed count
 """
 
 import argparse
+import fcntl
 import json
 import os
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import gromacs
 import mdtraj
@@ -81,18 +84,47 @@ def all_sets() -> list[Set]:
     ]
 
 
-def next_set(out: Path) -> Set | None:
-    """The trajectory that is farthest behind: those to train on up to 0.4, all to 0.05, then those to
-    train on, chains first, then all.
+def waiting_sets(out: Path) -> list[Set]:
+    """Trajectories that are not finished, the farthest behind first: those to train on up to 0.4, all to
+    0.05, then those to train on, chains first, then all.
     """
     sets = all_sets()
     training = [s for s in sets if s.molecule in TRAINING]
     chains = [s for s in training if s.molecule in CHAINS]
+    order: list[Set] = []
     for group, share in ((training, 0.4), (sets, 0.05), (chains, 1.0), (training, 1.0), (sets, 1.0)):
-        waiting = [s for s in group if s.done_ns(out) < share * s.length_ns]
-        if waiting:
-            return min(waiting, key=lambda s: s.done_ns(out) / s.length_ns)
-    return None
+        behind = [s for s in group if s.done_ns(out) < share * s.length_ns and s not in order]
+        order += sorted(behind, key=lambda s: s.done_ns(out) / s.length_ns)
+    return order
+
+
+def claim(this: Set, out: Path) -> TextIO | None:
+    """A file of the molecule's folder, locked until it is closed or the process ends; None if another
+    process makes MD of this molecule.
+    """
+    (out / this.molecule).mkdir(parents=True, exist_ok=True)
+    file = (out / this.molecule / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
+
+
+def extend_next(out: Path) -> bool:
+    """Another chunk of the first waiting trajectory that no other process makes; whether there was one."""
+    for this in waiting_sets(out):
+        lock = claim(this, out)
+        if lock is None:
+            continue
+        with lock:
+            speed = extend(this, out)
+        print(
+            f"{this.molecule} set {this.number}: {this.done_ns(out):.1f} ns, {speed:.0f} ns a day", flush=True
+        )
+        return True
+    return False
 
 
 def run(folder: Path, name: str, options: dict, start: str) -> None:
@@ -298,14 +330,8 @@ def main() -> None:
         for this in all_sets():
             pack(this, given.out)
     while not (given.status or given.pack or past(given.until)):
-        this = next_set(given.out)
-        if this is None:
+        if not extend_next(given.out):
             break
-        speed = extend(this, given.out)
-        print(
-            f"{this.molecule} set {this.number}: {this.done_ns(given.out):.1f} ns, {speed:.0f} ns a day",
-            flush=True,
-        )
     print(status(given.out))
 
 
