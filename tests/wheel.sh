@@ -20,8 +20,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # A processor loads one of the two libraries of MD side by side, so the other is looked for in the wheel.
+held=$("$python" -m zipfile --list "$wheel")
 for library in _lanes_avx2 _lanes_avx512; do
-    if ! "$python" -m zipfile --list "$wheel" | grep -q "openmm_scoredyn/$library.so "; then
+    if ! grep -q "openmm_scoredyn/$library.so " <<< "$held"; then
         echo "the wheel lacks $library.so" >&2
         exit 1
     fi

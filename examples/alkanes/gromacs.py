@@ -1,11 +1,15 @@
 """GROMACS inputs and calls for an alkane in TIP3P water with GROMACS' own OPLS-AA files."""
 
-import re
-import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 from molecules import Alkane
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from gromacs_calls import box_vectors, gmx, mdp, mdrun, set_box, speed_ns_per_day, version
+
+__all__ = ["box_vectors", "gmx", "mdp", "mdrun", "set_box", "speed_ns_per_day", "version"]
 
 HYDROGEN_MASS_AMU = 3.0
 TIMESTEP_PS = 0.004
@@ -40,40 +44,6 @@ LANGEVIN = COMMON | {
 }
 VELOCITIES = {"gen-vel": "yes", "gen-temp": TEMPERATURE_K}
 BAROSTAT = {"pcoupl": "C-rescale", "tau-p": 1.0, "ref-p": 1.0, "compressibility": 4.5e-5}
-
-
-class GromacsError(RuntimeError):
-    """A GROMACS command failed; its output is in the message."""
-
-
-def gmx(command: str, folder: Path, text: str = "") -> str:
-    """Run `gmx COMMAND` in a folder; returns what it printed."""
-    done = subprocess.run(
-        ["gmx", "-nobackup", *command.split()],
-        cwd=folder,
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise GromacsError(f"gmx {command} in {folder} failed:\n{done.stderr[-4000:]}")
-    return done.stdout + done.stderr
-
-
-def mdrun(name: str, folder: Path, more: str = "") -> None:
-    """Run NAME.tpr on one core."""
-    gmx(f"mdrun -deffnm {name} -ntmpi 1 -ntomp 1 -pin off {more}", folder)
-
-
-def mdp(options: dict) -> str:
-    """The text of an .mdp file."""
-    return "".join(f"{name} = {value}\n" for name, value in options.items())
-
-
-def version() -> str:
-    """The version of GROMACS, as 2022.5."""
-    return re.search(r"GROMACS version:\s+([0-9.]+)", gmx("--version", Path("."))).group(1)
 
 
 def topology(molecule: Alkane) -> str:
@@ -137,23 +107,3 @@ def box_width_nm(molecule: Alkane) -> float:
     """
     radii = np.linalg.norm(molecule.positions_nm - molecule.positions_nm.mean(axis=0), axis=1)
     return max(2 * radii.max() + 1.1, 2.2)
-
-
-def set_box(path: Path, volume_nm3: float, out: Path) -> None:
-    """Copy a .gro file with coordinates and box scaled to a volume."""
-    old = box_vectors(path)
-    scale = (volume_nm3 / abs(np.linalg.det(old))) ** (1 / 3)
-    gmx(f"editconf -f {path.name} -o {out.name} -scale {scale:.8f} {scale:.8f} {scale:.8f}", path.parent)
-
-
-def box_vectors(path: Path) -> np.ndarray:
-    """Box vectors (3, 3), nm, rows, of a .gro file."""
-    v = [float(x) for x in path.read_text().splitlines()[-1].split()]
-    v += [0.0] * (9 - len(v))
-    return np.array([[v[0], v[3], v[4]], [v[5], v[1], v[6]], [v[7], v[8], v[2]]])
-
-
-def speed_ns_per_day(log: Path) -> float:
-    """The speed that mdrun wrote at the end of its log."""
-    found = re.findall(r"^Performance:\s+(\S+)", log.read_text(), flags=re.MULTILINE)
-    return float(found[-1]) if found else float("nan")

@@ -14,20 +14,21 @@ and ends it; the next one of the set then has another seed. What is packed count
 """
 
 import argparse
-import fcntl
 import json
 import os
+import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import gromacs
 import mdtraj
 import numpy as np
 from gromacs import BAROSTAT, COMMON, HYDROGEN_MASS_AMU, LANGEVIN, TEMPERATURE_K, TIMESTEP_PS, VELOCITIES, gmx
 from molecules import HELD_OUT, TRAINING, alkane
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from background import claim, past
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "alkanes-tip3p"
 CHAINS = ("pentane", "hexane", "heptane", "methylhexane", "dimethylpentane")  # with torsions of carbons
@@ -98,24 +99,10 @@ def waiting_sets(out: Path) -> list[Set]:
     return order
 
 
-def claim(this: Set, out: Path) -> TextIO | None:
-    """A file of the molecule's folder, locked until it is closed or the process ends; None if another
-    process makes MD of this molecule.
-    """
-    (out / this.molecule).mkdir(parents=True, exist_ok=True)
-    file = (out / this.molecule / "lock").open("w")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        return None
-    return file
-
-
 def extend_next(out: Path) -> bool:
     """Another chunk of the first waiting trajectory that no other process makes; whether there was one."""
     for this in waiting_sets(out):
-        lock = claim(this, out)
+        lock = claim(out / this.molecule)
         if lock is None:
             continue
         with lock:
@@ -309,11 +296,6 @@ def status(out: Path) -> str:
     return "\n".join(
         f"{s.molecule:15s} set {s.number}  {s.done_ns(out):5.1f} of {s.length_ns} ns" for s in all_sets()
     )
-
-
-def past(time_of_day: str) -> bool:
-    """Whether it is later than HH:MM, UTC; never, for an empty text."""
-    return bool(time_of_day) and time.strftime("%H:%M", time.gmtime()) >= time_of_day
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ from chains import (
     patterns,
     sequence,
 )
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from background import past
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "bead-chains"
 GROUP = 5  # beads
@@ -235,11 +239,6 @@ def status(data: Path) -> str:
     return "\n".join(
         f"{run.name:22s} {run.share_done(data):5.0%} of {run.length_tau} tau" for run in all_runs()
     )
-
-
-def past(time_of_day: str) -> bool:
-    """Whether it is later than HH:MM, UTC; never, for an empty text."""
-    return bool(time_of_day) and time.strftime("%H:%M", time.gmtime()) >= time_of_day
 
 
 def main() -> None:

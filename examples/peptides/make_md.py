@@ -14,6 +14,7 @@ numpy, pdbfixer, openmm-scoredyn and a processor with AVX2.
 """
 
 import argparse
+import sys
 import time
 from dataclasses import dataclass
 from functools import cache
@@ -31,6 +32,9 @@ from openmm_scoredyn.data.frame_store import FrameStore
 from openmm_scoredyn.molecule.particles import Particles
 from openmm_scoredyn.reference.lanes_engine import LanesEngine
 from openmm_scoredyn.reference.physics import Physics
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from background import past
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "peptides-obc2"
 TEMPERATURE_K, FRICTION_PER_PS, TIMESTEP_PS = 310.0, 10.0, 0.004
@@ -184,11 +188,6 @@ def status(out: Path) -> str:
             sets = [s for s in all_sets() if (s.purpose, s.kind) == (purpose, kind)]
             lines.append(f"{purpose:14s} {kind:7s}{sum(bool(s.files(out)) for s in sets):4d} of {len(sets)}")
     return "\n".join(lines)
-
-
-def past(time_of_day: str) -> bool:
-    """Whether it is later than HH:MM, UTC; never, for an empty text."""
-    return bool(time_of_day) and time.strftime("%H:%M", time.gmtime()) >= time_of_day
 
 
 def main() -> None:
