@@ -45,7 +45,8 @@ COMMON = {
     "fourierspacing": 0.12,
     "constraints": "h-bonds",
     "lincs-order": 6,
-    "nstenergy": 250,
+    "nstcalcenergy": 100,
+    "nstenergy": 500,
     "nstlog": 0,
 }
 DYNAMICS = COMMON | {
@@ -156,7 +157,7 @@ def stage(folder: Path, name: str, options: dict, start: str) -> None:
     if (folder / f"{name}.gro").exists():
         return
     (folder / f"{name}.mdp").write_text(mdp(options))
-    gmx(f"grompp -f {name}.mdp -c {start} -p topol.top -o {name}.tpr -po {name}.out.mdp -maxwarn 1", folder)
+    gmx(f"grompp -f {name}.mdp -c {start} -p topol.top -o {name}.tpr -po {name}.out.mdp", folder)
     mdrun(name, folder, f"-c {name}.part.gro")
     (folder / f"{name}.part.gro").rename(folder / f"{name}.gro")
 
@@ -176,7 +177,7 @@ def equilibrate(run: Run, folder: Path) -> None:
     stage(folder, "minimum", COMMON | {"integrator": "steep", "nsteps": 1000, "emtol": 500}, "filled.gro")
     seeds = {"gen-seed": run.seed, "ld-seed": run.seed}
     hot = DYNAMICS | BAROSTAT | seeds | {"ref-t": HOT_K, "gen-vel": "yes", "gen-temp": HOT_K}
-    gentle = {"dt": 0.001, "nsteps": 20000, "pcoupl": "Berendsen", "ref-p": 500.0}
+    gentle = {"dt": 0.001, "nsteps": 30000, "ref-p": 500.0, "compressibility": 4e-4}
     stage(folder, "press", hot | gentle, "minimum.gro")
     stage(folder, "hot", hot | {"nsteps": steps(300)}, "press.gro")
     cold = {"gen-vel": "yes", "gen-temp": TEMPERATURE_K}

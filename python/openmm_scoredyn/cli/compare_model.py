@@ -61,7 +61,9 @@ def _model_for(name: str, trajectories):
     model = open_model(name)
     if isinstance(model, ScoreModel):
         return model
-    return bind_particles(model, trajectories[0].molecule, trajectories[0].segments[0][0])
+    first = trajectories[0]
+    box = None if first.box is None else first.boxes([0])[0]
+    return bind_particles(model, first.molecule, first.segments[0][0], box)
 
 
 def warn_of_training_data(name: str, reference) -> None:

@@ -194,7 +194,9 @@ def _program(folder: Path, checkpoint, held_out: list):
     else:
         particles = held_out[0].molecule
         model = TransferableModel(checkpoint.card, checkpoint.weights)
-        bind_file(model, particles, path, stereocentres=centres_of(particles, held_out[0].segments[0][0]))
+        centres = centres_of(particles, held_out[0].segments[0][0])
+        box = None if held_out[0].box is None else held_out[0].boxes([0])[0]
+        bind_file(model, particles, path, stereocentres=centres, box_nm=box)
     return ScoreModel(path)
 
 

@@ -10,6 +10,7 @@ from typing import cast
 
 import numpy as np
 import torch
+from openmm import unit
 
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import MoleculeError, OutputError, ScoreDynError
@@ -35,6 +36,7 @@ def bind(model, topology, system=None, *, positions=None) -> ScoreModel:
     ----------
     model : path or name of a model, ScoreModel or TransferableModel
     topology : openmm.app.Topology of the particles alone, in the order of the program
+        With the periodic box, for a model of liquids.
     system : openmm.System, optional
         Made for the topology, with the force field that the model was trained with. A transferable model
         that was trained without one needs none.
@@ -51,7 +53,8 @@ def bind(model, topology, system=None, *, positions=None) -> ScoreModel:
     ------
     MoleculeError
         If the model was not made, or trained, for such particles: a kind of particle, a bond or an angle that
-        it never saw, another force field, solvent or mass, or parts that are not bonded.
+        it never saw, another force field, solvent or mass, or parts that are not bonded; of a model of
+        liquids, if there is no box, or one of a shape or density that it never saw.
     ProgramError, CardError
         If the model cannot be read.
     """
@@ -60,7 +63,14 @@ def bind(model, topology, system=None, *, positions=None) -> ScoreModel:
         _require_equal(model.card.particles, topology)
         return model
     masses = None if system is not None else _bead_masses_amu(model, topology)
-    return bind_particles(model, Particles.from_topology(topology, system, masses), positions)
+    particles = Particles.from_topology(topology, system, masses)
+    return bind_particles(model, particles, positions, _box_nm(topology))
+
+
+def _box_nm(topology) -> np.ndarray | None:
+    """Box (3, 3), nm, of a topology that has one."""
+    vectors = topology.getPeriodicBoxVectors()
+    return None if vectors is None else np.array(vectors.value_in_unit(unit.nanometer), dtype=float)
 
 
 def _bead_masses_amu(model: TransferableModel, topology) -> dict[str, float]:
@@ -74,8 +84,9 @@ def _bead_masses_amu(model: TransferableModel, topology) -> dict[str, float]:
     return {bead: known.mass_of(bead) or 0.0 for bead in beads}
 
 
-def bind_particles(model: TransferableModel, particles: Particles, positions=None) -> ScoreModel:
-    """As `bind`, for particles that are known already."""
+def bind_particles(model: TransferableModel, particles: Particles, positions=None, box_nm=None) -> ScoreModel:
+    """As `bind`, for particles that are known already, and their box (3, 3), nm, if there is one."""
+    _require_box(model, particles, box_nm)
     if positions is None and len(stereocentres(particles)):
         _restored(model)[1].require(particles)  # what it does not know at all is said first
     centres = centres_of(particles, positions)
@@ -83,7 +94,7 @@ def bind_particles(model: TransferableModel, particles: Particles, positions=Non
     try:
         bound = ScoreModel(path)
     except ScoreDynError:  # not there, or damaged
-        bind_file(model, particles, path, stereocentres=centres)
+        bind_file(model, particles, path, stereocentres=centres, box_nm=box_nm)
         bound = ScoreModel(path)
     _warn_of_new_joints(bound)
     return bound
@@ -101,13 +112,15 @@ def open_model(model, **options):
     return TransferableModel.load(path) if is_transferable(path) else ScoreModel(path, **options)
 
 
-def bind_file(model: TransferableModel, particles: Particles, path, *, stereocentres=()) -> None:
+def bind_file(model: TransferableModel, particles: Particles, path, *, stereocentres=(), box_nm=None) -> None:
     """Write the program of a transferable model for particles; as `bind`.
 
     Parameters
     ----------
     stereocentres : tuple of (centre, a, b, c), as in `GuardRules`
+    box_nm : (3, 3), of a model of liquids
     """
+    _require_box(model, particles, box_nm)
     core, known = _restored(model)
     known.require_handedness(particles, stereocentres)
     architecture = NetworkChoice.from_dict(model.card.provenance.network).architecture
@@ -128,7 +141,22 @@ def bind_file(model: TransferableModel, particles: Particles, path, *, stereocen
     )
     parametrization = Parametrization(**model.card.provenance.network["parametrization"])
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    export_program(network, path, card, parametrization)
+    box = None if box_nm is None or not card.capabilities.periodic else torch.tensor(np.array(box_nm)).float()
+    export_program(network, path, card, parametrization, box=box)
+
+
+def _require_box(model: TransferableModel, particles: Particles, box_nm) -> None:
+    """Refuse what a model of liquids knows nothing of: no box, or one unlike those in training."""
+    if not model.card.capabilities["periodic"]:
+        return
+    if box_nm is None:
+        raise MoleculeError(
+            f"bind: {model.card.name} is a model of liquids; expected a periodic box, found none; set that of"
+            " the topology."
+        )
+    known = _restored(model)[1]
+    known.require(particles)
+    known.require_box(particles, box_nm)
 
 
 def _restored(model: TransferableModel) -> tuple[torch.nn.Module, Coverage]:

@@ -1,6 +1,7 @@
 """What a model, a trajectory and a System must agree on: the particles, in order."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 from openmm_scoredyn.errors import MoleculeError
@@ -62,10 +63,17 @@ class Particles:
     @property
     def residues_text(self) -> str:
         """Names of the residues in their order, such as "CYS-CYS"; of beads that stand for several particles,
-        each name once.
+        each name once; of several molecules their numbers, such as "20 DIM + 9 ION".
         """
-        names = list(dict(zip(self.residue_indices, self.residue_names, strict=True)).values())
-        return "-".join(dict.fromkeys(names) if all(map(is_group, self.types)) else names)
+        if len(self.parts) > 1:
+            counts = Counter(self._residues_of(part) for part in self.parts)
+            return " + ".join(f"{number} {name}" for name, number in counts.items())
+        return self._residues_of(range(len(self)))
+
+    def _residues_of(self, particles: Iterable[int]) -> str:
+        indices, kinds = self.residue_indices, [self.types[k] for k in particles]
+        names = list({indices[k]: self.residue_names[k] for k in particles}.values())
+        return "-".join(dict.fromkeys(names) if all(map(is_group, kinds)) else names)
 
     @property
     def neighbours(self) -> list[list[int]]:

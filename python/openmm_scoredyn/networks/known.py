@@ -54,6 +54,12 @@ class Coverage(Protocol):
         """
         ...
 
+    def require_box(self, particles: Particles, box_nm) -> None:
+        """Refuse a box (3, 3), nm, of a shape or density that no training box had, with a `MoleculeError`;
+        only asked of networks that see a box.
+        """
+        ...
+
     def new_joints(self, particles: Particles) -> tuple[str, ...]:
         """Bonds of a molecule between groups that no training molecule had side by side, sorted."""
         ...
@@ -206,6 +212,9 @@ class Known:
     def mass_of(self, kind: str) -> float | None:
         """None: masses are those of elements, or of a System."""
         return None
+
+    def require_box(self, particles: Particles, box_nm) -> None:
+        """Molecules alone have no box."""
 
     def new_joints(self, particles: Particles) -> tuple[str, ...]:
         """Bonds of a molecule between groups that no training molecule had side by side, sorted."""

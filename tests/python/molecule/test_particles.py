@@ -78,7 +78,14 @@ def test_a_subset_keeps_the_terms_among_it_under_new_numbers():
 def test_residues_are_named_in_their_order_and_those_of_beads_once(types, names, text):
     residues = (0, 0, 1, 1)
     named = tuple(names[index] for index in residues)
-    assert Particles(types, (1.0,) * 4, types, named, residues, ()).residues_text == text
+    bonds = ((0, 1), (1, 2), (2, 3))
+    assert Particles(types, (1.0,) * 4, types, named, residues, bonds).residues_text == text
+
+
+def test_of_several_molecules_their_numbers_are_named():
+    types, names = ("P1", "P2", "P1", "P2", "S1"), ("DIM",) * 4 + ("ION",)
+    several = Particles(types, (1.0,) * 5, types, names, (0, 0, 1, 1, 2), ((0, 1), (2, 3)))
+    assert several.residues_text == "2 DIM + 1 ION"
 
 
 def test_parts_are_what_bonds_connect():

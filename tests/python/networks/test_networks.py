@@ -7,9 +7,10 @@ from plain_message_passing import PlainMessagePassing
 from small_networks import ask, fit_network, latents, network, pairs, step
 
 from openmm_scoredyn.errors import TrainingError
-from openmm_scoredyn.networks.message_passing.network import CUTOFF_NM, radius_graph
+from openmm_scoredyn.networks.message_passing.network import CUTOFF_NM
 from openmm_scoredyn.networks.molecule_frame.internal_coordinates import InternalCoordinates
 from openmm_scoredyn.networks.molecule_frame.scales import fit_scales
+from openmm_scoredyn.networks.neighbours import radius_graph
 from openmm_scoredyn.training.dataset import random_rotations
 
 

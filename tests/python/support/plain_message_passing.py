@@ -9,8 +9,8 @@ from openmm_scoredyn.networks.message_passing.network import (
     MessagePassingNetwork,
     centred,
     length,
-    radius_graph,
 )
+from openmm_scoredyn.networks.neighbours import radius_graph
 
 
 class PlainMessagePassing(MessagePassingNetwork):

@@ -116,6 +116,9 @@ class KnownChains:
     def require_handedness(self, particles: Particles, centres) -> None:
         """Beads in a line have no stereocentres."""
 
+    def require_box(self, particles: Particles, box_nm) -> None:
+        """A chain has no box."""
+
     def new_joints(self, particles: Particles) -> tuple[str, ...]:
         """None: beads of any composition may be neighbours."""
         return ()

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from openmm_scoredyn.molecule.particles import Particles
-from openmm_scoredyn.networks.small_matrices import inverse_3x3
+from openmm_scoredyn.networks.neighbours import periodic_graph, radius_graph
 
 SCALE_PER_NM = 20.0  # the published 2 per Angstrom, for displacements, coordinates and cutoff
 CUTOFF_NM = 0.4
@@ -171,30 +171,6 @@ class Perceptron(nn.Sequential):
             if number > 0:
                 x = layer(x)
         return x
-
-
-def radius_graph(positions: Tensor, cutoff_nm: float) -> tuple[Tensor, Tensor]:
-    """Senders and receivers (E,), flat over batch and atoms, of all pairs (B, N, 3) nm within the cutoff."""
-    atoms = positions.shape[1]
-    offset = positions[:, :, None] - positions[:, None]
-    near = (offset * offset).sum(-1) < cutoff_nm * cutoff_nm
-    near = near & ~torch.eye(atoms, dtype=torch.bool, device=positions.device)
-    batch, receiver, sender = torch.nonzero(near).unbind(1)
-    return batch * atoms + sender, batch * atoms + receiver
-
-
-def periodic_graph(positions: Tensor, box: Tensor, cutoff_nm: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Senders and receivers (E,) as `radius_graph`, of nearest images in boxes (B, 3, 3), nm, and the vectors
-    from receiver to sender (E, 3), nm.
-    """
-    atoms = positions.shape[1]
-    offset = positions[:, None] - positions[:, :, None]
-    fractions = torch.matmul(offset, inverse_3x3(box)[:, None])
-    offset = torch.matmul(fractions - torch.round(fractions), box[:, None])
-    near = (offset * offset).sum(-1) < cutoff_nm * cutoff_nm
-    near = near & ~torch.eye(atoms, dtype=torch.bool, device=positions.device)
-    batch, receiver, sender = torch.nonzero(near).unbind(1)
-    return batch * atoms + sender, batch * atoms + receiver, offset[batch, receiver, sender]
 
 
 def centred(vectors: Tensor) -> Tensor:
