@@ -4,6 +4,7 @@
     python make_md.py OUT                # until every target is reached; stop at any time, call again;
                                          # for several cores, call it as often: no two make the same molecule
     python make_md.py OUT --until 07:00  # no new chunk after this time of day (UTC)
+    python make_md.py OUT --molecules octane decane
     python make_md.py OUT --pack         # add what is in OUT to the packed data (while nothing runs there)
     python make_md.py OUT --status
 
@@ -99,9 +100,13 @@ def waiting_sets(out: Path) -> list[Set]:
     return order
 
 
-def extend_next(out: Path) -> bool:
-    """Another chunk of the first waiting trajectory that no other process makes; whether there was one."""
+def extend_next(out: Path, molecules: list[str]) -> bool:
+    """Another chunk of the first waiting trajectory, of these molecules, that no other process makes; whether
+    there was one.
+    """
     for this in waiting_sets(out):
+        if this.molecule not in molecules:
+            continue
         lock = claim(out / this.molecule)
         if lock is None:
             continue
@@ -304,6 +309,8 @@ def main() -> None:
     )
     parser.add_argument("out", type=Path)
     parser.add_argument("--until", default="", help="HH:MM, UTC: no chunk begins after it")
+    names = sorted(TRAINING | HELD_OUT)
+    parser.add_argument("--molecules", nargs="+", default=names, choices=names, help="only these")
     parser.add_argument("--pack", action="store_true")
     parser.add_argument("--status", action="store_true")
     given = parser.parse_args()
@@ -312,7 +319,7 @@ def main() -> None:
         for this in all_sets():
             pack(this, given.out)
     while not (given.status or given.pack or past(given.until)):
-        if not extend_next(given.out):
+        if not extend_next(given.out, given.molecules):
             break
     print(status(given.out))
 
