@@ -16,6 +16,7 @@ struct SamplingOptions {
     Solver solver;
     int denoisingSteps;      ///< evaluations of the network per step; 0 for a model that does without
     int maxResamples = 100;  ///< draws allowed for a step after the first one
+    int refinements = 0;     ///< of a rejected draw, before another one is made in its place
 
     /// What the card recommends.
     static SamplingOptions recommended(const Card& card) {
@@ -29,16 +30,19 @@ struct SamplingOptions {
         std::string meaning;   ///< in messages
         int SamplingOptions::* value;
         int (*least)(const Card& card);
-        int most;
+        int (*most)(const Card& card);
     };
 
     static const std::vector<Number>& numbers() {
         static const std::vector<Number> all{
             {"denoising_steps", "denoisingSteps", "number of denoising steps",
              &SamplingOptions::denoisingSteps, [](const Card& card) { return int(card.denoisingSteps > 0); },
-             std::numeric_limits<int>::max()},
+             [](const Card&) { return std::numeric_limits<int>::max(); }},
             {"max_resamples", "maxResamples", "number of resamples", &SamplingOptions::maxResamples,
-             [](const Card&) { return 0; }, 32768}};
+             [](const Card&) { return 0; }, [](const Card&) { return 32768; }},
+            {"refinements", "refinements", "number of refinements", &SamplingOptions::refinements,
+             [](const Card&) { return 0; },
+             [](const Card& card) { return card.denoisingSteps > 0 ? 64 : 0; }}};
         return all;
     }
 

@@ -30,9 +30,11 @@ struct SamplerSettings {
 /// any batch, so nothing of a step exists twice.
 ///
 /// The noise is a function of seed, replica, step, resample, stage and element only, and is made for a whole
-/// draw at once. Noise and guard are shared among as many threads as the program may use, which changes no
-/// result. Buffers grow to the largest batch seen and are kept. History, box and result are arrays in
-/// the memory of the program; the guard reads copies of them on the host.
+/// draw at once. A rejected draw may be refined first (SamplingOptions::refinements): a little noise is added
+/// to its latent and taken away again by the network, so that of a system of many bodies not all is drawn
+/// anew for the sake of one. Noise and guard are shared among as many threads as the program may use, which
+/// changes no result. Buffers grow to the largest batch seen and are kept. History, box and result are arrays
+/// in the memory of the program; the guard reads copies of them on the host.
 class StepSampler {
 public:
     /// The memory is the program's unless another one of the same device is given.
@@ -58,7 +60,10 @@ private:
     void propose(int batch, const float* noise, const float* history, const float* box);
     void evaluate(const RecordedWork::Arrays& arrays);
     void beginLatent(const RecordedWork::Arrays& arrays);
-    const float* runSolver(const RecordedWork::Arrays& arrays);
+    const float* runSolver(const std::vector<Stage>& plan, const RecordedWork::Arrays& arrays);
+    bool isRefinement(uint32_t resample) const;
+    void refine(const float* noise, const float* history, const float* box);
+    void planRefinement(const Card& card);
     const float* drawNoise(uint64_t step, uint32_t resample);
     const float* newestOnHost(const float* history);
     void judge(const float* history, const float* box);
@@ -71,7 +76,8 @@ private:
     std::shared_ptr<const ScoreProgram> program_;
     std::shared_ptr<StepMemory> memory_;
     SamplerSettings settings_;
-    std::vector<Stage> plan_;
+    std::vector<Stage> plan_, refinementPlan_;
+    double refinementSigma_ = 0;
     Guard guard_;
     StepCounts counts_;
     size_t historySize_, frameSize_, latentSize_;     // floats per replica
@@ -82,9 +88,9 @@ private:
     int reserved_ = 0;  // replicas the buffers are large enough for
     std::shared_ptr<ScoreProgram::Condition> condition_;
     RecordedWork proposing_;
-    const float* drawn_ = nullptr;  // clean latents of the proposals
+    const float *drawn_ = nullptr, *proposed_ = nullptr;  // clean latents: of the last attempt, of draws
     StepBuffer activeHistory_, activeBox_, latent_, next_, anchor_, denoised_, previous_, noiseCopy_,
-        proposal_, newest_;
+        proposal_, newest_, rejected_;
     std::vector<float> noise_, hostNewest_, hostLatent_, hostProposal_, hostBox_;
 };
 

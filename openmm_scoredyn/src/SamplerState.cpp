@@ -20,9 +20,9 @@ using OpenMM::SerializationNode;
 
 namespace {
 
-constexpr int stateVersion = 4;
+constexpr int stateVersion = 5;
 // Starts the record in a checkpoint, so that one of another integrator is told from ours.
-constexpr uint32_t magic = 0x53447934;
+constexpr uint32_t magic = 0x53447935;
 
 constexpr const char* versionName = "scoreDynVersion";
 constexpr const char* recordName = "ScoreDynamicsRecord";

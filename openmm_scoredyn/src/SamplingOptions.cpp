@@ -17,10 +17,10 @@ const SamplingOptions::Number& SamplingOptions::number(const std::string& name) 
 }
 
 void SamplingOptions::set(const std::string& who, const Card& card, const Number& number, int value) {
-    const int least = number.least(card);
-    if (value < least || value > number.most)
+    const int least = number.least(card), most = number.most(card);
+    if (value < least || value > most)
         throw OpenMMException(who + ": the " + number.meaning + " is " + std::to_string(value) +
-                              "; expected " + std::to_string(least) + " to " + std::to_string(number.most) +
+                              "; expected " + std::to_string(least) + " to " + std::to_string(most) +
                               "; give one in this range.");
     this->*number.value = value;
 }

@@ -17,6 +17,11 @@ namespace {
 
 constexpr size_t boxSize = 9;  // floats
 
+/// Noise of a refinement over the spread of clean latents, and its evaluations of the network: enough to put
+/// right what is stiff, such as a bond, and little to what is not.
+constexpr double refinementNoise = 0.3;
+constexpr int refinementSteps = 2;
+
 const Violation hiddenNotFinite{Cause::NotFinite, {0}, std::numeric_limits<double>::quiet_NaN(), 0};
 
 /// Call use(i, count) for every run of neighbours replicas[i], replicas[i] + 1, ..., so that arrays of them
@@ -60,6 +65,15 @@ StepSampler::StepSampler(std::shared_ptr<const ScoreProgram> program, const Samp
                            card.sigmaMax, card.sigmaData);
     for (size_t s = 0; s < plan_.size(); ++s)
         if (plan_[s].noise != 0) noiseStages_.push_back(static_cast<uint32_t>(initialStage + 1 + s));
+    if (settings.options.refinements > 0) planRefinement(card);
+}
+
+void StepSampler::planRefinement(const Card& card) {
+    const std::string solver = "trig_2m";
+    requireSolver(card, solver);
+    refinementSigma_ = std::max(refinementNoise * card.sigmaData, 2 * card.sigmaMin);
+    refinementPlan_ =
+        makeSolverPlan(parseSolver(solver), refinementSteps, card.sigmaMin, refinementSigma_, card.sigmaData);
 }
 
 void StepSampler::reserve(int batch) {
@@ -72,6 +86,7 @@ void StepSampler::reserve(int batch) {
         memory_->reserve(activeBox_, batch * boxSize);
     }
     if (historySize_ > frameSize_) memory_->reserve(newest_, batch * frameSize_);
+    if (!refinementPlan_.empty()) memory_->reserve(rejected_, batch * latentSize_);
     noise_.resize(batch * latentSize_ * noiseStages_.size());
     for (auto* buffer : {&latent_, &next_, &anchor_, &denoised_, &previous_})
         memory_->reserve(*buffer, batch * latentSize_);
@@ -85,7 +100,12 @@ void StepSampler::step(uint64_t step, int batch, const float* history, const flo
         if (resample > 0) counts_.rejectedDraws += static_cast<long long>(active_.size());
         const float* activeHistory = gather(batch, history, historySize_, activeHistory_);
         const float* activeBox = gather(batch, box, boxSize, activeBox_);
-        propose(batch, drawNoise(step, resample), activeHistory, activeBox);
+        const float* noise = drawNoise(step, resample);
+        if (isRefinement(resample)) {
+            counts_.refinedDraws += static_cast<long long>(active_.size());
+            refine(noise, activeHistory, activeBox);
+        } else
+            propose(batch, noise, activeHistory, activeBox);
         keepAccepted(step, resample, activeHistory, activeBox, after);
     }
 }
@@ -122,12 +142,32 @@ const float* StepSampler::drawNoise(uint64_t step, uint32_t resample) {
     return memory_->fromHost(noise_.data(), noiseStages_.size() * size, noiseCopy_);
 }
 
+/// Whether an attempt refines the one before: so many of them follow a draw.
+bool StepSampler::isRefinement(uint32_t resample) const {
+    return resample % (static_cast<uint32_t>(settings_.options.refinements) + 1) != 0;
+}
+
+/// Denoise the rejected latents of the active replicas again, from a little noise on.
+void StepSampler::refine(const float* noise, const float* history, const float* box) {
+    const RecordedWork::Arrays a{static_cast<int>(active_.size()), noise, history, box};
+    condition_ = program_->condition({a.batch, a.history, a.box, settings_.lagTimePs, settings_.temperatureK},
+                                     std::move(condition_));
+    memory_->combine({{1.0f, rejected_.get()}, {static_cast<float>(refinementSigma_), a.noise}},
+                     a.batch * latentSize_, latent_.get());
+    drawn_ = runSolver(refinementPlan_, a);
+    program_->advance(a.batch, drawn_, *condition_, proposal_.get());
+}
+
 /// A recording is of all `batch` replicas: the few of them that are resampled are drawn operation by
 /// operation beside it, and it is there for the next step.
 void StepSampler::propose(int batch, const float* noise, const float* history, const float* box) {
     const RecordedWork::Arrays arrays{static_cast<int>(active_.size()), noise, history, box};
-    if (arrays.batch < batch) return evaluate(arrays);
-    proposing_.run(arrays, proposal_.get(), batch * frameSize_);
+    if (arrays.batch < batch)
+        evaluate(arrays);
+    else
+        proposing_.run(arrays, proposal_.get(), batch * frameSize_);
+    drawn_ = proposed_;  // a replayed recording says nothing of where it put them, and a refinement may have
+                         // put its own elsewhere
 }
 
 /// What of a draw the device does by itself, with the same arrays from step to step.
@@ -135,8 +175,8 @@ void StepSampler::evaluate(const RecordedWork::Arrays& a) {
     condition_ = program_->condition({a.batch, a.history, a.box, settings_.lagTimePs, settings_.temperatureK},
                                      std::move(condition_));
     beginLatent(a);
-    drawn_ = runSolver(a);
-    program_->advance(a.batch, drawn_, *condition_, proposal_.get());
+    proposed_ = runSolver(plan_, a);
+    program_->advance(a.batch, proposed_, *condition_, proposal_.get());
 }
 
 /// The latent that the first stage begins with: the program's own, or noise of the largest level.
@@ -149,12 +189,12 @@ void StepSampler::beginLatent(const RecordedWork::Arrays& a) {
 }
 
 /// Returns the clean latents (B,D), in the same one of the buffers every time.
-const float* StepSampler::runSolver(const RecordedWork::Arrays& a) {
+const float* StepSampler::runSolver(const std::vector<Stage>& plan, const RecordedWork::Arrays& a) {
     const size_t size = a.batch * latentSize_;
     const float* noise = a.noise;
     float *latent = latent_.get(), *next = next_.get(), *anchor = anchor_.get(), *denoised = denoised_.get(),
           *previous = previous_.get();
-    for (const Stage& stage : plan_) {
+    for (const Stage& stage : plan) {
         program_->denoise(a.batch, latent, stage.sigma, *condition_, denoised);
         if (stage.noise != 0) noise += size;
         memory_->combine({{float(stage.current), latent},
@@ -212,6 +252,8 @@ void StepSampler::keepAccepted(uint64_t step, uint32_t resample, const float* hi
         count(*verdicts_[i], resample);
         if (resample >= static_cast<uint32_t>(settings_.options.maxResamples))
             giveUp(step, active_[i], *verdicts_[i]);
+        if (!refinementPlan_.empty())
+            memory_->copy(drawn_ + i * latentSize_, latentSize_, rejected_.get() + refused * latentSize_);
         active_[refused++] = active_[i];
     }
     active_.resize(refused);

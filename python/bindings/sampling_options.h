@@ -37,7 +37,7 @@ inline pybind11::dict samplingRanges(const Card& card) {
     pybind11::dict ranges;
     for (const SamplingOptions::Number& number : SamplingOptions::numbers())
         ranges[pybind11::str(number.name)] =
-            pybind11::make_tuple(usual.*number.value, number.least(card), number.most);
+            pybind11::make_tuple(usual.*number.value, number.least(card), number.most(card));
     return ranges;
 }
 

@@ -18,7 +18,7 @@ using OpenMM::SerializationProxy;
 
 namespace {
 
-constexpr int xmlVersion = 2;
+constexpr int xmlVersion = 3, oldestVersion = 2;  // 3 brought the number of refinements
 
 std::shared_ptr<const ScoreArchive> readModel(const SerializationNode& node) {
     const std::string expected = node.getStringProperty("modelSha256");
@@ -71,7 +71,7 @@ void ScoreDynamicsIntegratorProxy::serialize(const void* object, SerializationNo
 
 void* ScoreDynamicsIntegratorProxy::deserialize(const SerializationNode& node) const {
     const int version = node.getIntProperty("version");
-    if (version != xmlVersion)
+    if (version < oldestVersion || version > xmlVersion)
         throw OpenMMException("ScoreDynamicsIntegrator: the XML has version " + std::to_string(version) +
                               "; expected " + std::to_string(xmlVersion) +
                               "; install a newer openmm-scoredyn.");
@@ -84,7 +84,9 @@ void* ScoreDynamicsIntegratorProxy::deserialize(const SerializationNode& node) c
     integrator->setSolver(parseSolver(node.getStringProperty("solver")));
     integrator->setRandomNumberSeed(node.getIntProperty("randomSeed"));
     for (const SamplingOptions::Number& number : SamplingOptions::numbers())
-        integrator->setSamplingOption(number.name, node.getIntProperty(number.property));
+        integrator->setSamplingOption(
+            number.name,
+            node.getIntProperty(number.property, integrator->getSamplingOptions().*number.value));
     integrator->setNumThreads(node.getIntProperty("numThreads"));
     integrator->setForcesOnlyReported(node.getBoolProperty("forcesOnlyReported"));
     std::vector<int> particles;

@@ -47,9 +47,12 @@ private:
 
 /// Molecules in a row of steps, each from the frame before. The solver uses all arrays there are.
 struct Molecules {
-    Molecules(const TestProgram& program, TestRecorder& recorder, int maxResamples = 10)
+    Molecules(const TestProgram& program, TestRecorder& recorder, int maxResamples = 10, int refinements = 0)
         : sampler(std::make_shared<ScoreProgram>(makeArchive(program), Device{.recorder = &recorder}),
-                  {1, 300, parseSolver("dpmpp_2m"), program.denoisingSteps == 0 ? 0 : 5, maxResamples, 5}) {}
+                  {1,
+                   300,
+                   {parseSolver("dpmpp_2m"), program.denoisingSteps == 0 ? 0 : 5, maxResamples, refinements},
+                   5}) {}
 
     /// The frame after a number of steps, (batch,2,3).
     Values run(int batch, int steps) {
@@ -111,6 +114,20 @@ void testResamplesOfABatchKeepItsRecording() {
     ASSERT_EQUAL("recorded", recorded.sampler.recordingStatus());
 }
 
+/// What is refined is done operation by operation, in the buffers of what is recorded.
+void testRefinementsStandBesideARecording() {
+    TestProgram program = ouDenoiser();
+    program.maxDisplacementNm = 1.5 * ouStep;
+    for (const int batch : {1, 2}) {
+        TestRecorder recorder, none = refusing();
+        Molecules plain(program, none, 100, 3), recorded(program, recorder, 100, 3);
+        ASSERT(plain.run(batch, 50) == recorded.run(batch, 50));
+        ASSERT(recorded.sampler.counts().refinedDraws > 10);
+        ASSERT(plain.sampler.counts() == recorded.sampler.counts());
+        ASSERT_EQUAL("recorded", recorded.sampler.recordingStatus());
+    }
+}
+
 void testAnotherBatchIsRecordedAnew() {
     TestRecorder recorder, none = refusing();
     Molecules plain(ouDenoiser(), none), recorded(ouDenoiser(), recorder);
@@ -158,6 +175,7 @@ void testEveryStepUsesTheSameArrays() {
 
 int main() {
     return runTests({testRecordedStepsArePlainSteps, testResamplesAreReplayed,
-                     testResamplesOfABatchKeepItsRecording, testAnotherBatchIsRecordedAnew,
-                     testRecordingThatDiffersIsDropped, testEveryStepUsesTheSameArrays});
+                     testResamplesOfABatchKeepItsRecording, testRefinementsStandBesideARecording,
+                     testAnotherBatchIsRecordedAnew, testRecordingThatDiffersIsDropped,
+                     testEveryStepUsesTheSameArrays});
 }

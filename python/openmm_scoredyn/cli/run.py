@@ -70,6 +70,14 @@ def run(
         int | None,
         typer.Option(min=0, help="Draws of a step after the first, before the run gives up; default: 100."),
     ] = None,
+    refinements: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=64,
+            help="Refinements of a rejected draw, before another is made in its place; default: none.",
+        ),
+    ] = None,
     strip: Strip = False,
     repair: Annotated[bool, typer.Option(help="Add missing atoms with PDBFixer.")] = True,
     force_field: Annotated[
@@ -108,7 +116,12 @@ def run(
     loaded.require_known(lag_time_ps=lag)
     n_steps = steps_of(length, lag)
     every = 1 if save_every is None else steps_of(save_every, lag)
-    options = {"solver": solver, "denoising_steps": denoising_steps, "max_resamples": max_resamples}
+    options = {
+        "solver": solver,
+        "denoising_steps": denoising_steps,
+        "max_resamples": max_resamples,
+        "refinements": refinements,
+    }
     if together:
         start = _start_of(loaded, molecule, strip, repair) | options
         common = {"seed": seed, "save_every": every, "num_threads": threads, "lag_time_ps": lag, **start}

@@ -198,6 +198,21 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
         """Set the draws allowed for one step after the guard rejected the first, 0 or more."""
         self.setSamplingOptions(max_resamples=as_int("number of resamples", resamples, 0))
 
+    def getRefinements(self) -> int:
+        """Refinements of a rejected draw before another is made in its place."""
+        return scoredyn.get_sampling_options(self)["refinements"]
+
+    def setRefinements(self, refinements: int) -> None:
+        """Set how often a rejected draw is refined before another is made in its place, 0 to 64.
+
+        For systems of many bodies: a little noise, 0.3 of the spread of clean latents, is added to the latent
+        of the draw, and two evaluations of the network take it away, so that one bad bond among hundreds is
+        put right and the rest stays as it was drawn. What is kept is held against the guard as any draw. Each
+        refinement counts towards `setMaxResamples`. Not for models that were distilled to few evaluations,
+        which know the noise of their own steps alone, nor for those without denoising steps.
+        """
+        self.setSamplingOptions(refinements=as_int("number of refinements", refinements, 0))
+
     def getNumThreads(self) -> int:
         """Threads used inside one operation of the network."""
         return scoredyn.get_num_threads(self)
@@ -270,6 +285,10 @@ class ScoreDynamicsIntegrator(openmm.Integrator):
     def getNumRejectedDraws(self) -> int:
         """Draws made in this context in place of ones the guard rejected."""
         return scoredyn.get_counts(self)["rejected_draws"]
+
+    def getNumRefinedDraws(self) -> int:
+        """Those of `getNumRejectedDraws` that were refinements of a rejected draw."""
+        return scoredyn.get_counts(self)["refined_draws"]
 
     def getNumRejectedSteps(self) -> int:
         """Steps of this context whose first draw the guard rejected."""

@@ -17,6 +17,8 @@ from openmm_scoredyn.program.sample_arguments import as_sampling_options
 # What is held in memory at a time, whatever the number of replicas and steps.
 _CHUNK_BYTES = 1 << 26
 _LONGEST_CHUNK = 1000
+# What a model counts of its rejected draws, beside their causes.
+_COUNTS = ("num_rejected_draws", "num_refined_draws", "num_rejected_steps")
 
 
 def run_replicas(
@@ -170,8 +172,7 @@ def _advance(model, histories, length, save_every, **arguments):
 
 def _counts_of(model) -> dict[str, int]:
     """What the guard rejected in this process so far."""
-    counted = {"num_rejected_draws": model.num_rejected_draws, "num_rejected_steps": model.num_rejected_steps}
-    return counted | model.rejected_draws_by_cause
+    return {name: getattr(model, name) for name in _COUNTS} | model.rejected_draws_by_cause
 
 
 def identify(model, positions, seed, save_every, first_replica, sampling) -> dict:
@@ -254,6 +255,6 @@ def store_guard(path: str | Path) -> dict[str, int] | None:
     causes = {
         name: count
         for name, count in store.note["counts"].items()
-        if name not in ("num_rejected_draws", "num_rejected_steps")
+        if name not in _COUNTS
     }
     return {"steps": store.header["n_replicas"] * store.note["steps"], **causes}

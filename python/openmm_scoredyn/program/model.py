@@ -49,8 +49,9 @@ class ScoreModel:
     sha256 : str, of the file
     device : str
         Where `sample` runs the network.
-    num_rejected_draws, num_rejected_steps : int
-        Draws that the guard rejected, and steps whose first draw it rejected, in all calls of `sample`.
+    num_rejected_draws, num_refined_draws, num_rejected_steps : int
+        In all calls of `sample`: draws that the guard rejected, those of them that were refined and not made
+        anew, and steps whose first draw it rejected.
     rejected_draws_by_cause : dict of str to int
         Rejected draws by the first rule of the guard that each broke.
 
@@ -71,6 +72,7 @@ class ScoreModel:
         self.card = Card.from_json(self.program.card_json)
         self.device = _name(gpu)
         self.num_rejected_draws = 0
+        self.num_refined_draws = 0
         self.num_rejected_steps = 0
         self.rejected_draws_by_cause = dict.fromkeys(_causes(), 0)
 
@@ -147,6 +149,7 @@ class ScoreModel:
         first_step: int = 0,
         first_replica: int = 0,
         max_resamples: int | None = None,
+        refinements: int | None = None,
         num_threads: int = 1,
         guard: bool = True,
     ):
@@ -173,6 +176,9 @@ class ScoreModel:
             `first_step=k`, and part a batch with `first_replica`; the result is that of the unbroken run.
         max_resamples : int
             How often one step is drawn again before the call gives up; default: as the integrator.
+        refinements : int
+            How often a rejected draw is refined before another is made in its place; default: as the
+            integrator, none (`ScoreDynamicsIntegrator.setRefinements`).
         num_threads : int
             Threads of the processor: noise and guard of the replicas are shared among them, which changes no
             result, and so is one operation of the network where that runs on the processor.
@@ -194,6 +200,7 @@ class ScoreModel:
             "solver": solver,
             "denoising_steps": denoising_steps,
             "max_resamples": max_resamples,
+            "refinements": refinements,
         }
         options = as_sampling_options(self, chosen) | {
             "n_steps": as_integer("n_steps", n_steps, 1),
@@ -225,6 +232,7 @@ class ScoreModel:
 
     def _count(self, counts: dict) -> None:
         self.num_rejected_draws += counts["rejected_draws"]
+        self.num_refined_draws += counts["refined_draws"]
         self.num_rejected_steps += counts["rejected_steps"]
         for cause in self.rejected_draws_by_cause:
             self.rejected_draws_by_cause[cause] += counts[cause]

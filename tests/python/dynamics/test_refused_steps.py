@@ -117,7 +117,7 @@ def test_setters_of_the_library_itself(make_program):
     for name, value, least in (("denoising_steps", 0, 1), ("max_resamples", -1, 0)):
         with refusal(f"is {value}; expected {least} to"):
             scoredyn.set_sampling_option(integrator, name, value)
-    with refusal("expected one of denoising_steps, max_resamples, found 'resamples'"):
+    with refusal("expected one of denoising_steps, max_resamples, refinements, found 'resamples'"):
         integrator.setSamplingOptions(resamples=3)
     with refusal("the number of threads is 257; expected 1 to 256"):
         scoredyn.set_num_threads(integrator, 257)

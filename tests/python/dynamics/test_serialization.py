@@ -24,6 +24,7 @@ GETTERS = (
     "getDenoisingSteps",
     "getRandomNumberSeed",
     "getMaxResamples",
+    "getRefinements",
     "getNumThreads",
     "getParticles",
     "getForcesOnlyReported",
@@ -46,6 +47,7 @@ def changed_integrator(model):
     integrator.setDenoisingSteps(7)
     integrator.setRandomNumberSeed(2**31 - 1)
     integrator.setMaxResamples(3)
+    integrator.setRefinements(2)
     integrator.setNumThreads(2)
     integrator.setForcesOnlyReported(True)
     integrator.setParticles([4, 2, 0])
@@ -78,9 +80,17 @@ def test_xml_keeps_every_field(make_program, embed):
 def test_xml_names_path_and_sum_and_version(make_program):
     integrator = ScoreDynamicsIntegrator(make_program(Drift()))
     xml = openmm.XmlSerializer.serialize(integrator)
-    for text in (f'modelPath="{integrator.getModelPath()}"', integrator.getModelSHA256(), 'version="2"'):
+    for text in (f'modelPath="{integrator.getModelPath()}"', integrator.getModelSHA256(), 'version="3"'):
         assert text in xml
     assert ' model="' not in xml
+
+
+def test_xml_from_before_refinements_has_none(make_program):
+    xml = openmm.XmlSerializer.serialize(changed_integrator(make_program(Drift())))
+    old, count = re.subn(r' refinements="2"', "", xml.replace('version="3"', 'version="2"', 1))
+    assert count == 1
+    read = ScoreDynamicsIntegrator.cast(openmm.XmlSerializer.deserialize(old))
+    assert read.getRefinements() == 0 and read.getMaxResamples() == 3
 
 
 def test_relative_path_is_made_absolute(make_program, monkeypatch):
@@ -201,8 +211,8 @@ def test_damaged_embedded_model_is_refused(make_program):
 
 def test_future_version_is_refused(make_program):
     xml = openmm.XmlSerializer.serialize(ScoreDynamicsIntegrator(make_program(Drift())))
-    with pytest.raises(openmm.OpenMMException, match="the XML has version 3; expected 2; install a newer"):
-        openmm.XmlSerializer.deserialize(xml.replace('version="2"', 'version="3"'))
+    with pytest.raises(openmm.OpenMMException, match="the XML has version 4; expected 3; install a newer"):
+        openmm.XmlSerializer.deserialize(xml.replace('version="3"', 'version="4"'))
 
 
 @pytest.mark.parametrize(
