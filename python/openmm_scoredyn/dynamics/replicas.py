@@ -252,9 +252,5 @@ def store_guard(path: str | Path) -> dict[str, int] | None:
     store = FrameStore(path)
     if "counts" not in store.note:
         return None
-    causes = {
-        name: count
-        for name, count in store.note["counts"].items()
-        if name not in _COUNTS
-    }
+    causes = {name: count for name, count in store.note["counts"].items() if name not in _COUNTS}
     return {"steps": store.header["n_replicas"] * store.note["steps"], **causes}
