@@ -5,7 +5,7 @@ from torch import Tensor
 
 from openmm_scoredyn.networks.small_matrices import inverse_3x3
 
-FEW = 1000  # particles, up to which looking at all pairs costs less than cells
+FEW = 500  # particles, up to which looking at all pairs costs less than cells (benchmarks/liquid.py)
 
 
 def radius_graph(positions: Tensor, cutoff_nm: float) -> tuple[Tensor, Tensor]:
