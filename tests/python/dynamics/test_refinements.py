@@ -18,8 +18,8 @@ FREE = {"stereocentres": [], "bonds": [], "bond_lengths_nm": []}
 
 
 class Leaping(Newest):
-    """Atoms jump along x by 0.01 nm times one latent, normal about zero: the guard's displacement limit of 0.01
-    nm rejects 31.7 % of the draws.
+    """Atoms jump along x by 0.01 nm times one latent, normal about zero: the guard's displacement limit of
+    0.01 nm rejects 31.7 % of the draws.
     """
 
     @torch.jit.export
@@ -58,8 +58,8 @@ OPTIONS = {"solver": "trig_2m", "denoising_steps": 2, "max_resamples": 100, "see
 
 
 def test_refinements_take_a_part_of_a_draw_back(leaping):
-    """The flow of unit normals shrinks z + 0.3 eps by sqrt(1.09): what it keeps within the limit of those that
-    were beyond it is an integral.
+    """The flow of unit normals shrinks z + 0.3 eps by sqrt(1.09): what it brings within the limit of those
+    that were beyond it is an integral.
     """
     model, count = scoredyn.Program(leaping), 20_000
     start = replicas(count)
@@ -101,7 +101,7 @@ def test_replicas_are_what_they_would_be_alone_on_any_threads(leaping):
 
 
 def test_what_is_stiff_is_put_right_and_the_rest_is_left(make_program):
-    """Two evaluations draw fifteen stiff coordinates too widely, so that hardly a draw is within the limit."""
+    """Two evaluations draw fifteen stiff coordinates too widely: hardly a draw is within the limit."""
     path = make_program(Stiff(), max_displacement_nm=0.0018, **FREE)
     model, start = scoredyn.Program(path), replicas(200)
     options = OPTIONS | {"max_resamples": 10}
