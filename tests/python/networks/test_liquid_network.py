@@ -292,6 +292,7 @@ def test_beads_and_bonds_that_training_had_not_are_refused(transferable):
         ({"width": 15}, "even width"),
         ({"blocks": 0}, "blocks of 1 or more"),
         ({"cutoff_nm": 0.0}, "above zero"),
+        ({"cutoff_nm": 0.35}, "expected bonds within the cutoff of 0.35 nm, found one of 0.4"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(options, words, tmp_path):

@@ -45,7 +45,7 @@ class LiquidArchitecture(Architecture):
     transferable = True
 
     def check(self, config, examples):
-        """Refuse options that mean nothing."""
+        """Refuse options that mean nothing, and bonds that reach beyond the cutoff."""
         for name in ("width", "blocks", "history_length"):
             if getattr(config, name) < 1:
                 raise TrainingError(
@@ -56,6 +56,13 @@ class LiquidArchitecture(Architecture):
         if not config.cutoff_nm > 0:
             raise TrainingError(
                 f"liquid: expected a cutoff above zero, found {config.cutoff_nm} nm; correct it."
+            )
+
+        longest = max((float(part.max()) for part in _lengths_apart(examples, 1)), default=0.0)
+        if longest > config.cutoff_nm:
+            raise TrainingError(
+                f"liquid: bonded beads must see each other; expected bonds within the cutoff of"
+                f" {config.cutoff_nm:g} nm, found one of {longest:.3g} nm; set a larger cutoff_nm."
             )
 
     def fit(self, config, examples):
@@ -104,18 +111,23 @@ def _forgetful(examples, seed: int):
     return replace(examples, history=history)
 
 
+def _lengths_apart(examples, bonds: int) -> list[torch.Tensor]:
+    """Distances (P L,), nm, of all beads so many bonds apart, of each box that has such."""
+    found = []
+    for part in examples:
+        near = bonds_between(part.particles)[:, bonds - 1]
+        bead, place = torch.nonzero(near >= 0).unbind(1)
+        if len(bead):
+            arms = part.after[:, bead] - part.after[:, near[bead, place]]
+            found.append(nearest_image(arms[:, None], part.box)[:, 0].norm(dim=2).flatten())
+    return found
+
+
 def _lengths_nm(examples) -> torch.Tensor:
     """Mean and standard deviation (2, 2) of the distances of beads one and two bonds apart."""
     found = []
-    for number in range(BONDS):
-        lengths = [torch.ones(2)]  # of a liquid without such bonds
-        for part in examples:
-            near = bonds_between(part.particles)[:, number]
-            bead, place = torch.nonzero(near >= 0).unbind(1)
-            if len(bead):
-                arms = part.after[:, bead] - part.after[:, near[bead, place]]
-                lengths.append(nearest_image(arms[:, None], part.box)[:, 0].norm(dim=2).flatten())
-        joined = torch.cat(lengths[1:] or lengths)
+    for bonds in range(1, BONDS + 1):
+        joined = torch.cat(_lengths_apart(examples, bonds) or [torch.ones(2)])  # ones: there are none
         found.append(torch.stack([joined.mean(), joined.std().clamp(min=MIN_SPREAD_NM)]))
     return torch.stack(found)
 
