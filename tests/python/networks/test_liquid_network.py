@@ -75,7 +75,7 @@ def test_output_turns_with_the_liquid_and_its_box_in_a_mirror_too(model, part, l
 
 def test_which_image_of_a_bead_is_given_means_nothing(model, part, latent):
     generator = torch.Generator().manual_seed(4)
-    shift = torch.randint(-2, 3, (len(part), 1, latent.shape[1], 3), generator=generator).double()
+    shift = torch.randint(-2, 3, (*part.history.shape[:3], 3), generator=generator).double()  # of each frame
     moved = part.history.double() + shift @ part.box.double()[:, None]
     raw, other = asked(model, part, latent), asked(model, part, latent, moved)
     assert (raw - other).abs().max() < 1e-8 * raw.abs().max()
