@@ -71,9 +71,17 @@ def _acquire(path: Path, output: Path, command: str, deadline: float) -> int:
                 " another"
                 " output."
             ) from None
-        if path.exists() and os.path.samestat(os.fstat(descriptor), os.stat(path)):
+        if _is_at(path, descriptor):
             return descriptor
         os.close(descriptor)  # its holder removed it in between
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Whether a file is still the one of its path, from which others may remove it at any time."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _own_name() -> str:

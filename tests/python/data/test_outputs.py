@@ -65,6 +65,24 @@ def test_only_one_of_many_gets_it(tmp_path):
     assert [process.wait(timeout=120) for process in processes] == [0, 0, 0]
 
 
+@pytest.mark.parametrize("look", [1, 2])
+def test_a_lock_that_vanishes_while_it_is_looked_at_is_asked_for_again(tmp_path, monkeypatch, look):
+    """Another process may remove the file at any time, between any two looks."""
+    looks, plain = [], os.stat
+
+    def vanishing(path, *more, **options):
+        if str(path).endswith(".lock"):
+            looks.append(path)
+            if len(looks) == look:
+                os.unlink(path)
+        return plain(path, *more, **options)
+
+    monkeypatch.setattr(os, "stat", vanishing)
+    with exclusive(tmp_path / "x", "run"):
+        assert list(tmp_path.glob(".*.lock"))
+    assert not list(tmp_path.glob(".*.lock"))
+
+
 def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
     with (
         pytest.raises(

@@ -70,7 +70,7 @@ def test_a_state_whose_record_was_changed_is_refused(context):
         load(context, xml[:start] + ("B" if xml[start] == "A" else "A") + xml[start + 1 :])
     with refusal("the State is damaged, or has another version; found no record"):
         load(context, xml.replace("ScoreDynamicsRecord", "ScoreDynamicsRecxrd"))
-    with refusal("the State is damaged, or has another version; found 9, expected 4"):
+    with refusal("the State is damaged, or has another version; found 9, expected 5"):
         load(context, set_number(xml, "<IntegratorParameters", "scoreDynVersion", "9"))
     # A child that the XML reader does not see, because its start is gone.
     with refusal("the State is damaged, or has another version; found no record"):
