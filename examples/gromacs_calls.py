@@ -59,3 +59,32 @@ def speed_ns_per_day(log: Path) -> float:
     """The speed that mdrun wrote at the end of its log."""
     found = re.findall(r"^Performance:\s+(\S+)", log.read_text(), flags=re.MULTILINE)
     return float(found[-1]) if found else float("nan")
+
+
+def run_chunk(folder: Path, number: int, length_ps: int) -> tuple[str, float]:
+    """Run the chunk of this number, from 1 on, of the trajectory all.tpr, or what an interruption left of it.
+
+    Its frames are in NAME.part*.xtc. Returns NAME and its speed, ns a day.
+    """
+    name, before = f"chunk_{number:04d}", f"chunk_{number - 1:04d}"
+    gmx(f"convert-tpr -s all.tpr -until {number * length_ps} -o {name}.tpr", folder)
+    state = name if (folder / f"{name}.cpt").exists() else before
+    begun = (folder / f"{state}.cpt").exists()
+    mdrun(name, folder, f"-noappend -cpi {state}.cpt" if begun else "-noappend")
+    return name, speed_ns_per_day(max(folder.glob(f"{name}.part*.log")))
+
+
+def remove_parts(folder: Path, name: str) -> None:
+    """Remove what a chunk was made of, once its frames are elsewhere."""
+    for pattern in (f"{name}.part*.xtc", f"{name}.part*.gro", "*_prev.cpt"):
+        for leftover in folder.glob(pattern):
+            leftover.unlink()
+
+
+def angles_and_torsions(bonds, neighbours: list[list[int]]) -> tuple[list, list]:
+    """Atoms of every angle (i, j, k) and torsion (i, j, k, l) along bonds."""
+    angles = [(i, j, k) for j, near in enumerate(neighbours) for i in near for k in near if i < k]
+    torsions = [
+        (i, j, k, l) for j, k in bonds for i in neighbours[j] for l in neighbours[k] if i != k and l != j
+    ]
+    return angles, torsions

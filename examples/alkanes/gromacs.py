@@ -7,9 +7,30 @@ import numpy as np
 from molecules import Alkane
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
-from gromacs_calls import box_vectors, gmx, mdp, mdrun, set_box, speed_ns_per_day, version
+from gromacs_calls import (
+    angles_and_torsions,
+    box_vectors,
+    gmx,
+    mdp,
+    mdrun,
+    remove_parts,
+    run_chunk,
+    set_box,
+    speed_ns_per_day,
+    version,
+)
 
-__all__ = ["box_vectors", "gmx", "mdp", "mdrun", "set_box", "speed_ns_per_day", "version"]
+__all__ = [
+    "box_vectors",
+    "gmx",
+    "mdp",
+    "mdrun",
+    "remove_parts",
+    "run_chunk",
+    "set_box",
+    "speed_ns_per_day",
+    "version",
+]
 
 HYDROGEN_MASS_AMU = 3.0
 TIMESTEP_PS = 0.004
@@ -61,14 +82,7 @@ def topology(molecule: Alkane) -> str:
         hydrogens = sum(molecule.elements[k] == "H" for k in neighbours[i])
         kind = _CARBON_TYPES[hydrogens] if element == "C" else "opls_140"
         atoms.append(f"{i + 1} {kind} 1 ALK {name} {i + 1} {_CHARGE[kind]} {masses[i]:.6f}")
-    angles = [(i, j, k) for j, near in enumerate(neighbours) for i in near for k in near if i < k]
-    dihedrals = [
-        (i, j, k, l)
-        for j, k in molecule.bonds
-        for i in neighbours[j]
-        for l in neighbours[k]
-        if i != k and l != j
-    ]
+    angles, dihedrals = angles_and_torsions(molecule.bonds, neighbours)
     sections = {
         "atoms": atoms,
         "bonds": [f"{i + 1} {j + 1} 1" for i, j in molecule.bonds],

@@ -196,23 +196,12 @@ def extend(this: Set, out: Path) -> float:
     """Run the next chunk of a set, or what an interruption left of it; returns its speed, ns a day."""
     begin(this, out)
     folder, done = this.folder(out), len(this.chunks(out))
-    name, before = f"chunk_{done + 1:04d}", f"chunk_{done:04d}"
-    gmx(f"convert-tpr -s all.tpr -until {(done + 1) * CHUNK_PS} -o {name}.tpr", folder)
-    state = name if (folder / f"{name}.cpt").exists() else before
-    begun = (folder / f"{state}.cpt").exists()
-    gromacs.mdrun(name, folder, f"-noappend -cpi {state}.cpt" if begun else "-noappend")
+    name, speed = gromacs.run_chunk(folder, done + 1, CHUNK_PS)
     positions = frames(folder, name, done * CHUNK_PS)
     part = folder / f"{name}.part.npz"
     np.savez(part, positions_nm=positions, first_frame_ps=done * CHUNK_PS + 1)
-    log = max(folder.glob(f"{name}.part*.log"))
-    speed = gromacs.speed_ns_per_day(log)
     part.rename(folder / f"{name}.npz")
-    for leftover in [
-        *folder.glob(f"{name}.part*.xtc"),
-        *folder.glob(f"{name}.part*.gro"),
-        *folder.glob("*_prev.cpt"),
-    ]:
-        leftover.unlink()
+    gromacs.remove_parts(folder, name)
     return speed
 
 

@@ -1,10 +1,15 @@
 """Compositions of the boxes, and their input for GROMACS."""
 
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from molecules import ANGLES, BONDS, TORSIONS, TYPES, Molecule, glyme, lithium, parameters_of, tfsi
 from openmm import app
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from gromacs_calls import angles_and_torsions
 
 # Chain length (repeating units), chains, pairs of ions. Training and held-out boxes are disjoint, for good:
 # change nothing after a run.
@@ -73,12 +78,8 @@ def topology_text(contents: list[tuple[Molecule, int]], title: str) -> str:
 
 def _molecule_lines(molecule: Molecule) -> list[str]:
     """Of one [ moleculetype ]."""
-    near = molecule.neighbours
     bonded = tuple(TYPES[kind][1] for kind in molecule.types)
-    angles = [(i, j, k) for j, around in enumerate(near) for i in around for k in around if i < k]
-    torsions = [
-        (i, j, k, l) for j, k in molecule.bonds for i in near[j] for l in near[k] if i != k and l != j
-    ]
+    angles, torsions = angles_and_torsions(molecule.bonds, molecule.neighbours)
     atoms = zip(molecule.types, molecule.atom_names, molecule.charges, molecule.masses_amu)
     sections = {
         "atoms": [

@@ -28,7 +28,7 @@ from openmm import app
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 from background import claim, past
-from gromacs_calls import gmx, mdp, mdrun, set_box, speed_ns_per_day
+from gromacs_calls import gmx, mdp, mdrun, remove_parts, run_chunk, set_box
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "electrolytes"
 TEMPERATURE_K, HOT_K, TIMESTEP_PS = 353.0, 500.0, 0.004
@@ -201,18 +201,11 @@ def extend(run: Run, out: Path) -> float:
     """Run the next chunk of a box, or what an interruption left of it; returns its speed, ns a day."""
     folder, done = out / run.name, len(run.chunks(out))
     equilibrate(run, folder)
-    name, before = f"chunk_{done + 1:04d}", f"chunk_{done:04d}"
-    gmx(f"convert-tpr -s all.tpr -until {(done + 1) * CHUNK_PS} -o {name}.tpr", folder)
-    state = name if (folder / f"{name}.cpt").exists() else before
-    begun = (folder / f"{state}.cpt").exists()
-    mdrun(name, folder, f"-noappend -cpi {state}.cpt" if begun else "-noappend")
-    parts = sorted(folder.glob(f"{name}.part*.xtc"))
-    speed = speed_ns_per_day(max(folder.glob(f"{name}.part*.log")))
-    names = " ".join(part.name for part in parts)
+    name, speed = run_chunk(folder, done + 1, CHUNK_PS)
+    names = " ".join(part.name for part in sorted(folder.glob(f"{name}.part*.xtc")))
     gmx(f"trjcat -f {names} -o {name}.whole.xtc", folder)
     (folder / f"{name}.whole.xtc").rename(folder / f"{name}.xtc")
-    for leftover in (*parts, *folder.glob(f"{name}.part*.gro"), *folder.glob("*_prev.cpt")):
-        leftover.unlink()
+    remove_parts(folder, name)
     return speed
 
 

@@ -59,6 +59,8 @@ private:
     const float* gather(int batch, const float* values, size_t size, StepBuffer& buffer);
     void propose(int batch, const float* noise, const float* history, const float* box);
     void evaluate(const RecordedWork::Arrays& arrays);
+    void takeCondition(const RecordedWork::Arrays& arrays);
+    const float* denoiseAndAdvance(const std::vector<Stage>& plan, const RecordedWork::Arrays& arrays);
     void beginLatent(const RecordedWork::Arrays& arrays);
     const float* runSolver(const std::vector<Stage>& plan, const RecordedWork::Arrays& arrays);
     bool isRefinement(uint32_t resample) const;

@@ -150,12 +150,10 @@ bool StepSampler::isRefinement(uint32_t resample) const {
 /// Denoise the rejected latents of the active replicas again, from a little noise on.
 void StepSampler::refine(const float* noise, const float* history, const float* box) {
     const RecordedWork::Arrays a{static_cast<int>(active_.size()), noise, history, box};
-    condition_ = program_->condition({a.batch, a.history, a.box, settings_.lagTimePs, settings_.temperatureK},
-                                     std::move(condition_));
+    takeCondition(a);
     memory_->combine({{1.0f, rejected_.get()}, {static_cast<float>(refinementSigma_), a.noise}},
                      a.batch * latentSize_, latent_.get());
-    drawn_ = runSolver(refinementPlan_, a);
-    program_->advance(a.batch, drawn_, *condition_, proposal_.get());
+    drawn_ = denoiseAndAdvance(refinementPlan_, a);
 }
 
 /// A recording is of all `batch` replicas: the few of them that are resampled are drawn operation by
@@ -172,11 +170,22 @@ void StepSampler::propose(int batch, const float* noise, const float* history, c
 
 /// What of a draw the device does by itself, with the same arrays from step to step.
 void StepSampler::evaluate(const RecordedWork::Arrays& a) {
+    takeCondition(a);
+    beginLatent(a);
+    proposed_ = denoiseAndAdvance(plan_, a);
+}
+
+/// What all evaluations of an attempt share.
+void StepSampler::takeCondition(const RecordedWork::Arrays& a) {
     condition_ = program_->condition({a.batch, a.history, a.box, settings_.lagTimePs, settings_.temperatureK},
                                      std::move(condition_));
-    beginLatent(a);
-    proposed_ = runSolver(plan_, a);
-    program_->advance(a.batch, proposed_, *condition_, proposal_.get());
+}
+
+/// From the latent on to the proposals; returns the clean latents.
+const float* StepSampler::denoiseAndAdvance(const std::vector<Stage>& plan, const RecordedWork::Arrays& a) {
+    const float* clean = runSolver(plan, a);
+    program_->advance(a.batch, clean, *condition_, proposal_.get());
+    return clean;
 }
 
 /// The latent that the first stage begins with: the program's own, or noise of the largest level.
@@ -188,7 +197,7 @@ void StepSampler::beginLatent(const RecordedWork::Arrays& a) {
                          latent_.get());
 }
 
-/// Returns the clean latents (B,D), in the same one of the buffers every time.
+/// Returns the clean latents (B,D), of a plan in the same one of the buffers every time.
 const float* StepSampler::runSolver(const std::vector<Stage>& plan, const RecordedWork::Arrays& a) {
     const size_t size = a.batch * latentSize_;
     const float* noise = a.noise;

@@ -86,7 +86,8 @@ def _bead_masses_amu(model: TransferableModel, topology) -> dict[str, float]:
 
 def bind_particles(model: TransferableModel, particles: Particles, positions=None, box_nm=None) -> ScoreModel:
     """As `bind`, for particles that are known already, and their box (3, 3), nm, if there is one."""
-    _require_box(model, particles, box_nm)
+    if model.card.capabilities["periodic"]:  # a program that is there already may be of another box
+        _require_box(model, _restored(model)[1], particles, box_nm)
     if positions is None and len(stereocentres(particles)):
         _restored(model)[1].require(particles)  # what it does not know at all is said first
     centres = centres_of(particles, positions)
@@ -120,8 +121,9 @@ def bind_file(model: TransferableModel, particles: Particles, path, *, stereocen
     stereocentres : tuple of (centre, a, b, c), as in `GuardRules`
     box_nm : (3, 3), of a model of liquids
     """
-    _require_box(model, particles, box_nm)
     core, known = _restored(model)
+    if model.card.capabilities["periodic"]:
+        _require_box(model, known, particles, box_nm)
     known.require_handedness(particles, stereocentres)
     architecture = NetworkChoice.from_dict(model.card.provenance.network).architecture
     network = architecture.bind(core, particles).eval()
@@ -145,16 +147,13 @@ def bind_file(model: TransferableModel, particles: Particles, path, *, stereocen
     export_program(network, path, card, parametrization, box=box)
 
 
-def _require_box(model: TransferableModel, particles: Particles, box_nm) -> None:
+def _require_box(model: TransferableModel, known: Coverage, particles: Particles, box_nm) -> None:
     """Refuse what a model of liquids knows nothing of: no box, or one unlike those in training."""
-    if not model.card.capabilities["periodic"]:
-        return
     if box_nm is None:
         raise MoleculeError(
             f"bind: {model.card.name} is a model of liquids; expected a periodic box, found none; set that of"
             " the topology."
         )
-    known = _restored(model)[1]
     known.require(particles)
     known.require_box(particles, box_nm)
 

@@ -30,13 +30,17 @@ def periodic_graph(
         if int(cells.min()) >= 3:
             return cell_graph(positions, box, cutoff_nm, cells)
     atoms = positions.shape[1]
-    offset = positions[:, None] - positions[:, :, None]
-    fractions = torch.matmul(offset, inverse_3x3(box)[:, None])
-    offset = torch.matmul(fractions - torch.round(fractions), box[:, None])
+    offset = nearest_image(positions[:, None] - positions[:, :, None], box)
     near = (offset * offset).sum(-1) < cutoff_nm * cutoff_nm
     near = near & ~torch.eye(atoms, dtype=torch.bool, device=positions.device)
     batch, receiver, sender = torch.nonzero(near).unbind(1)
     return batch * atoms + sender, batch * atoms + receiver, offset[batch, receiver, sender]
+
+
+def nearest_image(vectors: Tensor, box: Tensor) -> Tensor:
+    """Vectors (B, K, N, 3) to the nearest images in boxes (B, 3, 3), nm."""
+    fractions = torch.matmul(vectors, inverse_3x3(box)[:, None])
+    return torch.matmul(fractions - torch.round(fractions), box[:, None])
 
 
 def cell_counts(box: Tensor, cutoff_nm: float) -> Tensor:
@@ -56,18 +60,18 @@ def cell_graph(
     fractions = fractions - torch.floor(fractions)
     place = torch.minimum((fractions * cells).to(torch.long), cells - 1).reshape(-1, 3)
     replica = torch.arange(batch, device=positions.device).repeat_interleave(atoms)
-    total = batch * int(cells.prod())
-    order = torch.argsort(cell_number(place, replica, cells))
-    count = torch.bincount(cell_number(place, replica, cells), minlength=total)
+    number = cell_number(place, replica, cells)
+    order = torch.argsort(number)
+    count = torch.bincount(number, minlength=batch * int(cells.prod()))
     first = torch.cumsum(count, 0) - count
     steps = torch.arange(-1, 2, device=positions.device)
     shifts = torch.cartesian_prod(steps, steps, steps)
     about = cell_number((place[:, None] + shifts) % cells, replica[:, None], cells).flatten()
+    many = count[about]
     receiver = torch.arange(batch * atoms, device=positions.device).repeat_interleave(27)
-    receiver = receiver.repeat_interleave(count[about])
-    within = torch.arange(len(receiver), device=positions.device)
-    begin = (torch.cumsum(count[about], 0) - count[about]).repeat_interleave(count[about])
-    sender = order[first[about].repeat_interleave(count[about]) + within - begin]
+    receiver = receiver.repeat_interleave(many)
+    begin = first[about] - (torch.cumsum(many, 0) - many)
+    sender = order[begin.repeat_interleave(many) + torch.arange(len(receiver), device=positions.device)]
     flat, own = fractions.reshape(-1, 3), box[replica]
     apart = flat[sender] - flat[receiver]
     offset = torch.matmul((apart - torch.round(apart))[:, None], own[receiver])[:, 0]

@@ -23,7 +23,7 @@ import openmm_scoredyn as sd
 from openmm_scoredyn.diffusion.parametrization import Parametrization
 from openmm_scoredyn.errors import MoleculeError, TrainingError
 from openmm_scoredyn.networks.liquid import FORGOTTEN
-from openmm_scoredyn.networks.liquid.network import nearest_image
+from openmm_scoredyn.networks.neighbours import nearest_image
 from openmm_scoredyn.networks.protocol import Stage
 from openmm_scoredyn.networks.registry import NetworkChoice
 from openmm_scoredyn.training import OptimizationConfig, TrainingConfig, train

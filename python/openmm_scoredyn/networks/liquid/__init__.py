@@ -7,13 +7,8 @@ import torch
 from openmm_scoredyn.errors import TrainingError
 from openmm_scoredyn.networks.displacement import MIN_SPREAD_NM
 from openmm_scoredyn.networks.liquid.known import KnownLiquids
-from openmm_scoredyn.networks.liquid.network import (
-    BONDS,
-    LiquidCore,
-    LiquidNetwork,
-    bonds_between,
-    nearest_image,
-)
+from openmm_scoredyn.networks.liquid.network import BONDS, LiquidCore, LiquidNetwork, bonds_between
+from openmm_scoredyn.networks.neighbours import nearest_image
 from openmm_scoredyn.networks.protocol import Architecture, load_weights
 
 FORGOTTEN = 0.25  # share of the examples that are shown without their history
@@ -57,7 +52,6 @@ class LiquidArchitecture(Architecture):
             raise TrainingError(
                 f"liquid: expected a cutoff above zero, found {config.cutoff_nm} nm; correct it."
             )
-
         longest = max((float(part.max()) for part in _lengths_apart(examples, 1)), default=0.0)
         if longest > config.cutoff_nm:
             raise TrainingError(

@@ -5,8 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from openmm_scoredyn.molecule.particles import Particles
-from openmm_scoredyn.networks.neighbours import periodic_graph
-from openmm_scoredyn.networks.small_matrices import inverse_3x3
+from openmm_scoredyn.networks.neighbours import nearest_image, periodic_graph
 
 RADIAL = 12
 BONDS = 2  # how many bonds apart beads have a distance of their own
@@ -246,12 +245,6 @@ class LiquidNetwork(nn.Module):
     def project(self, eps: Tensor, condition: list[Tensor]) -> Tensor:
         """Noise (B, 3 N) without what would move the centre of mass."""
         return self.centred(eps.unflatten(1, [-1, 3])).flatten(1)
-
-
-def nearest_image(moved: Tensor, box: Tensor) -> Tensor:
-    """Displacements (B, H, N, 3) to the nearest images in boxes (B, 3, 3), nm."""
-    fractions = torch.matmul(moved, inverse_3x3(box)[:, None])
-    return torch.matmul(fractions - torch.round(fractions), box[:, None])
 
 
 def bonds_between(particles: Particles) -> Tensor:
